@@ -1,0 +1,89 @@
+/**
+ * Which backends are open, and which one new tensors go to.
+ *
+ * @module
+ */
+import type { Backend, Device } from "./backend.ts";
+import { CpuBackend } from "./cpu/backend.ts";
+import { openDevice } from "./webgpu/adapter.ts";
+import { WebGpuBackend } from "./webgpu/backend.ts";
+
+const backends = new Map<Device, Backend>([["cpu", new CpuBackend()]]);
+let defaultDevice: Device = "cpu";
+
+/** The line that installs a software WebGPU adapter on Debian and its kin. */
+export const INSTALL_DRIVER = "sudo apt-get update && sudo apt-get install -y mesa-vulkan-drivers";
+
+/** What {@linkcode init} found. */
+export interface InitInfo {
+  /** The device that new tensors go to. */
+  readonly device: Device;
+  /** The adapter's name, for people. */
+  readonly adapter: string;
+  /** Whether the arithmetic runs on the CPU, by a software adapter or without WebGPU. */
+  readonly software: boolean;
+}
+
+/** Options of {@linkcode init}. */
+export interface InitOptions {
+  /** Where new tensors go: `"webgpu"` if there is an adapter, unless this says `"cpu"`. */
+  device?: Device;
+}
+
+/**
+ * Finds the WebGPU adapter and makes it the device that new tensors go to. Where there is none, it
+ * says what is missing and leaves the CPU in its place; asked for `"webgpu"` by name, it throws
+ * instead. After a lost device, calling it again opens a new one.
+ *
+ * @throws {Error} if `{ device: "webgpu" }` is asked for and no adapter is found.
+ *
+ * @example
+ * ```ts
+ * import { init } from "@staticquant/staticquant";
+ * const { device, adapter } = await init();
+ * console.log(device, adapter);
+ * ```
+ */
+export async function init(options: InitOptions = {}): Promise<InitInfo> {
+  if (options.device !== "cpu") {
+    const backend = await webgpuBackend();
+    if (backend) {
+      backends.set("webgpu", backend);
+      defaultDevice = "webgpu";
+      return { device: "webgpu", adapter: backend.description, software: backend.software };
+    }
+    const message = `init: no WebGPU adapter found. With a GPU, install its Vulkan driver; without one, ` +
+      `a software adapter comes with\n  ${INSTALL_DRIVER}`;
+    if (options.device === "webgpu") throw new Error(message);
+    console.warn(`${message}\nUntil then everything runs on the CPU backend, which is slow.`);
+  }
+  defaultDevice = "cpu";
+  const { description } = backends.get("cpu")!;
+  return { device: "cpu", adapter: description, software: true };
+}
+
+/** The backend that is open, or a new one if there is none or its device was lost. */
+async function webgpuBackend(): Promise<WebGpuBackend | undefined> {
+  const open = backends.get("webgpu") as WebGpuBackend | undefined;
+  if (open?.runtime.usable) return open;
+  const found = await openDevice();
+  return found && new WebGpuBackend(found.device, found.description, found.software);
+}
+
+/** The backend of a device; of the default one if none is named. */
+export function backendFor(device: Device = defaultDevice): Backend {
+  const backend = backends.get(device);
+  if (!backend) {
+    throw new Error(
+      device === "webgpu"
+        ? `The device "webgpu" is not open: call \`await init()\` first`
+        : `Unknown device "${device}": use "cpu" or "webgpu"`,
+    );
+  }
+  return backend;
+}
+
+/** The device that new tensors go to. */
+export function getDefaultDevice(): Device {
+  return defaultDevice;
+}

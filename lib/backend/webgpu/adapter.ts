@@ -1,0 +1,54 @@
+/**
+ * Finding a WebGPU adapter and opening a device with all that it offers.
+ *
+ * @module
+ */
+
+/** What was found: a device and how to speak of it. */
+export interface OpenedDevice {
+  readonly device: GPUDevice;
+  /** The adapter's name. */
+  readonly description: string;
+  /** Whether the adapter is a software one. */
+  readonly software: boolean;
+}
+
+const RAISED_LIMITS = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxComputeWorkgroupSizeY",
+  "maxComputeWorkgroupsPerDimension",
+] as const;
+const WANTED_FEATURES = ["timestamp-query", "shader-f16", "subgroups"] as GPUFeatureName[];
+
+/** Opens the best adapter, or gives `undefined` where there is none. */
+export async function openDevice(): Promise<OpenedDevice | undefined> {
+  quietRuntimeDir();
+  const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) return undefined;
+  const requiredLimits = Object.fromEntries(
+    RAISED_LIMITS.map((name) => [name, adapter.limits[name]]),
+  );
+  const device = await adapter.requestDevice({
+    requiredLimits,
+    requiredFeatures: WANTED_FEATURES.filter((name) => adapter.features.has(name)),
+  });
+  const { description, vendor, isFallbackAdapter } = adapter.info;
+  return {
+    device,
+    description: description || vendor || "unknown adapter",
+    software: isFallbackAdapter || /llvmpipe|swiftshader|lavapipe/i.test(description),
+  };
+}
+
+/** wgpu prints an error about XDG_RUNTIME_DIR where it is unset, though it needs no window. */
+function quietRuntimeDir(): void {
+  const variable = "XDG_RUNTIME_DIR";
+  const allowed = Deno.permissions.querySync({ name: "env", variable }).state === "granted";
+  if (Deno.build.os !== "linux" || !allowed || Deno.env.get(variable)) return;
+  Deno.env.set(variable, "/tmp");
+}

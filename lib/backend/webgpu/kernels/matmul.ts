@@ -1,0 +1,219 @@
+/**
+ * The tiled product `y[m, n] = Σ_k x[m, k] · w[n, k]`, for floats and for packed bytes. An
+ * invocation keeps a tile of outputs in registers and reads its rows of `x` and of `w` once a tile,
+ * a vector of K at a time: 2·tile² multiply-adds for 2·tile loads.
+ *
+ * @module
+ */
+import type { DType } from "../../../tensor/dtype.ts";
+import type { Kernel } from "../runtime.ts";
+import {
+  type ArrayBinding,
+  bindings,
+  CONVERSIONS,
+  encoded,
+  entry,
+  loader,
+  perWord,
+} from "../wgsl.ts";
+
+const WORKGROUP = 64;
+
+/** Outputs that one invocation makes: rows of `x` by rows of `w`. `columns` is even. */
+export interface Tile {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** A tile for `m` rows: as many as there are, up to 8, so that few rows waste few lanes. */
+export function chooseTile(m: number): Tile {
+  const rows = m >= 8 ? 8 : m >= 4 ? 4 : m >= 2 ? 2 : 1;
+  return { rows, columns: rows === 1 ? 4 : 8 };
+}
+
+/** Workgroups that cover an m × n output. */
+export function matmulWorkgroups(m: number, n: number, tile: Tile): number {
+  return Math.ceil(Math.ceil(m / tile.rows) * Math.ceil(n / tile.columns) / WORKGROUP);
+}
+
+/** How a step along K is loaded and multiplied. */
+interface Step {
+  /** Element type of the bindings `x` and `w`. */
+  readonly element: string;
+  readonly accumulator: "f32" | "i32";
+  /** Declares `NAME…` from vector `at` of array `from`. */
+  readonly load: (name: string, from: string, at: string) => string;
+  /** The sum of products of two loaded vectors. */
+  readonly product: (a: string, b: string) => string;
+}
+
+const COMPONENTS = ["x", "y", "z", "w"];
+
+const packedStep: Step = {
+  element: "vec4<u32>",
+  accumulator: "i32",
+  load: (name, from, at) => `let ${name} = ${from}[${at}];`,
+  product: (a, b) => COMPONENTS.map((c) => `dot4I8Packed(${a}.${c}, ${b}.${c})`).join(" + "),
+};
+
+const float32Step: Step = {
+  element: "vec4<f32>",
+  accumulator: "f32",
+  load: packedStep.load,
+  product: (a, b) => `dot(${a}, ${b})`,
+};
+
+const bfloat16Step: Step = {
+  element: "vec4<u32>",
+  accumulator: "f32",
+  load: (name, from, at) =>
+    `let ${name}_words = ${from}[${at}];
+     let ${name}_even = bitcast<vec4<f32>>(${name}_words << vec4<u32>(16u));
+     let ${name}_odd = bitcast<vec4<f32>>(${name}_words & vec4<u32>(0xffff0000u));`,
+  product: (a, b) => `dot(${a}_even, ${b}_even) + dot(${a}_odd, ${b}_odd)`,
+};
+
+const float16Step: Step = {
+  element: "vec4<u32>",
+  accumulator: "f32",
+  load: (name, from, at) =>
+    `let ${name}_words = ${from}[${at}];
+     let ${name}_low = vec4<f32>(unpack2x16float(${name}_words.x), unpack2x16float(${name}_words.y));
+     let ${name}_high = vec4<f32>(unpack2x16float(${name}_words.z), unpack2x16float(${name}_words.w));`,
+  product: (a, b) => `dot(${a}_low, ${b}_low) + dot(${a}_high, ${b}_high)`,
+};
+
+/** One element at a time, for a K that does not fill vectors. */
+const scalarStep: Step = {
+  element: "u32",
+  accumulator: "f32",
+  load: (name, from, at) => `let ${name} = load_${from}(${at});`,
+  product: (a, b) => `${a} * ${b}`,
+};
+
+function matmul(
+  key: string,
+  step: Step,
+  tile: Tile,
+  extra: readonly ArrayBinding[],
+  functions: string,
+  output: DType,
+): Kernel {
+  const rows = Array.from({ length: tile.rows }, (_, i) => i);
+  const columns = Array.from({ length: tile.columns }, (_, j) => j);
+  const each = (line: (i: number, j: number) => string) =>
+    rows.flatMap((i) => columns.map((j) => line(i, j))).join("\n");
+  const pair = perWord(output) === 2;
+  const store = (i: number, j: number) => {
+    const at = `(m0 + ${i}u) * params.n + n0 + ${j}u`;
+    const bits = (column: number) =>
+      encoded(output, `epilogue(m0 + ${i}u, n0 + ${column}u, acc_${i}_${column})`);
+    if (!pair) return `if (n0 + ${j}u < params.n) { y[${at}] = ${bits(j)}; }`;
+    if (j % 2) return "";
+    return `if (n0 + ${j}u < params.n) { y[(${at}) >> 1u] = ${bits(j)} | (${bits(j + 1)} << 16u); }`;
+  };
+  return {
+    key: `${key} ${tile.rows}x${tile.columns}`,
+    wgsl: () =>
+      bindings(
+        [["x", step.element], ["w", step.element], ...extra, ["y", "u32", "read_write"]],
+        ["m", "n", "k", "steps"],
+      ) + CONVERSIONS + functions + entry(WORKGROUP) + /* wgsl */ `
+  let tiles = (params.n + ${tile.columns - 1}u) / ${tile.columns}u;
+  let number = index * ${WORKGROUP}u + lane;
+  let m0 = number / tiles * ${tile.rows}u;
+  let n0 = number % tiles * ${tile.columns}u;
+  if (m0 >= params.m) { return; }
+  ${rows.map((i) => `let x_${i} = min(m0 + ${i}u, params.m - 1u) * params.steps;`).join("\n")}
+  ${columns.map((j) => `let w_${j} = min(n0 + ${j}u, params.n - 1u) * params.steps;`).join("\n")}
+  ${each((i, j) => `var acc_${i}_${j} = ${step.accumulator}();`)}
+  for (var s = 0u; s < params.steps; s++) {
+    ${rows.map((i) => step.load(`a${i}`, "x", `x_${i} + s`)).join("\n")}
+    ${
+        columns.map((j) =>
+          `{ ${step.load(`b`, "w", `w_${j} + s`)}
+             ${rows.map((i) => `acc_${i}_${j} += ${step.product(`a${i}`, "b")};`).join("\n")} }`
+        ).join("\n")
+      }
+  }
+  ${
+        rows.map((i) =>
+          `if (m0 + ${i}u < params.m) { ${columns.map((j) => store(i, j)).join("\n")} }`
+        ).join("\n")
+      }
+}`,
+  };
+}
+
+/** The float product's kernel, and how many loads along K it takes. */
+export function linearKernel(
+  dtype: DType,
+  k: number,
+  bias: DType | undefined,
+  output: DType,
+  tile: Tile,
+): { kernel: Kernel; steps: number } {
+  const wide = dtype.name === "float32"
+    ? float32Step
+    : dtype.name === "bfloat16"
+    ? bfloat16Step
+    : float16Step;
+  const vector = dtype.name === "float32" ? 4 : 8;
+  const step = k % vector === 0 ? wide : scalarStep;
+  const functions = (step === scalarStep ? loader("x", dtype) + loader("w", dtype) : "") +
+    (bias ? loader("bias", bias) : "") +
+    `fn epilogue(m: u32, n: u32, sum: f32) -> f32 { return sum${bias ? " + load_bias(n)" : ""}; }`;
+  return {
+    kernel: matmul(
+      `linear ${dtype.name} ${step === scalarStep ? 1 : vector} ${bias?.name} ${output.name}`,
+      step,
+      tile,
+      bias ? [["bias", "u32"]] : [],
+      functions,
+      output,
+    ),
+    steps: step === scalarStep ? k : k / vector,
+  };
+}
+
+/** What distinguishes integer products from one another. */
+export interface PackedLinearSpec {
+  /** What was subtracted from the unsigned bytes of `x` and of `w`. */
+  readonly xOffset: number;
+  readonly wOffset: number;
+  /** Whether `w` has a scale and zero point for every row, or one for all. */
+  readonly perRow: boolean;
+  readonly bias: DType | undefined;
+  readonly output: DType;
+}
+
+/** The integer product's kernel: exact sums of bytes, zero points taken out, scales and bias. */
+export function packedLinearKernel(spec: PackedLinearSpec, tile: Tile): Kernel {
+  const { xOffset, wOffset, perRow, bias, output } = spec;
+  const param = perRow ? "n" : "0u";
+  const exact = !output.isFloat;
+  const functions = /* wgsl */ `
+${bias ? loader("bias", bias) : ""}
+fn epilogue(m: u32, n: u32, sum: i32) -> ${exact ? "i32" : "f32"} {
+  let zx = i32(x_zero_point[0]) - ${xOffset};
+  let zw = i32(w_zero_point[${param}]) - ${wOffset};
+  let acc = sum - zx * w_sums[n] - zw * (x_sums[m] - i32(params.k) * zx);
+  return ${exact ? "acc" : `f32(acc) * (x_scale[0] * w_scale[${param}])${bias ? " + load_bias(n)" : ""}`};
+}
+`;
+  return matmul(
+    `packed linear ${xOffset} ${wOffset} ${perRow} ${bias?.name} ${output.name}`,
+    packedStep,
+    tile,
+    [
+      ["x_sums", "i32"],
+      ["w_sums", "i32"],
+      ["x_zero_point", "f32"],
+      ["w_zero_point", "f32"],
+      ...(exact ? [] : [["x_scale", "f32"], ["w_scale", "f32"]] as const),
+      ...(bias ? [["bias", "u32"]] as const : []),
+    ],
+    functions,
+    output,
+  );
+}

@@ -1,0 +1,61 @@
+/** Running minima and maxima a block, in one pass over a batch. */
+import type { DType } from "../../../tensor/dtype.ts";
+import type { Kernel } from "../runtime.ts";
+import { bindings, CONVERSIONS, entry, loader } from "../wgsl.ts";
+import { blockFields, elementOfFunction } from "./block_index.ts";
+
+const WORKGROUP = 64;
+const ELEMENTS_A_LANE = 64;
+
+/** Elements of one block that one workgroup looks at. */
+export const MINMAX_CHUNK = WORKGROUP * ELEMENTS_A_LANE;
+
+/**
+ * Keys order as the floats do (`minmax_state.ts`), so lanes reduce in registers, a workgroup in its
+ * memory, and workgroups meet in an atomic. Parameters: blocks, elements a block, chunks a block,
+ * batch number, then the dimensions.
+ */
+export function minmaxKernel(x: DType, rank: number): Kernel {
+  const fields = ["blocks", "elements", "chunks", "batch", ...blockFields(rank)];
+  return {
+    key: `minmax ${x.name} ${rank}`,
+    wgsl: () =>
+      bindings([["x", "u32"], ["state", "atomic<u32>", "read_write"]], fields) + /* wgsl */ `
+var<workgroup> lows: array<u32, ${WORKGROUP}>;
+var<workgroup> highs: array<u32, ${WORKGROUP}>;
+${CONVERSIONS}${loader("x", x)}${elementOfFunction(rank)}${entry(WORKGROUP)}
+  let block = index / params.chunks;
+  let start = index % params.chunks * ${MINMAX_CHUNK}u;
+  let end = min(start + ${MINMAX_CHUNK}u, params.elements);
+  var low = 0xffffffffu;
+  var high = 0u;
+  var bad = false;
+  if (block < params.blocks) {
+    for (var j = start + lane; j < end; j += ${WORKGROUP}u) {
+      let bits = bitcast<u32>(load_x(element_of(block, j)));
+      let key = select(bits | 0x80000000u, ~bits, (bits >> 31u) == 1u);
+      low = min(low, key);
+      high = max(high, key);
+      bad = bad || (bits & 0x7f800000u) == 0x7f800000u;
+    }
+  }
+  lows[lane] = low;
+  highs[lane] = high;
+  workgroupBarrier();
+  for (var step = ${WORKGROUP / 2}u; step > 0u; step >>= 1u) {
+    if (lane < step) {
+      lows[lane] = min(lows[lane], lows[lane + step]);
+      highs[lane] = max(highs[lane], highs[lane + step]);
+    }
+    workgroupBarrier();
+  }
+  if (block < params.blocks) {
+    if (lane == 0u) {
+      atomicMin(&state[block], lows[0]);
+      atomicMax(&state[params.blocks + block], highs[0]);
+    }
+    if (bad) { atomicMin(&state[2u * params.blocks], params.batch); }
+  }
+}`,
+  };
+}

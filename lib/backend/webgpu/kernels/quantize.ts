@@ -1,0 +1,51 @@
+/** Float to integer with parameters a block. */
+import { type DType, float32 } from "../../../tensor/dtype.ts";
+import type { Kernel } from "../runtime.ts";
+import { literal, rounded } from "../wgsl.ts";
+import { blockFields, blockOfFunction } from "./block_index.ts";
+import { elementwise } from "./elementwise.ts";
+
+/**
+ * `fn quantize(x, inverse, zero_point) -> i32`, the formula that every quantizing kernel uses. A
+ * device may read subnormals as zero, yet a subnormal times a large reciprocal counts, so those
+ * are brought into range by their mantissa first.
+ */
+export function quantizeFunction(product: DType, quantMin: number, quantMax: number): string {
+  return /* wgsl */ `
+fn quantize(x: f32, inverse: f32, zero_point: f32) -> i32 {
+  let bits = bitcast<u32>(x);
+  var p = x * inverse;
+  if ((bits & 0x7f800000u) == 0u && inverse > 0x1p22f) {
+    let magnitude = f32(bits & 0x7fffffu) * (inverse * 0x1p-80f) * 0x1p-69f;
+    p = select(magnitude, -magnitude, (bits >> 31u) == 1u);
+  }
+  let steps = round(${rounded(product, "p")}) + zero_point;
+  return i32(clamp(steps, ${literal(quantMin)}, ${literal(quantMax)}));
+}
+`;
+}
+
+/** `clamp(round(x · inverse) + zeroPoint, quantMin, quantMax)`. */
+export function quantizeKernel(
+  x: DType,
+  output: DType,
+  rank: number,
+  product: DType,
+  quantMin: number,
+  quantMax: number,
+): Kernel {
+  return elementwise({
+    key: `quantize ${x.name} ${output.name} ${rank} ${product.name} ${quantMin} ${quantMax}`,
+    inputs: [["x", x], ["inverse", float32], ["zero_point", float32]],
+    output,
+    fields: blockFields(rank),
+    functions: () =>
+      blockOfFunction(rank) + quantizeFunction(product, quantMin, quantMax) +
+      `fn quantized(i: u32) -> i32 {
+  let block = block_of(i);
+  return quantize(load_x(i), load_inverse(block), load_zero_point(block));
+}
+`,
+    value: () => "quantized(i)",
+  });
+}

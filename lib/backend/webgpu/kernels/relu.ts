@@ -1,0 +1,20 @@
+/** `max(x, 0)`. */
+import type { DType } from "../../../tensor/dtype.ts";
+import type { Kernel } from "../runtime.ts";
+import { elementwise } from "./elementwise.ts";
+
+/** Negative numbers become 0; a NaN stays one. */
+export function reluKernel(dtype: DType): Kernel {
+  return elementwise({
+    key: `relu ${dtype.name}`,
+    inputs: [["x", dtype]],
+    output: dtype,
+    functions: () =>
+      `fn relu(x: f32) -> f32 {
+  let bits = bitcast<u32>(x);
+  return select(x, 0.0, (bits >> 31u) == 1u && (bits & 0x7fffffffu) <= 0x7f800000u);
+}
+`,
+    value: () => "relu(load_x(i))",
+  });
+}

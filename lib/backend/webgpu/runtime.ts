@@ -1,0 +1,191 @@
+/**
+ * The queue: kernels are compiled once, dispatches gather in one command buffer, and the host
+ * waits for nothing but a read.
+ *
+ * @module
+ */
+import { BufferPool, PooledBuffer } from "./pool.ts";
+
+/** A compute shader: `key` names its text, which is built only when it has not been compiled. */
+export interface Kernel {
+  readonly key: string;
+  readonly wgsl: () => string;
+}
+
+/** Thrown by everything that still needs a device which was lost. */
+export class DeviceLostError extends Error {
+  override name = "DeviceLostError";
+}
+
+const DISPATCHES_A_SUBMIT = 48;
+const BYTES_A_SUBMIT = 64 * 2 ** 20;
+const PARAMS_KEPT = 1024;
+
+/** One WebGPU device and what was made on it. */
+export class Runtime {
+  readonly pool: BufferPool;
+  private readonly pipelines = new Map<string, GPUComputePipeline>();
+  private readonly params = new Map<string, GPUBuffer>();
+  private readonly retired: GPUBuffer[] = [];
+  private encoder: GPUCommandEncoder | undefined;
+  private pass: GPUComputePassEncoder | undefined;
+  private dispatches = 0;
+  private uploaded = 0;
+  private failure: Error | undefined;
+  private readonly lost: Promise<never>;
+
+  constructor(readonly device: GPUDevice) {
+    this.pool = new BufferPool(device, 512 * 2 ** 20);
+    this.lost = device.lost.then((info) => {
+      this.failure = new DeviceLostError(
+        `The WebGPU device was lost (${info.reason || "unknown"}${
+          info.message ? `: ${info.message}` : ""
+        }). Its tensors are gone: call init() again and load the model anew.`,
+      );
+      throw this.failure;
+    });
+    this.lost.catch(() => {}); // told to whoever waits or calls next
+    device.addEventListener("uncapturederror", (event) => {
+      event.preventDefault();
+      const { error } = event as GPUUncapturedErrorEvent;
+      this.failure ??= new Error(`WebGPU: ${error.message}`, { cause: error });
+    });
+  }
+
+  /** Whether the device can still be used. */
+  get usable(): boolean {
+    return this.failure === undefined;
+  }
+
+  private check(): void {
+    if (this.failure) throw this.failure;
+  }
+
+  /** Enqueues `kernel` over `workgroups`, folded into two dimensions where one cannot hold them. */
+  dispatch(
+    kernel: Kernel,
+    buffers: readonly PooledBuffer[],
+    params: readonly number[],
+    workgroups: number,
+  ): void {
+    this.check();
+    if (workgroups === 0) return;
+    const pipeline = this.pipeline(kernel);
+    const entries = [...buffers.map((buffer) => buffer.gpu), this.uniform(params)].map(
+      (buffer, binding) => ({ binding, resource: { buffer } }),
+    );
+    const group = this.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+    this.encoder ??= this.device.createCommandEncoder();
+    this.pass ??= this.encoder.beginComputePass();
+    this.pass.setPipeline(pipeline);
+    this.pass.setBindGroup(0, group);
+    const widest = this.device.limits.maxComputeWorkgroupsPerDimension;
+    const y = Math.ceil(workgroups / widest);
+    this.pass.dispatchWorkgroups(Math.ceil(workgroups / y), y);
+    if (++this.dispatches >= DISPATCHES_A_SUBMIT) this.submit();
+  }
+
+  private pipeline({ key, wgsl }: Kernel): GPUComputePipeline {
+    let pipeline = this.pipelines.get(key);
+    if (!pipeline) {
+      const module = this.device.createShaderModule({ label: key, code: wgsl() });
+      pipeline = this.device.createComputePipeline({
+        label: key,
+        layout: "auto",
+        compute: { module, entryPoint: "main" },
+      });
+      this.pipelines.set(key, pipeline);
+    }
+    return pipeline;
+  }
+
+  /** A uniform buffer with these words. Loops pass the same ones again, so they are kept. */
+  private uniform(words: readonly number[]): GPUBuffer {
+    const key = words.join();
+    let buffer = this.params.get(key);
+    if (!buffer) {
+      if (this.params.size >= PARAMS_KEPT) {
+        this.retired.push(...this.params.values());
+        this.params.clear();
+      }
+      buffer = this.device.createBuffer({
+        size: Math.ceil(Math.max(words.length, 1) / 4) * 16,
+        usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+      });
+      this.device.queue.writeBuffer(buffer, 0, Uint32Array.from(words));
+      this.params.set(key, buffer);
+    }
+    return buffer;
+  }
+
+  /** A buffer with `bytes` in it, padded with zeros to whole words. */
+  upload(bytes: Uint8Array, label: string): PooledBuffer {
+    this.check();
+    const buffer = this.pool.acquire(bytes.byteLength, label);
+    // A reused buffer may still be read by work that is recorded but not submitted.
+    if (buffer.reused) this.submit();
+    const whole = bytes.byteLength & ~3;
+    const { queue } = this.device;
+    if (whole) queue.writeBuffer(buffer.gpu, 0, bytes as BufferSource, 0, whole);
+    if (whole < bytes.byteLength) {
+      const tail = new Uint8Array(4);
+      tail.set(bytes.subarray(whole));
+      queue.writeBuffer(buffer.gpu, whole, tail);
+    }
+    this.uploaded += bytes.byteLength;
+    if (this.uploaded > BYTES_A_SUBMIT) this.submit();
+    return buffer;
+  }
+
+  /** Enqueues a copy. */
+  copy(from: PooledBuffer, to: PooledBuffer): void {
+    this.check();
+    this.endPass();
+    this.encoder ??= this.device.createCommandEncoder();
+    const size = Math.ceil(from.byteLength / 4) * 4;
+    if (size) this.encoder.copyBufferToBuffer(from.gpu, 0, to.gpu, 0, size);
+  }
+
+  /** Runs what is enqueued and copies a buffer to the host. */
+  async read(buffer: PooledBuffer): Promise<Uint8Array> {
+    this.check();
+    const size = Math.ceil(buffer.byteLength / 4) * 4;
+    if (size === 0) return new Uint8Array(0);
+    const staging = this.device.createBuffer({
+      size,
+      usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
+    });
+    try {
+      this.endPass();
+      this.encoder ??= this.device.createCommandEncoder();
+      this.encoder.copyBufferToBuffer(buffer.gpu, 0, staging, 0, size);
+      this.submit();
+      await Promise.race([staging.mapAsync(GPUMapMode.READ), this.lost]).catch(async (error) => {
+        // A lost device also fails the mapping; let the loss, which says more, come first.
+        await new Promise((resolve) => setTimeout(resolve));
+        throw this.failure ?? error;
+      });
+      this.check();
+      return new Uint8Array(staging.getMappedRange().slice(0), 0, buffer.byteLength);
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  private endPass(): void {
+    this.pass?.end();
+    this.pass = undefined;
+  }
+
+  /** Hands what is recorded to the device. */
+  submit(): void {
+    this.endPass();
+    if (this.encoder) this.device.queue.submit([this.encoder.finish()]);
+    else if (this.uploaded) this.device.queue.submit([]);
+    this.encoder = undefined;
+    this.dispatches = 0;
+    this.uploaded = 0;
+    this.retired.splice(0).forEach((buffer) => buffer.destroy());
+    if (this.pool.overfull) this.pool.trim();
+  }
+}

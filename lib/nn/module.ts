@@ -1,0 +1,246 @@
+/**
+ * Modules: the building blocks of models, as `torch.nn.Module`.
+ *
+ * @module
+ */
+import type { Device } from "../backend/backend.ts";
+import type { DType } from "../tensor/dtype.ts";
+import { formatShape, sameShape } from "../tensor/shape.ts";
+import { Tensor } from "../tensor/tensor.ts";
+
+/**
+ * A weight that brings its own arithmetic: what a `Linear` may hold instead of a plain tensor.
+ * Quantized tensors implement it.
+ */
+export interface LinearWeight {
+  /** (outFeatures, inFeatures). */
+  readonly shape: readonly number[];
+  /** The float dtype that this weight stands for. */
+  readonly dtype: DType;
+  /** The device that holds it. */
+  readonly device: Device;
+  /** Bytes that it takes. */
+  readonly nbytes: number;
+  /** `x·Wᵀ + b`. */
+  linear(x: Tensor, bias: Tensor | null): Tensor;
+  /** The tensors that it consists of, by name. */
+  tensors(): Record<string, Tensor>;
+  /** A copy in memory of its own. */
+  clone(): LinearWeight;
+}
+
+/** Whether a field's value is a {@linkcode LinearWeight}. */
+export function isLinearWeight(value: unknown): value is LinearWeight {
+  return typeof value === "object" && value !== null && !(value instanceof Tensor) &&
+    typeof (value as LinearWeight).linear === "function" &&
+    typeof (value as LinearWeight).tensors === "function";
+}
+
+/**
+ * The base class of layers and models. Fields that hold modules are its children, fields that hold
+ * tensors its parameters; both have the field's name, and a module inside a model has a full name
+ * such as `encoder.linear1`. A subclass implements {@linkcode Module.forward}.
+ *
+ * @example
+ * ```ts
+ * import { Linear, Module, randn, type Tensor } from "@staticquant/staticquant";
+ * class Toy extends Module {
+ *   linear1 = new Linear(64, 32, { bias: false });
+ *   linear2 = new Linear(32, 64, { bias: false });
+ *   override forward(x: Tensor): Tensor {
+ *     return this.linear2.forward(this.linear1.forward(x));
+ *   }
+ * }
+ * const m = new Toy();
+ * console.log(String(m), m.forward(randn([1, 64])).shape);
+ * ```
+ */
+export abstract class Module {
+  /** The full name in the model, once a function that walks the model has set it; for messages. */
+  fullName = "";
+
+  /** Computes the module's output. */
+  abstract forward(...inputs: Tensor[]): Tensor;
+
+  /** The direct children, by field name, in the order in which they were set. */
+  namedChildren(): [string, Module][] {
+    return Object.entries(this).filter((entry): entry is [string, Module] =>
+      entry[1] instanceof Module
+    );
+  }
+
+  /** This module (under the name `""`) and all below it, by full name, parents first. */
+  namedModules(prefix = ""): [string, Module][] {
+    return [
+      [prefix, this],
+      ...this.namedChildren().flatMap(([name, child]) => child.namedModules(join(prefix, name))),
+    ];
+  }
+
+  /** Every tensor of this module and those below it, by full name. */
+  stateDict(): Record<string, Tensor> {
+    const state: Record<string, Tensor> = {};
+    for (const [prefix, module] of this.namedModules()) {
+      for (const [name, value] of Object.entries(module)) {
+        if (value instanceof Tensor) state[join(prefix, name)] = value;
+        else if (isLinearWeight(value)) {
+          for (const [part, t] of Object.entries(value.tensors())) {
+            state[join(prefix, `${name}.${part}`)] = t;
+          }
+        }
+      }
+    }
+    return state;
+  }
+
+  /**
+   * Takes over the tensors of `state`, cast to the dtypes that this model has. Either all are
+   * taken or, if one does not fit, none.
+   *
+   * @throws {Error} if a name is missing or unknown, or a shape differs; it lists all of them.
+   *
+   * @example
+   * ```ts
+   * import { Linear } from "@staticquant/staticquant";
+   * const a = new Linear(8, 4);
+   * const b = new Linear(8, 4);
+   * b.loadStateDict(a.stateDict());
+   * ```
+   */
+  loadStateDict(state: Readonly<Record<string, Tensor>>): void {
+    const problems: string[] = [];
+    const own = this.stateDict();
+    for (const name of Object.keys(own)) {
+      if (!(name in state)) problems.push(`missing: ${name}`);
+      else if (!sameShape(own[name].shape, state[name].shape)) {
+        problems.push(
+          `shape of ${name}: the model has ${formatShape(own[name].shape)}, the state dict ${
+            formatShape(state[name].shape)
+          }`,
+        );
+      }
+    }
+    for (const name of Object.keys(state)) if (!(name in own)) problems.push(`unknown: ${name}`);
+    const modules = this.namedModules();
+    const setters = Object.keys(own).map((name) => {
+      const at = name.lastIndexOf(".");
+      const owner = modules.find(([fullName]) => fullName === name.slice(0, Math.max(at, 0)))?.[1];
+      if (!owner) problems.push(`part of a quantized weight, which cannot be loaded: ${name}`);
+      return { owner, field: name.slice(at + 1), name };
+    });
+    if (problems.length) {
+      throw new Error(
+        `loadStateDict: the state dict does not fit ${this.constructor.name}; nothing was loaded:\n  ${
+          problems.join("\n  ")
+        }`,
+      );
+    }
+    for (const { owner, field, name } of setters) {
+      const value = state[name].to(own[name].dtype);
+      setField(owner!, field, (value === state[name] ? value.clone() : value).keep());
+    }
+  }
+
+  /** Casts every float tensor of this module and those below it, in place. Enqueued. */
+  to(dtype: DType): this;
+  /** Moves every tensor of this module and those below it to a device, in place. */
+  to(device: Device): Promise<this>;
+  to(target: DType | Device): this | Promise<this> {
+    if (typeof target === "string") return this.toDevice(target);
+    this.mapTensors((t) => t.dtype.isFloat ? t.to(target).keep() : t);
+    return this;
+  }
+
+  private async toDevice(device: Device): Promise<this> {
+    const tensors = new Set(
+      this.namedModules().flatMap(([, module]) => tensorFields(module).map(([, t]) => t)),
+    );
+    const moved = new Map<Tensor, Tensor>();
+    for (const t of tensors) moved.set(t, (await t.to(device)).keep());
+    this.mapTensors((t) => moved.get(t)!);
+    return this;
+  }
+
+  private mapTensors(map: (t: Tensor) => Tensor): void {
+    for (const [, module] of this.namedModules()) {
+      for (const [name, t] of tensorFields(module)) setField(module, name, map(t));
+    }
+  }
+
+  /** How messages call this module: its full name if that is known, and its class. */
+  get displayName(): string {
+    const type = this.constructor.name;
+    return this.fullName ? `${this.fullName} (${type})` : type;
+  }
+
+  /** What stands between the parentheses after the class name in {@linkcode Module.toString}. */
+  extraRepr(): string {
+    return "";
+  }
+
+  /** PyTorch's tree of the model. */
+  toString(): string {
+    const children = this.namedChildren();
+    const extra = this.extraRepr();
+    const name = this.constructor.name;
+    if (children.length === 0) return `${name}(${extra})`;
+    const lines = children.map(([child, module]) =>
+      `(${child}): ${String(module).replaceAll("\n", "\n  ")}`
+    );
+    return `${name}(\n  ${[...(extra ? [extra] : []), ...lines].join("\n  ")}\n)`;
+  }
+}
+
+function join(prefix: string, name: string): string {
+  return prefix ? `${prefix}.${name}` : name;
+}
+
+/** Tells every module of a model its full name, so that messages can say it. */
+export function nameModules(model: Module): void {
+  for (const [name, module] of model.namedModules()) module.fullName = name;
+}
+
+function tensorFields(module: Module): [string, Tensor][] {
+  return Object.entries(module).filter((entry): entry is [string, Tensor] =>
+    entry[1] instanceof Tensor
+  );
+}
+
+/** Sets a field whose static type is not known. */
+export function setField(module: Module, name: string, value: unknown): void {
+  (module as unknown as Record<string, unknown>)[name] = value;
+}
+
+/**
+ * A copy of a module and all below it, with tensors of its own: `copy.deepcopy`. Other fields are
+ * shared; a module with private `#fields` cannot be copied this way.
+ *
+ * @example
+ * ```ts
+ * import { deepcopy, Linear } from "@staticquant/staticquant";
+ * const a = new Linear(8, 4);
+ * const b = deepcopy(a);
+ * console.log(a.weight === b.weight); // false
+ * ```
+ */
+export function deepcopy<M extends Module>(module: M): M {
+  return copyOf(module, new Map()) as M;
+}
+
+/** `copies` maps what was copied to its copy, so that shared weights stay shared. */
+function copyOf(value: unknown, copies: Map<unknown, unknown>): unknown {
+  if (copies.has(value)) return copies.get(value);
+  let copy = value;
+  if (value instanceof Module) {
+    copy = Object.create(Object.getPrototypeOf(value));
+    for (const [name, field] of Object.entries(value)) {
+      setField(copy as Module, name, copyOf(field, copies));
+    }
+  } else if (value instanceof Tensor) {
+    copy = value.clone().keep();
+  } else if (isLinearWeight(value)) {
+    copy = value.clone();
+  }
+  copies.set(value, copy);
+  return copy;
+}

@@ -1,0 +1,94 @@
+/**
+ * What all observers share.
+ *
+ * @module
+ */
+import { Module } from "../../nn/module.ts";
+import type { DType } from "../../tensor/dtype.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import type { Granularity } from "../granularity.ts";
+import type { MappingType, ZeroPointDomain } from "../mapping.ts";
+import type { ChooseQParamsOptions, QParams } from "../primitives.ts";
+import { quantRange } from "../range.ts";
+
+/** Options of observers. */
+export interface ObserverOptions extends ChooseQParamsOptions {
+  /** Which elements share parameters. */
+  granularity: Granularity;
+  /** Whether the parameters have a zero point of the quantized range; `INT` by default. */
+  zeroPointDomain?: ZeroPointDomain;
+}
+
+/**
+ * The base class of observers: modules that let a tensor pass unchanged, remember what they need of
+ * it, and give a scale and a zero point in the end. To write one, extend this class, keep the state
+ * in tensor fields (so that copies of the observer have state of their own), update them in
+ * {@linkcode AffineQuantizedObserverBase.forward} without waiting for the device, and read them in
+ * {@linkcode AffineQuantizedObserverBase.calculateQParams}.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   AffineQuantizedObserverBase, chooseQParamsAffine, getBlockSize, MappingType, PerTensor, randn,
+ *   type QParams, type Tensor, uint8,
+ * } from "@staticquant/staticquant";
+ * class LastBatchObserver extends AffineQuantizedObserverBase {
+ *   last?: Tensor;
+ *   override forward(x: Tensor): Tensor {
+ *     this.last?.dispose();
+ *     this.last = x.clone().keep();
+ *     return x;
+ *   }
+ *   override calculateQParams(): Promise<QParams> {
+ *     const block = getBlockSize(this.last!.shape, this.granularity);
+ *     return chooseQParamsAffine(this.last!, this.mappingType, block, this.targetDtype, this.options);
+ *   }
+ * }
+ * const observer = new LastBatchObserver(MappingType.ASYMMETRIC, uint8, { granularity: new PerTensor() });
+ * observer.forward(randn([4, 4]));
+ * const [scale, zeroPoint] = await observer.calculateQParams();
+ * console.log(await scale.item(), await zeroPoint.item());
+ * ```
+ */
+export abstract class AffineQuantizedObserverBase extends Module {
+  /** How a range is laid onto integers. */
+  readonly mappingType: MappingType;
+  /** The integer dtype to quantize to. */
+  readonly targetDtype: DType;
+  /** Which elements share parameters. */
+  readonly granularity: Granularity;
+  /** The least integer to use. */
+  readonly quantMin: number;
+  /** The greatest integer to use. */
+  readonly quantMax: number;
+  /** The options as they were given. */
+  readonly options: Readonly<ObserverOptions>;
+
+  /**
+   * @param mappingType how a range is laid onto integers.
+   * @param targetDtype the integer dtype to quantize to.
+   * @param options granularity, integer range, eps, dtypes and shape of the parameters.
+   * @throws {RangeError} if quantMin and quantMax leave the dtype.
+   * @throws {TypeError} if the granularity is missing or the dtype not an integer one.
+   */
+  constructor(mappingType: MappingType, targetDtype: DType, options: ObserverOptions) {
+    super();
+    const where = new.target.name;
+    if (!options?.granularity) {
+      throw new TypeError(`${where}: the options need a granularity, such as new PerTensor()`);
+    }
+    const range = quantRange(where, targetDtype, options.quantMin, options.quantMax);
+    this.mappingType = mappingType;
+    this.targetDtype = targetDtype;
+    this.granularity = options.granularity;
+    this.quantMin = range.quantMin;
+    this.quantMax = range.quantMax;
+    this.options = Object.freeze({ ...options });
+  }
+
+  /** Takes note of `x` and returns it. Enqueued. */
+  abstract override forward(x: Tensor): Tensor;
+
+  /** The scale and the zero point that suit what was seen. Waits for the device. */
+  abstract calculateQParams(): Promise<QParams>;
+}

@@ -1,0 +1,214 @@
+/**
+ * The integer layer.
+ *
+ * @module
+ */
+import { Module } from "../nn/module.ts";
+import { type DType, float32, promoteTypes } from "../tensor/dtype.ts";
+import { asRows, checkLinearShapes, checkSameDevice } from "../tensor/ops.ts";
+import { formatShape } from "../tensor/shape.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import type { ObservedLinear } from "./observed_linear.ts";
+import {
+  type AffineQuantizedTensor,
+  checkAccumulator,
+  float32Param,
+  scalesPerRow,
+  toAffineQuantizedIntxStatic,
+} from "./quantized_tensor.ts";
+import { quantRange } from "./range.ts";
+import { getBlockSize } from "./granularity.ts";
+
+/** What a {@linkcode QuantizedLinear} consists of. */
+export interface QuantizedLinearParts {
+  /** The input's scale, one number. */
+  readonly actScale: Tensor;
+  /** The input's zero point, one number. */
+  readonly actZeroPoint: Tensor;
+  /** (outFeatures, inFeatures), 8 bits, one scale or one a row. */
+  readonly qweight: AffineQuantizedTensor;
+  /** (outFeatures,), or null. */
+  readonly bias: Tensor | null;
+  /** The 8-bit dtype that inputs are quantized to. */
+  readonly targetDtype: DType;
+  /** The least integer for inputs; the dtype's by default. */
+  readonly actQuantMin?: number;
+  /** The greatest integer for inputs; the dtype's by default. */
+  readonly actQuantMax?: number;
+}
+
+/**
+ * A linear layer that multiplies integers: it quantizes its input with a fixed scale, multiplies
+ * bytes with an exact int32 accumulator, and scales the result:
+ *
+ * `y[m, n] = sx·sw[n]·(Σ qx·qw − zx·Σ qw[n] − zw[n]·Σ qx[m] + K·zx·zw[n]) + b[n]`
+ *
+ * The accumulator has the same bits on every device. Made by {@linkcode QuantizedLinear.fromObserved},
+ * usually through `quantize_`.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   insertObservers_, isObservedLinear, Linear, MappingType, AffineQuantizedMinMaxObserver, PerAxis,
+ *   PerTensor, quantize_, randn, Sequential, StaticQuantConfig, uint8,
+ * } from "@staticquant/staticquant";
+ * const m = new Sequential({ fc: new Linear(64, 32) });
+ * const observer = (granularity) =>
+ *   new AffineQuantizedMinMaxObserver(MappingType.ASYMMETRIC, uint8, { granularity });
+ * insertObservers_(m, observer(new PerTensor()), observer(new PerAxis(0)));
+ * m.forward(randn([8, 64]));
+ * await quantize_(m, new StaticQuantConfig({ targetDtype: uint8 }), isObservedLinear);
+ * console.log(String(m)); // Sequential( (fc): QuantizedLinear() )
+ * ```
+ */
+export class QuantizedLinear extends Module {
+  /** Size of each input row. */
+  readonly inFeatures: number;
+  /** Size of each output row. */
+  readonly outFeatures: number;
+  /** The input's scale, one number. */
+  readonly actScale: Tensor;
+  /** The input's zero point, one number. */
+  readonly actZeroPoint: Tensor;
+  /** The weight. */
+  readonly qweight: AffineQuantizedTensor;
+  /** (outFeatures,), or null. */
+  readonly bias: Tensor | null;
+  /** The 8-bit dtype that inputs are quantized to. */
+  readonly targetDtype: DType;
+  private readonly actRange: { readonly quantMin: number; readonly quantMax: number };
+  /** Parameters as the kernels take them: float32, and the reciprocal of the input's scale. */
+  private readonly params: Readonly<
+    Record<"inverseScale" | "xScale" | "xZeroPoint" | "wScale" | "wZeroPoint", Tensor>
+  >;
+
+  /**
+   * @param parts weight, bias and fixed input range.
+   * @throws {RangeError} if the parts do not fit together or inFeatures is beyond what an int32
+   * accumulator can take.
+   */
+  constructor(parts: QuantizedLinearParts) {
+    super();
+    const where = "QuantizedLinear";
+    const { actScale, actZeroPoint, qweight, bias, targetDtype } = parts;
+    if (actScale.numel !== 1 || actZeroPoint.numel !== 1) {
+      throw new RangeError(
+        `${where}: inputs have one scale and one zero point, got shapes ${
+          formatShape(actScale.shape)
+        } and ${formatShape(actZeroPoint.shape)}; observe activations PerTensor`,
+      );
+    }
+    if (targetDtype.itemSize !== 1 || qweight.targetDtype.itemSize !== 1) {
+      throw new TypeError(
+        `${where}: the integer product takes 8-bit numbers, got ${targetDtype.name} inputs and ` +
+          `${qweight.targetDtype.name} weights`,
+      );
+    }
+    this.actRange = quantRange(where, targetDtype, parts.actQuantMin, parts.actQuantMax);
+    scalesPerRow(where, qweight);
+    checkAccumulator(where, qweight.shape[1], this.actRange, qweight);
+    checkSameDevice(where, actScale, actZeroPoint, qweight.scale, ...(bias ? [bias] : []));
+    [this.outFeatures, this.inFeatures] = qweight.shape;
+    this.actScale = actScale;
+    this.actZeroPoint = actZeroPoint;
+    this.qweight = qweight;
+    this.bias = bias;
+    this.targetDtype = targetDtype;
+    const { backend } = actScale;
+    const inverse = backend.reciprocal(actScale.operand);
+    const param = (t: Tensor | null, like: Tensor) => float32Param(t, like).keep();
+    this.params = {
+      inverseScale: new Tensor(backend, inverse, [1], float32).keep(),
+      xScale: param(actScale, actScale),
+      xZeroPoint: param(actZeroPoint, actScale),
+      wScale: param(qweight.scale, qweight.scale),
+      wZeroPoint: param(qweight.zeroPoint, qweight.scale),
+    };
+    qweight.packedRows();
+  }
+
+  /**
+   * The integer layer for what an observed one has seen. Waits for the observers.
+   *
+   * @param observed the calibrated layer.
+   * @param targetDtype the 8-bit dtype; the one that its observers were made for.
+   * @throws {Error} if the observers saw nothing, or a NaN or an infinity.
+   * @throws {TypeError} if the observers were made for another dtype.
+   */
+  static async fromObserved(
+    observed: ObservedLinear,
+    targetDtype: DType,
+  ): Promise<QuantizedLinear> {
+    const parts = await quantizeObserved(observed, targetDtype);
+    return new QuantizedLinear(parts);
+  }
+
+  /**
+   * @param x float, shape (…, inFeatures).
+   * @returns shape (…, outFeatures), the dtype of `x`. Enqueued.
+   * @throws {RangeError} if the last dimension of `x` is not inFeatures.
+   */
+  override forward(x: Tensor): Tensor {
+    const where = this.displayName;
+    if (!x.dtype.isFloat) throw new TypeError(`${where}: expected a float input, got ${x.dtype.name}`);
+    checkLinearShapes(where, x, this.qweight.shape, null);
+    checkSameDevice(where, x, this.actScale);
+    const { backend } = x;
+    const { leading, rows } = asRows(x);
+    using matrix = rows;
+    const { inverseScale, xScale, xZeroPoint, wScale, wZeroPoint } = this.params;
+    const packed = backend.quantizeRows(matrix.operand, {
+      ...this.actRange,
+      inverseScale: inverseScale.operand.buffer,
+      zeroPoint: xZeroPoint.operand.buffer,
+      productDtype: promoteTypes(x.dtype, this.actScale.dtype),
+      outputDtype: this.targetDtype,
+    });
+    const y = backend.packedLinear(packed, this.qweight.packedRows(), {
+      xScale: xScale.operand.buffer,
+      xZeroPoint: xZeroPoint.operand.buffer,
+      wScale: wScale.operand.buffer,
+      wZeroPoint: wZeroPoint.operand.buffer,
+      wParamCount: wScale.numel,
+      bias: this.bias && this.bias.operand,
+      outputDtype: x.dtype,
+    });
+    backend.release(packed.data);
+    backend.release(packed.sums);
+    return new Tensor(backend, y, [...leading, this.outFeatures], x.dtype);
+  }
+}
+
+/** What an observed layer becomes: its weight quantized, its input's range fixed. */
+export async function quantizeObserved(
+  observed: ObservedLinear,
+  targetDtype: DType,
+): Promise<QuantizedLinearParts> {
+  const { actObs, weightObs, weight, bias } = observed;
+  const where = observed.displayName;
+  for (const [name, observer] of [["actObs", actObs], ["weightObs", weightObs]] as const) {
+    if (observer.targetDtype !== targetDtype) {
+      throw new TypeError(
+        `${where}: ${name} was calibrated for ${observer.targetDtype.name}, but the config asks for ` +
+          `${targetDtype.name}; make them the same`,
+      );
+    }
+  }
+  if (!(weight instanceof Tensor)) throw new TypeError(`${where}: the weight is quantized already`);
+  const [actScale, actZeroPoint] = await actObs.calculateQParams();
+  const [weightScale, weightZeroPoint] = await weightObs.calculateQParams();
+  const { quantMin, quantMax, granularity } = weightObs;
+  const block = getBlockSize(weight.shape, granularity);
+  return {
+    actScale,
+    actZeroPoint,
+    qweight: toAffineQuantizedIntxStatic(weight, weightScale, weightZeroPoint, block, targetDtype, {
+      quantMin,
+      quantMax,
+    }),
+    bias,
+    targetDtype,
+    actQuantMin: actObs.quantMin,
+    actQuantMax: actObs.quantMax,
+  };
+}

@@ -1,0 +1,64 @@
+/**
+ * Between numbers and the bytes that a backend stores, for every dtype.
+ *
+ * @module
+ */
+import type { DType } from "./dtype.ts";
+import { bfloat16Bits } from "./rounding.ts";
+
+/** Numbers as they are handed to the user: floats as float32 (which holds every narrower one). */
+export type TypedArray = Float32Array | Int32Array | Int16Array | Int8Array | Uint8Array;
+
+/** What a tensor can be made from. */
+export type NumberArray = ArrayLike<number>;
+
+/** An array of `length` zeros of the kind that {@linkcode decode} gives for `dtype`. */
+export function emptyArray(dtype: DType, length: number): TypedArray {
+  if (dtype.isFloat) return new Float32Array(length);
+  if (dtype.itemSize === 4) return new Int32Array(length);
+  if (dtype.itemSize === 2) return new Int16Array(length);
+  return dtype.min < 0 ? new Int8Array(length) : new Uint8Array(length);
+}
+
+/** The numbers in `bytes`; a copy. */
+export function decode(bytes: Uint8Array, dtype: DType): TypedArray {
+  const aligned = bytes.slice().buffer;
+  switch (dtype.name) {
+    case "float32":
+      return new Float32Array(aligned);
+    case "float16":
+      return new Float32Array(new Float16Array(aligned));
+    case "bfloat16":
+      return new Float32Array(new Uint32Array(new Uint16Array(aligned)).map((b) => b << 16).buffer);
+    case "int32":
+      return new Int32Array(aligned);
+    case "int16":
+      return new Int16Array(aligned);
+    default:
+      return dtype.min < 0 ? new Int8Array(aligned) : new Uint8Array(aligned);
+  }
+}
+
+/** The bytes that hold `values` in `dtype`; floats are rounded to nearest, ties to even. */
+export function encode(values: NumberArray, dtype: DType): Uint8Array {
+  return new Uint8Array(encodeArray(values, dtype).buffer as ArrayBuffer);
+}
+
+function encodeArray(values: NumberArray, dtype: DType): ArrayBufferView {
+  switch (dtype.name) {
+    case "float32":
+      return Float32Array.from(values);
+    case "float16":
+      // Through float32, as PyTorch rounds.
+      return new Float16Array(values instanceof Float32Array ? values : Float32Array.from(values));
+    case "bfloat16":
+      return Uint16Array.from(values, bfloat16Bits);
+    case "int32":
+      return Int32Array.from(values);
+    case "int16":
+      return Int16Array.from(values);
+    default:
+      return dtype.min < 0 ? Int8Array.from(values) : Uint8Array.from(values);
+  }
+}
+

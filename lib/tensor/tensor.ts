@@ -1,0 +1,423 @@
+/**
+ * Tensors: numbers of one dtype and shape in the memory of a device.
+ *
+ * @module
+ */
+import type { Backend, Device, DeviceBuffer, Operand } from "../backend/backend.ts";
+import { backendFor } from "../backend/registry.ts";
+import { type DType, float32 } from "./dtype.ts";
+import { decode, encode, type NumberArray, type TypedArray } from "./encoding.ts";
+import { nextNormal, nextUniform } from "./random.ts";
+import { checkShape, formatShape, numelOf } from "./shape.ts";
+
+/** Shared by the tensors that view the same memory; the last one to go frees it. */
+interface Storage {
+  readonly backend: Backend;
+  readonly buffer: DeviceBuffer;
+  owners: number;
+}
+
+function leave(storage: Storage): void {
+  if (--storage.owners === 0) storage.backend.release(storage.buffer);
+}
+
+/** Catches the tensors that nobody disposed of. */
+const forgotten = new FinalizationRegistry(leave);
+
+/** Tensors that no {@linkcode tidy} may free. */
+const kept = new WeakSet<Tensor>();
+
+/** Tensors made since the innermost {@linkcode tidy} began. */
+let scope: Set<Tensor> | undefined;
+
+/**
+ * A contiguous, row-major array of numbers on a device. Operations on it are enqueued at once and
+ * return at once; only {@linkcode Tensor.data} and what is built on it wait. A tensor's numbers do
+ * not change.
+ *
+ * Device memory is freed by `dispose()` or a `using` declaration, and by the garbage collector for
+ * whatever was left.
+ *
+ * @example
+ * ```ts
+ * import { tensor } from "@staticquant/staticquant";
+ * using x = tensor([1, 2, 3, 4], { shape: [2, 2] });
+ * console.log(x.shape, await x.data()); // [ 2, 2 ] Float32Array [ 1, 2, 3, 4 ]
+ * ```
+ */
+export class Tensor implements Disposable {
+  /** Sizes of the dimensions. */
+  readonly shape: readonly number[];
+  /** The element type. */
+  readonly dtype: DType;
+  private readonly storage: Storage;
+  private gone = false;
+
+  /**
+   * Wraps a buffer; most users call {@linkcode tensor}, {@linkcode zeros} or {@linkcode randn}.
+   *
+   * @param backend where `buffer` lives.
+   * @param buffer memory that the tensor now owns, or another tensor's storage to share.
+   * @param shape sizes of the dimensions.
+   * @param dtype the element type.
+   */
+  constructor(
+    backend: Backend,
+    buffer: DeviceBuffer | Tensor,
+    shape: readonly number[],
+    dtype: DType,
+  ) {
+    this.shape = Object.freeze([...shape]);
+    this.dtype = dtype;
+    this.storage = buffer instanceof Tensor ? buffer.live() : { backend, buffer, owners: 0 };
+    this.storage.owners++;
+    forgotten.register(this, this.storage, this);
+    scope?.add(this);
+  }
+
+  private live(): Storage {
+    if (this.gone) {
+      throw new Error(
+        `This ${this.dtype.name} tensor of shape ${formatShape(this.shape)} was disposed; ` +
+          `clone() it before disposing, or drop the \`using\` that ended its life`,
+      );
+    }
+    return this.storage;
+  }
+
+  /** The number of elements. */
+  get numel(): number {
+    return numelOf(this.shape);
+  }
+
+  /** The number of dimensions. */
+  get ndim(): number {
+    return this.shape.length;
+  }
+
+  /** Bytes that the elements take. */
+  get nbytes(): number {
+    return this.numel * this.dtype.itemSize;
+  }
+
+  /** The device that holds the elements. */
+  get device(): Device {
+    return this.storage.backend.device;
+  }
+
+  /** Whether the memory was given back. */
+  get disposed(): boolean {
+    return this.gone;
+  }
+
+  /** The backend that computes on this tensor. @throws {Error} if it was disposed. */
+  get backend(): Backend {
+    return this.live().backend;
+  }
+
+  /** The memory, as backends take it. @throws {Error} if it was disposed. */
+  get operand(): Operand {
+    return { buffer: this.live().buffer, dtype: this.dtype, shape: this.shape };
+  }
+
+  /** Frees the memory, unless a view of it is still alive. Doing so twice is harmless. */
+  dispose(): void {
+    if (this.gone) return;
+    this.gone = true;
+    scope?.delete(this);
+    forgotten.unregister(this);
+    leave(this.storage);
+  }
+
+  /** The same as {@linkcode Tensor.dispose}, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /**
+   * Waits for the elements and copies them to the host: a Float32Array for every float dtype (it
+   * holds float16 and bfloat16 exactly), else the integer array of the dtype's width.
+   *
+   * @throws {Error} if the tensor was disposed or the device was lost.
+   */
+  async data(): Promise<TypedArray> {
+    return decode(await this.bytes(), this.dtype);
+  }
+
+  /** Waits for the elements and copies their bytes, in the dtype's own layout, to the host. */
+  bytes(): Promise<Uint8Array> {
+    const { backend, buffer } = this.live();
+    return backend.read(buffer);
+  }
+
+  /**
+   * Waits for the only element.
+   *
+   * @throws {RangeError} if there is not exactly one.
+   */
+  async item(): Promise<number> {
+    if (this.numel !== 1) {
+      throw new RangeError(
+        `item: a tensor of shape ${formatShape(this.shape)} has ${this.numel} elements, not one; ` +
+          `use data()`,
+      );
+    }
+    return (await this.data())[0];
+  }
+
+  /** The numbers in another dtype; the tensor itself if it has that one. Enqueued. */
+  to(dtype: DType): Tensor;
+  /** The numbers on another device; the tensor itself if it is there. */
+  to(device: Device): Promise<Tensor>;
+  to(target: DType | Device): Tensor | Promise<Tensor> {
+    if (typeof target === "string") return this.toDevice(target);
+    if (target === this.dtype) return this;
+    const { backend } = this.live();
+    return new Tensor(backend, backend.cast(this.operand, target), this.shape, target);
+  }
+
+  private async toDevice(device: Device): Promise<Tensor> {
+    const backend = backendFor(device);
+    if (backend === this.live().backend) return this;
+    return new Tensor(backend, backend.upload(await this.bytes()), this.shape, this.dtype);
+  }
+
+  /**
+   * A view of the same elements in another shape; one size may be −1, to be found out.
+   *
+   * @throws {RangeError} if the number of elements differs.
+   */
+  reshape(...shape: number[]): Tensor {
+    const known = shape.filter((size) => size !== -1);
+    const sizes = known.length === shape.length - 1
+      ? shape.map((size) => size === -1 ? this.numel / numelOf(known) : size)
+      : shape;
+    if (numelOf(sizes) !== this.numel || !sizes.every((size) => Number.isInteger(size) && size >= 0)) {
+      throw new RangeError(
+        `reshape: shape ${formatShape(this.shape)} holds ${this.numel} elements, which do not fill ` +
+          `${formatShape(shape)}`,
+      );
+    }
+    return new Tensor(this.backend, this, sizes, this.dtype);
+  }
+
+  /** Takes this tensor out of every enclosing {@linkcode tidy}: it is meant to outlive them. */
+  keep(): this {
+    kept.add(this);
+    return this;
+  }
+
+  /** A copy in memory of its own. */
+  clone(): Tensor {
+    const { backend, buffer } = this.live();
+    return new Tensor(backend, backend.copy(buffer), this.shape, this.dtype);
+  }
+
+  /** What kind of tensor this is; its elements are shown by {@linkcode Tensor.data}. */
+  toString(): string {
+    const state = this.gone ? "disposed" : this.device;
+    return `Tensor(shape=[${this.shape.join(", ")}], dtype=${this.dtype.name}, device=${state})`;
+  }
+}
+
+/** Options of the functions that make tensors. */
+export interface TensorOptions {
+  /** The element type; float32 by default. */
+  dtype?: DType;
+  /** The device; by default what {@linkcode init} chose. */
+  device?: Device;
+}
+
+/** Nested lists of numbers, as `tensor([[1, 2], [3, 4]])`. */
+export type NestedNumbers = number | readonly NestedNumbers[];
+
+/**
+ * A tensor of the given numbers.
+ *
+ * @param data a number, a typed array, or lists nested as deep as the shape. Floats are rounded to
+ * the dtype, to nearest even; integers must lie in its range.
+ * @param options the shape (that of `data` by default), dtype and device.
+ * @throws {RangeError} if `data` does not fill the shape, is ragged, or leaves an integer dtype.
+ *
+ * @example
+ * ```ts
+ * import { tensor, uint8 } from "@staticquant/staticquant";
+ * const a = tensor([[1, 2, 3], [4, 5, 6]]); // float32, shape (2, 3)
+ * const b = tensor(new Uint8Array(6), { shape: [2, 3], dtype: uint8 });
+ * console.log(String(a), String(b));
+ * ```
+ */
+export function tensor(
+  data: NestedNumbers | NumberArray,
+  options: TensorOptions & { shape?: readonly number[] } = {},
+): Tensor {
+  const { dtype = float32, device } = options;
+  const { values, shape: found } = flatten(data);
+  const shape = options.shape ?? found;
+  checkShape(shape, "tensor");
+  if (values.length !== numelOf(shape)) {
+    throw new RangeError(
+      `tensor: ${values.length} numbers do not fill shape ${formatShape(shape)}, which holds ${
+        numelOf(shape)
+      }`,
+    );
+  }
+  if (!dtype.isFloat) checkIntegers(values, dtype);
+  return tensorFromBytes(encode(values, dtype), { shape, dtype, device });
+}
+
+function checkIntegers(values: NumberArray, dtype: DType): void {
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
+    if (!Number.isInteger(value) || value < dtype.min || value > dtype.max) {
+      throw new RangeError(
+        `tensor: element ${i} is ${value}, but ${dtype.name} holds integers from ${dtype.min} to ${dtype.max}`,
+      );
+    }
+  }
+}
+
+function flatten(data: NestedNumbers | NumberArray): { values: NumberArray; shape: number[] } {
+  if (typeof data === "number") return { values: [data], shape: [] };
+  if (!Array.isArray(data)) return { values: data as NumberArray, shape: [data.length] };
+  if (data.every((item) => typeof item === "number")) return { values: data, shape: [data.length] };
+  const rows = data.map(flatten);
+  const inner = rows[0].shape;
+  const ragged = rows.findIndex(({ shape }) => String(shape) !== String(inner));
+  if (ragged > 0) {
+    throw new RangeError(
+      `tensor: the lists are ragged: item 0 has shape ${formatShape(inner)}, item ${ragged} has ${
+        formatShape(rows[ragged].shape)
+      }`,
+    );
+  }
+  return { values: rows.flatMap(({ values }) => Array.from(values)), shape: [rows.length, ...inner] };
+}
+
+/**
+ * A tensor of elements given as bytes in the dtype's own layout, little-endian.
+ *
+ * @throws {RangeError} if the bytes do not fill the shape.
+ *
+ * @example
+ * ```ts
+ * import { bfloat16, tensorFromBytes } from "@staticquant/staticquant";
+ * const one = tensorFromBytes(new Uint8Array([0x80, 0x3f]), { shape: [1], dtype: bfloat16 });
+ * console.log(await one.item()); // 1
+ * ```
+ */
+export function tensorFromBytes(
+  bytes: Uint8Array,
+  options: TensorOptions & { shape: readonly number[] },
+): Tensor {
+  const { shape, dtype = float32, device } = options;
+  checkShape(shape, "tensorFromBytes");
+  if (bytes.byteLength !== numelOf(shape) * dtype.itemSize) {
+    throw new RangeError(
+      `tensorFromBytes: ${bytes.byteLength} bytes do not fill shape ${formatShape(shape)} of ` +
+        `${dtype.name}, which takes ${numelOf(shape) * dtype.itemSize}`,
+    );
+  }
+  const backend = backendFor(device);
+  return new Tensor(backend, backend.upload(bytes), shape, dtype);
+}
+
+function filled(shape: readonly number[], options: TensorOptions, next: () => number): Tensor {
+  checkShape(shape, "tensor");
+  const values = Float32Array.from({ length: numelOf(shape) }, next);
+  return tensor(values, { ...options, shape });
+}
+
+/**
+ * A tensor of zeros.
+ *
+ * @example
+ * ```ts
+ * import { zeros } from "@staticquant/staticquant";
+ * console.log(await zeros([2]).data()); // Float32Array [ 0, 0 ]
+ * ```
+ */
+export function zeros(shape: readonly number[], options: TensorOptions = {}): Tensor {
+  return filled(shape, options, () => 0);
+}
+
+/**
+ * A tensor of ones.
+ *
+ * @example
+ * ```ts
+ * import { ones } from "@staticquant/staticquant";
+ * console.log(await ones([2]).data()); // Float32Array [ 1, 1 ]
+ * ```
+ */
+export function ones(shape: readonly number[], options: TensorOptions = {}): Tensor {
+  return filled(shape, options, () => 1);
+}
+
+/**
+ * A tensor drawn from the standard normal distribution, by the stream of {@linkcode manualSeed}.
+ *
+ * @example
+ * ```ts
+ * import { bfloat16, randn } from "@staticquant/staticquant";
+ * console.log(String(randn([1, 64], { dtype: bfloat16 })));
+ * ```
+ */
+export function randn(shape: readonly number[], options: TensorOptions = {}): Tensor {
+  return filled(shape, options, nextNormal);
+}
+
+/**
+ * A tensor drawn uniformly from [low, high), by default [0, 1), by the stream of
+ * {@linkcode manualSeed}.
+ *
+ * @example
+ * ```ts
+ * import { rand } from "@staticquant/staticquant";
+ * console.log(String(rand([3])));
+ * ```
+ */
+export function rand(
+  shape: readonly number[],
+  options: TensorOptions & { low?: number; high?: number } = {},
+): Tensor {
+  const { low = 0, high = 1 } = options;
+  return filled(shape, options, () => low + (high - low) * nextUniform());
+}
+
+/**
+ * Runs `fn` and frees every tensor made inside it but those it returns (alone, in a list, or as
+ * values of a plain object). For models whose `forward` makes tensors on the way.
+ *
+ * @param fn synchronous, since what others do meanwhile must not be swept up.
+ *
+ * @example
+ * ```ts
+ * import { Linear, randn, tidy } from "@staticquant/staticquant";
+ * const layer = new Linear(4, 4);
+ * using y = tidy(() => layer.forward(layer.forward(randn([1, 4]))));
+ * console.log(y.shape); // [ 1, 4 ]
+ * ```
+ */
+export function tidy<T>(fn: () => T): T {
+  const outer = scope;
+  const made = new Set<Tensor>();
+  scope = made;
+  let result: T | undefined;
+  try {
+    result = fn();
+    return result;
+  } finally {
+    scope = outer;
+    const returned = new Set(
+      result instanceof Tensor || !result || typeof result !== "object"
+        ? [result]
+        : Object.values(result),
+    );
+    for (const t of made) {
+      if (kept.has(t)) continue;
+      if (returned.has(t)) outer?.add(t);
+      else t.dispose();
+    }
+  }
+}
