@@ -24,16 +24,39 @@
  * @module
  */
 export type {
-  Backend, DequantizeArgs, Device, DeviceBuffer, MemoryStats, Operand, PackedLinearArgs, PackedRows,
-  QuantizeArgs, QuantizeRowsArgs,
+  Backend,
+  DequantizeArgs,
+  Device,
+  DeviceBuffer,
+  MemoryStats,
+  Operand,
+  PackedLinearArgs,
+  PackedRows,
+  QuantizeArgs,
+  QuantizeRowsArgs,
 } from "./lib/backend/backend.ts";
-export { backendFor, getDefaultDevice, init, type InitInfo, type InitOptions } from "./lib/backend/registry.ts";
+export {
+  backendFor,
+  getDefaultDevice,
+  init,
+  type InitInfo,
+  type InitOptions,
+} from "./lib/backend/registry.ts";
 export { DeviceLostError } from "./lib/backend/webgpu/runtime.ts";
 export * from "./lib/tensor/dtype.ts";
 export type { NumberArray, TypedArray } from "./lib/tensor/encoding.ts";
 export { manualSeed } from "./lib/tensor/random.ts";
 export {
-  type NestedNumbers, ones, rand, randn, Tensor, tensor, tensorFromBytes, type TensorOptions, tidy, zeros,
+  type NestedNumbers,
+  ones,
+  rand,
+  randn,
+  Tensor,
+  tensor,
+  tensorFromBytes,
+  type TensorOptions,
+  tidy,
+  zeros,
 } from "./lib/tensor/tensor.ts";
 export { linear, relu } from "./lib/tensor/ops.ts";
 export { deepcopy, type LinearWeight, Module } from "./lib/nn/module.ts";
@@ -41,33 +64,68 @@ export { Linear, type LinearOptions } from "./lib/nn/linear.ts";
 export { ReLU } from "./lib/nn/relu.ts";
 export { Sequential } from "./lib/nn/sequential.ts";
 export {
-  getBlockSize, type Granularity, PerAxis, PerBlock, PerGroup, PerRow, PerTensor, PerToken,
+  getBlockSize,
+  type Granularity,
+  PerAxis,
+  PerBlock,
+  PerGroup,
+  PerRow,
+  PerTensor,
+  PerToken,
 } from "./lib/quantization/granularity.ts";
 export { MappingType, ZeroPointDomain } from "./lib/quantization/mapping.ts";
 export {
-  chooseQParamsAffine, chooseQParamsAffineWithMinMax, type ChooseQParamsOptions, dequantizeAffine,
-  type DequantizeOptions, type QParams, quantizeAffine, type QuantizeOptions,
+  chooseQParamsAffine,
+  chooseQParamsAffineWithMinMax,
+  type ChooseQParamsOptions,
+  dequantizeAffine,
+  type DequantizeOptions,
+  type QParams,
+  quantizeAffine,
+  type QuantizeOptions,
 } from "./lib/quantization/primitives.ts";
 export {
-  type AffineQuantizedParts, AffineQuantizedTensor, toAffineQuantizedIntxStatic,
+  type AffineQuantizedParts,
+  AffineQuantizedTensor,
+  toAffineQuantizedIntxStatic,
 } from "./lib/quantization/quantized_tensor.ts";
 export {
-  type InputQuantFunc, LinearActivationQuantizedTensor, toLinearActivationQuantized,
+  type InputQuantFunc,
+  LinearActivationQuantizedTensor,
+  toLinearActivationQuantized,
 } from "./lib/quantization/linear_activation_quantized_tensor.ts";
-export { AffineQuantizedObserverBase, type ObserverOptions } from "./lib/quantization/observers/observer.ts";
+export {
+  AffineQuantizedObserverBase,
+  type ObserverOptions,
+} from "./lib/quantization/observers/observer.ts";
 export { AffineQuantizedMinMaxObserver } from "./lib/quantization/observers/min_max_observer.ts";
 export {
-  AffineQuantizedFixedQParamObserver, type FixedQParamObserverOptions,
+  AffineQuantizedFixedQParamObserver,
+  type FixedQParamObserverOptions,
 } from "./lib/quantization/observers/fixed_qparam_observer.ts";
-export { insertObservers_, isObservedLinear, ObservedLinear } from "./lib/quantization/observed_linear.ts";
 export {
-  isLinear, type ModuleFilter, replaceWithCustomFnIfMatchesFilter_,
+  insertObservers_,
+  isObservedLinear,
+  ObservedLinear,
+} from "./lib/quantization/observed_linear.ts";
+export {
+  isLinear,
+  type ModuleFilter,
+  replaceWithCustomFnIfMatchesFilter_,
 } from "./lib/quantization/replace.ts";
 export { QuantizedLinear, type QuantizedLinearParts } from "./lib/quantization/quantized_linear.ts";
 export {
-  AOBaseConfig, quantize_, type QuantizeModuleHandler, registerQuantizeModuleHandler,
+  AOBaseConfig,
+  type ConfigClass,
+  quantize_,
+  type QuantizeModuleHandler,
+  registerQuantizeModuleHandler,
 } from "./lib/quantization/quantize.ts";
 export {
-  StaticQuantConfig, type StaticQuantOptions, StaticQuantTensorConfig,
+  StaticQuantConfig,
+  type StaticQuantOptions,
+  StaticQuantTensorConfig,
 } from "./lib/quantization/static_quant.ts";
 export { computeError } from "./lib/quantization/metrics.ts";
+export { loadSafetensors, saveSafetensors } from "./lib/formats/state_file.ts";
+export { SafetensorsError } from "./lib/formats/safetensors.ts";

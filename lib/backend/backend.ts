@@ -21,8 +21,11 @@ export interface DeviceBuffer {
 
 /** A buffer and how to read it. */
 export interface Operand {
+  /** Where the elements are. */
   readonly buffer: DeviceBuffer;
+  /** How they are laid out. */
   readonly dtype: DType;
+  /** The sizes of the dimensions. */
   readonly shape: readonly number[];
 }
 
@@ -35,7 +38,9 @@ export interface PackedRows {
   readonly data: DeviceBuffer;
   /** int32, `rows`: the sum of each row's signed bytes. */
   readonly sums: DeviceBuffer;
+  /** The number of rows. */
   readonly rows: number;
+  /** Elements a row, without the padding. */
   readonly k: number;
   /** What was subtracted to make the bytes signed: 128 for an unsigned dtype, else 0. */
   readonly offset: 0 | 128;
@@ -48,23 +53,33 @@ export function packedRowBytes(k: number): number {
 
 /** Arguments of {@linkcode Backend.quantizeAffine}; the parameters are float32, one a block. */
 export interface QuantizeArgs {
+  /** The block that shares parameters, one size a dimension. */
   readonly blockSize: readonly number[];
+  /** Reciprocals of the scales. */
   readonly inverseScale: DeviceBuffer;
+  /** Zero points. */
   readonly zeroPoint: DeviceBuffer;
+  /** The least integer to give. */
   readonly quantMin: number;
+  /** The greatest integer to give. */
   readonly quantMax: number;
   /** The dtype that `x · inverseScale` is rounded in. */
   readonly productDtype: DType;
+  /** The dtype of the result. */
   readonly outputDtype: DType;
 }
 
 /** Arguments of {@linkcode Backend.dequantizeAffine}; the parameters are float32, one a block. */
 export interface DequantizeArgs {
+  /** The block that shares parameters, one size a dimension. */
   readonly blockSize: readonly number[];
+  /** Scales. */
   readonly scale: DeviceBuffer;
+  /** Zero points. */
   readonly zeroPoint: DeviceBuffer;
   /** The dtype that `(q − zeroPoint) · scale` is rounded in. */
   readonly productDtype: DType;
+  /** The dtype of the result. */
   readonly outputDtype: DType;
 }
 
@@ -75,11 +90,15 @@ export type QuantizeRowsArgs = Omit<QuantizeArgs, "blockSize">;
 export interface PackedLinearArgs {
   /** One scale and one zero point for all of `x`, as quantized (before the shift to signed). */
   readonly xScale: DeviceBuffer;
+  /** The zero point of `x`. */
   readonly xZeroPoint: DeviceBuffer;
   /** One or `w.rows` scales and as many zero points. */
   readonly wScale: DeviceBuffer;
+  /** The zero points of `w`, as many as its scales. */
   readonly wZeroPoint: DeviceBuffer;
+  /** How many scales `w` has. */
   readonly wParamCount: number;
+  /** One number a row of `w`, or null. */
   readonly bias: Operand | null;
   /** A float dtype, or int32 for the corrected accumulator itself (no scales, no bias). */
   readonly outputDtype: DType;
@@ -97,6 +116,7 @@ export interface MemoryStats {
 
 /** A device that stores tensors and computes on them. */
 export interface Backend {
+  /** Which device this is. */
   readonly device: Device;
   /** For people: the adapter's name. */
   readonly description: string;
@@ -107,17 +127,22 @@ export interface Backend {
   read(buffer: DeviceBuffer): Promise<Uint8Array>;
   /** Gives a buffer back. Work enqueued on it still runs. */
   release(buffer: DeviceBuffer): void;
+  /** What is allocated now. */
   memory(): MemoryStats;
 
+  /** The same contents in another buffer. */
   copy(x: DeviceBuffer): DeviceBuffer;
   /** `x` in another dtype: floats rounded to nearest even, float to integer truncated and saturated. */
   cast(x: Operand, dtype: DType): DeviceBuffer;
+  /** `max(x, 0)`. */
   relu(x: Operand): DeviceBuffer;
   /** `x·wᵀ + bias` for x (M, K), w (N, K), accumulated in float32 and rounded once to x's dtype. */
   linear(x: Operand, w: Operand, bias: Operand | null): DeviceBuffer;
   /** `1 / x`, correctly rounded in x's dtype; the result is float32. */
   reciprocal(x: Operand): DeviceBuffer;
+  /** `clamp(round(x · inverseScale) + zeroPoint)`, with parameters a block. */
   quantizeAffine(x: Operand, args: QuantizeArgs): DeviceBuffer;
+  /** `(q − zeroPoint) · scale`, with parameters a block. */
   dequantizeAffine(q: Operand, args: DequantizeArgs): DeviceBuffer;
   /**
    * Folds a batch into running minima and maxima, in place. `state` holds uint32 words: per block

@@ -52,7 +52,8 @@ export async function init(options: InitOptions = {}): Promise<InitInfo> {
       defaultDevice = "webgpu";
       return { device: "webgpu", adapter: backend.description, software: backend.software };
     }
-    const message = `init: no WebGPU adapter found. With a GPU, install its Vulkan driver; without one, ` +
+    const message =
+      `init: no WebGPU adapter found. With a GPU, install its Vulkan driver; without one, ` +
       `a software adapter comes with\n  ${INSTALL_DRIVER}`;
     if (options.device === "webgpu") throw new Error(message);
     console.warn(`${message}\nUntil then everything runs on the CPU backend, which is slow.`);

@@ -49,6 +49,8 @@ export class Linear extends Module {
   bias: Tensor | null;
 
   /**
+   * A layer with a weight and a bias drawn at random.
+   *
    * @param inFeatures size of each input row.
    * @param outFeatures size of each output row.
    * @param options whether there is a bias, dtype and device.
@@ -62,6 +64,8 @@ export class Linear extends Module {
   }
 
   /**
+   * The layer's output. Enqueued.
+   *
    * @param x float, shape (…, inFeatures).
    * @returns shape (…, outFeatures).
    * @throws {RangeError} if the last dimension of `x` is not inFeatures.

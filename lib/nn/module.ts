@@ -151,6 +151,7 @@ export abstract class Module {
     return this;
   }
 
+  /** Moves what is on another device. */
   private async toDevice(device: Device): Promise<this> {
     const tensors = new Set(
       this.namedModules().flatMap(([, module]) => tensorFields(module).map(([, t]) => t)),
@@ -161,6 +162,7 @@ export abstract class Module {
     return this;
   }
 
+  /** Replaces every tensor field. */
   private mapTensors(map: (t: Tensor) => Tensor): void {
     for (const [, module] of this.namedModules()) {
       for (const [name, t] of tensorFields(module)) setField(module, name, map(t));

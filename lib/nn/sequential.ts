@@ -19,7 +19,11 @@ import { Module, setField } from "./module.ts";
  * ```
  */
 export class Sequential extends Module {
-  /** @param modules a list, or named modules in order. */
+  /**
+   * A chain of modules.
+   *
+   * @param modules a list, or named modules in order.
+   */
   constructor(modules: readonly Module[] | Readonly<Record<string, Module>>) {
     super();
     for (const [name, module] of Object.entries(modules)) setField(this, name, module);

@@ -48,7 +48,11 @@ export class PerTensor implements Granularity {
  * ```
  */
 export class PerAxis implements Granularity {
-  /** @param axis the axis; negative counts from the last. */
+  /**
+   * Parameters for each index along `axis`.
+   *
+   * @param axis the axis; negative counts from the last.
+   */
   constructor(readonly axis: number) {}
   /** One along the axis, everything along the others. */
   blockSize(shape: readonly number[]): number[] {
@@ -114,7 +118,11 @@ export class PerToken extends PerRow {
  * ```
  */
 export class PerGroup implements Granularity {
-  /** @param groupSize elements a group. */
+  /**
+   * Parameters for each group of `groupSize`.
+   *
+   * @param groupSize elements a group.
+   */
   constructor(readonly groupSize: number) {}
   /** One along all dimensions but the last, and the group there. */
   blockSize(shape: readonly number[]): number[] {
@@ -138,7 +146,11 @@ export class PerGroup implements Granularity {
  * ```
  */
 export class PerBlock implements Granularity {
-  /** @param size the block, one number a dimension. */
+  /**
+   * Parameters for each block of `size`.
+   *
+   * @param size the block, one number a dimension.
+   */
   constructor(readonly size: readonly number[]) {}
   /** The block itself. */
   blockSize(shape: readonly number[]): number[] {
@@ -182,7 +194,9 @@ export function checkBlockSize(
     );
   if (!fits) {
     throw new RangeError(
-      `${where}: blocks of ${formatShape(block)} do not divide a tensor of shape ${formatShape(shape)}; ` +
+      `${where}: blocks of ${formatShape(block)} do not divide a tensor of shape ${
+        formatShape(shape)
+      }; ` +
         `give one size a dimension, each a divisor of the dimension`,
     );
   }

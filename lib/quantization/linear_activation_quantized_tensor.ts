@@ -7,7 +7,7 @@ import type { Device } from "../backend/backend.ts";
 import type { LinearWeight } from "../nn/module.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { AffineQuantizedTensor } from "./quantized_tensor.ts";
+import type { AffineQuantizedTensor } from "./quantized_tensor.ts";
 
 /** Quantizes a layer's input. */
 export type InputQuantFunc = (x: Tensor) => AffineQuantizedTensor;
@@ -24,6 +24,8 @@ export type InputQuantFunc = (x: Tensor) => AffineQuantizedTensor;
  */
 export class LinearActivationQuantizedTensor implements LinearWeight {
   /**
+   * A weight and what quantizes its input.
+   *
    * @param originalWeight the quantized weight.
    * @param inputQuantFunc quantizes the layer's input.
    */
@@ -70,7 +72,9 @@ export class LinearActivationQuantizedTensor implements LinearWeight {
 
   /** What this is. */
   toString(): string {
-    return `LinearActivationQuantizedTensor(activation=${this.inputQuantFunc.name || "anonymous"}, ` +
+    return `LinearActivationQuantizedTensor(activation=${
+      this.inputQuantFunc.name || "anonymous"
+    }, ` +
       `weight=${this.originalWeight})`;
   }
 }

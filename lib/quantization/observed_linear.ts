@@ -33,6 +33,8 @@ export class ObservedLinear extends Linear {
   readonly weightObs: AffineQuantizedObserverBase;
 
   /**
+   * A layer drawn at random, under observation.
+   *
    * @param inFeatures size of each input row.
    * @param outFeatures size of each output row.
    * @param actObs sees every input.
@@ -116,7 +118,9 @@ export function insertObservers_(
 ): string[] {
   const observe = (module: Module) => {
     if (!(module instanceof Linear)) {
-      throw new TypeError(`insertObservers_: ${module.displayName} is not a Linear; narrow filterFn`);
+      throw new TypeError(
+        `insertObservers_: ${module.displayName} is not a Linear; narrow filterFn`,
+      );
     }
     return ObservedLinear.fromFloat(module, deepcopy(actObs), deepcopy(weightObs));
   };

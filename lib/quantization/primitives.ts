@@ -138,7 +138,9 @@ export async function chooseQParamsAffineWithMinMax(
   checkFloat(where, minVal);
   if (minVal.dtype !== maxVal.dtype || !sameShape(minVal.shape, maxVal.shape)) {
     throw new RangeError(
-      `${where}: minVal is ${minVal.dtype.name} ${formatShape(minVal.shape)}, maxVal ${maxVal.dtype.name} ` +
+      `${where}: minVal is ${minVal.dtype.name} ${
+        formatShape(minVal.shape)
+      }, maxVal ${maxVal.dtype.name} ` +
         `${formatShape(maxVal.shape)}; they must agree`,
     );
   }

@@ -25,8 +25,9 @@ export type QuantizeModuleHandler<C extends AOBaseConfig = AOBaseConfig> = (
   config: C,
 ) => Module | Promise<Module>;
 
+/** A class of configs. */
 // deno-lint-ignore no-explicit-any -- a constructor's arguments are its own business
-type ConfigClass<C extends AOBaseConfig> = abstract new (...args: any[]) => C;
+export type ConfigClass<C extends AOBaseConfig> = abstract new (...args: any[]) => C;
 
 const handlers = new Map<unknown, QuantizeModuleHandler>();
 
@@ -90,7 +91,11 @@ export async function quantize_(
   if (matches.length === 0) {
     console.warn(
       `quantize_: no module passed the filter, so ${model.constructor.name} is unchanged; its modules are: ` +
-        `${model.namedModules().slice(1).map(([name, m]) => `${name} (${m.constructor.name})`).join(", ") || "none"}`,
+        `${
+          model.namedModules().slice(1).map(([name, m]) => `${name} (${m.constructor.name})`).join(
+            ", ",
+          ) || "none"
+        }`,
     );
   }
   return matches.map(({ fullName }) => fullName);

@@ -83,6 +83,8 @@ export class QuantizedLinear extends Module {
   >;
 
   /**
+   * A layer of parts that are already quantized.
+   *
    * @param parts weight, bias and fixed input range.
    * @throws {RangeError} if the parts do not fit together or inFeatures is beyond what an int32
    * accumulator can take.
@@ -144,13 +146,17 @@ export class QuantizedLinear extends Module {
   }
 
   /**
+   * The layer's output: quantize, multiply integers, scale.
+   *
    * @param x float, shape (…, inFeatures).
    * @returns shape (…, outFeatures), the dtype of `x`. Enqueued.
    * @throws {RangeError} if the last dimension of `x` is not inFeatures.
    */
   override forward(x: Tensor): Tensor {
     const where = this.displayName;
-    if (!x.dtype.isFloat) throw new TypeError(`${where}: expected a float input, got ${x.dtype.name}`);
+    if (!x.dtype.isFloat) {
+      throw new TypeError(`${where}: expected a float input, got ${x.dtype.name}`);
+    }
     checkLinearShapes(where, x, this.qweight.shape, null);
     checkSameDevice(where, x, this.actScale);
     const { backend } = x;

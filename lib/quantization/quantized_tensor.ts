@@ -72,7 +72,11 @@ export class AffineQuantizedTensor implements LinearWeight, Disposable {
   private plain: Tensor | undefined;
   private packed: Packed | undefined;
 
-  /** @param parts integers and parameters; most users call `toAffineQuantizedIntxStatic`. */
+  /**
+   * Takes over integers and parameters; most users call `toAffineQuantizedIntxStatic`.
+   *
+   * @param parts the integers, which this owns from now on, and their parameters.
+   */
   constructor(parts: AffineQuantizedParts) {
     const { intData, scale, zeroPoint, blockSize, dtype } = parts;
     this.shape = intData.shape;

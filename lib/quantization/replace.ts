@@ -4,7 +4,7 @@
  * @module
  */
 import { Linear } from "../nn/linear.ts";
-import { Module, nameModules, setField } from "../nn/module.ts";
+import { type Module, nameModules, setField } from "../nn/module.ts";
 
 /** Says whether a module, known by its full name, is meant. */
 export type ModuleFilter = (module: Module, fullName: string) => boolean;

@@ -40,7 +40,11 @@ function observedLinear(module: Module, config: AOBaseConfig): ObservedLinear {
 export class StaticQuantConfig extends AOBaseConfig {
   /** The 8-bit dtype of inputs and weights. */
   readonly targetDtype: DType;
-  /** @param options the target dtype. */
+  /**
+   * Takes the dtype to quantize to.
+   *
+   * @param options the target dtype.
+   */
   constructor(options: StaticQuantOptions) {
     super();
     this.targetDtype = options.targetDtype;
@@ -66,7 +70,11 @@ registerQuantizeModuleHandler(
 export class StaticQuantTensorConfig extends AOBaseConfig {
   /** The 8-bit dtype of inputs and weights. */
   readonly targetDtype: DType;
-  /** @param options the target dtype. */
+  /**
+   * Takes the dtype to quantize to.
+   *
+   * @param options the target dtype.
+   */
   constructor(options: StaticQuantOptions) {
     super();
     this.targetDtype = options.targetDtype;

@@ -100,9 +100,27 @@ export const uint7: DType = unsigned(7);
 
 /** Every type by its name. */
 export const dtypes: Readonly<Record<DTypeName, DType>> = Object.freeze({
-  float32, float16, bfloat16, int32, int16, int8, uint8,
-  int1, int2, int3, int4, int5, int6, int7,
-  uint1, uint2, uint3, uint4, uint5, uint6, uint7,
+  float32,
+  float16,
+  bfloat16,
+  int32,
+  int16,
+  int8,
+  uint8,
+  int1,
+  int2,
+  int3,
+  int4,
+  int5,
+  int6,
+  int7,
+  uint1,
+  uint2,
+  uint3,
+  uint4,
+  uint5,
+  uint6,
+  uint7,
 });
 
 /**

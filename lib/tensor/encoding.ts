@@ -61,4 +61,3 @@ function encodeArray(values: NumberArray, dtype: DType): ArrayBufferView {
       return dtype.min < 0 ? Int8Array.from(values) : Uint8Array.from(values);
   }
 }
-

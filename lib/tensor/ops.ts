@@ -72,7 +72,9 @@ export function checkLinearShapes(
 ): void {
   if (x.ndim < 1 || weight.length !== 2 || x.shape.at(-1) !== weight[1]) {
     throw new RangeError(
-      `${operation}: the input's last dimension must be inFeatures = ${weight[1]}, got an input of ` +
+      `${operation}: the input's last dimension must be inFeatures = ${
+        weight[1]
+      }, got an input of ` +
         `shape ${formatShape(x.shape)} for a weight of shape ${formatShape(weight)}`,
     );
   }
@@ -97,7 +99,9 @@ export function checkLinearShapes(
  */
 export function relu(x: Tensor): Tensor {
   if (!x.dtype.isFloat) {
-    throw new TypeError(`relu: expected a float tensor, got ${x.dtype.name}; convert it with .to(float32)`);
+    throw new TypeError(
+      `relu: expected a float tensor, got ${x.dtype.name}; convert it with .to(float32)`,
+    );
   }
   return new Tensor(x.backend, x.backend.relu(x.operand), x.shape, x.dtype);
 }

@@ -75,6 +75,7 @@ export class Tensor implements Disposable {
     scope?.add(this);
   }
 
+  /** The storage, or an error if it was given up. */
   private live(): Storage {
     if (this.gone) {
       throw new Error(
@@ -176,6 +177,7 @@ export class Tensor implements Disposable {
     return new Tensor(backend, backend.cast(this.operand, target), this.shape, target);
   }
 
+  /** Goes through the host. */
   private async toDevice(device: Device): Promise<Tensor> {
     const backend = backendFor(device);
     if (backend === this.live().backend) return this;
@@ -192,9 +194,13 @@ export class Tensor implements Disposable {
     const sizes = known.length === shape.length - 1
       ? shape.map((size) => size === -1 ? this.numel / numelOf(known) : size)
       : shape;
-    if (numelOf(sizes) !== this.numel || !sizes.every((size) => Number.isInteger(size) && size >= 0)) {
+    if (
+      numelOf(sizes) !== this.numel || !sizes.every((size) => Number.isInteger(size) && size >= 0)
+    ) {
       throw new RangeError(
-        `reshape: shape ${formatShape(this.shape)} holds ${this.numel} elements, which do not fill ` +
+        `reshape: shape ${
+          formatShape(this.shape)
+        } holds ${this.numel} elements, which do not fill ` +
           `${formatShape(shape)}`,
       );
     }
@@ -291,7 +297,10 @@ function flatten(data: NestedNumbers | NumberArray): { values: NumberArray; shap
       }`,
     );
   }
-  return { values: rows.flatMap(({ values }) => Array.from(values)), shape: [rows.length, ...inner] };
+  return {
+    values: rows.flatMap(({ values }) => Array.from(values)),
+    shape: [rows.length, ...inner],
+  };
 }
 
 /**

@@ -73,7 +73,9 @@ export class CpuBackend implements Backend {
     const values = valuesOf(x);
     if (dtype.isFloat || !x.dtype.isFloat) return this.hold(encode(values, dtype));
     const { min, max } = dtype;
-    return this.hold(encode(Float64Array.from(values, (v) => clamp(Math.trunc(v), min, max)), dtype));
+    return this.hold(
+      encode(Float64Array.from(values, (v) => clamp(Math.trunc(v), min, max)), dtype),
+    );
   }
 
   relu(x: Operand): DeviceBuffer {

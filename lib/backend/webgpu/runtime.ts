@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { BufferPool, PooledBuffer } from "./pool.ts";
+import { BufferPool, type PooledBuffer } from "./pool.ts";
 
 /** A compute shader: `key` names its text, which is built only when it has not been compiled. */
 export interface Kernel {
@@ -14,6 +14,7 @@ export interface Kernel {
 
 /** Thrown by everything that still needs a device which was lost. */
 export class DeviceLostError extends Error {
+  /** The class's name, as it stands in printed errors. */
   override name = "DeviceLostError";
 }
 

@@ -6,7 +6,7 @@
 import type { DType } from "../../tensor/dtype.ts";
 import { float32, int32 } from "../../tensor/dtype.ts";
 import { formatShape, sameShape } from "../../tensor/shape.ts";
-import { Tensor, tensor, zeros } from "../../tensor/tensor.ts";
+import { type Tensor, tensor, zeros } from "../../tensor/tensor.ts";
 import type { MappingType } from "../mapping.ts";
 import type { QParams } from "../primitives.ts";
 import { AffineQuantizedObserverBase, type ObserverOptions } from "./observer.ts";
@@ -41,6 +41,8 @@ export class AffineQuantizedFixedQParamObserver extends AffineQuantizedObserverB
   private zeroPoint!: Tensor;
 
   /**
+   * An observer that gives these parameters.
+   *
    * @param mappingType how a range is laid onto integers.
    * @param targetDtype the integer dtype to quantize to.
    * @param options as for every observer, and the scale and zero point to give.

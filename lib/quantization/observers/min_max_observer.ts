@@ -3,11 +3,12 @@
  *
  * @module
  */
+import type { Device } from "../../backend/backend.ts";
 import { collapseBlocks, countBlocks } from "../../backend/blocks.ts";
 import { decodeMinMaxState, emptyMinMaxState } from "../../backend/minmax_state.ts";
 import { type DType, int32, promoteTypes } from "../../tensor/dtype.ts";
 import { formatShape } from "../../tensor/shape.ts";
-import { Tensor, tensor, tensorFromBytes } from "../../tensor/tensor.ts";
+import { type Tensor, tensor, tensorFromBytes } from "../../tensor/tensor.ts";
 import { getBlockSize, qparamShape } from "../granularity.ts";
 import { type QParams, qparamsOf } from "../primitives.ts";
 import { AffineQuantizedObserverBase } from "./observer.ts";
@@ -54,8 +55,12 @@ export class AffineQuantizedMinMaxObserver extends AffineQuantizedObserverBase {
     const blocks = countBlocks(collapseBlocks(x.shape, block));
     if (this.state && this.state.numel !== 2 * blocks + 1) {
       throw new RangeError(
-        `${this.displayName}: with ${this.granularity} this batch of shape ${formatShape(x.shape)} has ` +
-          `ranges of shape ${formatShape(shape)}, those before it ${formatShape(this.observedShape)}; ` +
+        `${this.displayName}: with ${this.granularity} this batch of shape ${
+          formatShape(x.shape)
+        } has ` +
+          `ranges of shape ${formatShape(shape)}, those before it ${
+            formatShape(this.observedShape)
+          }; ` +
           `make the batches alike or observe PerTensor`,
       );
     }
@@ -107,7 +112,10 @@ export class AffineQuantizedMinMaxObserver extends AffineQuantizedObserverBase {
     );
   }
 
-  private async range(operation: string) {
+  /** Reads the state, or says why there is no range. */
+  private async range(
+    operation: string,
+  ): Promise<{ min: Float32Array; max: Float32Array; device: Device }> {
     if (!this.state) {
       throw new Error(
         `${this.displayName}: ${operation}() before any data; run sample inputs through the model first`,
@@ -123,5 +131,4 @@ export class AffineQuantizedMinMaxObserver extends AffineQuantizedObserverBase {
     }
     return { min, max, device };
   }
-
 }

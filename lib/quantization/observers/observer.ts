@@ -65,6 +65,8 @@ export abstract class AffineQuantizedObserverBase extends Module {
   readonly options: Readonly<ObserverOptions>;
 
   /**
+   * Takes the settings that all observers have.
+   *
    * @param mappingType how a range is laid onto integers.
    * @param targetDtype the integer dtype to quantize to.
    * @param options granularity, integer range, eps, dtypes and shape of the parameters.

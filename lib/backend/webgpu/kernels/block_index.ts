@@ -22,11 +22,9 @@ export function blockOfFunction(rank: number): string {
   return `fn block_of(element: u32) -> u32 {
   var i = element; var result = 0u; var stride = 1u;
   ${
-    inner.map((d) =>
-      (d === 0 ? `result += i / params.block0 * stride;` : `
+    inner.map((d) => (d === 0 ? `result += i / params.block0 * stride;` : `
   result += i % params.size${d} / params.block${d} * stride;
-  stride *= params.count${d}; i /= params.size${d};`)
-    ).join("\n  ")
+  stride *= params.count${d}; i /= params.size${d};`)).join("\n  ")
   }
   return result;
 }

