@@ -29,7 +29,7 @@ import {
   packedLinearKernel,
 } from "./kernels/matmul.ts";
 import { MINMAX_CHUNK, minmaxKernel } from "./kernels/minmax.ts";
-import { packRowsKernel, quantizeRowsKernel } from "./kernels/pack_rows.ts";
+import { packRowsKernel, quantizeRowsKernel, rowsPerWorkgroup } from "./kernels/pack_rows.ts";
 import { quantizeKernel } from "./kernels/quantize.ts";
 import { reciprocalKernel } from "./kernels/reciprocal.ts";
 import { reluKernel } from "./kernels/relu.ts";
@@ -145,13 +145,19 @@ export class WebGpuBackend implements Backend {
     const data = this.runtime.pool.acquire(rows * packedRowBytes(k), kernel.key);
     const sums = this.runtime.pool.acquire(rows * 4, kernel.key);
     const params = [k, packedRowBytes(k) / 4, rows];
-    this.runtime.dispatch(kernel, [...inputs.map(gpu), data, sums], params, rows);
+    const workgroups = Math.ceil(rows / rowsPerWorkgroup(rows));
+    this.runtime.dispatch(kernel, [...inputs.map(gpu), data, sums], params, workgroups);
     return { data, sums, rows, k, offset };
   }
 
   packRows(q: Operand): PackedRows {
     const offset = q.dtype.min < 0 ? 0 : 128;
-    return this.writeRows(packRowsKernel(q.dtype, offset), [q.buffer], q.shape, offset);
+    return this.writeRows(
+      packRowsKernel(q.dtype, offset, rowsPerWorkgroup(q.shape[0])),
+      [q.buffer],
+      q.shape,
+      offset,
+    );
   }
 
   unpackRows(packed: PackedRows): DeviceBuffer {
@@ -171,7 +177,14 @@ export class WebGpuBackend implements Backend {
     const { productDtype, quantMin, quantMax, outputDtype } = args;
     const offset = outputDtype.min < 0 ? 0 : 128;
     return this.writeRows(
-      quantizeRowsKernel(x.dtype, productDtype, quantMin, quantMax, offset),
+      quantizeRowsKernel(
+        x.dtype,
+        productDtype,
+        quantMin,
+        quantMax,
+        offset,
+        rowsPerWorkgroup(x.shape[0]),
+      ),
       [x.buffer, args.inverseScale, args.zeroPoint],
       x.shape,
       offset,

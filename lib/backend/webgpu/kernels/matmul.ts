@@ -91,23 +91,36 @@ const scalarStep: Step = {
   product: (a, b) => `${a} * ${b}`,
 };
 
+/** What becomes of a sum before it is stored. Loads stand once a row or column, not once a sum. */
+interface Epilogue {
+  /** Bindings after `x` and `w`. */
+  readonly arrays: readonly ArrayBinding[];
+  readonly functions: string;
+  /** Declarations that all outputs share. */
+  readonly shared: string;
+  /** Declarations for row `m`, under names that end in `i`. */
+  readonly row: (i: number, m: string) => string;
+  /** Declarations for column `n`, under names that end in `j`. */
+  readonly column: (j: number, n: string) => string;
+  /** The output, from what was declared. */
+  readonly value: (sum: string, i: number, j: number) => string;
+}
+
 function matmul(
   key: string,
   step: Step,
   tile: Tile,
-  extra: readonly ArrayBinding[],
+  epilogue: Epilogue,
   functions: string,
   output: DType,
 ): Kernel {
   const rows = Array.from({ length: tile.rows }, (_, i) => i);
   const columns = Array.from({ length: tile.columns }, (_, j) => j);
-  const each = (line: (i: number, j: number) => string) =>
-    rows.flatMap((i) => columns.map((j) => line(i, j))).join("\n");
+  const lines = (numbers: number[], line: (i: number) => string) => numbers.map(line).join("\n");
   const pair = perWord(output) === 2;
   const store = (i: number, j: number) => {
     const at = `(m0 + ${i}u) * params.n + n0 + ${j}u`;
-    const bits = (column: number) =>
-      encoded(output, `epilogue(m0 + ${i}u, n0 + ${column}u, acc_${i}_${column})`);
+    const bits = (j: number) => encoded(output, epilogue.value(`acc_${i}_${j}`, i, j));
     if (!pair) return `if (n0 + ${j}u < params.n) { y[${at}] = ${bits(j)}; }`;
     if (j % 2) return "";
     return `if (n0 + ${j}u < params.n) { y[(${at}) >> 1u] = ${bits(j)} | (${
@@ -118,31 +131,31 @@ function matmul(
     key: `${key} ${tile.rows}x${tile.columns}`,
     wgsl: () =>
       bindings(
-        [["x", step.element], ["w", step.element], ...extra, ["y", "u32", "read_write"]],
+        [["x", step.element], ["w", step.element], ...epilogue.arrays, ["y", "u32", "read_write"]],
         ["m", "n", "k", "steps"],
-      ) + CONVERSIONS + functions + entry(WORKGROUP) + /* wgsl */ `
+      ) + CONVERSIONS + functions + epilogue.functions + entry(WORKGROUP) + /* wgsl */ `
   let tiles = (params.n + ${tile.columns - 1}u) / ${tile.columns}u;
   let number = index * ${WORKGROUP}u + lane;
   let m0 = number / tiles * ${tile.rows}u;
   let n0 = number % tiles * ${tile.columns}u;
   if (m0 >= params.m) { return; }
-  ${rows.map((i) => `let x_${i} = min(m0 + ${i}u, params.m - 1u) * params.steps;`).join("\n")}
-  ${columns.map((j) => `let w_${j} = min(n0 + ${j}u, params.n - 1u) * params.steps;`).join("\n")}
-  ${each((i, j) => `var acc_${i}_${j} = ${step.accumulator}();`)}
+  ${lines(rows, (i) => `let m_${i} = min(m0 + ${i}u, params.m - 1u);`)}
+  ${lines(columns, (j) => `let n_${j} = min(n0 + ${j}u, params.n - 1u);`)}
+  ${lines(rows, (i) => `let x_${i} = m_${i} * params.steps;`)}
+  ${lines(columns, (j) => `let w_${j} = n_${j} * params.steps;`)}
+  ${lines(rows, (i) => lines(columns, (j) => `var acc_${i}_${j} = ${step.accumulator}();`))}
   for (var s = 0u; s < params.steps; s++) {
-    ${rows.map((i) => step.load(`a${i}`, "x", `x_${i} + s`)).join("\n")}
+    ${lines(rows, (i) => step.load(`a${i}`, "x", `x_${i} + s`))}
     ${
-        columns.map((j) =>
-          `{ ${step.load(`b`, "w", `w_${j} + s`)}
-             ${rows.map((i) => `acc_${i}_${j} += ${step.product(`a${i}`, "b")};`).join("\n")} }`
-        ).join("\n")
+        lines(columns, (j) =>
+          `{ ${step.load("b", "w", `w_${j} + s`)}
+             ${lines(rows, (i) => `acc_${i}_${j} += ${step.product(`a${i}`, "b")};`)} }`)
       }
   }
-  ${
-        rows.map((i) =>
-          `if (m0 + ${i}u < params.m) { ${columns.map((j) => store(i, j)).join("\n")} }`
-        ).join("\n")
-      }
+  ${epilogue.shared}
+  ${lines(rows, (i) => epilogue.row(i, `m_${i}`))}
+  ${lines(columns, (j) => epilogue.column(j, `n_${j}`))}
+  ${lines(rows, (i) => `if (m0 + ${i}u < params.m) { ${lines(columns, (j) => store(i, j))} }`)}
 }`,
   };
 }
@@ -162,16 +175,21 @@ export function linearKernel(
     : float16Step;
   const vector = dtype.name === "float32" ? 4 : 8;
   const step = k % vector === 0 ? wide : scalarStep;
-  const functions = (step === scalarStep ? loader("x", dtype) + loader("w", dtype) : "") +
-    (bias ? loader("bias", bias) : "") +
-    `fn epilogue(m: u32, n: u32, sum: f32) -> f32 { return sum${bias ? " + load_bias(n)" : ""}; }`;
+  const epilogue: Epilogue = {
+    arrays: bias ? [["bias", "u32"]] : [],
+    functions: bias ? loader("bias", bias) : "",
+    shared: "",
+    row: () => "",
+    column: (j, n) => bias ? `let bias_${j} = load_bias(${n});` : "",
+    value: (sum, _, j) => bias ? `${sum} + bias_${j}` : sum,
+  };
   return {
     kernel: matmul(
       `linear ${dtype.name} ${step === scalarStep ? 1 : vector} ${bias?.name} ${output.name}`,
       step,
       tile,
-      bias ? [["bias", "u32"]] : [],
-      functions,
+      epilogue,
+      step === scalarStep ? loader("x", dtype) + loader("w", dtype) : "",
       output,
     ),
     steps: step === scalarStep ? k : k / vector,
@@ -192,24 +210,9 @@ export interface PackedLinearSpec {
 /** The integer product's kernel: exact sums of bytes, zero points taken out, scales and bias. */
 export function packedLinearKernel(spec: PackedLinearSpec, tile: Tile): Kernel {
   const { xOffset, wOffset, perRow, bias, output } = spec;
-  const param = perRow ? "n" : "0u";
   const exact = !output.isFloat;
-  const functions = /* wgsl */ `
-${bias ? loader("bias", bias) : ""}
-fn epilogue(m: u32, n: u32, sum: i32) -> ${exact ? "i32" : "f32"} {
-  let zx = i32(x_zero_point[0]) - ${xOffset};
-  let zw = i32(w_zero_point[${param}]) - ${wOffset};
-  let acc = sum - zx * w_sums[n] - zw * (x_sums[m] - i32(params.k) * zx);
-  return ${
-    exact ? "acc" : `f32(acc) * (x_scale[0] * w_scale[${param}])${bias ? " + load_bias(n)" : ""}`
-  };
-}
-`;
-  return matmul(
-    `packed linear ${xOffset} ${wOffset} ${perRow} ${bias?.name} ${output.name}`,
-    packedStep,
-    tile,
-    [
+  const epilogue: Epilogue = {
+    arrays: [
       ["x_sums", "i32"],
       ["w_sums", "i32"],
       ["x_zero_point", "f32"],
@@ -217,7 +220,29 @@ fn epilogue(m: u32, n: u32, sum: i32) -> ${exact ? "i32" : "f32"} {
       ...(exact ? [] : [["x_scale", "f32"], ["w_scale", "f32"]] as const),
       ...(bias ? [["bias", "u32"]] as const : []),
     ],
-    functions,
+    functions: bias ? loader("bias", bias) : "",
+    shared: `let zx = i32(x_zero_point[0]) - ${xOffset};` +
+      (exact ? "" : "let scale = x_scale[0];"),
+    row: (i, m) => `let row_${i} = x_sums[${m}] - i32(params.k) * zx;`,
+    column: (j, n) => {
+      const param = perRow ? n : "0u";
+      return `let zw_${j} = i32(w_zero_point[${param}]) - ${wOffset};
+        let column_${j} = zx * w_sums[${n}];` +
+        (exact ? "" : `let scale_${j} = scale * w_scale[${param}];`) +
+        (bias ? `let bias_${j} = load_bias(${n});` : "");
+    },
+    value: (sum, i, j) => {
+      const acc = `(${sum} - column_${j} - zw_${j} * row_${i})`;
+      if (exact) return acc;
+      return `f32${acc} * scale_${j}${bias ? ` + bias_${j}` : ""}`;
+    },
+  };
+  return matmul(
+    `packed linear ${xOffset} ${wOffset} ${perRow} ${bias?.name} ${output.name}`,
+    packedStep,
+    tile,
+    epilogue,
+    "",
     output,
   );
 }

@@ -42,17 +42,15 @@ ${CONVERSIONS}${loader("x", x)}${elementOfFunction(rank)}${entry(WORKGROUP)}
   lows[lane] = low;
   highs[lane] = high;
   workgroupBarrier();
-  for (var step = ${WORKGROUP / 2}u; step > 0u; step >>= 1u) {
-    if (lane < step) {
-      lows[lane] = min(lows[lane], lows[lane + step]);
-      highs[lane] = max(highs[lane], highs[lane + step]);
-    }
-    workgroupBarrier();
-  }
   if (block < params.blocks) {
+    // One lane reads the others' results: cheaper than a tree, whose barriers cost more than it saves.
     if (lane == 0u) {
-      atomicMin(&state[block], lows[0]);
-      atomicMax(&state[params.blocks + block], highs[0]);
+      for (var i = 1u; i < ${WORKGROUP}u; i++) {
+        low = min(low, lows[i]);
+        high = max(high, highs[i]);
+      }
+      atomicMin(&state[block], low);
+      atomicMax(&state[params.blocks + block], high);
     }
     if (bad) { atomicMin(&state[2u * params.blocks], params.batch); }
   }

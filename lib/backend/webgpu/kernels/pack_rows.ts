@@ -1,6 +1,7 @@
 /**
  * Writing a matrix as packed rows of signed bytes with their sums, from integers or, quantizing on
- * the way, from floats. One workgroup a row; every element is read once.
+ * the way, from floats. Every element is read once. A workgroup takes one row, or eight where there
+ * are many.
  */
 import { type DType, float32 } from "../../../tensor/dtype.ts";
 import type { Kernel } from "../runtime.ts";
@@ -9,14 +10,26 @@ import { quantizeFunction } from "./quantize.ts";
 
 const WORKGROUP = 64;
 
-/** Parameters: k, words a packed row, rows. `signed_byte(i)` gives element `i` as an i32. */
+/** Rows that a workgroup takes, when there are `rows` of them. */
+export function rowsPerWorkgroup(rows: number): 1 | 8 {
+  return rows >= 32 ? 8 : 1;
+}
+
+/**
+ * Parameters: k, words a packed row, rows. `signedByte` gives an element as an i32 expression, from
+ * `functions` and from what `prologue` declares once an invocation.
+ */
 function rowsKernel(
   key: string,
+  rowsHere: 1 | 8,
   inputs: readonly (readonly [name: string, dtype: DType])[],
-  signedByte: () => string,
+  functions: string,
+  prologue: string,
+  signedByte: (i: string) => string,
 ): Kernel {
+  const lanes = WORKGROUP / rowsHere; // a row
   return {
-    key,
+    key: `${key} ${rowsHere}`,
     wgsl: () =>
       bindings([
         ...inputs.map(([name]) => [name, "u32"] as const),
@@ -24,19 +37,21 @@ function rowsKernel(
         ["sums", "i32", "read_write"],
       ], ["k", "words", "rows"]) + `
 var<workgroup> partial: array<i32, ${WORKGROUP}>;
-` + CONVERSIONS + inputs.map(([name, dtype]) => loader(name, dtype)).join("") + signedByte() +
+` + CONVERSIONS + inputs.map(([name, dtype]) => loader(name, dtype)).join("") + functions +
       entry(WORKGROUP) + /* wgsl */ `
-  let row = index;
+  let row = index * ${rowsHere}u + lane / ${lanes}u;
+  let first_lane = lane % ${lanes}u;
+  ${prologue}
   var sum = 0;
   if (row < params.rows) {
-    for (var word = lane; word < params.words; word += ${WORKGROUP}u) {
+    for (var word = first_lane; word < params.words; word += ${lanes}u) {
       let first = word * 4u;
       let at = row * params.k + first;
       var bytes = vec4<i32>();
       if (first + 3u < params.k) {
-        bytes = vec4<i32>(signed_byte(at), signed_byte(at + 1u), signed_byte(at + 2u), signed_byte(at + 3u));
+        bytes = vec4<i32>(${[0, 1, 2, 3].map((e) => signedByte(`at + ${e}u`)).join(", ")});
       } else {
-        for (var e = 0u; first + e < params.k; e++) { bytes[e] = signed_byte(at + e); }
+        for (var e = 0u; first + e < params.k; e++) { bytes[e] = ${signedByte("at + e")}; }
       }
       sum += bytes.x + bytes.y + bytes.z + bytes.w;
       let low = vec4<u32>(bytes) & vec4<u32>(255u);
@@ -45,21 +60,23 @@ var<workgroup> partial: array<i32, ${WORKGROUP}>;
   }
   partial[lane] = sum;
   workgroupBarrier();
-  for (var step = ${WORKGROUP / 2}u; step > 0u; step >>= 1u) {
-    if (lane < step) { partial[lane] += partial[lane + step]; }
-    workgroupBarrier();
+  if (first_lane == 0u && row < params.rows) {
+    for (var i = 1u; i < ${lanes}u; i++) { sum += partial[lane + i]; }
+    sums[row] = sum;
   }
-  if (lane == 0u && row < params.rows) { sums[row] = partial[0]; }
 }`,
   };
 }
 
 /** An 8-bit matrix as it is, shifted by `offset` to signed bytes. */
-export function packRowsKernel(q: DType, offset: number): Kernel {
+export function packRowsKernel(q: DType, offset: number, rowsHere: 1 | 8): Kernel {
   return rowsKernel(
     `pack rows ${q.name}`,
+    rowsHere,
     [["q", q]],
-    () => `fn signed_byte(i: u32) -> i32 { return load_int_q(i) - ${offset}; }\n`,
+    "",
+    "",
+    (i) => `load_int_q(${i}) - ${offset}`,
   );
 }
 
@@ -70,15 +87,14 @@ export function quantizeRowsKernel(
   quantMin: number,
   quantMax: number,
   offset: number,
+  rowsHere: 1 | 8,
 ): Kernel {
   return rowsKernel(
     `quantize rows ${x.name} ${product.name} ${quantMin} ${quantMax} ${offset}`,
+    rowsHere,
     [["x", x], ["inverse", float32], ["zero_point", float32]],
-    () =>
-      quantizeFunction(product, quantMin, quantMax) + `
-fn signed_byte(i: u32) -> i32 {
-  return quantize(load_x(i), load_inverse(0u), load_zero_point(0u)) - ${offset};
-}
-`,
+    quantizeFunction(product, quantMin, quantMax),
+    "let inverse = load_inverse(0u); let zero_point = load_zero_point(0u);",
+    (i) => `quantize(load_x(${i}), inverse, zero_point) - ${offset}`,
   );
 }
