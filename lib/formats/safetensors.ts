@@ -117,10 +117,10 @@ export function parseSafetensors(
 
   const metadata: Record<string, string> = Object.create(null);
   const places: Place[] = [];
-  for (const [name, value] of Object.entries(header)) {
+  for (const [name, value] of header) {
     if (name === METADATA_KEY) {
-      checkMetadata(value);
-      for (const [key, text] of Object.entries(value)) metadata[key] = text;
+      if (!(value instanceof Map)) notMetadata(value);
+      for (const [key, text] of value) metadata[key] = checkedText(key, text);
     } else {
       places.push(parsePlace(name, value, data.length));
     }
@@ -133,11 +133,10 @@ export function parseSafetensors(
   let previous = "the header";
   for (const { name, dtype, shape, begin, end } of places) {
     if (begin !== covered) {
+      const fault = begin < covered ? "they overlap" : "a hole lies between them";
       fail(
         `${tensor(name)} starts at byte ${begin} of the data, but ${previous} ends at byte ` +
-          `${covered}: ${
-            begin < covered ? "they overlap" : "a hole lies between them"
-          }; ${DAMAGED}`,
+          `${covered}: ${fault}; ${DAMAGED}`,
       );
     }
     tensors.set(name, { dtype, shape, bytes: data.subarray(begin, end) });
@@ -180,7 +179,9 @@ export function serializeSafetensors(
   tensors: Iterable<[string, SafetensorsEntry]>,
   metadata: Record<string, string> = {},
 ): Uint8Array {
-  checkMetadata(metadata);
+  if (!isRecord(metadata)) notMetadata(metadata);
+  const texts = Object.entries(metadata).map(([key, text]) => [key, checkedText(key, text)]);
+  texts.sort(([a], [b]) => compareAsUtf8(a, b));
   const entries = new Map<string, SafetensorsEntry>();
   for (const [name, entry] of tensors) {
     if (typeof name !== "string") fail(`a tensor's name is ${show(name)}; give a string`);
@@ -199,10 +200,8 @@ export function serializeSafetensors(
     }
     if (bytes.length !== size) {
       fail(
-        `${tensor(name)} has ${bytes.length} bytes, but ${dtype} of shape ${
-          showShape(shape)
-        } takes ` +
-          `${size}; give bytes that fit the type and the shape`,
+        `${tensor(name)} has ${bytes.length} bytes, but ${dtype} of shape ${showShape(shape)} ` +
+          `takes ${size}; give bytes that fit the type and the shape`,
       );
     }
     entries.set(name, { dtype, shape, bytes });
@@ -212,7 +211,6 @@ export function serializeSafetensors(
     DTYPE_NAMES.indexOf(b.dtype) - DTYPE_NAMES.indexOf(a.dtype) || compareAsUtf8(nameA, nameB)
   );
   const members: string[] = [];
-  const texts = Object.entries(metadata).sort(([a], [b]) => compareAsUtf8(a, b));
   if (texts.length > 0) {
     const pairs = texts.map(([key, text]) => `${JSON.stringify(key)}:${JSON.stringify(text)}`);
     members.push(`"${METADATA_KEY}":{${pairs.join(",")}}`);
@@ -256,7 +254,7 @@ interface Place {
   end: number;
 }
 
-function parseHeader(bytes: Uint8Array): Record<string, unknown> {
+function parseHeader(bytes: Uint8Array): Map<string, unknown> {
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -269,68 +267,96 @@ function parseHeader(bytes: Uint8Array): Record<string, unknown> {
         `check that this is a safetensors file`,
     );
   }
-  let header: unknown;
-  try {
-    scanHeader(text);
-    header = JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SafetensorsError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    fail(`the header (${bytes.length} bytes) isn't JSON: ${reason}; ${DAMAGED}`);
-  }
-  return header as Record<string, unknown>; // a JSON text that starts with "{" is an object
+  return readObject(text);
 }
 
 /**
- * Looks for what can't be seen after `JSON.parse`, keys that come twice, and for brackets nested so
- * deep that parsing them would cost far more memory than the file. Other faults of the text are left
- * to `JSON.parse`.
+ * Reads the JSON object that `text` consists of, with objects as maps.
+ *
+ * `JSON.parse` reads only strings and numbers here. Whole objects are beyond it: keys that come twice
+ * can't be seen afterwards, brackets nested without end cost far more memory than the file has, and
+ * V8 can take a key with an escape in it for another one that it has seen before (nodejs/node#63785).
  */
-function scanHeader(text: string): void {
-  const keys: Set<string>[] = [new Set(), new Set(), new Set()]; // of the open brackets, outside in
-  let depth = 0;
-  for (let at = 0; at < text.length; at++) {
-    switch (text[at]) {
-      case "{":
-      case "[":
-        if (depth === MAX_DEPTH) {
-          fail(
-            `the header nests more than ${MAX_DEPTH} brackets at character ${at}, where a valid one ` +
-              `nests at most ${MAX_DEPTH}; ${DAMAGED}`,
-          );
-        }
-        keys[depth++].clear();
-        break;
-      case "}":
-      case "]":
-        if (depth > 0) depth--;
-        break;
-      case '"': {
-        const start = at++;
-        while (at < text.length && text[at] !== '"') at += text[at] === "\\" ? 2 : 1;
-        let next = at + 1;
-        while (" \t\r\n".includes(text[next] ?? "x")) next++;
-        if (text[next] !== ":" || depth === 0) break;
-        const key: string = JSON.parse(text.slice(start, at + 1));
-        if (keys[depth - 1].has(key)) {
+function readObject(text: string): Map<string, unknown> {
+  let at = 0;
+
+  function wrong(expected: string): never {
+    const found = at < text.length ? show(text[at]) : "nothing";
+    fail(`the header isn't JSON: character ${at} is ${found} in place of ${expected}; ${DAMAGED}`);
+  }
+
+  /** Skips white space. */
+  function next(): string | undefined {
+    while (text[at] === " " || text[at] === "\n" || text[at] === "\r" || text[at] === "\t") at++;
+    return text[at];
+  }
+
+  function scalar(): unknown {
+    const start = at;
+    if (text[at] === '"') {
+      at++;
+      while (at < text.length && text[at] !== '"') at += text[at] === "\\" ? 2 : 1;
+      at++;
+    } else {
+      while (at < text.length && !' \n\r\t,:"[]{}'.includes(text[at])) at++;
+    }
+    try {
+      return JSON.parse(text.slice(start, at));
+    } catch {
+      at = start;
+      wrong("a value");
+    }
+  }
+
+  function value(depth: number): unknown {
+    const open = next();
+    if (open !== "{" && open !== "[") return scalar();
+    if (depth === MAX_DEPTH) {
+      fail(
+        `the header nests more than ${MAX_DEPTH} brackets at character ${at}, where a valid one nests ` +
+          `at most ${MAX_DEPTH}; ${DAMAGED}`,
+      );
+    }
+    at++;
+    const map = open === "{" ? new Map<string, unknown>() : undefined;
+    const list: unknown[] = [];
+    const close = map ? "}" : "]";
+    for (let first = true; !(first && next() === close); first = false) {
+      if (map) {
+        if (next() !== '"') wrong("a key");
+        const start = at;
+        const key = scalar() as string;
+        if (map.has(key)) {
           fail(
             `the header has the key ${show(key)} twice, the second time at character ${start}; ` +
               DAMAGED,
           );
         }
-        keys[depth - 1].add(key);
-        break;
+        if (next() !== ":") wrong('":"');
+        at++;
+        map.set(key, value(depth + 1));
+      } else {
+        list.push(value(depth + 1));
       }
+      if (next() === close) break;
+      if (text[at] !== ",") wrong(`"," or "${close}"`);
+      at++;
     }
+    at++;
+    return map ?? list;
   }
+
+  const header = value(0);
+  if (next() !== undefined) wrong("the header's end");
+  return header as Map<string, unknown>; // the text starts with "{"
 }
 
 function parsePlace(name: string, value: unknown, dataBytes: number): Place {
   checkText(name, "a tensor's name");
-  if (!isRecord(value)) {
+  if (!(value instanceof Map)) {
     fail(`${tensor(name)} is described by ${show(value)} in place of an object; ${DAMAGED}`);
   }
-  const { dtype, shape, data_offsets: offsets } = value;
+  const [dtype, shape, offsets] = ["dtype", "shape", "data_offsets"].map((key) => value.get(key));
   const size = byteSize(name, dtype, shape);
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) {
     const found = Array.isArray(offsets) ? showShape(offsets) : show(offsets);
@@ -353,10 +379,10 @@ function parsePlace(name: string, value: unknown, dataBytes: number): Place {
   if (end - begin !== size) {
     fail(
       `${tensor(name)} has ${end - begin} bytes by its data_offsets, but ${dtype} of shape ` +
-        `${showShape(shape as number[])} takes ${size}; ${DAMAGED}`,
+        `${showShape(shape)} takes ${size}; ${DAMAGED}`,
     );
   }
-  return { name, dtype: dtype as string, shape: shape as number[], begin, end };
+  return { name, dtype, shape, begin, end };
 }
 
 /** Bytes that a tensor takes, after checking its element type and its shape. */
@@ -400,17 +426,18 @@ function byteSize(name: string, dtype: unknown, shape: unknown): number {
   return empty ? 0 : size;
 }
 
-function checkMetadata(value: unknown): asserts value is Record<string, string> {
-  if (!isRecord(value)) {
-    fail(`the metadata is ${show(value)}; it must be an object that holds strings`);
+function notMetadata(value: unknown): never {
+  fail(`the metadata is ${show(value)}; it must be an object that holds strings`);
+}
+
+/** A metadata value, after checking it and its key. */
+function checkedText(key: string, text: unknown): string {
+  checkText(key, "a metadata key");
+  if (typeof text !== "string") {
+    fail(`the metadata ${show(key)} is ${show(text)}; only strings are allowed, so make it one`);
   }
-  for (const [key, text] of Object.entries(value)) {
-    checkText(key, "a metadata key");
-    if (typeof text !== "string") {
-      fail(`the metadata ${show(key)} is ${show(text)}; only strings are allowed, so make it one`);
-    }
-    checkText(text, `the metadata ${show(key)}`);
-  }
+  checkText(text, `the metadata ${show(key)}`);
+  return text;
 }
 
 function checkText(text: string, what: string): void {

@@ -1,0 +1,66 @@
+/** Runs before any device is open: each test file is a world of its own. */
+import { assertEquals, assertRejects, assertStringIncludes, assertStrictEquals, assertThrows } from "@std/assert";
+import { backendFor, getDefaultDevice, init, tensor } from "../../mod.ts";
+import { withWarnings } from "../oracles.ts";
+
+/** Runs `fn` on a machine that offers no adapter. */
+async function withoutAdapter<T>(fn: () => Promise<T>): Promise<T> {
+  const { gpu } = navigator;
+  const original = gpu.requestAdapter;
+  gpu.requestAdapter = () => Promise.resolve(null);
+  try {
+    return await fn();
+  } finally {
+    gpu.requestAdapter = original;
+  }
+}
+
+const INSTALL = "apt-get install -y mesa-vulkan-drivers";
+
+Deno.test("before init everything is on the CPU, and WebGPU says what to call", async () => {
+  assertEquals(getDefaultDevice(), "cpu");
+  assertEquals([...await tensor([1, 2]).data()], [1, 2]);
+  assertThrows(() => backendFor("webgpu"), Error, 'The device "webgpu" is not open: call `await init()`');
+});
+
+Deno.test("asked for WebGPU by name where there is none, init throws the install line", async () => {
+  await withoutAdapter(() => assertRejects(() => init({ device: "webgpu" }), Error, INSTALL));
+  assertEquals(getDefaultDevice(), "cpu");
+});
+
+Deno.test("not asked by name, init warns with the install line and takes the CPU", async () => {
+  const { result, warnings } = await withWarnings(() => withoutAdapter(() => init()));
+  assertEquals(result.device, "cpu");
+  assertEquals(result.software, true);
+  assertEquals(warnings.length, 1);
+  assertStringIncludes(warnings[0], INSTALL);
+  assertStringIncludes(warnings[0], "CPU");
+});
+
+Deno.test("asked for the CPU, init asks no adapter and does not warn", async () => {
+  const { result, warnings } = await withWarnings(() => init({ device: "cpu" }));
+  assertEquals(result.device, "cpu");
+  assertEquals(warnings, []);
+});
+
+Deno.test("calls of init at the same time open one device", async () => {
+  const backends = await Promise.all(
+    [init(), init({ device: "webgpu" })].map(async (ready) => {
+      assertEquals((await ready).device, "webgpu");
+      return backendFor("webgpu");
+    }),
+  );
+  assertStrictEquals(backends[0], backends[1]);
+});
+
+Deno.test("init keeps the open device and switches the default", async () => {
+  const { adapter } = await init();
+  const open = backendFor("webgpu");
+  assertStrictEquals(backendFor(), open);
+  assertEquals(adapter, open.description);
+  await init({ device: "cpu" });
+  assertEquals(getDefaultDevice(), "cpu");
+  assertStrictEquals(backendFor("webgpu"), open);
+  await init();
+  assertStrictEquals(backendFor(), open);
+});
