@@ -23,18 +23,9 @@
  *
  * @module
  */
-export type {
-  Backend,
-  DequantizeArgs,
-  Device,
-  DeviceBuffer,
-  MemoryStats,
-  Operand,
-  PackedLinearArgs,
-  PackedRows,
-  QuantizeArgs,
-  QuantizeRowsArgs,
-} from "./lib/backend/backend.ts";
+import "./lib/display/register.ts";
+
+export type * from "./lib/backend/backend.ts";
 export {
   backendFor,
   getDefaultDevice,
@@ -87,6 +78,7 @@ export {
 export {
   type AffineQuantizedParts,
   AffineQuantizedTensor,
+  type PackedQuantizedParts,
   toAffineQuantizedIntxStatic,
 } from "./lib/quantization/quantized_tensor.ts";
 export {
@@ -98,7 +90,30 @@ export {
   AffineQuantizedObserverBase,
   type ObserverOptions,
 } from "./lib/quantization/observers/observer.ts";
+export {
+  type BatchTurn,
+  RangeObserver,
+  type Ranges,
+} from "./lib/quantization/observers/range_observer.ts";
 export { AffineQuantizedMinMaxObserver } from "./lib/quantization/observers/min_max_observer.ts";
+export {
+  AffineQuantizedMovingAverageMinMaxObserver,
+  type MovingAverageObserverOptions,
+} from "./lib/quantization/observers/moving_average_observer.ts";
+export {
+  AffineQuantizedHistogramObserver,
+  type Histogram,
+  HistogramObserverBase,
+} from "./lib/quantization/observers/histogram_observer.ts";
+export {
+  AffineQuantizedPercentileObserver,
+  type PercentileObserverOptions,
+} from "./lib/quantization/observers/percentile_observer.ts";
+export { AffineQuantizedEntropyObserver } from "./lib/quantization/observers/entropy_observer.ts";
+export {
+  AffineQuantizedMSEObserver,
+  type MSEObserverOptions,
+} from "./lib/quantization/observers/mse_observer.ts";
 export {
   AffineQuantizedFixedQParamObserver,
   type FixedQParamObserverOptions,
@@ -126,6 +141,36 @@ export {
   type StaticQuantOptions,
   StaticQuantTensorConfig,
 } from "./lib/quantization/static_quant.ts";
+export { type PerTokenOptions, toAffineQuantizedPerToken } from "./lib/quantization/per_token.ts";
+export {
+  Int8WeightOnlyConfig,
+  type Int8WeightOnlyOptions,
+} from "./lib/quantization/int8_weight_only.ts";
+export {
+  Int4WeightOnlyConfig,
+  type Int4WeightOnlyOptions,
+} from "./lib/quantization/int4_weight_only.ts";
+export { Int8DynamicActivationInt8WeightConfig } from "./lib/quantization/int8_dynamic_activation.ts";
+export {
+  Int8StaticActivationInt4WeightConfig,
+  type Int8StaticActivationInt4WeightOptions,
+  Int8StaticActivationInt8WeightConfig,
+  type Int8StaticActivationInt8WeightOptions,
+} from "./lib/quantization/int8_static_activation.ts";
+export { type FqnConfigs, FqnToConfig } from "./lib/quantization/fqn_to_config.ts";
 export { computeError } from "./lib/quantization/metrics.ts";
 export { loadSafetensors, saveSafetensors } from "./lib/formats/state_file.ts";
 export { SafetensorsError } from "./lib/formats/safetensors.ts";
+export type { DisplayBundle } from "./lib/display/bundle.ts";
+export { Figure, joinFigures } from "./lib/display/figure.ts";
+export { Table, type TableCell, type TableOptions } from "./lib/display/table.ts";
+export type { PlotRows, PlotValues } from "./lib/display/values.ts";
+export { plotBars, type PlotBarsOptions } from "./lib/display/bars.ts";
+export { plotComparison, type PlotComparisonOptions } from "./lib/display/comparison.ts";
+export {
+  plotConfusionMatrix,
+  type PlotConfusionMatrixOptions,
+} from "./lib/display/confusion_matrix.ts";
+export { plotDistribution, type PlotDistributionOptions } from "./lib/display/distribution.ts";
+export { plotHeatmap, type PlotHeatmapOptions } from "./lib/display/heatmap.ts";
+export { plotImages, type PlotImagesOptions } from "./lib/display/images.ts";

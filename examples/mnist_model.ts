@@ -8,7 +8,7 @@ import {
   loadSafetensors,
   ReLU,
   Sequential,
-  Tensor,
+  type Tensor,
   tensor,
 } from "@staticquant/staticquant";
 import { MNIST_PIXELS, type MnistSplit } from "./mnist_data.ts";

@@ -23,7 +23,7 @@ import {
   PerAxis,
   PerTensor,
   quantize_,
-  QuantizedLinear,
+  type QuantizedLinear,
   randn,
   StaticQuantConfig,
   type Tensor,

@@ -14,7 +14,7 @@ import { deno } from "./run.ts";
 import { Steps } from "./steps.ts";
 import { type Counts, countTests } from "./summary.ts";
 
-const SOURCES = ["mod.ts", "lib", "examples", "tests", "bench", "scripts", "vendor"];
+const SOURCES = ["mod.ts", "lib", "examples", "tests", "bench", "scripts", "vendor", "docs"];
 
 async function denoTest(): Promise<Counts> {
   const args = ["test", ...await permissions()];

@@ -30,25 +30,47 @@ export interface Operand {
 }
 
 /**
- * A matrix of signed bytes for the integer product: rows padded with zeros to
- * {@linkcode packedRowBytes}, unsigned input shifted by −128, and the sum of each row beside it.
+ * A matrix of small integers in rows of whole 16-byte vectors, for the products that read them.
+ *
+ * With 8 bits an element is a signed byte (unsigned input shifted by −128). With 4 bits an element
+ * is a nibble counted from the dtype's least value, eight to a 32-bit word: the low nibbles of the
+ * word's bytes are elements 0 to 3, the high ones 4 to 7. The padding of a row is zeros.
  */
 export interface PackedRows {
-  /** int8, `rows` × `packedRowBytes(k)`. */
+  /** `rows` × `packedRowBytes(k, bits)` bytes. */
   readonly data: DeviceBuffer;
-  /** int32, `rows`: the sum of each row's signed bytes. */
-  readonly sums: DeviceBuffer;
+  /** int32, `rows` × groups: the sum of the stored numbers of each group; null if not wanted. */
+  readonly sums: DeviceBuffer | null;
   /** The number of rows. */
   readonly rows: number;
   /** Elements a row, without the padding. */
   readonly k: number;
-  /** What was subtracted to make the bytes signed: 128 for an unsigned dtype, else 0. */
-  readonly offset: 0 | 128;
+  /** Bits an element. */
+  readonly bits: 4 | 8;
+  /** Neighbours in a row that share parameters: `k`, or a divisor of it that fills vectors. */
+  readonly groupSize: number;
+  /** What was subtracted from each element: 0 or 128 with 8 bits, the dtype's minimum with 4. */
+  readonly offset: number;
 }
 
 /** Bytes that one packed row of `k` elements takes: a whole number of 16-byte vectors. */
-export function packedRowBytes(k: number): number {
-  return Math.ceil(k / 16) * 16;
+export function packedRowBytes(k: number, bits: 4 | 8 = 8): number {
+  return Math.ceil(k * bits / 128) * 16;
+}
+
+/** The groups that a packed row consists of. */
+export function packedGroups({ k, groupSize }: PackedRows): number {
+  return k === groupSize ? 1 : k / groupSize;
+}
+
+/** Arguments of {@linkcode Backend.packRows}. */
+export interface PackRowsArgs {
+  /** Bits an element; 8 by default. */
+  readonly bits?: 4 | 8;
+  /** Neighbours in a row that share parameters; the whole row by default. */
+  readonly groupSize?: number;
+  /** Whether to sum the groups; true by default. */
+  readonly sums?: boolean;
 }
 
 /** Arguments of {@linkcode Backend.quantizeAffine}; the parameters are float32, one a block. */
@@ -83,25 +105,70 @@ export interface DequantizeArgs {
   readonly outputDtype: DType;
 }
 
+/** Arguments of {@linkcode Backend.quantizationLoss}; the parameters are float32. */
+export interface LossArgs extends Omit<QuantizeArgs, "outputDtype"> {
+  /** Scales, candidate by candidate, one a block. */
+  readonly scale: DeviceBuffer;
+  /** How many candidates there are. */
+  readonly candidates: number;
+}
+
 /** Arguments of {@linkcode Backend.quantizeRows}; one float32 scale and zero point for all rows. */
 export type QuantizeRowsArgs = Omit<QuantizeArgs, "blockSize">;
 
-/** Arguments of {@linkcode Backend.packedLinear}; scales and zero points are float32. */
+/** Arguments of {@linkcode Backend.quantizeRowsDynamic}. */
+export interface QuantizeRowsDynamicArgs {
+  /** The least integer to give. */
+  readonly quantMin: number;
+  /** The greatest integer to give; symmetric about zero but for the least integer. */
+  readonly quantMax: number;
+  /** The least scale, a value of the dtype of `x`. */
+  readonly eps: number;
+  /** The dtype that the reciprocal of a scale is rounded in. */
+  readonly scaleDtype: DType;
+  /** The dtype that `x · inverseScale` is rounded in. */
+  readonly productDtype: DType;
+}
+
+/** What {@linkcode Backend.quantizeRowsDynamic} gives. */
+export interface DynamicRows {
+  /** Signed bytes, zero points 0. */
+  readonly packed: PackedRows;
+  /** float32, one scale a row. */
+  readonly scale: DeviceBuffer;
+}
+
+/**
+ * Arguments of {@linkcode Backend.packedLinear}; scales and zero points are float32, and zero points
+ * are those of the integers as quantized, before any shift.
+ */
 export interface PackedLinearArgs {
-  /** One scale and one zero point for all of `x`, as quantized (before the shift to signed). */
+  /** One scale for all of `x`, or one a row. */
   readonly xScale: DeviceBuffer;
-  /** The zero point of `x`. */
-  readonly xZeroPoint: DeviceBuffer;
-  /** One or `w.rows` scales and as many zero points. */
+  /** As many zero points; null where they are 0. */
+  readonly xZeroPoint: DeviceBuffer | null;
+  /** How many scales `x` has; 1 by default. */
+  readonly xParamCount?: number;
+  /** One scale, one a row of `w`, or one a group of each row. */
   readonly wScale: DeviceBuffer;
-  /** The zero points of `w`, as many as its scales. */
-  readonly wZeroPoint: DeviceBuffer;
+  /** As many zero points; null where they are 0. */
+  readonly wZeroPoint: DeviceBuffer | null;
   /** How many scales `w` has. */
   readonly wParamCount: number;
   /** One number a row of `w`, or null. */
   readonly bias: Operand | null;
   /** A float dtype, or int32 for the corrected accumulator itself (no scales, no bias). */
   readonly outputDtype: DType;
+}
+
+/** Arguments of {@linkcode Backend.weightOnlyLinear}. */
+export interface WeightOnlyLinearArgs {
+  /** One scale, one a row of `w`, or one a group of each row, in any float dtype. */
+  readonly wScale: Operand;
+  /** As many zero points, whole numbers of any dtype; null where they are 0. */
+  readonly wZeroPoint: Operand | null;
+  /** One number a row of `w`, or null. */
+  readonly bias: Operand | null;
 }
 
 /** Memory in use, in bytes. */
@@ -132,7 +199,10 @@ export interface Backend {
 
   /** The same contents in another buffer. */
   copy(x: DeviceBuffer): DeviceBuffer;
-  /** `x` in another dtype: floats rounded to nearest even, float to integer truncated and saturated. */
+  /**
+   * `x` in another dtype: floats rounded to nearest even, float to integer truncated and saturated,
+   * integer to a narrower integer wrapped around.
+   */
   cast(x: Operand, dtype: DType): DeviceBuffer;
   /** `max(x, 0)`. */
   relu(x: Operand): DeviceBuffer;
@@ -150,12 +220,42 @@ export interface Backend {
    * lowest batch number that held a NaN or an infinity.
    */
   updateMinMax(state: DeviceBuffer, x: Operand, blockSize: readonly number[], batch: number): void;
-  /** Brings an 8-bit matrix into the layout that {@linkcode Backend.packedLinear} reads. */
-  packRows(q: Operand): PackedRows;
-  /** The 8-bit matrix that was packed. */
+  /**
+   * Moves averages towards the minima and maxima that stand as keys in `state`, and empties the
+   * keys. The averages, float32, follow the min-max part; with constant 1 they are set.
+   */
+  moveAverages(state: DeviceBuffer, blocks: number, constant: number): void;
+  /** Counts a batch into the histograms of `state`, laid out as `histogram_state.ts` says. */
+  updateHistogram(
+    state: DeviceBuffer,
+    x: Operand,
+    blockSize: readonly number[],
+    batch: number,
+  ): void;
+  /**
+   * The sum over each block of `((q − zeroPoint)·scale − x)²` for several candidates of the block's
+   * parameters: float32, candidate by candidate, a number a block.
+   */
+  quantizationLoss(x: Operand, args: LossArgs): DeviceBuffer;
+  /** Brings a matrix, stored a byte an element, into the layout of {@linkcode PackedRows}. */
+  packRows(q: Operand, args?: PackRowsArgs): PackedRows;
+  /** The matrix that was packed, a byte an element. */
   unpackRows(packed: PackedRows): DeviceBuffer;
   /** Quantizes a float matrix with one scale straight into packed rows. */
   quantizeRows(x: Operand, args: QuantizeRowsArgs): PackedRows;
-  /** `sx·sw[n]·Σ(qx − zx)(qw − zw[n]) + bias[n]`: exact int32 sums, then scales and bias. */
+  /**
+   * Quantizes a float matrix into packed signed bytes, each row with a scale of its own:
+   * `max(absmax / ((quantMax − quantMin) / 2), eps)`, rounded in the dtype of `x`.
+   */
+  quantizeRowsDynamic(x: Operand, args: QuantizeRowsDynamicArgs): DynamicRows;
+  /**
+   * `sx·Σ_g sw[n, g]·Σ(qx − zx)(qw − zw[n, g]) + bias[n]`: exact int32 sums a group, then scales and
+   * bias. `x` has 8 bits and one group a row.
+   */
   packedLinear(x: PackedRows, w: PackedRows, args: PackedLinearArgs): DeviceBuffer;
+  /**
+   * `Σ_g sw[n, g]·Σ x·(qw − zw[n, g]) + bias[n]` for a float `x` (M, K), accumulated in float32 and
+   * rounded once to its dtype. Reads the packed integers; nothing is dequantized in memory.
+   */
+  weightOnlyLinear(x: Operand, w: PackedRows, args: WeightOnlyLinearArgs): DeviceBuffer;
 }

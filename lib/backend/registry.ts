@@ -63,12 +63,15 @@ export async function init(options: InitOptions = {}): Promise<InitInfo> {
   return { device: "cpu", adapter: description, software: true };
 }
 
+let opening: Promise<WebGpuBackend | undefined> | undefined;
+
 /** The backend that is open, or a new one if there is none or its device was lost. */
-async function webgpuBackend(): Promise<WebGpuBackend | undefined> {
+function webgpuBackend(): Promise<WebGpuBackend | undefined> {
   const open = backends.get("webgpu") as WebGpuBackend | undefined;
-  if (open?.runtime.usable) return open;
-  const found = await openDevice();
-  return found && new WebGpuBackend(found.device, found.description, found.software);
+  if (open?.runtime.usable) return Promise.resolve(open);
+  return opening ??= openDevice()
+    .then((found) => found && new WebGpuBackend(found.device, found.description, found.software))
+    .finally(() => opening = undefined);
 }
 
 /** The backend of a device; of the default one if none is named. */

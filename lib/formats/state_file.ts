@@ -33,6 +33,11 @@ const byFormatName = new Map<string, DType>([
 ]);
 const toFormatName = new Map([...byFormatName].map(([name, dtype]) => [dtype, name]));
 
+/** How the format calls a dtype's elements; a dtype narrower than a byte lies in whole bytes. */
+export function formatNameOf(dtype: DType): string {
+  return toFormatName.get(dtype) ?? (dtype.min < 0 ? "I8" : "U8");
+}
+
 /**
  * The tensors of a safetensors file, such as a state dict that PyTorch saved.
  *
@@ -92,7 +97,7 @@ export async function saveSafetensors(
 ): Promise<Uint8Array> {
   const entries = Object.entries(tensors).map(
     async ([name, t]): Promise<[string, SafetensorsEntry]> => {
-      const dtype = toFormatName.get(t.dtype) ?? (t.dtype.min < 0 ? "I8" : "U8");
+      const dtype = formatNameOf(t.dtype);
       return [name, { dtype, shape: [...t.shape], bytes: await t.bytes() }];
     },
   );

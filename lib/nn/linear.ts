@@ -5,7 +5,7 @@
  */
 import type { Device } from "../backend/backend.ts";
 import type { DType } from "../tensor/dtype.ts";
-import { linear } from "../tensor/ops.ts";
+import { checkLinearShapes, linear } from "../tensor/ops.ts";
 import { rand, Tensor } from "../tensor/tensor.ts";
 import { type LinearWeight, Module } from "./module.ts";
 
@@ -71,9 +71,9 @@ export class Linear extends Module {
    * @throws {RangeError} if the last dimension of `x` is not inFeatures.
    */
   override forward(x: Tensor): Tensor {
-    return this.weight instanceof Tensor
-      ? linear(x, this.weight, this.bias, this.displayName)
-      : this.weight.linear(x, this.bias);
+    if (this.weight instanceof Tensor) return linear(x, this.weight, this.bias, this.displayName);
+    checkLinearShapes(this.displayName, x, this.weight.shape, this.bias);
+    return this.weight.linear(x, this.bias);
   }
 
   /** PyTorch's words for the sizes. */

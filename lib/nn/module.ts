@@ -27,6 +27,8 @@ export interface LinearWeight {
   tensors(): Record<string, Tensor>;
   /** A copy in memory of its own. */
   clone(): LinearWeight;
+  /** The same on another device; itself if it is there. */
+  to(device: Device): Promise<LinearWeight>;
 }
 
 /** Whether a field's value is a {@linkcode LinearWeight}. */
@@ -118,6 +120,12 @@ export abstract class Module {
             formatShape(state[name].shape)
           }`,
         );
+      } else if (own[name].device !== state[name].device) {
+        problems.push(
+          `device of ${name}: the model is on ${own[name].device}, the state dict on ${
+            state[name].device
+          }`,
+        );
       }
     }
     for (const name of Object.keys(state)) if (!(name in own)) problems.push(`unknown: ${name}`);
@@ -135,10 +143,11 @@ export abstract class Module {
         }`,
       );
     }
-    for (const { owner, field, name } of setters) {
+    const values = setters.map(({ name }) => {
       const value = state[name].to(own[name].dtype);
-      setField(owner!, field, (value === state[name] ? value.clone() : value).keep());
-    }
+      return (value === state[name] ? value.clone() : value).keep();
+    });
+    setters.forEach(({ owner, field }, i) => setField(owner!, field, values[i]));
   }
 
   /** Casts every float tensor of this module and those below it, in place. Enqueued. */
@@ -147,27 +156,46 @@ export abstract class Module {
   to(device: Device): Promise<this>;
   to(target: DType | Device): this | Promise<this> {
     if (typeof target === "string") return this.toDevice(target);
-    this.mapTensors((t) => t.dtype.isFloat ? t.to(target).keep() : t);
+    const cast = new Map<Tensor, Tensor>(); // so that shared weights stay shared
+    for (const [, module] of this.namedModules()) {
+      for (const name of module.castFields()) {
+        const t = (module as unknown as Record<string, unknown>)[name];
+        if (!(t instanceof Tensor) || !t.dtype.isFloat) continue;
+        if (!cast.has(t)) cast.set(t, t.to(target).keep());
+        setField(module, name, cast.get(t)!);
+      }
+      module.tensorsChanged();
+    }
     return this;
   }
 
   /** Moves what is on another device. */
   private async toDevice(device: Device): Promise<this> {
-    const tensors = new Set(
-      this.namedModules().flatMap(([, module]) => tensorFields(module).map(([, t]) => t)),
+    const moved = new Map<unknown, unknown>();
+    const fields = this.namedModules().flatMap(([, module]) =>
+      Object.entries(module)
+        .filter(([, value]) => value instanceof Tensor || isLinearWeight(value))
+        .map(([name, value]): [Module, string, Tensor | LinearWeight] => [module, name, value])
     );
-    const moved = new Map<Tensor, Tensor>();
-    for (const t of tensors) moved.set(t, (await t.to(device)).keep());
-    this.mapTensors((t) => moved.get(t)!);
+    for (const [, , value] of fields) {
+      if (moved.has(value)) continue;
+      moved.set(
+        value,
+        value instanceof Tensor ? (await value.to(device)).keep() : await value.to(device),
+      );
+    }
+    for (const [module, name, value] of fields) setField(module, name, moved.get(value));
+    for (const [, module] of this.namedModules()) module.tensorsChanged();
     return this;
   }
 
-  /** Replaces every tensor field. */
-  private mapTensors(map: (t: Tensor) => Tensor): void {
-    for (const [, module] of this.namedModules()) {
-      for (const [name, t] of tensorFields(module)) setField(module, name, map(t));
-    }
+  /** The fields that {@linkcode Module.to} casts to another dtype: all that hold float tensors. */
+  protected castFields(): string[] {
+    return Object.keys(this);
   }
+
+  /** Called after tensors were cast or moved, to derive anew what depends on them. */
+  protected tensorsChanged(): void {}
 
   /** How messages call this module: its full name if that is known, and its class. */
   get displayName(): string {
@@ -200,12 +228,6 @@ function join(prefix: string, name: string): string {
 /** Tells every module of a model its full name, so that messages can say it. */
 export function nameModules(model: Module): void {
   for (const [name, module] of model.namedModules()) module.fullName = name;
-}
-
-function tensorFields(module: Module): [string, Tensor][] {
-  return Object.entries(module).filter((entry): entry is [string, Tensor] =>
-    entry[1] instanceof Tensor
-  );
 }
 
 /** Sets a field whose static type is not known. */

@@ -22,7 +22,7 @@ export type InputQuantFunc = (x: Tensor) => AffineQuantizedTensor;
  * console.log(LinearActivationQuantizedTensor.name);
  * ```
  */
-export class LinearActivationQuantizedTensor implements LinearWeight {
+export class LinearActivationQuantizedTensor implements LinearWeight, Disposable {
   /**
    * A weight and what quantizes its input.
    *
@@ -70,6 +70,31 @@ export class LinearActivationQuantizedTensor implements LinearWeight {
     return new LinearActivationQuantizedTensor(this.originalWeight.clone(), this.inputQuantFunc);
   }
 
+  /**
+   * Refuses: the function that quantizes the input holds tensors of its own, on this device.
+   *
+   * @throws {Error} unless `device` is where it is.
+   */
+  to(device: Device): Promise<LinearActivationQuantizedTensor> {
+    if (device === this.device) return Promise.resolve(this);
+    return Promise.reject(
+      new Error(
+        `LinearActivationQuantizedTensor: a quantized weight cannot move to ${device} while its input quantization stays on ` +
+          `${this.device}; quantize the model there, or use a config that gives QuantizedLinear`,
+      ),
+    );
+  }
+
+  /** Frees the weight's integers; scale and zero point, which others may share, are left. */
+  dispose(): void {
+    this.originalWeight.dispose();
+  }
+
+  /** The same as {@linkcode LinearActivationQuantizedTensor.dispose}, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
   /** What this is. */
   toString(): string {
     return `LinearActivationQuantizedTensor(activation=${
@@ -83,7 +108,7 @@ export class LinearActivationQuantizedTensor implements LinearWeight {
  * Attaches input quantization to a quantized weight, for a plain `Linear` to hold.
  *
  * @param weight the quantized weight.
- * @param inputQuantFunc quantizes the layer's input, to 8 bits with one scale.
+ * @param inputQuantFunc quantizes the layer's input, to 8 bits with one scale, or one a row.
  *
  * @example
  * ```ts

@@ -33,5 +33,5 @@ export async function computeError(x: Tensor, y: Tensor): Promise<number> {
     signal += xs[i] ** 2;
     noise += (xs[i] - ys[i]) ** 2;
   }
-  return 10 * Math.log10(signal / noise);
+  return noise === 0 ? Infinity : 10 * Math.log10(signal / noise);
 }

@@ -5,13 +5,17 @@
  */
 import { Linear, type LinearOptions } from "../nn/linear.ts";
 import { deepcopy, type Module } from "../nn/module.ts";
-import { linear } from "../tensor/ops.ts";
+import { checkLinearShapes, linear } from "../tensor/ops.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { AffineQuantizedObserverBase } from "./observers/observer.ts";
 import { isLinear, type ModuleFilter, replaceWithCustomFnIfMatchesFilter_ } from "./replace.ts";
 
+/** The weight that a layer has shown to its observer: it does not change from batch to batch. */
+const observedWeights = new WeakMap<ObservedLinear, Tensor>();
+
 /**
- * A float `Linear` that shows its input and its weight to observers before it multiplies them.
+ * A float `Linear` that shows its input to an observer before it multiplies it, and to another its
+ * weight, once.
  *
  * @example
  * ```ts
@@ -29,7 +33,7 @@ import { isLinear, type ModuleFilter, replaceWithCustomFnIfMatchesFilter_ } from
 export class ObservedLinear extends Linear {
   /** Sees every input. */
   readonly actObs: AffineQuantizedObserverBase;
-  /** Sees the weight. */
+  /** Sees the weight, once as long as that stays the same. */
   readonly weightObs: AffineQuantizedObserverBase;
 
   /**
@@ -60,12 +64,12 @@ export class ObservedLinear extends Linear {
         `${this.displayName}: the weight is quantized already; observe the float model instead`,
       );
     }
-    return linear(
-      this.actObs.forward(x),
-      this.weightObs.forward(this.weight) as Tensor,
-      this.bias,
-      this.displayName,
-    );
+    checkLinearShapes(this.displayName, x, this.weight.shape, this.bias);
+    if (observedWeights.get(this) !== this.weight) {
+      this.weightObs.forward(this.weight);
+      observedWeights.set(this, this.weight);
+    }
+    return linear(this.actObs.forward(x), this.weight, this.bias, this.displayName);
   }
 
   /**

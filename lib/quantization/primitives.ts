@@ -7,6 +7,7 @@ import { collapseBlocks, countBlocks } from "../backend/blocks.ts";
 import { decodeMinMaxState, emptyMinMaxState } from "../backend/minmax_state.ts";
 import { type DType, float32, int32, promoteTypes } from "../tensor/dtype.ts";
 import { checkSameDevice } from "../tensor/ops.ts";
+import { roundTo } from "../tensor/rounding.ts";
 import { formatShape, numelOf, sameShape } from "../tensor/shape.ts";
 import { Tensor, tensor } from "../tensor/tensor.ts";
 import { checkBlockSize, qparamShape } from "./granularity.ts";
@@ -170,6 +171,21 @@ export function qparamsOf(
   const { device } = like;
   const ranges = Array.from({ length: min.length }, (_, i) => chooseRange(min[i], max[i], spec));
   const { scaleDtype = dtype, zeroPointDtype = int32 } = options;
+  const beyond = ranges.findIndex((r) => {
+    const scale = roundTo(scaleDtype, r.scale);
+    return !(scale > 0 && scale < Infinity);
+  });
+  if (beyond >= 0) {
+    throw new RangeError(
+      `chooseQParamsAffine: the range ${min[beyond]} to ${
+        max[beyond]
+      } of block ${beyond} gives the ` +
+        `scale ${
+          ranges[beyond].scale
+        }, which is not a positive ${scaleDtype.name}; choose a wider ` +
+        `scaleDtype, rescale the values, or give a sound eps`,
+    );
+  }
   const scale = ranges.map((r) => r.scale);
   const zeroPoint = ranges.map((r) => r.zeroPoint);
   return [
@@ -178,22 +194,24 @@ export function qparamsOf(
   ];
 }
 
-function checkQParams(
+/** Throws unless there is one scale, and one zero point if any, for each block of a shape. */
+export function checkQParams(
   where: string,
-  x: Tensor,
+  shape: readonly number[],
   blockSize: readonly number[],
   scale: Tensor,
   zeroPoint: Tensor | null,
 ): void {
-  checkBlockSize(x.shape, blockSize, where);
-  const blocks = numelOf(x.shape.map((size, i) => size / (blockSize[i] || 1)));
+  checkBlockSize(shape, blockSize, where);
+  // An empty dimension lies in one block of none.
+  const blocks = numelOf(shape.map((size, i) => blockSize[i] ? size / blockSize[i] : 1));
   for (const [name, t] of [["scale", scale], ["zeroPoint", zeroPoint]] as const) {
     if (t && t.numel !== blocks) {
       throw new RangeError(
         `${where}: the ${name} has shape ${formatShape(t.shape)}, but a tensor of shape ${
-          formatShape(x.shape)
+          formatShape(shape)
         } in blocks of ${formatShape(blockSize)} needs ${blocks} of them, shape ${
-          formatShape(qparamShape(x.shape, blockSize))
+          formatShape(qparamShape(shape, blockSize))
         }`,
       );
     }
@@ -201,7 +219,6 @@ function checkQParams(
   if (!scale.dtype.isFloat) {
     throw new TypeError(`${where}: the scale must be float, got ${scale.dtype.name}`);
   }
-  checkSameDevice(where, x, scale, ...(zeroPoint ? [zeroPoint] : []));
 }
 
 /** Runs `use` with the zero points as float32 (zeros if there are none), freed afterwards. */
@@ -249,19 +266,19 @@ export function quantizeAffine(
   const where = "quantizeAffine";
   checkFloat(where, input);
   const range = quantRange(where, outputDtype, options.quantMin, options.quantMax);
-  checkQParams(where, input, blockSize, scale, zeroPoint);
+  checkQParams(where, input.shape, blockSize, scale, zeroPoint);
+  checkSameDevice(where, input, scale, ...(zeroPoint ? [zeroPoint] : []));
   const { backend } = input;
   return withFloat32(zeroPoint, scale, (zp) => {
-    const inverseScale = backend.reciprocal(scale.operand);
+    using inverse = new Tensor(backend, backend.reciprocal(scale.operand), scale.shape, float32);
     const q = backend.quantizeAffine(input.operand, {
       ...range,
       blockSize,
-      inverseScale,
+      inverseScale: inverse.operand.buffer,
       zeroPoint: zp.operand.buffer,
       productDtype: promoteTypes(input.dtype, scale.dtype),
       outputDtype,
     });
-    backend.release(inverseScale);
     return new Tensor(backend, q, input.shape, outputDtype);
   });
 }
@@ -305,7 +322,8 @@ export function dequantizeAffine(
   if (!outputDtype.isFloat) {
     throw new TypeError(`${where}: the output dtype must be float, got ${outputDtype.name}`);
   }
-  checkQParams(where, input, blockSize, scale, zeroPoint);
+  checkQParams(where, input.shape, blockSize, scale, zeroPoint);
+  checkSameDevice(where, input, scale, ...(zeroPoint ? [zeroPoint] : []));
   const { backend } = input;
   return withFloat32(zeroPoint, scale, (zp) => {
     using wide = scale.dtype === float32 ? scale.reshape(scale.numel) : scale.to(float32);

@@ -10,14 +10,25 @@ import { formatShape } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { ObservedLinear } from "./observed_linear.ts";
 import {
+  accumulated,
   type AffineQuantizedTensor,
   checkAccumulator,
+  checkIntegerWeight,
   float32Param,
-  scalesPerRow,
+  releaseRows,
   toAffineQuantizedIntxStatic,
 } from "./quantized_tensor.ts";
 import { quantRange } from "./range.ts";
 import { getBlockSize } from "./granularity.ts";
+
+/** Parameters as the kernels take them: float32, and the reciprocal of the input's scale. */
+interface KernelParams {
+  readonly inverseScale: Tensor;
+  readonly xScale: Tensor;
+  readonly xZeroPoint: Tensor;
+  readonly wScale: Tensor;
+  readonly wZeroPoint: Tensor | null;
+}
 
 /** What a {@linkcode QuantizedLinear} consists of. */
 export interface QuantizedLinearParts {
@@ -25,12 +36,17 @@ export interface QuantizedLinearParts {
   readonly actScale: Tensor;
   /** The input's zero point, one number. */
   readonly actZeroPoint: Tensor;
-  /** (outFeatures, inFeatures), 8 bits, one scale or one a row. */
+  /**
+   * (outFeatures, inFeatures), at most 8 bits, one scale or one a row; with at most 4 bits also one
+   * for each group of a multiple of 32.
+   */
   readonly qweight: AffineQuantizedTensor;
   /** (outFeatures,), or null. */
   readonly bias: Tensor | null;
   /** The 8-bit dtype that inputs are quantized to. */
   readonly targetDtype: DType;
+  /** Whether the input's zero point is known to be 0, which spares its correction; false by default. */
+  readonly actSymmetric?: boolean;
   /** The least integer for inputs; the dtype's by default. */
   readonly actQuantMin?: number;
   /** The greatest integer for inputs; the dtype's by default. */
@@ -43,7 +59,12 @@ export interface QuantizedLinearParts {
  *
  * `y[m, n] = sx·sw[n]·(Σ qx·qw − zx·Σ qw[n] − zw[n]·Σ qx[m] + K·zx·zw[n]) + b[n]`
  *
- * The accumulator has the same bits on every device. Made by {@linkcode QuantizedLinear.fromObserved},
+ * The accumulator has the same bits on every device. A weight of at most 4 bits lies two elements a
+ * byte and may have a scale and a zero point for each group `g` of its rows, whose sums are exact too:
+ *
+ * `y[m, n] = sx·Σ_g sw[n, g]·Σ (qx − zx)·(qw − zw[n, g]) + b[n]`
+ *
+ * Made by {@linkcode QuantizedLinear.fromObserved},
  * usually through `quantize_`.
  *
  * @example
@@ -76,11 +97,10 @@ export class QuantizedLinear extends Module {
   readonly bias: Tensor | null;
   /** The 8-bit dtype that inputs are quantized to. */
   readonly targetDtype: DType;
-  private readonly actRange: { readonly quantMin: number; readonly quantMax: number };
-  /** Parameters as the kernels take them: float32, and the reciprocal of the input's scale. */
-  private readonly params: Readonly<
-    Record<"inverseScale" | "xScale" | "xZeroPoint" | "wScale" | "wZeroPoint", Tensor>
-  >;
+  /** The integers that inputs are quantized to. */
+  readonly actRange: { readonly quantMin: number; readonly quantMax: number };
+  private params: KernelParams;
+  private readonly actSymmetric: boolean;
 
   /**
    * A layer of parts that are already quantized.
@@ -107,26 +127,48 @@ export class QuantizedLinear extends Module {
       );
     }
     this.actRange = quantRange(where, targetDtype, parts.actQuantMin, parts.actQuantMax);
-    scalesPerRow(where, qweight);
-    checkAccumulator(where, qweight.shape[1], this.actRange, qweight);
+    checkIntegerWeight(where, qweight);
+    checkAccumulator(where, accumulated(qweight), this.actRange, qweight);
     checkSameDevice(where, actScale, actZeroPoint, qweight.scale, ...(bias ? [bias] : []));
+    if (bias && (bias.ndim !== 1 || bias.shape[0] !== qweight.shape[0])) {
+      throw new RangeError(
+        `${where}: the bias must have shape (${qweight.shape[0]},), got ${formatShape(bias.shape)}`,
+      );
+    }
     [this.outFeatures, this.inFeatures] = qweight.shape;
     this.actScale = actScale;
     this.actZeroPoint = actZeroPoint;
     this.qweight = qweight;
     this.bias = bias;
     this.targetDtype = targetDtype;
+    this.actSymmetric = parts.actSymmetric ?? false;
+    this.params = this.prepare();
+  }
+
+  /** The parameters as the kernels take them. */
+  private prepare(): KernelParams {
+    const { actScale, actZeroPoint, qweight } = this;
     const { backend } = actScale;
     const inverse = backend.reciprocal(actScale.operand);
-    const param = (t: Tensor | null, like: Tensor) => float32Param(t, like).keep();
-    this.params = {
+    const param = (t: Tensor, like: Tensor) => float32Param(t, like).keep();
+    qweight.packedRows({ sums: this.needsSums });
+    return {
       inverseScale: new Tensor(backend, inverse, [1], float32).keep(),
       xScale: param(actScale, actScale),
       xZeroPoint: param(actZeroPoint, actScale),
       wScale: param(qweight.scale, qweight.scale),
-      wZeroPoint: param(qweight.zeroPoint, qweight.scale),
+      wZeroPoint: qweight.zeroPoint && param(qweight.zeroPoint, qweight.scale),
     };
-    qweight.packedRows();
+  }
+
+  /** A cast leaves the fixed ranges alone. */
+  protected override castFields(): string[] {
+    return ["bias"];
+  }
+
+  /** Derives the kernels' parameters anew. */
+  protected override tensorsChanged(): void {
+    this.params = this.prepare();
   }
 
   /**
@@ -143,6 +185,11 @@ export class QuantizedLinear extends Module {
   ): Promise<QuantizedLinear> {
     const parts = await quantizeObserved(observed, targetDtype);
     return new QuantizedLinear(parts);
+  }
+
+  /** Whether the input's zero point is taken out, for which the weight's sums are needed. */
+  private get needsSums(): boolean {
+    return !this.actSymmetric || this.targetDtype.min === 0;
   }
 
   /**
@@ -170,18 +217,20 @@ export class QuantizedLinear extends Module {
       productDtype: promoteTypes(x.dtype, this.actScale.dtype),
       outputDtype: this.targetDtype,
     });
-    const y = backend.packedLinear(packed, this.qweight.packedRows(), {
-      xScale: xScale.operand.buffer,
-      xZeroPoint: xZeroPoint.operand.buffer,
-      wScale: wScale.operand.buffer,
-      wZeroPoint: wZeroPoint.operand.buffer,
-      wParamCount: wScale.numel,
-      bias: this.bias && this.bias.operand,
-      outputDtype: x.dtype,
-    });
-    backend.release(packed.data);
-    backend.release(packed.sums);
-    return new Tensor(backend, y, [...leading, this.outFeatures], x.dtype);
+    try {
+      const y = backend.packedLinear(packed, this.qweight.packedRows({ sums: this.needsSums }), {
+        xScale: xScale.operand.buffer,
+        xZeroPoint: this.actSymmetric ? null : xZeroPoint.operand.buffer,
+        wScale: wScale.operand.buffer,
+        wZeroPoint: wZeroPoint && wZeroPoint.operand.buffer,
+        wParamCount: wScale.numel,
+        bias: this.bias && this.bias.operand,
+        outputDtype: x.dtype,
+      });
+      return new Tensor(backend, y, [...leading, this.outFeatures], x.dtype);
+    } finally {
+      releaseRows(backend, packed);
+    }
   }
 }
 

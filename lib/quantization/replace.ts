@@ -32,6 +32,7 @@ export function findMatches(model: Module, filter: ModuleFilter, where: string):
   const visit = (parent: Module, prefix: string) => {
     for (const [field, module] of parent.namedChildren()) {
       const fullName = prefix + field;
+      module.fullName = fullName; // for the messages of what is done to it
       if (filter(module, fullName)) matches.push({ module, fullName, parent, field });
       else visit(module, `${fullName}.`);
     }

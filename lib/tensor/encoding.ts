@@ -39,9 +39,19 @@ export function decode(bytes: Uint8Array, dtype: DType): TypedArray {
   }
 }
 
-/** The bytes that hold `values` in `dtype`; floats are rounded to nearest, ties to even. */
+/**
+ * The bytes that hold `values` in `dtype`; floats are rounded to nearest, ties to even. An array that
+ * is laid out so already is viewed, not copied.
+ */
 export function encode(values: NumberArray, dtype: DType): Uint8Array {
-  return new Uint8Array(encodeArray(values, dtype).buffer as ArrayBuffer);
+  const array = isLaidOut(values, dtype) ? values : encodeArray(values, dtype);
+  return new Uint8Array(array.buffer as ArrayBuffer, array.byteOffset, array.byteLength);
+}
+
+/** Whether `values` is the typed array whose bytes are those of `dtype`. */
+function isLaidOut(values: NumberArray, dtype: DType): values is TypedArray {
+  return (!dtype.isFloat || dtype.itemSize === 4) &&
+    values.constructor === emptyArray(dtype, 0).constructor;
 }
 
 function encodeArray(values: NumberArray, dtype: DType): ArrayBufferView {

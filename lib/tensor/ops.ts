@@ -9,12 +9,17 @@ import { Tensor } from "./tensor.ts";
 /** Refuses tensors that do not live together. */
 export function checkSameDevice(operation: string, a: Tensor, ...others: Tensor[]): void {
   for (const b of others) {
-    if (b.backend !== a.backend) {
+    if (b.backend === a.backend) continue;
+    if (b.device === a.device) {
       throw new Error(
-        `${operation}: tensors live on different devices (${a.device} and ${b.device}); bring them ` +
-          `together with \`await x.to("${a.device}")\``,
+        `${operation}: one of the tensors belongs to a ${a.device} device that was lost; load the model ` +
+          `and its inputs anew`,
       );
     }
+    throw new Error(
+      `${operation}: tensors live on different devices (${a.device} and ${b.device}); bring them ` +
+        `together with \`await x.to("${a.device}")\``,
+    );
   }
 }
 
@@ -66,11 +71,11 @@ export function linear(
 /** Throws unless `x` (…, K), a weight (N, K) and a bias (N,) fit; `operation` opens the message. */
 export function checkLinearShapes(
   operation: string,
-  x: Tensor,
+  x: { readonly shape: readonly number[] },
   weight: readonly number[],
   bias: Tensor | null,
 ): void {
-  if (x.ndim < 1 || weight.length !== 2 || x.shape.at(-1) !== weight[1]) {
+  if (x.shape.length < 1 || weight.length !== 2 || x.shape.at(-1) !== weight[1]) {
     throw new RangeError(
       `${operation}: the input's last dimension must be inFeatures = ${
         weight[1]

@@ -5,7 +5,7 @@
  */
 import type { Backend, Device, DeviceBuffer, Operand } from "../backend/backend.ts";
 import { backendFor } from "../backend/registry.ts";
-import { type DType, float32 } from "./dtype.ts";
+import { type DType, finfo, float32 } from "./dtype.ts";
 import { decode, encode, type NumberArray, type TypedArray } from "./encoding.ts";
 import { nextNormal, nextUniform } from "./random.ts";
 import { checkShape, formatShape, numelOf } from "./shape.ts";
@@ -146,9 +146,9 @@ export class Tensor implements Disposable {
   }
 
   /** Waits for the elements and copies their bytes, in the dtype's own layout, to the host. */
-  bytes(): Promise<Uint8Array> {
+  async bytes(): Promise<Uint8Array> {
     const { backend, buffer } = this.live();
-    return backend.read(buffer);
+    return await backend.read(buffer);
   }
 
   /**
@@ -390,8 +390,11 @@ export function rand(
   shape: readonly number[],
   options: TensorOptions & { low?: number; high?: number } = {},
 ): Tensor {
-  const { low = 0, high = 1 } = options;
-  return filled(shape, options, () => low + (high - low) * nextUniform());
+  const { low = 0, high = 1, dtype = float32 } = options;
+  // As many bits as the dtype's mantissa holds, so that none is rounded up to 1.
+  const levels = 1 / finfo(dtype).eps * 2;
+  const draw = () => Math.floor(nextUniform() * levels) / levels;
+  return filled(shape, options, () => low + (high - low) * draw());
 }
 
 /**

@@ -1,7 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { blockOf, collapseBlocks, countBlocks } from "../../lib/backend/blocks.ts";
-import { decodeMinMaxState, emptyMinMaxState, floatKey, keyFloat } from "../../lib/backend/minmax_state.ts";
+import {
+  decodeMinMaxState,
+  emptyMinMaxState,
+  floatKey,
+  keyFloat,
+} from "../../lib/backend/minmax_state.ts";
 import { blockOfIndices } from "../oracles.ts";
 
 /** A dimension as blocks of a size. */

@@ -83,7 +83,7 @@ async function checkProduct(
   const unpacked = new Tensor(backend, backend.unpackRows(pw), [n, k], wDtype);
   assertEquals([...await unpacked.data()], w, "unpacking gives back what was packed");
   [one, xZeroPoint, wZeroPoint, unpacked].forEach((t) => t.dispose());
-  for (const { data, sums } of [px, pw]) [data, sums].forEach((b) => backend.release(b));
+  for (const { data, sums } of [px, pw]) [data, sums!].forEach((b) => backend.release(b));
 }
 
 const SIZES = [1, 3, 17, 63, 65];
@@ -158,7 +158,7 @@ eachBackend("quantizeRows packs what quantizeAffine gives, with its row sums", a
       using expected = new Tensor(backend, plain, [rows, k], dtype);
       const q = Array.from(await expected.data());
       assertEquals([...await fromPacked.data()], q);
-      using sums = new Tensor(backend, packed.sums, [rows], int32);
+      using sums = new Tensor(backend, packed.sums!, [rows], int32);
       const offset = dtype === uint8 ? 128 : 0;
       assertEquals(
         [...await sums.data()],

@@ -11,16 +11,23 @@ import {
   type Backend,
   type DequantizeArgs,
   type DeviceBuffer,
+  type DynamicRows,
+  type LossArgs,
   type MemoryStats,
   type Operand,
+  packedGroups,
   type PackedLinearArgs,
   packedRowBytes,
   type PackedRows,
+  type PackRowsArgs,
   type QuantizeArgs,
   type QuantizeRowsArgs,
+  type QuantizeRowsDynamicArgs,
+  type WeightOnlyLinearArgs,
 } from "../backend.ts";
 import { blockOf, collapseBlocks, countBlocks } from "../blocks.ts";
-import { floatKey } from "../minmax_state.ts";
+import { countValue, regrid } from "../histogram_state.ts";
+import { floatKey, keyFloat, NO_BAD_BATCH } from "../minmax_state.ts";
 
 class CpuBuffer implements DeviceBuffer {
   constructor(public bytes: Uint8Array) {}
@@ -71,8 +78,12 @@ export class CpuBackend implements Backend {
 
   cast(x: Operand, dtype: DType): DeviceBuffer {
     const values = valuesOf(x);
-    if (dtype.isFloat || !x.dtype.isFloat) return this.hold(encode(values, dtype));
+    if (dtype.isFloat) return this.hold(encode(values, dtype));
     const { min, max } = dtype;
+    if (!x.dtype.isFloat) {
+      const wrap = (v: number) => v - Math.floor((v - min) / (max - min + 1)) * (max - min + 1);
+      return this.hold(encode(Float64Array.from(values, wrap), dtype));
+    }
     return this.hold(
       encode(Float64Array.from(values, (v) => clamp(Math.trunc(v), min, max)), dtype),
     );
@@ -145,47 +156,113 @@ export class CpuBackend implements Backend {
     });
   }
 
-  packRows(q: Operand): PackedRows {
-    const [rows, k] = q.shape;
-    const offset = q.dtype.min < 0 ? 0 : 128;
-    return this.pack(rows, k, offset, valuesOf(q));
+  moveAverages(state: DeviceBuffer, blocks: number, constant: number): void {
+    const words = new Uint32Array(bytesOf(state).buffer);
+    const averages = new Float32Array(words.buffer, 4 * (2 * blocks + 1));
+    averages.forEach((average, i) => {
+      const now = keyFloat(words[i]);
+      const moved = average + Math.fround(Math.fround(constant) * Math.fround(now - average));
+      averages[i] = constant === 1 ? now : moved;
+      words[i] = i < blocks ? 0xffffffff : 0;
+    });
+  }
+
+  updateHistogram(
+    state: DeviceBuffer,
+    x: Operand,
+    blockSize: readonly number[],
+    batch: number,
+  ): void {
+    this.updateMinMax(state, x, blockSize, batch);
+    const dims = collapseBlocks(x.shape, blockSize);
+    const blocks = countBlocks(dims);
+    const words = new Uint32Array(bytesOf(state).buffer);
+    if (words[2 * blocks] !== NO_BAD_BATCH) return; // nothing sensible can be counted
+    for (let block = 0; block < blocks; block++) regrid(words, blocks, block);
+    valuesOf(x).forEach((v, i) => countValue(words, blocks, blockOf(i, dims), v));
+  }
+
+  quantizationLoss(x: Operand, args: LossArgs): DeviceBuffer {
+    const dims = collapseBlocks(x.shape, args.blockSize);
+    const blocks = countBlocks(dims);
+    const [scale, inverse, zeroPoint] = [args.scale, args.inverseScale, args.zeroPoint].map(
+      floatsOf,
+    );
+    const quantize = quantizer(args);
+    const values = valuesOf(x);
+    const loss = new Float32Array(args.candidates * blocks);
+    for (let c = 0; c < args.candidates; c++) {
+      const sums = new Float64Array(blocks);
+      values.forEach((v, i) => {
+        const block = blockOf(i, dims);
+        const at = c * blocks + block;
+        const steps = quantize(v, inverse[at], zeroPoint[at]) - zeroPoint[at];
+        sums[block] += Math.fround(roundTo(x.dtype, steps * scale[at]) - v) ** 2;
+      });
+      loss.set(sums, c * blocks);
+    }
+    return this.hold(encode(loss, float32));
+  }
+
+  packRows(q: Operand, args: PackRowsArgs = {}): PackedRows {
+    const { bits = 8 } = args;
+    const offset = bits === 4 ? q.dtype.min : q.dtype.min < 0 ? 0 : 128;
+    return this.pack(q.shape, offset, valuesOf(q), args);
   }
 
   unpackRows(packed: PackedRows): DeviceBuffer {
-    const { rows, k, offset } = packed;
-    const stride = packedRowBytes(k);
-    const data = new Int8Array(bytesOf(packed.data).buffer);
-    const q = new Uint8Array(rows * k);
-    for (let r = 0; r < rows; r++) {
-      for (let i = 0; i < k; i++) q[r * k + i] = data[r * stride + i] + offset;
-    }
-    return this.hold(q);
+    return this.hold(Uint8Array.from(storedNumbers(packed), (v) => v + packed.offset));
   }
 
   quantizeRows(x: Operand, args: QuantizeRowsArgs): PackedRows {
-    const [rows, k] = x.shape;
     const [inverse, zeroPoint] = [floatsOf(args.inverseScale)[0], floatsOf(args.zeroPoint)[0]];
     const quantize = quantizer(args);
     const q = Int16Array.from(valuesOf(x), (v) => quantize(v, inverse, zeroPoint));
-    return this.pack(rows, k, args.outputDtype.min < 0 ? 0 : 128, q);
+    return this.pack(x.shape, args.outputDtype.min < 0 ? 0 : 128, q);
   }
 
-  private pack(rows: number, k: number, offset: 0 | 128, q: ArrayLike<number>): PackedRows {
-    const stride = packedRowBytes(k);
-    const data = new Int8Array(rows * stride);
-    const sums = new Int32Array(rows);
+  quantizeRowsDynamic(x: Operand, args: QuantizeRowsDynamicArgs): DynamicRows {
+    const { quantMin, quantMax, eps, scaleDtype } = args;
+    const [rows, k] = x.shape;
+    const values = valuesOf(x);
+    const quantize = quantizer(args);
+    const q = new Int16Array(rows * k);
+    const scale = new Float32Array(rows);
+    for (let r = 0; r < rows; r++) {
+      const row = Array.from(values.subarray(r * k, r * k + k));
+      const largest = row.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+      scale[r] = Math.max(roundTo(x.dtype, largest / ((quantMax - quantMin) / 2)), eps);
+      const inverse = roundTo(scaleDtype, 1 / scale[r]);
+      row.forEach((v, i) => q[r * k + i] = quantize(v, inverse, 0));
+    }
+    return { packed: this.pack(x.shape, 0, q), scale: this.hold(new Uint8Array(scale.buffer)) };
+  }
+
+  private pack(
+    [rows, k]: readonly number[],
+    offset: number,
+    q: ArrayLike<number>,
+    { bits = 8, groupSize = k, sums = true }: PackRowsArgs = {},
+  ): PackedRows {
+    const stride = packedRowBytes(k, bits);
+    const data = new Uint8Array(rows * stride);
+    const groups = groupSize === k ? 1 : k / groupSize;
+    const totals = new Int32Array(rows * groups);
     for (let r = 0; r < rows; r++) {
       for (let i = 0; i < k; i++) {
-        const signed = q[r * k + i] - offset;
-        data[r * stride + i] = signed;
-        sums[r] += signed;
+        const stored = q[r * k + i] - offset;
+        totals[r * groups + (groups === 1 ? 0 : Math.floor(i / groupSize))] += stored;
+        if (bits === 8) data[r * stride + i] = stored;
+        else data[r * stride + nibbleByte(i)] |= stored << nibbleShift(i);
       }
     }
     return {
-      data: this.hold(new Uint8Array(data.buffer)),
-      sums: this.hold(new Uint8Array(sums.buffer)),
+      data: this.hold(data),
+      sums: sums ? this.hold(new Uint8Array(totals.buffer)) : null,
       rows,
       k,
+      bits,
+      groupSize,
       offset,
     };
   }
@@ -193,36 +270,90 @@ export class CpuBackend implements Backend {
   packedLinear(x: PackedRows, w: PackedRows, args: PackedLinearArgs): DeviceBuffer {
     const { rows: m, k } = x;
     const n = w.rows;
-    const stride = packedRowBytes(k);
-    const xs = new Int8Array(bytesOf(x.data).buffer);
-    const ws = new Int8Array(bytesOf(w.data).buffer);
-    const xSums = new Int32Array(bytesOf(x.sums).buffer);
-    const wSums = new Int32Array(bytesOf(w.sums).buffer);
-    const xScale = floatsOf(args.xScale)[0];
-    const zx = floatsOf(args.xZeroPoint)[0] - x.offset;
-    const [wScale, wZeroPoint] = [floatsOf(args.wScale), floatsOf(args.wZeroPoint)];
+    const [xs, ws] = [storedNumbers(x), storedNumbers(w)];
+    const [xScale, wScale] = [floatsOf(args.xScale), floatsOf(args.wScale)];
+    const xZeroPoint = args.xZeroPoint && floatsOf(args.xZeroPoint);
+    const wZeroPoint = args.wZeroPoint && floatsOf(args.wZeroPoint);
     const bias = args.bias && valuesOf(args.bias);
     const exact = !args.outputDtype.isFloat;
     const y = exact ? new Int32Array(m * n) : new Float32Array(m * n);
-    for (let j = 0; j < n; j++) {
-      const param = args.wParamCount === 1 ? 0 : j;
-      const zw = wZeroPoint[param] - w.offset;
-      const scale = Math.fround(xScale * wScale[param]);
-      for (let i = 0; i < m; i++) {
-        let sum = 0;
-        for (let t = 0, a = i * stride, b = j * stride; t < k; t++) sum += xs[a + t] * ws[b + t];
-        const acc = sum - zx * wSums[j] - zw * xSums[i] + k * zx * zw;
-        const product = Math.fround(Math.fround(acc) * scale);
+    const groups = packedGroups(w);
+    for (let i = 0; i < m; i++) {
+      const xParam = (args.xParamCount ?? 1) === 1 ? 0 : i;
+      const zx = (xZeroPoint?.[xParam] ?? 0) - x.offset;
+      for (let j = 0; j < n; j++) {
+        let acc = 0;
+        let scaled = 0;
+        for (let g = 0; g < groups; g++) {
+          const param = args.wParamCount === 1 ? 0 : j * groups + g;
+          const zw = (wZeroPoint?.[param] ?? 0) - w.offset;
+          acc = 0;
+          for (let t = g * w.groupSize; t < (g + 1) * w.groupSize; t++) {
+            acc += (xs[i * k + t] - zx) * (ws[j * k + t] - zw);
+          }
+          scaled += groups === 1
+            ? Math.fround(acc) * Math.fround(xScale[xParam] * wScale[param])
+            : Math.fround(acc) * wScale[param];
+        }
+        const product = Math.fround(groups === 1 ? scaled : Math.fround(scaled) * xScale[xParam]);
         y[i * n + j] = exact ? acc : bias ? product + bias[j] : product;
       }
     }
     return this.hold(encode(y, args.outputDtype));
   }
+
+  weightOnlyLinear(x: Operand, w: PackedRows, args: WeightOnlyLinearArgs): DeviceBuffer {
+    const [m, k] = x.shape;
+    const n = w.rows;
+    const [xs, ws] = [valuesOf(x), storedNumbers(w)];
+    const scale = valuesOf(args.wScale);
+    const zeroPoint = args.wZeroPoint && valuesOf(args.wZeroPoint);
+    const bias = args.bias && valuesOf(args.bias);
+    const groups = packedGroups(w);
+    const y = new Float32Array(m * n);
+    for (let i = 0; i < m; i++) {
+      for (let j = 0; j < n; j++) {
+        let total = 0;
+        for (let g = 0; g < groups; g++) {
+          const param = scale.length === 1 ? 0 : j * groups + g;
+          const zw = (zeroPoint?.[param] ?? 0) - w.offset;
+          let sum = 0;
+          for (let t = g * w.groupSize; t < (g + 1) * w.groupSize; t++) {
+            sum += xs[i * k + t] * (ws[j * k + t] - zw);
+          }
+          total += sum * scale[param];
+        }
+        y[i * n + j] = bias ? Math.fround(total) + bias[j] : total;
+      }
+    }
+    return this.hold(encode(y, x.dtype));
+  }
+}
+
+/** The byte of a row that nibble `i` lies in, and where in that byte. */
+const nibbleByte = (i: number) => Math.floor(i / 8) * 4 + i % 4;
+const nibbleShift = (i: number) => i % 8 < 4 ? 0 : 4;
+
+/** The numbers that packed rows hold, as stored, without the padding. */
+function storedNumbers({ data, rows, k, bits }: PackedRows): Int8Array {
+  const bytes = new Int8Array(bytesOf(data).buffer);
+  const stride = packedRowBytes(k, bits);
+  const stored = new Int8Array(rows * k);
+  for (let r = 0; r < rows; r++) {
+    for (let i = 0; i < k; i++) {
+      stored[r * k + i] = bits === 8
+        ? bytes[r * stride + i]
+        : (bytes[r * stride + nibbleByte(i)] >> nibbleShift(i)) & 15;
+    }
+  }
+  return stored;
 }
 
 /** `clamp(round(x · inverse) + zeroPoint)`, the product rounded in its dtype. */
-function quantizer(args: QuantizeRowsArgs) {
+function quantizer(args: Omit<QuantizeRowsDynamicArgs, "eps" | "scaleDtype">) {
   const { productDtype, quantMin, quantMax } = args;
-  return (x: number, inverse: number, zeroPoint: number): number =>
-    clamp(roundHalfEven(roundTo(productDtype, x * inverse)) + zeroPoint, quantMin, quantMax);
+  return (x: number, inverse: number, zeroPoint: number): number => {
+    const steps = roundHalfEven(roundTo(productDtype, x * inverse));
+    return clamp((Number.isNaN(steps) ? 0 : steps) + zeroPoint, quantMin, quantMax);
+  };
 }

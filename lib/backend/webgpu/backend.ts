@@ -3,33 +3,52 @@
  *
  * @module
  */
-import { type DType, float32, int8, uint8 } from "../../tensor/dtype.ts";
+import { type DType, float32, int32, int8, uint8 } from "../../tensor/dtype.ts";
 import { numelOf } from "../../tensor/shape.ts";
 import {
   type Backend,
   type DequantizeArgs,
   type DeviceBuffer,
+  type DynamicRows,
+  type LossArgs,
   type MemoryStats,
   type Operand,
+  packedGroups,
   type PackedLinearArgs,
   packedRowBytes,
   type PackedRows,
+  type PackRowsArgs,
   type QuantizeArgs,
   type QuantizeRowsArgs,
+  type QuantizeRowsDynamicArgs,
+  type WeightOnlyLinearArgs,
 } from "../backend.ts";
 import { collapseBlocks, countBlocks } from "../blocks.ts";
 import { blockParams } from "./kernels/block_index.ts";
 import { castKernel } from "./kernels/cast.ts";
 import { dequantizeKernel } from "./kernels/dequantize.ts";
 import { elementwiseWorkgroups } from "./kernels/elementwise.ts";
+import { HISTOGRAM_CHUNK, histogramKernel, regridKernel } from "./kernels/histogram.ts";
 import {
   chooseTile,
   linearKernel,
   matmulWorkgroups,
+  nibbleLinearKernel,
   packedLinearKernel,
+  type PackedLinearSpec,
+  weightOnlyKernel,
 } from "./kernels/matmul.ts";
 import { MINMAX_CHUNK, minmaxKernel } from "./kernels/minmax.ts";
-import { packRowsKernel, quantizeRowsKernel, rowsPerWorkgroup } from "./kernels/pack_rows.ts";
+import { movingAverageKernel, movingAverageWorkgroups } from "./kernels/moving_average.ts";
+import { groupSumsKernel, packNibblesKernel } from "./kernels/pack_nibbles.ts";
+import {
+  packRowsKernel,
+  quantizeRowsDynamicKernel,
+  quantizeRowsKernel,
+  rowsPerWorkgroup,
+} from "./kernels/pack_rows.ts";
+import { padRowsKernel } from "./kernels/pad_rows.ts";
+import { quantizationLossKernel } from "./kernels/quantization_loss.ts";
 import { quantizeKernel } from "./kernels/quantize.ts";
 import { reciprocalKernel } from "./kernels/reciprocal.ts";
 import { reluKernel } from "./kernels/relu.ts";
@@ -136,36 +155,97 @@ export class WebGpuBackend implements Backend {
     );
   }
 
+  moveAverages(state: DeviceBuffer, blocks: number, constant: number): void {
+    const bits = new Uint32Array(Float32Array.of(constant).buffer)[0];
+    const workgroups = movingAverageWorkgroups(blocks);
+    this.runtime.dispatch(movingAverageKernel, [gpu(state)], [blocks, bits], workgroups);
+  }
+
+  updateHistogram(
+    state: DeviceBuffer,
+    x: Operand,
+    blockSize: readonly number[],
+    batch: number,
+  ): void {
+    this.updateMinMax(state, x, blockSize, batch);
+    const dims = collapseBlocks(x.shape, blockSize);
+    const blocks = countBlocks(dims);
+    const elements = numelOf(x.shape) / blocks;
+    const chunks = Math.ceil(elements / HISTOGRAM_CHUNK);
+    this.runtime.dispatch(regridKernel, [gpu(state)], [blocks], blocks);
+    this.runtime.dispatch(
+      histogramKernel(x.dtype, dims.length),
+      [gpu(x.buffer), gpu(state)],
+      [blocks, elements, chunks, ...blockParams(dims)],
+      blocks * chunks,
+    );
+  }
+
+  quantizationLoss(x: Operand, args: LossArgs): DeviceBuffer {
+    const { productDtype, quantMin, quantMax, candidates } = args;
+    const dims = collapseBlocks(x.shape, args.blockSize);
+    const blocks = countBlocks(dims);
+    const sums = blocks * candidates;
+    const loss = this.output("quantizationLoss", sums, float32);
+    this.runtime.dispatch(
+      quantizationLossKernel(x.dtype, dims.length, productDtype, quantMin, quantMax),
+      [...[x.buffer, args.scale, args.inverseScale, args.zeroPoint].map(gpu), loss],
+      [blocks, numelOf(x.shape) / blocks, sums, ...blockParams(dims)],
+      sums,
+    );
+    return loss;
+  }
+
   private writeRows(
     kernel: Kernel,
     inputs: DeviceBuffer[],
     [rows, k]: readonly number[],
     offset: 0 | 128,
-  ): PackedRows {
+    outputs: DeviceBuffer[] = [],
+  ): PackedRows & { sums: DeviceBuffer } {
     const data = this.runtime.pool.acquire(rows * packedRowBytes(k), kernel.key);
     const sums = this.runtime.pool.acquire(rows * 4, kernel.key);
     const params = [k, packedRowBytes(k) / 4, rows];
     const workgroups = Math.ceil(rows / rowsPerWorkgroup(rows));
-    this.runtime.dispatch(kernel, [...inputs.map(gpu), data, sums], params, workgroups);
-    return { data, sums, rows, k, offset };
+    const buffers = [...inputs, data, sums, ...outputs].map(gpu);
+    this.runtime.dispatch(kernel, buffers, params, workgroups);
+    return { data, sums, rows, k, bits: 8, groupSize: k, offset };
   }
 
-  packRows(q: Operand): PackedRows {
-    const offset = q.dtype.min < 0 ? 0 : 128;
-    return this.writeRows(
-      packRowsKernel(q.dtype, offset, rowsPerWorkgroup(q.shape[0])),
-      [q.buffer],
-      q.shape,
-      offset,
-    );
+  packRows(q: Operand, args: PackRowsArgs = {}): PackedRows {
+    const [rows, k] = q.shape;
+    const { bits = 8, groupSize = k, sums = true } = args;
+    if (bits === 8) {
+      const offset = q.dtype.min < 0 ? 0 : 128;
+      const kernel = packRowsKernel(q.dtype, offset, rowsPerWorkgroup(rows));
+      const packed = this.writeRows(kernel, [q.buffer], q.shape, offset);
+      if (sums && groupSize === k) return packed;
+      this.release(packed.sums);
+      return this.grouped({ ...packed, groupSize }, sums);
+    }
+    const words = packedRowBytes(k, 4) / 4;
+    const kernel = packNibblesKernel(q.dtype);
+    const data = this.elementwise(kernel, [q.buffer], rows * words, int32, [k, words]);
+    return this.grouped({ data, rows, k, bits, groupSize, offset: q.dtype.min }, sums);
+  }
+
+  /** Sums the groups of packed rows, if that is asked for. */
+  private grouped(packed: Omit<PackedRows, "sums">, sum: boolean): PackedRows {
+    if (!sum) return { ...packed, sums: null };
+    const { data, rows, k, bits } = packed;
+    const words = packedRowBytes(k, bits) / 4;
+    const groups = packedGroups({ ...packed, sums: null });
+    const params = [words / groups, groups, words];
+    const sums = this.elementwise(groupSumsKernel(bits), [data], rows * groups, int32, params);
+    return { ...packed, sums };
   }
 
   unpackRows(packed: PackedRows): DeviceBuffer {
-    const { rows, k, offset } = packed;
-    const dtype = offset ? uint8 : int8;
-    const params = [k, packedRowBytes(k) / 4];
+    const { rows, k, bits, offset } = packed;
+    const dtype = offset === 128 ? uint8 : int8;
+    const params = [k, packedRowBytes(k, bits) / 4];
     return this.elementwise(
-      unpackRowsKernel(dtype, offset),
+      unpackRowsKernel(dtype, bits, offset),
       [packed.data],
       rows * k,
       dtype,
@@ -202,27 +282,84 @@ export class WebGpuBackend implements Backend {
     });
   }
 
+  quantizeRowsDynamic(x: Operand, args: QuantizeRowsDynamicArgs): DynamicRows {
+    const { scaleDtype, productDtype, quantMin, quantMax, eps } = args;
+    const [rows] = x.shape;
+    const scale = this.runtime.pool.acquire(rows * 4, "quantize rows");
+    const kernel = quantizeRowsDynamicKernel(
+      x.dtype,
+      scaleDtype,
+      productDtype,
+      quantMin,
+      quantMax,
+      eps,
+      rowsPerWorkgroup(rows),
+    );
+    return { packed: this.writeRows(kernel, [x.buffer], x.shape, 0, [scale]), scale };
+  }
+
   packedLinear(x: PackedRows, w: PackedRows, args: PackedLinearArgs): DeviceBuffer {
     const { rows: m, k } = x;
     const n = w.rows;
-    const { bias, xZeroPoint, wZeroPoint, xScale, wScale } = args;
-    return this.stored(args.outputDtype, m, n, (output, y) => {
+    const { bias, xZeroPoint, wZeroPoint, xScale, wScale, outputDtype } = args;
+    const groups = packedGroups(w);
+    const xSteps = packedRowBytes(k) / 16;
+    const steps = packedRowBytes(k, w.bits) / 16 / groups;
+    return this.stored(outputDtype, m, n, (output, y) => {
       const tile = chooseTile(m);
-      const kernel = packedLinearKernel({
+      const spec: PackedLinearSpec = {
         xOffset: x.offset,
         wOffset: w.offset,
-        perRow: args.wParamCount > 1,
+        xPerRow: (args.xParamCount ?? 1) > 1,
+        wParams: groups > 1 ? "group" : args.wParamCount > 1 ? "row" : "one",
+        xZeroPoint: xZeroPoint !== null,
+        wZeroPoint: wZeroPoint !== null,
+        bias: bias?.dtype,
+        output,
+      };
+      const { kernel, xSums, wSums } = w.bits === 8
+        ? packedLinearKernel(spec, tile)
+        : nibbleLinearKernel(spec, tile, xSteps % 2 === 1);
+      const buffers = [
+        ...[x.data, w.data, xSums && x.sums, wSums && w.sums, xZeroPoint, wZeroPoint],
+        ...(output.isFloat ? [xScale, wScale, bias?.buffer] : []),
+        y,
+      ].filter((buffer) => !!buffer).map(gpu);
+      const params = [m, n, k, steps, ...(w.bits === 8 ? [] : [xSteps, groups])];
+      this.runtime.dispatch(kernel, buffers, params, matmulWorkgroups(m, n, tile));
+    });
+  }
+
+  weightOnlyLinear(x: Operand, w: PackedRows, args: WeightOnlyLinearArgs): DeviceBuffer {
+    const [m, k] = x.shape;
+    const n = w.rows;
+    const { wScale, wZeroPoint, bias } = args;
+    const groups = packedGroups(w);
+    const vectors = packedRowBytes(k, w.bits) / 16;
+    const width = vectors * 128 / w.bits;
+    // The kernel reads whole vectors of float32; anything else is brought into that form first.
+    const direct = x.dtype === float32 && width === k;
+    const wide = direct
+      ? x.buffer
+      : this.elementwise(padRowsKernel(x.dtype), [x.buffer], m * width, float32, [k, width]);
+    const y = this.stored(x.dtype, m, n, (output, y) => {
+      const tile = chooseTile(m);
+      const kernel = weightOnlyKernel({
+        bits: w.bits,
+        offset: w.offset,
+        params: groups > 1 ? "group" : numelOf(wScale.shape) > 1 ? "row" : "one",
+        scale: wScale.dtype,
+        zeroPoint: wZeroPoint?.dtype,
         bias: bias?.dtype,
         output,
       }, tile);
-      const buffers = [
-        ...[x.data, w.data, x.sums, w.sums, xZeroPoint, wZeroPoint],
-        ...(output.isFloat ? [xScale, wScale, ...(bias ? [bias.buffer] : [])] : []),
-        y,
-      ].map(gpu);
-      const params = [m, n, k, packedRowBytes(k) / 16];
+      const buffers = [wide, w.data, wScale.buffer, wZeroPoint?.buffer, bias?.buffer, y]
+        .filter((buffer) => buffer !== undefined).map(gpu);
+      const params = [m, n, k, vectors / groups, width / 4, groups];
       this.runtime.dispatch(kernel, buffers, params, matmulWorkgroups(m, n, tile));
     });
+    if (!direct) this.release(wide);
+    return y;
   }
 
   /**

@@ -111,6 +111,12 @@ export function literal(x: number): string {
   return `f32(${Number.isInteger(x) ? `${x}.0` : x})`;
 }
 
+/** An f32 expression clamped to integers `min` to `max`, as an i32; int32's ends are no float32. */
+export function toInteger(value: string, min: number, max: number): string {
+  const clamped = `i32(clamp(${value}, ${literal(min)}, ${literal(Math.min(max, 2 ** 31 - 128))}))`;
+  return max < 2 ** 31 - 1 ? clamped : `select(${clamped}, ${max}, ${value} >= 0x1p31f)`;
+}
+
 /** A storage array: its name, its element type and whether the kernel writes it. */
 export type ArrayBinding = readonly [name: string, element: string, access?: "read_write"];
 

@@ -1,10 +1,13 @@
 /** Another dtype for the same numbers. */
 import type { DType } from "../../../tensor/dtype.ts";
 import type { Kernel } from "../runtime.ts";
-import { literal } from "../wgsl.ts";
+import { toInteger } from "../wgsl.ts";
 import { elementwise } from "./elementwise.ts";
 
-/** `from` to `to`: floats round to nearest even, float to integer truncates and saturates. */
+/**
+ * `from` to `to`: floats round to nearest even, float to integer truncates and saturates, integers
+ * wrap around in a narrower integer dtype.
+ */
 export function castKernel(from: DType, to: DType): Kernel {
   return elementwise({
     key: `cast ${from.name} ${to.name}`,
@@ -12,8 +15,13 @@ export function castKernel(from: DType, to: DType): Kernel {
     output: to,
     value: () => {
       if (to.isFloat) return "load_x(i)";
-      if (!from.isFloat) return "load_int_x(i)";
-      return `i32(clamp(trunc(load_x(i)), ${literal(to.min)}, ${literal(to.max)}))`;
+      if (!from.isFloat) {
+        const bits = to.max - to.min;
+        return bits < 2 ** 32 - 1
+          ? `((load_int_x(i) - (${to.min})) & ${bits}) + (${to.min})`
+          : "load_int_x(i)";
+      }
+      return toInteger("trunc(load_x(i))", to.min, to.max);
     },
   });
 }

@@ -1,7 +1,7 @@
 /**
- * The tiled product `y[m, n] = Σ_k x[m, k] · w[n, k]`, for floats and for packed bytes. An
- * invocation keeps a tile of outputs in registers and reads its rows of `x` and of `w` once a tile,
- * a vector of K at a time: 2·tile² multiply-adds for 2·tile loads.
+ * The tiled product `y[m, n] = Σ_k x[m, k] · w[n, k]`, for floats, for packed integers and for floats
+ * by packed integers. An invocation keeps a tile of outputs in registers and reads its rows of `x`
+ * and of `w` once a tile, a vector of K at a time: 2·tile² multiply-adds for 2·tile loads.
  *
  * @module
  */
@@ -16,6 +16,7 @@ import {
   loader,
   perWord,
 } from "../wgsl.ts";
+import { LOW_NIBBLES } from "./pack_nibbles.ts";
 
 const WORKGROUP = 64;
 
@@ -36,15 +37,34 @@ export function matmulWorkgroups(m: number, n: number, tile: Tile): number {
   return Math.ceil(Math.ceil(m / tile.rows) * Math.ceil(n / tile.columns) / WORKGROUP);
 }
 
-/** How a step along K is loaded and multiplied. */
+/**
+ * How a step along K is loaded and multiplied. A step reads one vector of `w`, and of `x` as many
+ * as hold the elements that are packed into it.
+ */
 interface Step {
   /** Element type of the bindings `x` and `w`. */
   readonly element: string;
+  /** Element type of `w`, where it is another. */
+  readonly weight?: string;
   readonly accumulator: "f32" | "i32";
   /** Declares `NAME…` from vector `at` of array `from`. */
   readonly load: (name: string, from: string, at: string) => string;
+  /** Vectors of `x` to one of `w`; 1 by default. */
+  readonly parts?: number;
+  /** Declares `b`, part `p` of the vector of `w` in column `j`, which is loaded as `wide_j`. */
+  readonly unpack?: (j: number, p: number) => string;
   /** The sum of products of two loaded vectors. */
   readonly product: (a: string, b: string) => string;
+}
+
+/** Sums over groups of K that are scaled one by one. */
+interface Groups {
+  /** Whether there may be more than one; if not, sums are left as they are. */
+  readonly several: boolean;
+  /** Declarations for column `n` and group `g`, under names that end in `j`. */
+  readonly begin: (j: number, n: string) => string;
+  /** What a group adds, from its sum. */
+  readonly scaled: (sum: string, i: number, j: number) => string;
 }
 
 const COMPONENTS = ["x", "y", "z", "w"];
@@ -113,6 +133,7 @@ function matmul(
   epilogue: Epilogue,
   functions: string,
   output: DType,
+  groups?: Groups,
 ): Kernel {
   const rows = Array.from({ length: tile.rows }, (_, i) => i);
   const columns = Array.from({ length: tile.columns }, (_, j) => j);
@@ -127,12 +148,50 @@ function matmul(
       bits(j + 1)
     } << 16u); }`;
   };
+  const { parts = 1, unpack } = step;
+  const sum = groups?.several ? "part" : "acc";
+  const declare = (name: string, type: string) =>
+    lines(rows, (i) => lines(columns, (j) => `var ${name}_${i}_${j} = ${type}();`));
+  const multiply = (j: number) =>
+    lines(rows, (i) => `${sum}_${i}_${j} += ${step.product(`a${i}`, "b")};`);
+  // A vector of `w` with many parts is loaded once, for all columns, before its parts meet `x`.
+  const body = unpack
+    ? lines(columns, (j) => `let wide_${j} = w[w_${j} + s];`) +
+      lines(
+        Array.from({ length: parts }, (_, p) => p),
+        (p) =>
+          `{ ${lines(rows, (i) => step.load(`a${i}`, "x", `x_${i} + s * ${parts}u + ${p}u`))}
+             ${lines(columns, (j) => `{ ${unpack(j, p)} ${multiply(j)} }`)} }`,
+      )
+    : lines(rows, (i) => step.load(`a${i}`, "x", `x_${i} + s`)) +
+      lines(columns, (j) => `{ ${step.load("b", "w", `w_${j} + s`)} ${multiply(j)} }`);
+  const loop = `for (var s = ${groups?.several ? "g * params.steps" : "0u"}; s < ${
+    groups?.several ? "(g + 1u) * params.steps" : "params.steps"
+  }; s++) { ${body} }`;
+  const begin = groups ? lines(columns, (j) => groups.begin(j, `n_${j}`)) : "";
+  const loops = !groups?.several ? begin + loop : `
+  for (var g = 0u; g < params.groups; g++) {
+    ${begin}
+    ${declare("part", step.accumulator)}
+    ${loop}
+    ${
+    lines(
+      rows,
+      (i) => lines(columns, (j) => `acc_${i}_${j} += ${groups.scaled(`part_${i}_${j}`, i, j)};`),
+    )
+  }
+  }`;
   return {
     key: `${key} ${tile.rows}x${tile.columns}`,
     wgsl: () =>
       bindings(
-        [["x", step.element], ["w", step.element], ...epilogue.arrays, ["y", "u32", "read_write"]],
-        ["m", "n", "k", "steps"],
+        [
+          ["x", step.element],
+          ["w", step.weight ?? step.element],
+          ...epilogue.arrays,
+          ["y", "u32", "read_write"],
+        ],
+        ["m", "n", "k", "steps", ...(groups ? ["x_steps", "groups"] : [])],
       ) + CONVERSIONS + functions + epilogue.functions + entry(WORKGROUP) + /* wgsl */ `
   let tiles = (params.n + ${tile.columns - 1}u) / ${tile.columns}u;
   let number = index * ${WORKGROUP}u + lane;
@@ -141,18 +200,16 @@ function matmul(
   if (m0 >= params.m) { return; }
   ${lines(rows, (i) => `let m_${i} = min(m0 + ${i}u, params.m - 1u);`)}
   ${lines(columns, (j) => `let n_${j} = min(n0 + ${j}u, params.n - 1u);`)}
-  ${lines(rows, (i) => `let x_${i} = m_${i} * params.steps;`)}
-  ${lines(columns, (j) => `let w_${j} = n_${j} * params.steps;`)}
-  ${lines(rows, (i) => lines(columns, (j) => `var acc_${i}_${j} = ${step.accumulator}();`))}
-  for (var s = 0u; s < params.steps; s++) {
-    ${lines(rows, (i) => step.load(`a${i}`, "x", `x_${i} + s`))}
-    ${
-        lines(columns, (j) =>
-          `{ ${step.load("b", "w", `w_${j} + s`)}
-             ${lines(rows, (i) => `acc_${i}_${j} += ${step.product(`a${i}`, "b")};`)} }`)
+  ${lines(rows, (i) => `let x_${i} = m_${i} * params.${groups ? "x_steps" : "steps"};`)}
+  ${
+        lines(
+          columns,
+          (j) => `let w_${j} = n_${j} * params.steps${groups?.several ? " * params.groups" : ""};`,
+        )
       }
-  }
+  ${declare("acc", groups?.several ? "f32" : step.accumulator)}
   ${epilogue.shared}
+  ${loops}
   ${lines(rows, (i) => epilogue.row(i, `m_${i}`))}
   ${lines(columns, (j) => epilogue.column(j, `n_${j}`))}
   ${lines(rows, (i) => `if (m0 + ${i}u < params.m) { ${lines(columns, (j) => store(i, j))} }`)}
@@ -196,53 +253,271 @@ export function linearKernel(
   };
 }
 
+/** Where a scale or a zero point of `w` stands: one for all, one a row, or one a group of each row. */
+export type ParamKind = "one" | "row" | "group";
+
+function paramIndex(kind: ParamKind, n: string): string {
+  return kind === "one" ? "0u" : kind === "row" ? n : `${n} * params.groups + g`;
+}
+
 /** What distinguishes integer products from one another. */
 export interface PackedLinearSpec {
-  /** What was subtracted from the unsigned bytes of `x` and of `w`. */
+  /** What was subtracted from the elements of `x` and of `w`. */
   readonly xOffset: number;
   readonly wOffset: number;
-  /** Whether `w` has a scale and zero point for every row, or one for all. */
-  readonly perRow: boolean;
+  /** Whether `x` has a scale (and zero point) for every row, or one for all. */
+  readonly xPerRow: boolean;
+  /** How many scales (and zero points) `w` has. */
+  readonly wParams: ParamKind;
+  /** Whether there are zero points; where there are none they are 0. */
+  readonly xZeroPoint: boolean;
+  readonly wZeroPoint: boolean;
   readonly bias: DType | undefined;
   readonly output: DType;
 }
 
-/** The integer product's kernel: exact sums of bytes, zero points taken out, scales and bias. */
-export function packedLinearKernel(spec: PackedLinearSpec, tile: Tile): Kernel {
-  const { xOffset, wOffset, perRow, bias, output } = spec;
+/** An integer expression for a zero point as stored, or null where that is 0. */
+function zeroPoint(from: string, given: boolean, offset: number, at: string): string | null {
+  if (given) return `i32(${from}[${at}]) - (${offset})`;
+  return offset === 0 ? null : `i32(${-offset})`;
+}
+
+/** The bindings that an integer product reads besides `x` and `w`, in order. */
+function packedArrays(spec: PackedLinearSpec, xSums: boolean, wSums: boolean): ArrayBinding[] {
+  const { xZeroPoint, wZeroPoint, bias, output } = spec;
+  const when = (used: boolean, name: string, type: string): ArrayBinding[] =>
+    used ? [[name, type]] : [];
+  return [
+    ...when(xSums, "x_sums", "i32"),
+    ...when(wSums, "w_sums", "i32"),
+    ...when(xZeroPoint, "x_zero_point", "f32"),
+    ...when(wZeroPoint, "w_zero_point", "f32"),
+    ...when(output.isFloat, "x_scale", "f32"),
+    ...when(output.isFloat, "w_scale", "f32"),
+    ...when(bias !== undefined, "bias", "u32"),
+  ];
+}
+
+/** A kernel, and which of the sums of its operands it binds. */
+export interface IntegerKernel {
+  readonly kernel: Kernel;
+  readonly xSums: boolean;
+  readonly wSums: boolean;
+}
+
+/** The product's kernel for bytes: exact sums, zero points taken out, scales and bias. */
+export function packedLinearKernel(spec: PackedLinearSpec, tile: Tile): IntegerKernel {
+  const { xOffset, wOffset, xPerRow, wParams, bias, output } = spec;
   const exact = !output.isFloat;
+  const zx = (at: string) => zeroPoint("x_zero_point", spec.xZeroPoint, xOffset, at);
+  const zw = (at: string) => zeroPoint("w_zero_point", spec.wZeroPoint, wOffset, at);
+  const xCorrected = zx("") !== null;
+  const wCorrected = zw("") !== null;
   const epilogue: Epilogue = {
-    arrays: [
-      ["x_sums", "i32"],
-      ["w_sums", "i32"],
-      ["x_zero_point", "f32"],
-      ["w_zero_point", "f32"],
-      ...(exact ? [] : [["x_scale", "f32"], ["w_scale", "f32"]] as const),
-      ...(bias ? [["bias", "u32"]] as const : []),
-    ],
+    arrays: packedArrays(spec, wCorrected, xCorrected),
     functions: bias ? loader("bias", bias) : "",
-    shared: `let zx = i32(x_zero_point[0]) - ${xOffset};` +
-      (exact ? "" : "let scale = x_scale[0];"),
-    row: (i, m) => `let row_${i} = x_sums[${m}] - i32(params.k) * zx;`,
+    shared: xPerRow
+      ? ""
+      : (xCorrected ? `let zx = ${zx("0u")};` : "") + (exact ? "" : "let scale = x_scale[0];"),
+    row: (i, m) => {
+      const corrected = xCorrected ? ` - i32(params.k) * zx_${i}` : "";
+      return (xCorrected ? `let zx_${i} = ${xPerRow ? zx(m) : "zx"};` : "") +
+        (wCorrected ? `let row_${i} = x_sums[${m}]${corrected};` : "") +
+        (exact ? "" : `let x_scale_${i} = ${xPerRow ? `x_scale[${m}]` : "scale"};`);
+    },
     column: (j, n) => {
-      const param = perRow ? n : "0u";
-      return `let zw_${j} = i32(w_zero_point[${param}]) - ${wOffset};
-        let column_${j} = zx * w_sums[${n}];` +
-        (exact ? "" : `let scale_${j} = scale * w_scale[${param}];`) +
+      const param = paramIndex(wParams, n);
+      return (wCorrected ? `let zw_${j} = ${zw(param)};` : "") +
+        (xCorrected ? `let column_${j} = w_sums[${n}];` : "") +
+        (exact ? "" : `let w_scale_${j} = w_scale[${param}];`) +
         (bias ? `let bias_${j} = load_bias(${n});` : "");
     },
     value: (sum, i, j) => {
-      const acc = `(${sum} - column_${j} - zw_${j} * row_${i})`;
+      const acc = `(${sum}${xCorrected ? ` - zx_${i} * column_${j}` : ""}${
+        wCorrected ? ` - zw_${j} * row_${i}` : ""
+      })`;
       if (exact) return acc;
-      return `f32${acc} * scale_${j}${bias ? ` + bias_${j}` : ""}`;
+      return `f32${acc} * (x_scale_${i} * w_scale_${j})${bias ? ` + bias_${j}` : ""}`;
     },
   };
+  const key = `packed linear ${specKey(spec)}`;
+  const kernel = matmul(key, packedStep, tile, epilogue, "", output);
+  return { kernel, xSums: wCorrected, wSums: xCorrected };
+}
+
+function specKey(spec: PackedLinearSpec): string {
+  const { bias, output, ...rest } = spec;
+  return `${Object.values(rest).join(" ")} ${bias?.name} ${output.name}`;
+}
+
+/** The four low (0) or high (1) nibbles of a word as bytes, the zero point taken out if there is one. */
+function nibbleBytes(word: string, half: number, zero: string | null): string {
+  const bytes = `((${half ? `(${word} >> 4u)` : word}) & ${LOW_NIBBLES})`;
+  // A byte is at most 15 and a zero point at most 128, so with the top bit set none borrows.
+  return zero === null ? bytes : `(((${bytes} | 0x80808080u) - ${zero}) ^ 0x80808080u)`;
+}
+
+/** Declares `zero_j`, a nibble's zero point in each byte of a word. */
+function spreadZeroPoint(j: number, zero: string | null): string {
+  return zero === null ? "" : `let zero_${j} = bitcast<u32>(${zero}) * 0x01010101u;`;
+}
+
+/**
+ * The product's kernel for bytes of `x` and nibbles of `w`. Zero points of `w` are taken out of the
+ * nibbles in registers. `ragged` says that the last vector of `w` may have but half its `x`.
+ */
+export function nibbleLinearKernel(
+  spec: PackedLinearSpec,
+  tile: Tile,
+  ragged: boolean,
+): IntegerKernel {
+  const { xOffset, wOffset, xPerRow, wParams, bias, output } = spec;
+  const exact = !output.isFloat;
+  const several = wParams === "group";
+  const zx = (at: string) => zeroPoint("x_zero_point", spec.xZeroPoint, xOffset, at);
+  const zw = (at: string) => zeroPoint("w_zero_point", spec.wZeroPoint, wOffset, at);
+  const xCorrected = zx("") !== null;
+  const wCorrected = zw("") !== null;
+  const step: Step = {
+    ...packedStep,
+    parts: 2,
+    load: (name, from, at) =>
+      ragged && at.endsWith("1u")
+        ? `var ${name} = vec4<u32>(); if (s * 2u + 1u < params.x_steps) { ${name} = ${from}[${at}]; }`
+        : packedStep.load(name, from, at),
+    unpack: (j, p) => {
+      const words = [`wide_${j}.${COMPONENTS[2 * p]}`, `wide_${j}.${COMPONENTS[2 * p + 1]}`];
+      const zero = wCorrected ? `zero_${j}` : null;
+      return `let b = vec4<u32>(${
+        words.flatMap((word) => [0, 1].map((half) => nibbleBytes(word, half, zero))).join(", ")
+      });`;
+    },
+  };
+  const corrected = (sum: string, i: number, j: number) =>
+    xCorrected ? `(${sum} - zx_${i} * column_${j})` : `(${sum})`;
+  const groups: Groups = {
+    several,
+    begin: (j, n) => {
+      const param = paramIndex(wParams, n);
+      const size = several ? "params.steps * 32u" : "params.k";
+      const sums = `w_sums[${several ? param : n}]`;
+      const zero = wCorrected ? ` - i32(${size}) * zw_${j}` : "";
+      return (wCorrected ? `let zw_${j} = ${zw(param)};` : "") +
+        spreadZeroPoint(j, wCorrected ? `zw_${j}` : null) +
+        (xCorrected ? `let column_${j} = ${sums}${zero};` : "") +
+        (exact ? "" : `let w_scale_${j} = w_scale[${param}];`);
+    },
+    scaled: (sum, i, j) => `f32${corrected(sum, i, j)} * w_scale_${j}`,
+  };
+  const epilogue: Epilogue = {
+    arrays: packedArrays(spec, false, xCorrected),
+    functions: bias ? loader("bias", bias) : "",
+    shared: xPerRow ? "" : xCorrected ? `let zx = ${zx("0u")};` : "",
+    row: (i, m) => exact ? "" : `let x_scale_${i} = x_scale[${xPerRow ? m : "0"}];`,
+    column: (j, n) => bias ? `let bias_${j} = load_bias(${n});` : "",
+    value: (sum, i, j) => {
+      if (exact) return corrected(sum, i, j);
+      const product = several
+        ? `${sum} * x_scale_${i}`
+        : `f32${corrected(sum, i, j)} * (x_scale_${i} * w_scale_${j})`;
+      return product + (bias ? ` + bias_${j}` : "");
+    },
+  };
+  const rowZeroPoints = Array.from(
+    { length: xCorrected ? tile.rows : 0 },
+    (_, i) => `let zx_${i} = ${xPerRow ? zx(`m_${i}`) : "zx"};`,
+  );
+  const kernel = matmul(
+    `nibble linear ${specKey(spec)} ${ragged}`,
+    step,
+    tile,
+    { ...epilogue, shared: epilogue.shared + rowZeroPoints.join("") },
+    "",
+    output,
+    groups,
+  );
+  return { kernel, xSums: false, wSums: xCorrected };
+}
+
+/** What distinguishes weight-only products from one another. */
+export interface WeightOnlySpec {
+  readonly bits: 4 | 8;
+  /** What was subtracted from the elements of `w`. */
+  readonly offset: number;
+  readonly params: ParamKind;
+  readonly scale: DType;
+  readonly zeroPoint: DType | undefined;
+  readonly bias: DType | undefined;
+  readonly output: DType;
+}
+
+/**
+ * The product's kernel for a float32 `x` and packed integers of `w`, which become floats in
+ * registers. Bindings after `x` and `w`: scales, zero points if any, bias if any.
+ */
+export function weightOnlyKernel(spec: WeightOnlySpec, tile: Tile): Kernel {
+  const { bits, offset, params, scale, bias, output } = spec;
+  const several = params === "group";
+  const zero = (at: string) =>
+    spec.zeroPoint
+      ? `i32(load_zero_point(${at})) - (${offset})`
+      : offset === 0
+      ? null
+      : `i32(${-offset})`;
+  const corrected = zero("") !== null;
+  const step: Step = {
+    ...float32Step,
+    weight: "vec4<u32>",
+    parts: 32 / bits,
+    unpack: (j, p) => {
+      if (bits === 8) {
+        const bytes = `vec4<f32>(unpack4xI8(wide_${j}.${COMPONENTS[p]}))`;
+        return `let b = ${bytes}${corrected ? ` - zero_${j}` : ""};`;
+      }
+      const nibbles = nibbleBytes(
+        `wide_${j}.${COMPONENTS[p >> 1]}`,
+        p & 1,
+        corrected ? `zero_${j}` : null,
+      );
+      return `let b = vec4<f32>(unpack4xI8(${nibbles}));`;
+    },
+  };
+  const groups: Groups = {
+    several,
+    begin: (j, n) => {
+      const at = paramIndex(params, n);
+      const stored = zero(at);
+      return (bits === 4
+        ? spreadZeroPoint(j, stored)
+        : corrected
+        ? `let zero_${j} = vec4<f32>(f32(${stored}));`
+        : "") +
+        `let scale_${j} = load_scale(${at});`;
+    },
+    scaled: (sum, _, j) => `${sum} * scale_${j}`,
+  };
+  const epilogue: Epilogue = {
+    arrays: [
+      ["scale", "u32"],
+      ...(spec.zeroPoint ? [["zero_point", "u32"]] as const : []),
+      ...(bias ? [["bias", "u32"]] as const : []),
+    ],
+    functions: loader("scale", scale) +
+      (spec.zeroPoint ? loader("zero_point", spec.zeroPoint) : "") +
+      (bias ? loader("bias", bias) : ""),
+    shared: "",
+    row: () => "",
+    column: (j, n) => bias ? `let bias_${j} = load_bias(${n});` : "",
+    value: (sum, _, j) => (several ? sum : `${sum} * scale_${j}`) + (bias ? ` + bias_${j}` : ""),
+  };
+  const names = [scale, spec.zeroPoint, bias, output].map((dtype) => dtype?.name);
   return matmul(
-    `packed linear ${xOffset} ${wOffset} ${perRow} ${bias?.name} ${output.name}`,
-    packedStep,
+    `weight only ${bits} ${offset} ${params} ${names.join(" ")}`,
+    step,
     tile,
     epilogue,
     "",
     output,
+    groups,
   );
 }

@@ -1,14 +1,14 @@
 /** Float to integer with parameters a block. */
 import { type DType, float32 } from "../../../tensor/dtype.ts";
 import type { Kernel } from "../runtime.ts";
-import { literal, rounded } from "../wgsl.ts";
+import { rounded, toInteger } from "../wgsl.ts";
 import { blockFields, blockOfFunction } from "./block_index.ts";
 import { elementwise } from "./elementwise.ts";
 
 /**
  * `fn quantize(x, inverse, zero_point) -> i32`, the formula that every quantizing kernel uses. A
  * device may read subnormals as zero, yet a subnormal times a large reciprocal counts, so those
- * are brought into range by their mantissa first.
+ * are brought into range by their mantissa first. A NaN becomes the zero point.
  */
 export function quantizeFunction(product: DType, quantMin: number, quantMax: number): string {
   return /* wgsl */ `
@@ -19,8 +19,10 @@ fn quantize(x: f32, inverse: f32, zero_point: f32) -> i32 {
     let magnitude = f32(bits & 0x7fffffu) * (inverse * 0x1p-80f) * 0x1p-69f;
     p = select(magnitude, -magnitude, (bits >> 31u) == 1u);
   }
-  let steps = round(${rounded(product, "p")}) + zero_point;
-  return i32(clamp(steps, ${literal(quantMin)}, ${literal(quantMax)}));
+  p = ${rounded(product, "p")};
+  let is_nan = (bitcast<u32>(p) & 0x7fffffffu) > 0x7f800000u;
+  let steps = round(select(p, 0.0, is_nan)) + zero_point;
+  return ${toInteger("steps", quantMin, quantMax)};
 }
 `;
 }

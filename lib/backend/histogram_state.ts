@@ -1,0 +1,167 @@
+/**
+ * Histograms that grow without losing a count. A block's bins are `2^exponent` wide and begin at a
+ * multiple of that, so a wider range merges whole bins: two, four, … into one. The range never
+ * shrinks, so after any order of batches and merges the same values lie in the same bins, and all
+ * arithmetic is exact on every device.
+ *
+ * Layout, in 32-bit words: the min-max state of all blocks (`minmax_state.ts`), an exponent a block,
+ * an origin a block (the number of the first bin's lower edge, in bin widths), then the counts'
+ * low words, {@linkcode BINS} a block, then their high words.
+ *
+ * @module
+ */
+import { emptyMinMaxState, keyFloat } from "./minmax_state.ts";
+
+/** Bins a block. More than half of them lie in the range that was seen, unless it is very narrow. */
+export const BINS = 4096;
+
+/** The least exponent: bins are not narrower than this, whatever the range. */
+export const MIN_EXPONENT = -120;
+
+/** Words before the exponents. */
+export function histogramPrefix(blocks: number): number {
+  return 2 * blocks + 1;
+}
+
+/** The state of `blocks` blocks before any batch. */
+export function emptyHistogramState(blocks: number): Uint8Array {
+  const prefix = histogramPrefix(blocks);
+  const state = new Int32Array(prefix + 2 * blocks + 2 * BINS * blocks);
+  state.set(new Int32Array(emptyMinMaxState(blocks).buffer as ArrayBuffer));
+  state.fill(MIN_EXPONENT, prefix, prefix + blocks);
+  return new Uint8Array(state.buffer);
+}
+
+/** The number of the bin, counted from zero's, that holds `x`. */
+export function binNumber(x: number, exponent: number): number {
+  return Math.floor(x / 2 ** exponent);
+}
+
+const f32 = new Float32Array(1);
+const u32 = new Uint32Array(f32.buffer);
+
+/** The exponent of the leading bit of a float32, as its bits say. */
+function leadingExponent(x: number): number {
+  f32[0] = x;
+  return Math.max(((u32[0] >>> 23) & 255) - 127, MIN_EXPONENT);
+}
+
+/** The grid for `[min, max]`: the least exponent from `exponent` on with which the bins suffice. */
+export function chooseGrid(
+  min: number,
+  max: number,
+  exponent: number,
+): { exponent: number; origin: number } {
+  // Bin numbers stay within 24 bits, so that devices can find them in float32.
+  const widest = Math.max(leadingExponent(min), leadingExponent(max));
+  let e = Math.max(exponent, widest - 22, MIN_EXPONENT);
+  while (binNumber(max, e) - binNumber(min, e) >= BINS) e++;
+  return { exponent: e, origin: binNumber(min, e) };
+}
+
+/** One block's histogram, on the host. */
+export interface Histogram {
+  /** The least value seen. */
+  readonly min: number;
+  /** The greatest value seen. */
+  readonly max: number;
+  /** Width of a bin. */
+  readonly width: number;
+  /** Lower edge of the first bin. */
+  readonly start: number;
+  /** How many values each bin holds. */
+  readonly counts: Float64Array;
+}
+
+/** The histogram of block `block`. */
+export function decodeHistogram(words: Uint32Array, blocks: number, block: number): Histogram {
+  const prefix = histogramPrefix(blocks);
+  const signed = new Int32Array(words.buffer, words.byteOffset, words.length);
+  const width = 2 ** signed[prefix + block];
+  const low = prefix + 2 * blocks + block * BINS;
+  const high = low + blocks * BINS;
+  return {
+    min: keyFloat(words[block]),
+    max: keyFloat(words[blocks + block]),
+    width,
+    start: signed[prefix + blocks + block] * width,
+    counts: Float64Array.from(
+      { length: BINS },
+      (_, i) => words[low + i] + words[high + i] * 2 ** 32,
+    ),
+  };
+}
+
+/** The counts of a block as they lie on a wider grid. */
+function countsOn(
+  words: Uint32Array,
+  blocks: number,
+  block: number,
+  grid: { exponent: number; origin: number },
+): Float64Array {
+  const prefix = histogramPrefix(blocks);
+  const signed = new Int32Array(words.buffer, words.byteOffset, words.length);
+  const shift = 2 ** (grid.exponent - signed[prefix + block]);
+  const origin = signed[prefix + blocks + block];
+  const counts = new Float64Array(BINS);
+  decodeHistogram(words, blocks, block).counts.forEach((count, i) => {
+    if (count) counts[Math.floor((i + origin) / shift) - grid.origin] += count;
+  });
+  return counts;
+}
+
+/** Brings one block's counts, in place, onto the grid for the minimum and maximum in its keys. */
+export function regrid(words: Uint32Array, blocks: number, block: number): void {
+  const prefix = histogramPrefix(blocks);
+  const signed = new Int32Array(words.buffer, words.byteOffset, words.length);
+  const [exponent, origin] = [signed[prefix + block], signed[prefix + blocks + block]];
+  const grid = chooseGrid(keyFloat(words[block]), keyFloat(words[blocks + block]), exponent);
+  if (grid.exponent === exponent && grid.origin === origin) return;
+  store(words, blocks, block, grid, countsOn(words, blocks, block, grid));
+}
+
+function store(
+  words: Uint32Array,
+  blocks: number,
+  block: number,
+  grid: { exponent: number; origin: number },
+  counts: Float64Array,
+): void {
+  const prefix = histogramPrefix(blocks);
+  const signed = new Int32Array(words.buffer, words.byteOffset, words.length);
+  signed[prefix + block] = grid.exponent;
+  signed[prefix + blocks + block] = grid.origin;
+  const low = prefix + 2 * blocks + block * BINS;
+  const high = low + blocks * BINS;
+  counts.forEach((count, i) => {
+    words[low + i] = count % 2 ** 32;
+    words[high + i] = Math.floor(count / 2 ** 32);
+  });
+}
+
+/** Adds one to the bin of `x`, which lies on the grid. */
+export function countValue(words: Uint32Array, blocks: number, block: number, x: number): void {
+  const prefix = histogramPrefix(blocks);
+  const signed = new Int32Array(words.buffer, words.byteOffset, words.length);
+  const bin = binNumber(x, signed[prefix + block]) - signed[prefix + blocks + block];
+  const low = prefix + 2 * blocks + block * BINS + bin;
+  if (++words[low] === 0) words[low + blocks * BINS]++;
+}
+
+/**
+ * Adds the counts of `b` to those of `merged`, whose minima and maxima are already those of both.
+ * Grids only widen, so the order of merging does not matter.
+ */
+export function mergeHistograms(merged: Uint32Array, b: Uint32Array, blocks: number): void {
+  const prefix = histogramPrefix(blocks);
+  const exponents = [merged, b].map((words) =>
+    new Int32Array(words.buffer, words.byteOffset + 4 * prefix, blocks)
+  );
+  for (let block = 0; block < blocks; block++) {
+    const widest = Math.max(exponents[0][block], exponents[1][block]);
+    const grid = chooseGrid(keyFloat(merged[block]), keyFloat(merged[blocks + block]), widest);
+    const counts = countsOn(merged, blocks, block, grid);
+    countsOn(b, blocks, block, grid).forEach((count, i) => counts[i] += count);
+    store(merged, blocks, block, grid, counts);
+  }
+}

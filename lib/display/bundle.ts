@@ -1,0 +1,13 @@
+/**
+ * How values show themselves in a notebook and on the console.
+ *
+ * @module
+ */
+
+/** The method that Deno's Jupyter kernel calls on a cell's value. */
+export const JUPYTER_DISPLAY: unique symbol = Symbol.for("Jupyter.display") as never;
+/** The method that `console.log` and `Deno.inspect` call. */
+export const CUSTOM_INSPECT: unique symbol = Symbol.for("Deno.customInspect") as never;
+
+/** One value in several formats, by media type; a notebook shows the richest it knows. */
+export type DisplayBundle = Record<string, string>;

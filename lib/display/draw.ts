@@ -1,0 +1,36 @@
+/**
+ * Drawing with Observable Plot, which is loaded when the first picture is drawn.
+ *
+ * @module
+ */
+import type { PlotOptions } from "@observablehq/plot";
+
+/** Observable Plot. */
+export type Plot = typeof import("@observablehq/plot");
+
+/**
+ * SVG elements for a plot, in a group whose top left corner is the plot's.
+ *
+ * @param options makes Plot's options; gets the library.
+ */
+export async function draw(options: (plot: Plot) => PlotOptions): Promise<string> {
+  const [plot, { DOMParser }] = await Promise.all([
+    import("@observablehq/plot"),
+    import("linkedom"),
+  ]);
+  const xml = '<svg xmlns="http://www.w3.org/2000/svg"></svg>';
+  const document = new DOMParser().parseFromString(xml, "image/svg+xml");
+  const svg = plot.plot({ ...options(plot), document: document as never });
+  // Plot's style sheet is for a picture that stands alone in a page.
+  svg.querySelector("style")?.remove();
+  return `<g fill="currentColor" text-anchor="middle">${shorten(svg.innerHTML)}</g>`;
+}
+
+/** Coordinates with two decimals at most: hundredths of a pixel. */
+function shorten(svg: string): string {
+  return svg.replace(
+    / (?:cx|cy|x|y|x1|x2|y1|y2|width|height|d|transform)="[^"]*"/g,
+    (attribute) =>
+      attribute.replace(/\d+\.\d{3,}/g, (number) => String(Number((+number).toFixed(2)))),
+  );
+}

@@ -1,0 +1,61 @@
+/**
+ * The look that all pictures share.
+ *
+ * @module
+ */
+
+/** Text and axes. */
+export const INK = "#24292f";
+/** Text of less weight. */
+export const MUTED = "#656d76";
+/** What a picture is about. */
+export const ACCENT = "#2f6fb3";
+/** What deserves a second look: clipped values, mistakes. */
+export const ALERT = "#d9622b";
+/** Areas and lines in the background. */
+export const FAINT = "#d8dee4";
+
+export const FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif";
+export const TITLE_SIZE = 15;
+export const TEXT_SIZE = 12;
+
+/** About how wide a text is in pixels; on the safe side. */
+export function textWidth(text: string, size: number): number {
+  return 0.57 * size * [...text].length;
+}
+
+type Rgb = readonly [number, number, number];
+
+/** A colour between those of `stops`, which lie evenly on 0 … 1. */
+function between(stops: readonly Rgb[], t: number): Rgb {
+  const at = Math.min(Math.max(t, 0), 1) * (stops.length - 1);
+  const i = Math.min(Math.floor(at), stops.length - 2);
+  const mix = (channel: 0 | 1 | 2) =>
+    Math.round(stops[i][channel] + (at - i) * (stops[i + 1][channel] - stops[i][channel]));
+  return [mix(0), mix(1), mix(2)];
+}
+
+/** Blue below, white in the middle, orange above. */
+export function diverging(t: number): Rgb {
+  const stops: Rgb[] = [
+    [22, 66, 120],
+    [87, 148, 203],
+    [247, 247, 245],
+    [240, 150, 95],
+    [154, 58, 16],
+  ];
+  return between(stops, t);
+}
+
+/** From almost white to dark blue. */
+export function sequential(t: number): Rgb {
+  return between([[246, 249, 252], [150, 189, 224], [60, 120, 182], [14, 47, 92]], t);
+}
+
+/** From white to dark ink. */
+export function ink(t: number): Rgb {
+  return between([[255, 255, 255], [27, 31, 36]], t);
+}
+
+/** For numbers that are none. */
+export const MISSING: Rgb = [255, 0, 170];

@@ -1,0 +1,110 @@
+/**
+ * Tables.
+ *
+ * @module
+ */
+import type { DisplayBundle } from "./bundle.ts";
+import { formatNumber } from "./format.ts";
+import { escape } from "./markup.ts";
+
+/** What a cell of a {@linkcode Table} may hold. */
+export type TableCell = string | number | boolean | null | undefined;
+
+/** Options of {@linkcode Table}. */
+export interface TableOptions {
+  /** Stands above the table. */
+  title?: string;
+  /** Stands below the table. */
+  note?: string;
+}
+
+/**
+ * A table. A notebook lays it out; `String(table)` is plain text with aligned columns.
+ *
+ * @example
+ * ```ts
+ * import { Table } from "@staticquant/staticquant";
+ * const table = new Table([{ model: "float", bytes: 235146 }, { model: "uint8", bytes: 62000 }]);
+ * console.log(String(table));
+ * ```
+ */
+export class Table {
+  /** The columns' names, in order. */
+  readonly columns: readonly string[];
+  /** The cells as text, row by row. */
+  readonly cells: readonly (readonly string[])[];
+  /** Title and note. */
+  readonly options: Readonly<TableOptions>;
+
+  /**
+   * A table of rows.
+   *
+   * @param rows cells by column name; the columns come in the order in which they occur.
+   * @param options title and note.
+   */
+  constructor(
+    rows: readonly Readonly<Record<string, TableCell>>[],
+    options: TableOptions = {},
+  ) {
+    this.columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+    this.cells = rows.map((row) => this.columns.map((column) => cellText(row[column])));
+    this.options = options;
+  }
+
+  /** The table as HTML, everything escaped. */
+  get html(): string {
+    const { title, note } = this.options;
+    const align = this.columns.map((_, j) => this.isNumeric(j) ? "right" : "left");
+    const cell = (tag: "th" | "td", text: string, j: number) =>
+      `<${tag} style="text-align:${align[j]};white-space:pre;padding:2px 8px">${
+        escape(text)
+      }</${tag}>`;
+    const head = this.columns.some(Boolean)
+      ? `<thead><tr>${this.columns.map((name, j) => cell("th", name, j)).join("")}</tr></thead>`
+      : "";
+    const body = this.cells.map((row) =>
+      `<tr>${row.map((text, j) => cell("td", text, j)).join("")}</tr>`
+    );
+    const paragraph = (text: string, style: string) =>
+      `<div style="margin:4px 0;${style}">${escape(text)}</div>`;
+    return `<div>${title ? paragraph(title, "font-weight:600") : ""}` +
+      `<table style="margin:0">${head}<tbody>${body.join("")}</tbody></table>` +
+      `${note ? paragraph(note, "opacity:0.7;font-size:90%") : ""}</div>`;
+  }
+
+  /** The table as plain text. */
+  toString(): string {
+    const { title, note } = this.options;
+    const rows = [...(this.columns.some(Boolean) ? [this.columns] : []), ...this.cells];
+    const widths = this.columns.map((_, j) => Math.max(...rows.map((row) => [...row[j]].length)));
+    const lines = rows.map((row) =>
+      row.map((text, j) => {
+        const space = " ".repeat(widths[j] - [...text].length);
+        return this.isNumeric(j) ? space + text : text + space;
+      }).join("  ").trimEnd()
+    );
+    return [...(title ? [title] : []), ...lines, ...(note ? [note] : [])].join("\n");
+  }
+
+  /** What a notebook shows. */
+  [Symbol.for("Jupyter.display")](): DisplayBundle {
+    return { "text/html": this.html, "text/plain": this.toString() };
+  }
+
+  /** What the console shows. */
+  [Symbol.for("Deno.customInspect")](): string {
+    return this.toString();
+  }
+
+  /** Whether a column holds numbers, perhaps with units, so that their ends are aligned. */
+  private isNumeric(column: number): boolean {
+    const texts = this.cells.map((row) => row[column]).filter((text) => text && text !== "…");
+    return texts.length > 0 && texts.every((text) => /^[-−+]?(\d|∞|NaN)\S*( \S{1,8})?$/.test(text));
+  }
+}
+
+function cellText(value: TableCell): string {
+  if (value === null || value === undefined) return "";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  return typeof value === "number" ? formatNumber(value) : value;
+}

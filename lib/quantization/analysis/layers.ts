@@ -1,0 +1,146 @@
+/**
+ * The layers of a model: finding them by name, looking at what passes through them, freeing them.
+ * Everything that changes a module here is for copies of the user's model.
+ *
+ * @module
+ */
+import { Linear } from "../../nn/linear.ts";
+import { isLinearWeight, type Module, setField } from "../../nn/module.ts";
+import { Tensor } from "../../tensor/tensor.ts";
+import { ObservedLinear } from "../observed_linear.ts";
+import { findMatches, isLinear, type Match, type ModuleFilter } from "../replace.ts";
+
+/** Which layers are meant: their full names, or a filter. */
+export type LayerSelection = readonly string[] | ModuleFilter;
+
+/** Whether a module is a `Linear` with a plain float weight. */
+export function isFloatLinear(module: Module | undefined): module is Linear & { weight: Tensor } {
+  return module instanceof Linear && module.weight instanceof Tensor;
+}
+
+/** The float layers that are meant, by default every `Linear`. */
+export function selectLayers(
+  where: string,
+  model: Module,
+  layers: LayerSelection = isLinear,
+): Match[] {
+  if (typeof layers !== "function") checkNames(where, model, layers);
+  const meant: ModuleFilter = typeof layers === "function"
+    ? layers
+    : (_, name) => layers.includes(name);
+  const matches = findMatches(model, meant, where);
+  for (const { module, fullName } of matches) {
+    if (!isFloatLinear(module) || module instanceof ObservedLinear) {
+      throw new TypeError(
+        `${where}: ${fullName} (${module.constructor.name}) is not a plain float Linear; give the float ` +
+          `model, and leave this layer out of layers`,
+      );
+    }
+  }
+  if (matches.length === 0) {
+    throw new Error(`${where}: no layer is meant; the model's modules are: ${namesOf(model)}`);
+  }
+  return matches;
+}
+
+function checkNames(where: string, model: Module, names: readonly string[]): void {
+  const known = new Set(model.namedModules().map(([name]) => name));
+  const unknown = names.filter((name) => !known.has(name));
+  if (unknown.length) {
+    throw new Error(
+      `${where}: the model has no module called ${unknown.join(", ")}; its modules are: ${
+        namesOf(model)
+      }`,
+    );
+  }
+}
+
+function namesOf(model: Module): string {
+  return model.namedModules().slice(1).map(([name, m]) => `${name} (${m.constructor.name})`)
+    .join(", ") || "none";
+}
+
+/** Puts a module in the place of another. */
+export function place({ parent, field }: Match, module: Module): void {
+  setField(parent, field, module);
+}
+
+/** Calls `onCall` whenever the module has run. For copies: the module stays so. */
+export function tap(module: Module, onCall: (inputs: readonly Tensor[], output: Tensor) => void) {
+  const forward = module.forward.bind(module);
+  Object.defineProperty(module, "forward", {
+    configurable: true,
+    value: (...inputs: Tensor[]) => {
+      const output = forward(...inputs);
+      onCall(inputs, output);
+      return output;
+    },
+  });
+}
+
+/** A tensor that shares the memory of `x` and outlives it, whoever frees that. */
+export function view(x: Tensor): Tensor {
+  return x.reshape(...x.shape).keep();
+}
+
+/** What passed through a layer in one call. */
+export interface Call extends Disposable {
+  readonly input: Tensor;
+  readonly output: Tensor;
+}
+
+/** Remembers, layer by layer, the calls of one run. */
+export class Recorder {
+  private calls = new Map<string, Call[]>();
+
+  /** Looks at the named modules of a copy of a model. */
+  constructor(model: Module, names: readonly string[]) {
+    const modules = new Map(model.namedModules());
+    for (const name of names) {
+      tap(modules.get(name)!, ([x], y) => {
+        const [input, output] = [view(x), view(y)];
+        const call = {
+          input,
+          output,
+          [Symbol.dispose]() {
+            input.dispose();
+            output.dispose();
+          },
+        };
+        this.calls.set(name, [...(this.calls.get(name) ?? []), call]);
+      });
+    }
+  }
+
+  /** The calls since this was last asked, by layer in order of their first call. */
+  take(): Map<string, Call[]> {
+    const { calls } = this;
+    this.calls = new Map();
+    return calls;
+  }
+}
+
+/** Frees what was recorded. */
+export function release(calls: ReadonlyMap<string, readonly Call[]>): void {
+  for (const list of calls.values()) list.forEach((call) => call[Symbol.dispose]());
+}
+
+/** The tensors of a model or a layer, each once. */
+export function tensorsOf(module: Module): Set<Tensor> {
+  return new Set(Object.values(module.stateDict()));
+}
+
+/** Bytes that the tensors of a model or a layer take. */
+export function bytesOf(module: Module): number {
+  return [...tensorsOf(module)].reduce((sum, t) => sum + t.nbytes, 0);
+}
+
+/** Frees a copy of a model, or a layer made for it. */
+export function freeModule(module: Module, except?: ReadonlySet<Tensor>): void {
+  for (const t of tensorsOf(module)) if (!except?.has(t)) t.dispose();
+}
+
+/** Whether a module holds a quantized weight in a field. */
+export function holdsQuantizedWeight(module: Module): boolean {
+  return Object.values(module).some(isLinearWeight);
+}

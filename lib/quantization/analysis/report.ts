@@ -1,0 +1,89 @@
+/**
+ * How results of analyses show themselves.
+ *
+ * @module
+ */
+import type { DisplayBundle } from "../../display/bundle.ts";
+import type { Figure } from "../../display/figure.ts";
+import { Table } from "../../display/table.ts";
+
+/**
+ * A result that is plain data, prints as an aligned table and draws itself in a notebook. What
+ * draws is loaded only when a notebook asks.
+ *
+ * @example
+ * ```ts
+ * import { AnalysisReport, type Figure, plotBars, Table } from "@staticquant/staticquant";
+ * class Sizes extends AnalysisReport {
+ *   override table(): Table {
+ *     return new Table([{ model: "float", bytes: 400 }, { model: "int8", bytes: 100 }]);
+ *   }
+ *   override figure(): Promise<Figure> {
+ *     return plotBars({ float: 400, int8: 100 }, { label: "bytes" });
+ *   }
+ * }
+ * console.log(String(new Sizes()));
+ * ```
+ */
+export abstract class AnalysisReport {
+  /** The numbers as a table. */
+  abstract table(): Table;
+
+  /** The numbers as a picture; null where there is nothing to draw. */
+  abstract figure(): Promise<Figure | null>;
+
+  /** The table as plain text. */
+  toString(): string {
+    return this.table().toString();
+  }
+
+  /** What the console shows. */
+  [Symbol.for("Deno.customInspect")](): string {
+    return Object.keys(this).length ? this.toString() : this.constructor.name;
+  }
+
+  /** What a notebook shows: the table, and the picture below it. */
+  async [Symbol.for("Jupyter.display")](): Promise<DisplayBundle> {
+    const table = this.table();
+    const figure = await this.figure();
+    const picture = figure ? bundleOf(figure)["text/html"] : "";
+    return { "text/html": table.html + picture, "text/plain": table.toString() };
+  }
+}
+
+function bundleOf(figure: Figure): DisplayBundle {
+  return (figure as unknown as Record<symbol, () => DisplayBundle>)
+    [Symbol.for("Jupyter.display")]();
+}
+
+/** A bar for each ratio that is finite, or null if none is. */
+export async function barsOfDecibels(
+  values: Readonly<Record<string, number>>,
+  title: string,
+  label: string,
+): Promise<Figure | null> {
+  const finite = Object.entries(values).filter(([, value]) => Number.isFinite(value));
+  if (finite.length === 0) return null;
+  const { plotBars } = await import("../../display/bars.ts");
+  return plotBars(Object.fromEntries(finite), {
+    title,
+    label,
+    format: (value) => `${value.toFixed(1)} dB`,
+  });
+}
+
+/** A ratio as people read it. */
+export function decibels(value: number | null): string {
+  if (value === null) return "";
+  if (!Number.isFinite(value)) return value > 0 ? "∞ dB" : Number.isNaN(value) ? "NaN dB" : "−∞ dB";
+  return `${value.toFixed(1).replace("-", "−")} dB`;
+}
+
+/** A share as people read it. */
+export function percent(share: number | null): string {
+  if (share === null) return "";
+  if (share > 0 && share < 0.0001) return "<0.01 %";
+  return `${(100 * share).toFixed(2)} %`;
+}
+
+export { Table };

@@ -1,0 +1,399 @@
+/**
+ * What observers of ranges share: state of a fixed size on the device, one record a block.
+ *
+ * @module
+ */
+import type { Device } from "../../backend/backend.ts";
+import { collapseBlocks, countBlocks } from "../../backend/blocks.ts";
+import { decodeMinMaxState } from "../../backend/minmax_state.ts";
+import {
+  type DType,
+  type DTypeName,
+  dtypes,
+  int32,
+  promoteTypes,
+  uint8,
+} from "../../tensor/dtype.ts";
+import { formatShape, sameShape } from "../../tensor/shape.ts";
+import { type Tensor, tensor, tensorFromBytes } from "../../tensor/tensor.ts";
+import { getBlockSize, qparamShape } from "../granularity.ts";
+import { type QParams, qparamsOf } from "../primitives.ts";
+import { AffineQuantizedObserverBase } from "./observer.ts";
+
+/** Minima and maxima, one a block. */
+export interface Ranges {
+  /** The lower ends. */
+  readonly min: Float32Array;
+  /** The upper ends. */
+  readonly max: Float32Array;
+}
+
+/** Where a batch stands in the calibration. */
+export interface BatchTurn {
+  /** Its number, counted from 0. */
+  readonly batch: number;
+  /** Whether it is the first that is not empty. */
+  readonly first: boolean;
+}
+
+/**
+ * The base class of observers that keep a record a block in 32-bit words on the device. A subclass
+ * says what an empty state is, how a batch is folded in, how two states are merged, and which range
+ * a state stands for; this class checks batches, and saves, loads and merges.
+ *
+ * Every state begins with a minimum key and a maximum key for each block and the number of the first
+ * batch that held a NaN or an infinity.
+ *
+ * @example
+ * ```ts
+ * import { AffineQuantizedMinMaxObserver, RangeObserver } from "@staticquant/staticquant";
+ * console.log(AffineQuantizedMinMaxObserver.prototype instanceof RangeObserver); // true
+ * ```
+ */
+export abstract class RangeObserver extends AffineQuantizedObserverBase {
+  /** The words on the device; null before any data. */
+  protected state: Tensor | null = null;
+  /** The shape that scales and zero points will have. */
+  protected observedShape: readonly number[] = [];
+  /** The dtype of the batches. */
+  protected observedDtype: DType | undefined;
+  /** How many batches came by, empty ones included. */
+  protected batches = 0;
+  /** The number of blocks. */
+  protected blocks = 0;
+
+  /** The state of `blocks` blocks before any data. */
+  protected abstract emptyState(blocks: number): Uint8Array;
+  /** Folds a batch into {@linkcode RangeObserver.state}. Enqueued. */
+  protected abstract update(
+    state: Tensor,
+    x: Tensor,
+    block: readonly number[],
+    turn: BatchTurn,
+  ): void;
+  /** The state that both parts together would have given; `counts` are their batches. */
+  protected abstract mergeStates(
+    a: Uint32Array,
+    b: Uint32Array,
+    blocks: number,
+    counts: readonly [number, number],
+  ): Uint32Array;
+  /** The ranges that a state stands for. */
+  protected abstract chooseRanges(words: Uint32Array, blocks: number): Ranges;
+  /** What must agree for two observers' states to mean the same, beside what all observers have. */
+  protected settings(): Record<string, unknown> {
+    return {};
+  }
+
+  /** How many batches came by, empty ones included. */
+  get batchCount(): number {
+    return this.batches;
+  }
+
+  /**
+   * Folds a batch into the state. An empty batch is ignored. Enqueued.
+   *
+   * @param x float.
+   * @returns `x` itself.
+   * @throws {RangeError} if the batch falls into other blocks than those before it.
+   * @throws {TypeError} if `x` is not float.
+   */
+  override forward(x: Tensor): Tensor {
+    const batch = this.batches;
+    if (x.numel === 0) {
+      this.batches++;
+      return x;
+    }
+    if (!x.dtype.isFloat) {
+      throw new TypeError(`${this.displayName}: observers take float tensors, got ${x.dtype.name}`);
+    }
+    const block = getBlockSize(x.shape, this.granularity);
+    const shape = qparamShape(x.shape, block, this.options.keepdim);
+    const blocks = countBlocks(collapseBlocks(x.shape, block));
+    const empty = this.state ? undefined : this.emptyState(blocks);
+    // One range for all may have the shape () or, from a batch of one row, (1,).
+    const alike = this.blocks === blocks && (blocks === 1 || sameShape(shape, this.observedShape));
+    if (this.state && !alike) {
+      throw new RangeError(
+        `${this.displayName}: with ${this.granularity} this batch of shape ${
+          formatShape(x.shape)
+        } has ` +
+          `ranges of shape ${formatShape(shape)}, those before it ${
+            formatShape(this.observedShape)
+          }; ` +
+          `make the batches alike or observe PerTensor`,
+      );
+    }
+    if (this.state && this.state.backend !== x.backend) {
+      throw new Error(
+        `${this.displayName}: this batch is on ${x.device}, those before it on ${this.state.device}; ` +
+          `bring the batch there with .to("${this.state.device}")`,
+      );
+    }
+    if (empty) {
+      this.state = words(empty, x.device);
+      this.blocks = blocks;
+      this.observedShape = shape;
+    }
+    this.observedDtype = this.observedDtype ? promoteTypes(this.observedDtype, x.dtype) : x.dtype;
+    this.update(this.state!, x, block, { batch, first: empty !== undefined });
+    this.batches++;
+    return x;
+  }
+
+  /**
+   * The chosen ranges, one a block, in the dtype observed: for a min-max observer the least and the
+   * greatest value seen. Waits.
+   *
+   * @throws {Error} if nothing was seen yet, or a NaN or an infinity was.
+   */
+  async minMax(): Promise<[min: Tensor, max: Tensor]> {
+    const { min, max } = await this.ranges("minMax");
+    const options = { shape: this.observedShape, dtype: this.observedDtype, device: this.device };
+    return [tensor(min, options), tensor(max, options)];
+  }
+
+  /**
+   * The scale and the zero point for the chosen ranges; formulas as in `chooseQParamsAffine`. Waits.
+   *
+   * @throws {Error} if nothing was seen yet, or a NaN or an infinity was: the message says in which
+   * batch.
+   */
+  override async calculateQParams(): Promise<QParams> {
+    const { min, max } = await this.ranges("calculateQParams");
+    const { mappingType, targetDtype, observedShape, observedDtype, options, device } = this;
+    return qparamsOf(
+      min,
+      max,
+      observedDtype!,
+      mappingType,
+      targetDtype,
+      observedShape,
+      { device },
+      options,
+    );
+  }
+
+  /** The device that holds the state. */
+  private get device(): Device {
+    return this.state!.device;
+  }
+
+  /** Reads the state, or says why there is no range. */
+  private async ranges(operation: string): Promise<Ranges> {
+    if (!this.state) {
+      throw new Error(
+        `${this.displayName}: ${operation}() before any data; run sample inputs through the model first`,
+      );
+    }
+    const bytes = await this.state.bytes();
+    const { badBatch } = decodeMinMaxState(bytes.subarray(0, 4 * (2 * this.blocks + 1)));
+    if (badBatch !== undefined) {
+      throw new RangeError(
+        `${this.displayName}: batch ${badBatch} of the calibration (counted from 0) holds a NaN or an ` +
+          `infinity, which have no range; look at that input and at the layers before this one`,
+      );
+    }
+    return this.chooseRanges(new Uint32Array(bytes.slice().buffer), this.blocks);
+  }
+
+  /** What two observers must share to be merged, as text. */
+  private signature(): string {
+    const { mappingType, targetDtype, granularity, quantMin, quantMax, options } = this;
+    return JSON.stringify({
+      observer: this.constructor.name,
+      mappingType,
+      targetDtype: targetDtype.name,
+      granularity: String(granularity),
+      quantMin,
+      quantMax,
+      eps: options.eps ?? null,
+      keepdim: options.keepdim ?? false,
+      ...this.settings(),
+    });
+  }
+
+  /**
+   * What was seen so far, as tensors that `saveSafetensors` can write: the state and a description
+   * of it. Together with {@linkcode RangeObserver.loadStateDict} it lets a calibration be
+   * interrupted, or be done in several processes.
+   *
+   * @example
+   * ```ts
+   * import {
+   *   AffineQuantizedMinMaxObserver, loadSafetensors, MappingType, PerTensor, randn, saveSafetensors, uint8,
+   * } from "@staticquant/staticquant";
+   * const make = () =>
+   *   new AffineQuantizedMinMaxObserver(MappingType.ASYMMETRIC, uint8, { granularity: new PerTensor() });
+   * const observer = make();
+   * observer.forward(randn([4, 8]));
+   * const file = await saveSafetensors(observer.stateDict());
+   * const resumed = make();
+   * await resumed.loadStateDict(loadSafetensors(file));
+   * ```
+   */
+  override stateDict(): Record<string, Tensor> {
+    const description = {
+      signature: this.signature(),
+      batches: this.batches,
+      blocks: this.blocks,
+      shape: this.observedShape,
+      dtype: this.observedDtype?.name ?? null,
+    };
+    const text = new TextEncoder().encode(JSON.stringify(description));
+    return {
+      description: tensorFromBytes(text, { shape: [text.length], dtype: uint8, device: "cpu" }),
+      ...(this.state ? { state: this.state } : {}),
+    };
+  }
+
+  /**
+   * Takes over a saved state in place of what was seen. Waits.
+   *
+   * @param dict what {@linkcode RangeObserver.stateDict} gave.
+   * @throws {Error} if it is another kind of observer's, or was made with other settings; nothing is
+   * taken over then.
+   */
+  override async loadStateDict(dict: Readonly<Record<string, Tensor>>): Promise<void> {
+    const fail = (why: string): never => {
+      throw new Error(`${this.displayName}: loadStateDict: ${why}; nothing was loaded`);
+    };
+    const unknown = Object.keys(dict).filter((key) => key !== "description" && key !== "state");
+    if (unknown.length) fail(`unknown key ${unknown.join(", ")}`);
+    if (!dict.description) {
+      fail(`the key "description" is missing; is this an observer's state dict?`);
+    }
+    const saved = parseDescription(await dict.description.bytes());
+    if (!saved) return fail("the description is not one that an observer wrote");
+    this.checkSignature(saved.signature, fail);
+    if (saved.blocks > 0) {
+      if (!dict.state) fail(`the key "state" is missing`);
+      const expected = this.emptyState(saved.blocks).byteLength;
+      if (dict.state.nbytes !== expected || dict.state.dtype !== int32) {
+        fail(
+          `the state of ${saved.blocks} blocks takes ${expected} bytes of int32, but there are ` +
+            `${dict.state.nbytes} of ${dict.state.dtype.name}`,
+        );
+      }
+    }
+    this.state?.dispose();
+    this.state = saved.blocks > 0 ? dict.state.clone().keep() : null;
+    this.batches = saved.batches;
+    this.blocks = saved.blocks;
+    this.observedShape = saved.shape;
+    this.observedDtype = saved.dtype ? dtypes[saved.dtype] : undefined;
+  }
+
+  /** Fails unless two signatures agree. */
+  private checkSignature(other: string, fail: (why: string) => never): void {
+    const own = JSON.parse(this.signature());
+    const theirs = JSON.parse(other);
+    for (const key of new Set([...Object.keys(own), ...Object.keys(theirs)])) {
+      if (JSON.stringify(own[key]) !== JSON.stringify(theirs[key])) {
+        fail(`${key} is ${JSON.stringify(own[key])} here and ${JSON.stringify(theirs[key])} there`);
+      }
+    }
+  }
+
+  /**
+   * Takes in what another observer of the same kind and settings has seen, as if this one had seen
+   * it after its own. Waits.
+   *
+   * @param other left as it is.
+   * @throws {Error} if kind, settings, or the shape of the ranges differ; this observer is then
+   * left as it is.
+   *
+   * @example
+   * ```ts
+   * import { AffineQuantizedMinMaxObserver, MappingType, PerTensor, randn, uint8 } from "@staticquant/staticquant";
+   * const make = () =>
+   *   new AffineQuantizedMinMaxObserver(MappingType.ASYMMETRIC, uint8, { granularity: new PerTensor() });
+   * const [a, b] = [make(), make()];
+   * a.forward(randn([4, 8]));
+   * b.forward(randn([4, 8]));
+   * await a.merge(b); // the range of both
+   * ```
+   */
+  async merge(other: RangeObserver): Promise<void> {
+    const fail = (why: string): never => {
+      throw new Error(`${this.displayName}: merge: ${why}; nothing was merged`);
+    };
+    this.checkSignature(other.signature(), fail);
+    if (!other.state) {
+      this.batches += other.batches;
+      return;
+    }
+    const bytes = await other.state.bytes();
+    const theirs = new Uint32Array(bytes.slice().buffer);
+    if (!this.state) {
+      this.state = words(bytes, other.device);
+      this.blocks = other.blocks;
+      this.observedShape = other.observedShape;
+      this.observedDtype = other.observedDtype;
+      this.batches += other.batches;
+      return;
+    }
+    if (
+      this.blocks !== other.blocks ||
+      !sameShape(this.observedShape, other.observedShape) && this.blocks > 1
+    ) {
+      fail(
+        `ranges of shape ${formatShape(this.observedShape)} here and ${
+          formatShape(other.observedShape)
+        } there`,
+      );
+    }
+    if (this.observedDtype !== other.observedDtype) {
+      fail(`${this.observedDtype!.name} batches here and ${other.observedDtype!.name} ones there`);
+    }
+    const own = new Uint32Array((await this.state.bytes()).slice().buffer);
+    // Batches are counted on from this observer's, so that a bad one can still be told.
+    const at = 2 * this.blocks;
+    if (theirs[at] !== NO_BAD) theirs[at] += this.batches;
+    const merged = this.mergeStates(own, theirs, this.blocks, [this.batches, other.batches]);
+    const { device } = this.state;
+    this.state.dispose();
+    this.state = words(new Uint8Array(merged.buffer), device);
+    this.batches += other.batches;
+  }
+}
+
+const NO_BAD = 0xffffffff;
+
+/** The minima, maxima and first bad batch of two states, merged into a copy of the first. */
+export function mergeMinMaxPrefix(a: Uint32Array, b: Uint32Array, blocks: number): Uint32Array {
+  const merged = a.slice();
+  for (let i = 0; i <= 2 * blocks; i++) {
+    const least = i < blocks || i === 2 * blocks;
+    merged[i] = least ? Math.min(a[i], b[i]) : Math.max(a[i], b[i]);
+  }
+  return merged;
+}
+
+function words(bytes: Uint8Array, device: Device): Tensor {
+  return tensorFromBytes(bytes, { shape: [bytes.byteLength / 4], dtype: int32, device }).keep();
+}
+
+interface Description {
+  signature: string;
+  batches: number;
+  blocks: number;
+  shape: number[];
+  dtype: DTypeName | null;
+}
+
+/** The description in `bytes`, or undefined if it is not one. */
+function parseDescription(bytes: Uint8Array): Description | undefined {
+  try {
+    const { signature, batches, blocks, shape, dtype } = JSON.parse(
+      new TextDecoder().decode(bytes),
+    );
+    const count = (n: unknown) => Number.isSafeInteger(n) && (n as number) >= 0;
+    const valid = typeof JSON.parse(signature) === "object" && count(batches) && count(blocks) &&
+      Array.isArray(shape) && shape.every(count) && (dtype === null || dtype in dtypes) &&
+      (blocks === 0 || (batches > 0 && blocks <= 2 ** 28 && dtype !== null));
+    return valid ? { signature, batches, blocks, shape, dtype } : undefined;
+  } catch {
+    return undefined;
+  }
+}
