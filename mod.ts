@@ -5,14 +5,14 @@
  * @example
  * ```ts
  * import {
- *   AffineQuantizedMinMaxObserver, computeError, deepcopy, init, insertObservers_, isObservedLinear,
+ *   AffineQuantizedMinMaxObserver, computeError, deepcopy, type Granularity, init, insertObservers_, isObservedLinear,
  *   Linear, MappingType, PerAxis, PerTensor, quantize_, randn, ReLU, Sequential, StaticQuantConfig, uint8,
  * } from "@staticquant/staticquant";
  *
  * await init();
  * const m = new Sequential({ fc1: new Linear(64, 32), relu: new ReLU(), fc2: new Linear(32, 10) });
  * const float = deepcopy(m);
- * const observer = (granularity) =>
+ * const observer = (granularity: Granularity) =>
  *   new AffineQuantizedMinMaxObserver(MappingType.ASYMMETRIC, uint8, { granularity });
  * insertObservers_(m, observer(new PerTensor()), observer(new PerAxis(0)));
  * for (let i = 0; i < 10; i++) m.forward(randn([8, 64]));
@@ -159,7 +159,46 @@ export {
 } from "./lib/quantization/int8_static_activation.ts";
 export { type FqnConfigs, FqnToConfig } from "./lib/quantization/fqn_to_config.ts";
 export { computeError } from "./lib/quantization/metrics.ts";
+export {
+  type AnalysisOptions,
+  type ModelInput,
+  type ModelInputs,
+  type Progress,
+} from "./lib/quantization/analysis/inputs.ts";
+export { AnalysisReport } from "./lib/quantization/analysis/report.ts";
+export type { LayerSelection } from "./lib/quantization/analysis/layers.ts";
+export type { AnalysisObservers } from "./lib/quantization/analysis/candidates.ts";
+export {
+  compareModels,
+  type LayerComparison,
+  ModelComparison,
+} from "./lib/quantization/analysis/compare_models.ts";
+export {
+  type LayerSensitivity,
+  sensitivity,
+  type SensitivityOptions,
+  SensitivityReport,
+} from "./lib/quantization/analysis/sensitivity.ts";
+export {
+  type ConfigCandidate,
+  ConfigSearchResult,
+  type LayerChoice,
+  searchConfig,
+  type SearchConfigOptions,
+} from "./lib/quantization/analysis/search_config.ts";
+export {
+  smooth_,
+  type SmoothedLayer,
+  SmoothingReport,
+  type SmoothOptions,
+} from "./lib/quantization/smooth.ts";
+export {
+  BiasCorrectionReport,
+  correctBias_,
+  type CorrectedLayer,
+} from "./lib/quantization/bias_correction.ts";
 export { loadSafetensors, saveSafetensors } from "./lib/formats/state_file.ts";
+export { loadQuantizedModel_, saveQuantizedModel } from "./lib/formats/quantized_model.ts";
 export { SafetensorsError } from "./lib/formats/safetensors.ts";
 export type { DisplayBundle } from "./lib/display/bundle.ts";
 export { Figure, joinFigures } from "./lib/display/figure.ts";
@@ -174,3 +213,5 @@ export {
 export { plotDistribution, type PlotDistributionOptions } from "./lib/display/distribution.ts";
 export { plotHeatmap, type PlotHeatmapOptions } from "./lib/display/heatmap.ts";
 export { plotImages, type PlotImagesOptions } from "./lib/display/images.ts";
+export { plotLines, type PlotLinesOptions } from "./lib/display/lines.ts";
+export { plotRanges, type PlotRangesOptions } from "./lib/display/ranges.ts";

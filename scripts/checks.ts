@@ -16,8 +16,8 @@ import { type Counts, countTests } from "./summary.ts";
 
 const SOURCES = ["mod.ts", "lib", "examples", "tests", "bench", "scripts", "vendor", "docs"];
 
-async function denoTest(): Promise<Counts> {
-  const args = ["test", ...await permissions()];
+async function denoTest(...what: string[]): Promise<Counts> {
+  const args = ["test", ...await permissions(), ...what];
   const { ok, stdout } = await deno(args, { env: temporary(), output: "tee" });
   return countTests(ok, stdout);
 }
@@ -33,7 +33,8 @@ await check("lint");
 await check("check", ...SOURCES);
 await check("doc", "--lint", "mod.ts");
 if (!quick) await check("publish", "--dry-run", "--allow-dirty");
-await steps.step("deno test", denoTest);
+await steps.step("deno test", () => denoTest());
+await steps.step("deno test --doc", () => denoTest("--doc", "--ignore=tests", "mod.ts", "lib"));
 
 if (!quick) {
   let jupyter: Command | undefined;

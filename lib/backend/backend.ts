@@ -106,7 +106,7 @@ export interface DequantizeArgs {
 }
 
 /** Arguments of {@linkcode Backend.quantizationLoss}; the parameters are float32. */
-export interface LossArgs extends Omit<QuantizeArgs, "outputDtype"> {
+export interface LossArgs extends QuantizeArgs {
   /** Scales, candidate by candidate, one a block. */
   readonly scale: DeviceBuffer;
   /** How many candidates there are. */

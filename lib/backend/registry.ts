@@ -70,7 +70,7 @@ function webgpuBackend(): Promise<WebGpuBackend | undefined> {
   const open = backends.get("webgpu") as WebGpuBackend | undefined;
   if (open?.runtime.usable) return Promise.resolve(open);
   return opening ??= openDevice()
-    .then((found) => found && new WebGpuBackend(found.device, found.description, found.software))
+    .then((found) => found && new WebGpuBackend(found))
     .finally(() => opening = undefined);
 }
 

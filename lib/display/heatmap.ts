@@ -44,8 +44,8 @@ const MAX_HEIGHT = 640;
  *
  * @example
  * ```ts
- * import { Linear, plotHeatmap } from "@staticquant/staticquant";
- * const figure = await plotHeatmap(new Linear(8, 4).weight, { title: "weight" });
+ * import { plotHeatmap, randn } from "@staticquant/staticquant";
+ * const figure = await plotHeatmap(randn([4, 8]), { title: "weight" });
  * console.log(figure.width); // 420
  * ```
  */

@@ -15,6 +15,18 @@ export const ALERT = "#d9622b";
 /** Areas and lines in the background. */
 export const FAINT = "#d8dee4";
 
+/** Things that are told apart by colour alone, in this order. */
+export const SERIES: readonly string[] = [
+  "#2f6fb3",
+  "#d9622b",
+  "#2e8b57",
+  "#8250a8",
+  "#a8801c",
+  "#d0417e",
+  "#57606a",
+  "#1f9aa5",
+];
+
 export const FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif";
 export const TITLE_SIZE = 15;
 export const TEXT_SIZE = 12;

@@ -12,7 +12,7 @@ import { floatLinear, quantizeWeight, withWeight } from "./quantize_weight.ts";
 import type { AffineQuantizedTensor } from "./quantized_tensor.ts";
 
 /** What torchao calls `_int8_symm_per_token_reduced_range_quant`; its name is what a model prints. */
-function int8SymmPerTokenReducedRangeQuant(x: Tensor): AffineQuantizedTensor {
+export function int8SymmPerTokenReducedRangeQuant(x: Tensor): AffineQuantizedTensor {
   return toAffineQuantizedPerToken(x);
 }
 

@@ -43,7 +43,7 @@ export interface Int8StaticActivationInt4WeightOptions
 function checkScale<S extends Tensor | number | undefined>(where: string, scale: S): S {
   const good = scale instanceof Tensor
     ? scale.numel === 1
-    : scale === undefined || (scale > 0 && scale < Infinity);
+    : scale === undefined || ((scale as number) > 0 && (scale as number) < Infinity);
   if (good) return scale;
   const got = scale instanceof Tensor ? `${scale.numel} of them` : scale;
   throw new RangeError(

@@ -113,12 +113,12 @@ export class LinearActivationQuantizedTensor implements LinearWeight, Disposable
  * @example
  * ```ts
  * import {
- *   Linear, randn, tensor, toAffineQuantizedIntxStatic, toLinearActivationQuantized, uint8,
+ *   Linear, randn, type Tensor, tensor, toAffineQuantizedIntxStatic, toLinearActivationQuantized, uint8,
  * } from "@staticquant/staticquant";
- * const quantize = (x, scale) =>
+ * const quantize = (x: Tensor, scale: number) =>
  *   toAffineQuantizedIntxStatic(x, tensor([scale]), tensor([128]), x.shape, uint8);
  * const layer = new Linear(8, 4);
- * layer.weight = toLinearActivationQuantized(quantize(layer.weight, 0.003), (x) => quantize(x, 0.03));
+ * layer.weight = toLinearActivationQuantized(quantize(layer.weight as Tensor, 0.003), (x) => quantize(x, 0.03));
  * console.log(layer.forward(randn([2, 8])).shape); // [ 2, 4 ]
  * ```
  */

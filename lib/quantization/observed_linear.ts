@@ -20,9 +20,9 @@ const observedWeights = new WeakMap<ObservedLinear, Tensor>();
  * @example
  * ```ts
  * import {
- *   AffineQuantizedMinMaxObserver, Linear, MappingType, ObservedLinear, PerAxis, PerTensor, randn, uint8,
+ *   AffineQuantizedMinMaxObserver, type Granularity, Linear, MappingType, ObservedLinear, PerAxis, PerTensor, randn, uint8,
  * } from "@staticquant/staticquant";
- * const observer = (granularity) =>
+ * const observer = (granularity: Granularity) =>
  *   new AffineQuantizedMinMaxObserver(MappingType.ASYMMETRIC, uint8, { granularity });
  * const layer = ObservedLinear.fromFloat(
  *   new Linear(64, 32), observer(new PerTensor()), observer(new PerAxis(0)));
@@ -106,10 +106,10 @@ export class ObservedLinear extends Linear {
  * @example
  * ```ts
  * import {
- *   AffineQuantizedMinMaxObserver, insertObservers_, Linear, MappingType, PerAxis, PerTensor, Sequential, uint8,
+ *   AffineQuantizedMinMaxObserver, type Granularity, insertObservers_, Linear, MappingType, PerAxis, PerTensor, Sequential, uint8,
  * } from "@staticquant/staticquant";
  * const m = new Sequential([new Linear(8, 4), new Linear(4, 2)]);
- * const observer = (granularity) =>
+ * const observer = (granularity: Granularity) =>
  *   new AffineQuantizedMinMaxObserver(MappingType.ASYMMETRIC, uint8, { granularity });
  * console.log(insertObservers_(m, observer(new PerTensor()), observer(new PerAxis(0)))); // [ "0", "1" ]
  * ```

@@ -167,6 +167,11 @@ export function qparamsOf(
   options: ChooseQParamsOptions,
 ): QParams {
   const range = quantRange("chooseQParamsAffine", targetDtype, options.quantMin, options.quantMax);
+  if (targetDtype.isFloat && mappingType === "ASYMMETRIC") {
+    throw new TypeError(
+      `chooseQParamsAffine: ${targetDtype.name} has no zero point, so the mapping must be SYMMETRIC`,
+    );
+  }
   const spec = { ...range, mappingType, dtype, eps: options.eps };
   const { device } = like;
   const ranges = Array.from({ length: min.length }, (_, i) => chooseRange(min[i], max[i], spec));

@@ -70,11 +70,11 @@ export interface QuantizedLinearParts {
  * @example
  * ```ts
  * import {
- *   insertObservers_, isObservedLinear, Linear, MappingType, AffineQuantizedMinMaxObserver, PerAxis,
- *   PerTensor, quantize_, randn, Sequential, StaticQuantConfig, uint8,
+ *   AffineQuantizedMinMaxObserver, type Granularity, insertObservers_, isObservedLinear, Linear,
+ *   MappingType, PerAxis, PerTensor, quantize_, randn, Sequential, StaticQuantConfig, uint8,
  * } from "@staticquant/staticquant";
  * const m = new Sequential({ fc: new Linear(64, 32) });
- * const observer = (granularity) =>
+ * const observer = (granularity: Granularity) =>
  *   new AffineQuantizedMinMaxObserver(MappingType.ASYMMETRIC, uint8, { granularity });
  * insertObservers_(m, observer(new PerTensor()), observer(new PerAxis(0)));
  * m.forward(randn([8, 64]));
@@ -120,7 +120,9 @@ export class QuantizedLinear extends Module {
         } and ${formatShape(actZeroPoint.shape)}; observe activations PerTensor`,
       );
     }
-    if (targetDtype.itemSize !== 1 || qweight.targetDtype.itemSize !== 1) {
+    if (
+      ![targetDtype, qweight.targetDtype].every((dtype) => dtype.itemSize === 1 && !dtype.isFloat)
+    ) {
       throw new TypeError(
         `${where}: the integer product takes 8-bit numbers, got ${targetDtype.name} inputs and ` +
           `${qweight.targetDtype.name} weights`,

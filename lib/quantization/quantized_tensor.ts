@@ -219,7 +219,8 @@ export class AffineQuantizedTensor implements LinearWeight, Disposable {
     const whole = groupSize === k;
     const alone = blockSize.slice(0, -1).every((size) => size === 1);
     const all = whole && blockSize.every((size, i) => size === shape[i]);
-    const fits = shape.length >= 2 && targetDtype.itemSize === 1 && (alone || all) &&
+    const fits = shape.length >= 2 && targetDtype.itemSize === 1 && !targetDtype.isFloat &&
+      (alone || all) &&
       (whole || (groupSize > 0 && groupSize % (128 / bits) === 0));
     return fits ? { rows, k, bits, groupSize } : null;
   }
@@ -340,7 +341,7 @@ export function checkIntegerWeight(where: string, w: AffineQuantizedTensor): voi
   const narrow = targetDtype.max - targetDtype.min <= 15;
   const whole = blockColumns === k && (blockRows === 1 || blockRows === rows);
   const groups = narrow && blockRows === 1 && blockColumns % 32 === 0;
-  if (shape.length === 2 && (whole || groups)) return;
+  if (shape.length === 2 && isByte(targetDtype) && (whole || groups)) return;
   throw new RangeError(
     `${where}: the integer product takes weights with one scale for all or one a row, and weights of at ` +
       `most 4 bits also in groups of a multiple of 32, not ${targetDtype.name} in blocks of ${
@@ -375,7 +376,10 @@ function quantizedLinear(
   const leading = x.shape.slice(0, -1);
   const rows = numelOf(leading);
   const perRow = x.scale.numel !== 1;
-  if (x.targetDtype.itemSize !== 1 || (perRow && (x.scale.numel !== rows || !rowBlocks(x)))) {
+  if (
+    x.targetDtype.itemSize !== 1 || x.targetDtype.isFloat ||
+    (perRow && (x.scale.numel !== rows || !rowBlocks(x)))
+  ) {
     throw new RangeError(
       `${where}: the input must be of 8 bits with one scale for all of it or one a row, got ` +
         `${x.targetDtype.name} of shape ${formatShape(x.shape)} in blocks of ${
@@ -384,12 +388,12 @@ function quantizedLinear(
     );
   }
   const { backend } = w.scale;
-  const packed = inputRows(x, rows);
+  using packed = inputRows(x, rows);
   const like = { backend, numel: 1 };
-  const xScale = float32Param(x.scale, like);
-  const wScale = float32Param(w.scale, like);
-  const xZeroPoint = x.zeroPoint && float32Param(x.zeroPoint, like);
-  const wZeroPoint = w.zeroPoint && float32Param(w.zeroPoint, like);
+  using xScale = float32Param(x.scale, like);
+  using wScale = float32Param(w.scale, like);
+  using xZeroPoint = x.zeroPoint && float32Param(x.zeroPoint, like);
+  using wZeroPoint = w.zeroPoint && float32Param(w.zeroPoint, like);
   const y = backend.packedLinear(packed.rows, w.packedRows({ sums: needsSums(x) }), {
     xScale: xScale.operand.buffer,
     xZeroPoint: xZeroPoint && xZeroPoint.operand.buffer,
@@ -400,9 +404,12 @@ function quantizedLinear(
     bias: bias && bias.operand,
     outputDtype: x.dtype,
   });
-  packed.release();
-  [xScale, wScale, xZeroPoint, wZeroPoint].forEach((t) => t?.dispose());
   return new Tensor(backend, y, [...leading, w.shape[0]], x.dtype);
+}
+
+/** Whether a dtype is an integer one of at most 8 bits. */
+export function isByte(dtype: DType): boolean {
+  return !dtype.isFloat && dtype.itemSize === 1;
 }
 
 /** Whether blocks are rows. */
@@ -419,15 +426,15 @@ function needsSums(x: AffineQuantizedTensor): boolean {
 function inputRows(
   x: AffineQuantizedTensor,
   rows: number,
-): { rows: PackedRows; release: () => void } {
+): { rows: PackedRows } & Disposable {
   const { backend } = x.scale;
   if (x.isPacked && x.targetDtype.max - x.targetDtype.min > 15) {
-    return { rows: x.packedRows(), release: () => {} };
+    return { rows: x.packedRows(), [Symbol.dispose]: () => {} };
   }
   using integers = x.intData();
   using matrix = integers.reshape(rows, x.shape.at(-1)!);
   const packed = backend.packRows(matrix.operand);
-  return { rows: packed, release: () => releaseRows(backend, packed) };
+  return { rows: packed, [Symbol.dispose]: () => releaseRows(backend, packed) };
 }
 
 function weightOnlyLinear(x: Tensor, w: AffineQuantizedTensor, bias: Tensor | null): Tensor {

@@ -20,23 +20,26 @@ export interface RangeSpec {
   readonly eps?: number;
 }
 
-/** The integer range to use: the dtype's own, or a narrower one inside it. */
+/** The range of quantized numbers to use: the dtype's own, or a narrower one inside it. */
 export function quantRange(
   where: string,
   dtype: DType,
   quantMin: number = dtype.min,
   quantMax: number = dtype.max,
 ): { quantMin: number; quantMax: number } {
-  if (dtype.isFloat) {
+  if (dtype.isFloat && dtype.itemSize > 1) {
     throw new TypeError(
-      `${where}: ${dtype.name} is not an integer dtype; quantize to one of int1…int8, uint1…uint8, int16, int32`,
+      `${where}: ${dtype.name} is not a dtype to quantize to; use one of int1…int8, uint1…uint8, int16, ` +
+        `int32, float8_e4m3fn, float8_e5m2`,
     );
   }
-  const inside = Number.isInteger(quantMin) && Number.isInteger(quantMax) &&
-    dtype.min <= quantMin && quantMin < quantMax && quantMax <= dtype.max;
-  if (!inside) {
+  const whole = dtype.isFloat || (Number.isInteger(quantMin) && Number.isInteger(quantMax));
+  const inside = dtype.min <= quantMin && quantMin < quantMax && quantMax <= dtype.max;
+  if (!whole || !inside) {
     throw new RangeError(
-      `${where}: quantMin ${quantMin} and quantMax ${quantMax} must be integers with ` +
+      `${where}: quantMin ${quantMin} and quantMax ${quantMax} must be ${
+        dtype.isFloat ? "numbers" : "integers"
+      } with ` +
         `${dtype.min} ≤ quantMin < quantMax ≤ ${dtype.max}, the range of ${dtype.name}`,
     );
   }

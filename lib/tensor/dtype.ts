@@ -10,6 +10,8 @@ export type DTypeName =
   | "float32"
   | "float16"
   | "bfloat16"
+  | "float8_e4m3fn"
+  | "float8_e5m2"
   | "int32"
   | "int16"
   | "int8"
@@ -39,7 +41,7 @@ export interface DType {
   readonly max: number;
 }
 
-function float(name: DTypeName, itemSize: 2 | 4, max: number): DType {
+function float(name: DTypeName, itemSize: 1 | 2 | 4, max: number): DType {
   return Object.freeze({ name, isFloat: true, itemSize, min: -max, max, toString: () => name });
 }
 
@@ -61,6 +63,10 @@ export const float32: DType = float("float32", 4, 3.4028234663852886e38);
 export const float16: DType = float("float16", 2, 65504);
 /** The upper half of a float32: eight exponent bits, seven mantissa bits. */
 export const bfloat16: DType = float("bfloat16", 2, 3.3895313892515355e38);
+/** 8-bit float with four exponent and three mantissa bits, and no infinity; ±448 at most. */
+export const float8_e4m3fn: DType = float("float8_e4m3fn", 1, 448);
+/** 8-bit float with five exponent and two mantissa bits; ±57344 at most. */
+export const float8_e5m2: DType = float("float8_e5m2", 1, 57344);
 /** 32-bit signed integer. */
 export const int32: DType = integer("int32", 4, -(2 ** 31), 2 ** 31 - 1);
 /** 16-bit signed integer. */
@@ -103,6 +109,8 @@ export const dtypes: Readonly<Record<DTypeName, DType>> = Object.freeze({
   float32,
   float16,
   bfloat16,
+  float8_e4m3fn,
+  float8_e5m2,
   int32,
   int16,
   int8,
@@ -140,6 +148,15 @@ export function promoteTypes(a: DType, b: DType): DType {
   return a.itemSize >= b.itemSize ? a : b;
 }
 
+/** Mantissa bits and the exponent of the smallest normal number, of each float type. */
+const FLOAT_BITS: Partial<Record<DTypeName, [mantissa: number, exponent: number]>> = {
+  float32: [23, -126],
+  float16: [10, -14],
+  bfloat16: [7, -126],
+  float8_e4m3fn: [3, -6],
+  float8_e5m2: [2, -14],
+};
+
 /** What {@linkcode finfo} tells of a float type. */
 export interface FloatInfo {
   /** The distance from 1 to the next larger value. */
@@ -170,12 +187,14 @@ export function finfo(dtype: DType): FloatInfo {
   if (!dtype.isFloat) {
     throw new TypeError(`finfo: ${dtype.name} is not a float type; use iinfo for integer types`);
   }
-  const [mantissa, tiny] = dtype.name === "float16"
-    ? [10, 2 ** -14]
-    : dtype.name === "bfloat16"
-    ? [7, 2 ** -126]
-    : [23, 2 ** -126];
-  return { eps: 2 ** -mantissa, tiny, min: dtype.min, max: dtype.max, bits: dtype.itemSize * 8 };
+  const [mantissa, exponent] = FLOAT_BITS[dtype.name]!;
+  return {
+    eps: 2 ** -mantissa,
+    tiny: 2 ** exponent,
+    min: dtype.min,
+    max: dtype.max,
+    bits: dtype.itemSize * 8,
+  };
 }
 
 /**

@@ -4,7 +4,7 @@
  * @module
  */
 import type { DType } from "./dtype.ts";
-import { bfloat16Bits } from "./rounding.ts";
+import { bfloat16Bits, float8Bits, float8Value } from "./rounding.ts";
 
 /** Numbers as they are handed to the user: floats as float32 (which holds every narrower one). */
 export type TypedArray = Float32Array | Int32Array | Int16Array | Int8Array | Uint8Array;
@@ -30,6 +30,9 @@ export function decode(bytes: Uint8Array, dtype: DType): TypedArray {
       return new Float32Array(new Float16Array(aligned));
     case "bfloat16":
       return new Float32Array(new Uint32Array(new Uint16Array(aligned)).map((b) => b << 16).buffer);
+    case "float8_e4m3fn":
+    case "float8_e5m2":
+      return Float32Array.from(new Uint8Array(aligned), (bits) => float8Value(bits, dtype));
     case "int32":
       return new Int32Array(aligned);
     case "int16":
@@ -63,6 +66,9 @@ function encodeArray(values: NumberArray, dtype: DType): ArrayBufferView {
       return new Float16Array(values instanceof Float32Array ? values : Float32Array.from(values));
     case "bfloat16":
       return Uint16Array.from(values, bfloat16Bits);
+    case "float8_e4m3fn":
+    case "float8_e5m2":
+      return Uint8Array.from(values, (x) => float8Bits(Math.fround(x), dtype));
     case "int32":
       return Int32Array.from(values);
     case "int16":

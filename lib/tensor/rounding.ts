@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { DType } from "./dtype.ts";
+import { type DType, finfo } from "./dtype.ts";
 
 const f32 = new Float32Array(1);
 const u32 = new Uint32Array(f32.buffer);
@@ -23,6 +23,36 @@ export function bfloat16Value(bits: number): number {
 }
 
 /**
+ * The bits of the 8-bit float nearest to `x`, ties to even; what lies beyond its ends becomes the
+ * nearest end, and a NaN stays one.
+ */
+export function float8Bits(x: number, dtype: DType): number {
+  const { eps, tiny, max } = finfo(dtype);
+  const sign = x < 0 || Object.is(x, -0) ? 0x80 : 0;
+  if (Number.isNaN(x)) return sign | 0x7f;
+  const magnitude = Math.min(Math.abs(x), max);
+  f32[0] = Math.max(magnitude, tiny);
+  const exponent = (u32[0] >>> 23) - 127; // of the leading bit, or the least that there is
+  const steps = roundHalfEven(magnitude / (2 ** exponent * eps));
+  // A carry out of the mantissa runs into the exponent, as it should.
+  const field = exponent - Math.log2(tiny);
+  return sign | (field / eps + steps);
+}
+
+/** The value of an 8-bit float given by its bits. */
+export function float8Value(bits: number, dtype: DType): number {
+  const { eps, tiny, max } = finfo(dtype);
+  const sign = bits & 0x80 ? -1 : 1;
+  const field = Math.floor((bits & 0x7f) * eps);
+  const mantissa = (bits & 0x7f) - field / eps;
+  const value = field === 0
+    ? mantissa * eps * tiny
+    : (1 + mantissa * eps) * tiny * 2 ** (field - 1);
+  if (value <= max) return sign * value;
+  return dtype.name === "float8_e5m2" && mantissa === 0 ? sign * Infinity : NaN;
+}
+
+/**
  * `x` rounded to a value of `dtype`. The 16-bit types are rounded to float32 first, since that is
  * what PyTorch computes in. Integer types are returned unrounded.
  */
@@ -34,6 +64,9 @@ export function roundTo(dtype: DType, x: number): number {
       return Math.f16round(Math.fround(x));
     case "bfloat16":
       return bfloat16Value(bfloat16Bits(x));
+    case "float8_e4m3fn":
+    case "float8_e5m2":
+      return float8Value(float8Bits(Math.fround(x), dtype), dtype);
     default:
       return x;
   }

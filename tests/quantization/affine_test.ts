@@ -363,7 +363,7 @@ eachBackend("dtypes of the wrong kind are refused", () => {
   assertThrows(
     () => quantizeAffine(x, [2], one, null, float16),
     TypeError,
-    "float16 is not an integer dtype",
+    "float16 is not a dtype to quantize to",
   );
   assertThrows(
     () => quantizeAffine(x, [2], whole, null, uint8),

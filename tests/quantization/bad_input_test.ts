@@ -224,7 +224,7 @@ eachBackend("observers want a granularity, an integer dtype and a range inside i
   assertThrows(
     () => make(float32, { granularity }),
     TypeError,
-    `${where}: float32 is not an integer dtype`,
+    `${where}: float32 is not a dtype to quantize to`,
   );
   for (const [quantMin, quantMax] of [[-1, 255], [0, 256], [255, 255], [0.5, 255]]) {
     assertThrows(

@@ -223,7 +223,7 @@ eachBackend("what has no range is refused", async () => {
   await refused([x([1, 2, 3]), [2], uint8], RangeError, "blocks of (2,) do not divide");
   await refused([x([1, 2]), [1, 2], uint8], RangeError, "blocks of (1, 2) do not divide");
   await refused([x([1], int8), [1], uint8], TypeError, "expected a float tensor, got int8");
-  await refused([x([1]), [1], float16], TypeError, "float16 is not an integer dtype");
+  await refused([x([1]), [1], float16], TypeError, "float16 is not a dtype to quantize to");
 });
 
 eachBackend("minima and maxima must agree", async () => {

@@ -16,7 +16,7 @@ import {
 import { nearest } from "../oracles.ts";
 
 Deno.test("every dtype stands under its own name, frozen", () => {
-  assertEquals(Object.keys(dtypes).length, 21);
+  assertEquals(Object.keys(dtypes).length, 23);
   for (const [name, dtype] of Object.entries(dtypes)) {
     assertEquals(dtype.name, name);
     assertEquals(String(dtype), name);

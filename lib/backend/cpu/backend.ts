@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type DType, float32 } from "../../tensor/dtype.ts";
+import { type DType, float32, int8 } from "../../tensor/dtype.ts";
 import { decode, emptyArray, encode, type TypedArray } from "../../tensor/encoding.ts";
 import { roundHalfEven, roundTo } from "../../tensor/rounding.ts";
 import {
@@ -225,7 +225,7 @@ export class CpuBackend implements Backend {
     const { quantMin, quantMax, eps, scaleDtype } = args;
     const [rows, k] = x.shape;
     const values = valuesOf(x);
-    const quantize = quantizer(args);
+    const quantize = quantizer({ ...args, outputDtype: int8 });
     const q = new Int16Array(rows * k);
     const scale = new Float32Array(rows);
     for (let r = 0; r < rows; r++) {
@@ -350,10 +350,12 @@ function storedNumbers({ data, rows, k, bits }: PackedRows): Int8Array {
 }
 
 /** `clamp(round(x · inverse) + zeroPoint)`, the product rounded in its dtype. */
-function quantizer(args: Omit<QuantizeRowsDynamicArgs, "eps" | "scaleDtype">) {
-  const { productDtype, quantMin, quantMax } = args;
+function quantizer(args: Omit<QuantizeRowsArgs, "inverseScale" | "zeroPoint">) {
+  const { productDtype, quantMin, quantMax, outputDtype } = args;
   return (x: number, inverse: number, zeroPoint: number): number => {
-    const steps = roundHalfEven(roundTo(productDtype, x * inverse));
+    const product = roundTo(productDtype, x * inverse);
+    if (outputDtype.isFloat) return roundTo(outputDtype, clamp(product, quantMin, quantMax));
+    const steps = roundHalfEven(product);
     return clamp((Number.isNaN(steps) ? 0 : steps) + zeroPoint, quantMin, quantMax);
   };
 }

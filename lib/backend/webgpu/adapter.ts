@@ -11,6 +11,8 @@ export interface OpenedDevice {
   readonly description: string;
   /** Whether the adapter is a software one. */
   readonly software: boolean;
+  /** The number of lanes of every subgroup, or 1 if it is not known or subgroups cannot be used. */
+  readonly subgroupSize: number;
 }
 
 const RAISED_LIMITS = [
@@ -23,7 +25,7 @@ const RAISED_LIMITS = [
   "maxComputeWorkgroupSizeY",
   "maxComputeWorkgroupsPerDimension",
 ] as const;
-const WANTED_FEATURES = ["timestamp-query", "shader-f16", "subgroups"] as GPUFeatureName[];
+const WANTED_FEATURES: GPUFeatureName[] = ["timestamp-query", "shader-f16"];
 
 /** Opens the best adapter, or gives `undefined` where there is none. */
 export async function openDevice(): Promise<OpenedDevice | undefined> {
@@ -33,13 +35,18 @@ export async function openDevice(): Promise<OpenedDevice | undefined> {
   const requiredLimits = Object.fromEntries(
     RAISED_LIMITS.map((name) => [name, adapter.limits[name]]),
   );
-  const device = await adapter.requestDevice({
-    requiredLimits,
-    requiredFeatures: WANTED_FEATURES.filter((name) => adapter.features.has(name)),
-  });
-  const { description, vendor, isFallbackAdapter } = adapter.info;
+  const requiredFeatures = WANTED_FEATURES.filter((name) => adapter.features.has(name));
+  // Deno takes "subgroups" where the adapter has them, but does not list it.
+  const subgroups = [...requiredFeatures, "subgroups"] as GPUFeatureName[];
+  const withSubgroups = await adapter
+    .requestDevice({ requiredLimits, requiredFeatures: subgroups })
+    .catch(() => undefined);
+  const device = withSubgroups ?? await adapter.requestDevice({ requiredLimits, requiredFeatures });
+  const { description, vendor, isFallbackAdapter, subgroupMinSize, subgroupMaxSize } = adapter.info;
+  const fixed = withSubgroups && subgroupMinSize === subgroupMaxSize;
   return {
     device,
+    subgroupSize: fixed ? subgroupMinSize : 1,
     description: description || vendor || "unknown adapter",
     software: isFallbackAdapter || /llvmpipe|swiftshader|lavapipe/i.test(description),
   };

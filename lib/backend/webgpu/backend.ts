@@ -24,6 +24,7 @@ import {
   type WeightOnlyLinearArgs,
 } from "../backend.ts";
 import { collapseBlocks, countBlocks } from "../blocks.ts";
+import type { OpenedDevice } from "./adapter.ts";
 import { blockParams } from "./kernels/block_index.ts";
 import { castKernel } from "./kernels/cast.ts";
 import { dequantizeKernel } from "./kernels/dequantize.ts";
@@ -64,8 +65,17 @@ export class WebGpuBackend implements Backend {
   /** The queue and the buffers; for tests and benchmarks. */
   readonly runtime: Runtime;
 
-  constructor(device: GPUDevice, readonly description: string, readonly software: boolean) {
+  readonly description: string;
+  /** Whether the adapter is a software one. */
+  readonly software: boolean;
+  /** Lanes of every subgroup, which choose the tiles of products; 1 if they cannot be used. */
+  subgroupSize: number;
+
+  constructor({ device, description, software, subgroupSize }: OpenedDevice) {
     this.runtime = new Runtime(device);
+    this.description = description;
+    this.software = software;
+    this.subgroupSize = subgroupSize;
   }
 
   upload(bytes: Uint8Array): DeviceBuffer {
@@ -188,7 +198,14 @@ export class WebGpuBackend implements Backend {
     const sums = blocks * candidates;
     const loss = this.output("quantizationLoss", sums, float32);
     this.runtime.dispatch(
-      quantizationLossKernel(x.dtype, dims.length, productDtype, quantMin, quantMax),
+      quantizationLossKernel(
+        x.dtype,
+        dims.length,
+        productDtype,
+        quantMin,
+        quantMax,
+        args.outputDtype,
+      ),
       [...[x.buffer, args.scale, args.inverseScale, args.zeroPoint].map(gpu), loss],
       [blocks, numelOf(x.shape) / blocks, sums, ...blockParams(dims)],
       sums,
@@ -275,7 +292,7 @@ export class WebGpuBackend implements Backend {
     const [m, k] = x.shape;
     const n = w.shape[0];
     return this.stored(x.dtype, m, n, (output, y) => {
-      const tile = chooseTile(m);
+      const tile = chooseTile(m, n, this.subgroupSize);
       const { kernel, steps } = linearKernel(x.dtype, k, bias?.dtype, output, tile);
       const buffers = [x.buffer, w.buffer, ...(bias ? [bias.buffer] : []), y].map(gpu);
       this.runtime.dispatch(kernel, buffers, [m, n, k, steps], matmulWorkgroups(m, n, tile));
@@ -306,7 +323,7 @@ export class WebGpuBackend implements Backend {
     const xSteps = packedRowBytes(k) / 16;
     const steps = packedRowBytes(k, w.bits) / 16 / groups;
     return this.stored(outputDtype, m, n, (output, y) => {
-      const tile = chooseTile(m);
+      const tile = chooseTile(m, n, this.subgroupSize);
       const spec: PackedLinearSpec = {
         xOffset: x.offset,
         wOffset: w.offset,
@@ -342,24 +359,26 @@ export class WebGpuBackend implements Backend {
     const wide = direct
       ? x.buffer
       : this.elementwise(padRowsKernel(x.dtype), [x.buffer], m * width, float32, [k, width]);
-    const y = this.stored(x.dtype, m, n, (output, y) => {
-      const tile = chooseTile(m);
-      const kernel = weightOnlyKernel({
-        bits: w.bits,
-        offset: w.offset,
-        params: groups > 1 ? "group" : numelOf(wScale.shape) > 1 ? "row" : "one",
-        scale: wScale.dtype,
-        zeroPoint: wZeroPoint?.dtype,
-        bias: bias?.dtype,
-        output,
-      }, tile);
-      const buffers = [wide, w.data, wScale.buffer, wZeroPoint?.buffer, bias?.buffer, y]
-        .filter((buffer) => buffer !== undefined).map(gpu);
-      const params = [m, n, k, vectors / groups, width / 4, groups];
-      this.runtime.dispatch(kernel, buffers, params, matmulWorkgroups(m, n, tile));
-    });
-    if (!direct) this.release(wide);
-    return y;
+    try {
+      return this.stored(x.dtype, m, n, (output, y) => {
+        const tile = chooseTile(m, n, this.subgroupSize);
+        const kernel = weightOnlyKernel({
+          bits: w.bits,
+          offset: w.offset,
+          params: groups > 1 ? "group" : numelOf(wScale.shape) > 1 ? "row" : "one",
+          scale: wScale.dtype,
+          zeroPoint: wZeroPoint?.dtype,
+          bias: bias?.dtype,
+          output,
+        }, tile);
+        const buffers = [wide, w.data, wScale.buffer, wZeroPoint?.buffer, bias?.buffer, y]
+          .filter((buffer) => buffer !== undefined).map(gpu);
+        const params = [m, n, k, vectors / groups, width / 4, groups];
+        this.runtime.dispatch(kernel, buffers, params, matmulWorkgroups(m, n, tile));
+      });
+    } finally {
+      if (!direct) this.release(wide);
+    }
   }
 
   /**

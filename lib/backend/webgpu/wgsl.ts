@@ -38,8 +38,43 @@ fn encode_bf16(x: f32) -> u32 {
   return (bits + 0x7fffu + ((bits >> 16u) & 1u)) >> 16u;
 }`;
 
+/** Reading and writing an 8-bit float with `mantissa` bits and `bias`; `max` is its largest number. */
+function float8(name: string, mantissa: number, bias: number, max: number): string {
+  const one = 1 << mantissa;
+  const least = 1 - bias;
+  const power = (e: string) => `bitcast<f32>(u32(127 + ${e}) << 23u)`;
+  return /* wgsl */ `
+fn decode_${name}(bits: u32) -> f32 {
+  let field = (bits & 0x7fu) >> ${mantissa}u;
+  let mantissa = bits & ${one - 1}u;
+  let steps = f32(select(mantissa + ${one}u, mantissa, field == 0u));
+  let value = steps * ${power(`max(i32(field), 1) - ${bias + mantissa}`)};
+  let special = ${
+    mantissa === 2 ? "select(0x7fc00000u, 0x7f800000u, mantissa == 0u)" : "0x7fc00000u"
+  };
+  let magnitude = select(bitcast<u32>(value), special, value > ${max}.0);
+  return bitcast<f32>(magnitude | ((bits & 0x80u) << 24u));
+}
+fn encode_${name}(x: f32) -> u32 {
+  let bits = bitcast<u32>(x);
+  let sign = (bits >> 24u) & 0x80u;
+  if ((bits & 0x7fffffffu) > 0x7f800000u) { return sign | 0x7fu; }
+  let magnitude = min(bitcast<f32>(bits & 0x7fffffffu), ${max}.0);
+  let exponent = max(i32(bitcast<u32>(magnitude) >> 23u) - 127, ${least});
+  let steps = u32(round(magnitude * ${power(`${mantissa} - exponent`)}));
+  return sign | (u32(exponent - (${least})) * ${one}u + steps);
+}`;
+}
+
 /** The conversions that {@linkcode loader}, {@linkcode encoded} and {@linkcode rounded} call. */
-export const CONVERSIONS = DECODE_F16 + ENCODE_F16 + ENCODE_BF16;
+export const CONVERSIONS = DECODE_F16 + ENCODE_F16 + ENCODE_BF16 +
+  float8("e4m3", 3, 7, 448) + float8("e5m2", 2, 15, 57344);
+
+/** The names of the 8-bit floats' conversions. */
+const FLOAT8: Partial<Record<DType["name"], string>> = {
+  float8_e4m3fn: "e4m3",
+  float8_e5m2: "e5m2",
+};
 
 /** Elements of `dtype` in a 32-bit word. */
 export function perWord(dtype: DType): 1 | 2 | 4 {
@@ -62,6 +97,9 @@ function floatElement(name: string, dtype: DType): string {
       return `bitcast<f32>(extractBits(${name}[i >> 1u], 16u * (i & 1u), 16u) << 16u)`;
     case "float16":
       return `decode_f16(extractBits(${name}[i >> 1u], 16u * (i & 1u), 16u))`;
+    case "float8_e4m3fn":
+    case "float8_e5m2":
+      return `decode_${FLOAT8[dtype.name]}(extractBits(${name}[i >> 2u], 8u * (i & 3u), 8u))`;
     default:
       return `f32(${intElement(name, dtype)})`;
   }
@@ -87,6 +125,9 @@ export function encoded(dtype: DType, value: string): string {
       return `encode_f16(${value})`;
     case "bfloat16":
       return `encode_bf16(${value})`;
+    case "float8_e4m3fn":
+    case "float8_e5m2":
+      return `encode_${FLOAT8[dtype.name]}(${value})`;
     case "int32":
       return `bitcast<u32>(${value})`;
     default:
@@ -101,6 +142,9 @@ export function rounded(dtype: DType, value: string): string {
       return `decode_f16(encode_f16(${value}))`;
     case "bfloat16":
       return `bitcast<f32>(encode_bf16(${value}) << 16u)`;
+    case "float8_e4m3fn":
+    case "float8_e5m2":
+      return `decode_${FLOAT8[dtype.name]}(encode_${FLOAT8[dtype.name]}(${value}))`;
     default:
       return `(${value})`;
   }
@@ -127,6 +171,22 @@ export function bindings(arrays: readonly ArrayBinding[], fields: readonly strin
   ).join("") +
     `struct Params { ${fields.map((field) => `${field}: u32`).join(", ")} }\n` +
     `@group(0) @binding(${arrays.length}) var<uniform> params: Params;\n`;
+}
+
+/**
+ * Opens a compute entry point whose workgroup is one subgroup of `lanes`: nothing need be assumed of
+ * how a device lays subgroups over workgroups.
+ */
+export function subgroupEntry(lanes: number): string {
+  return /* wgsl */ `
+@compute @workgroup_size(${lanes})
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(subgroup_invocation_id) lane: u32,
+) {
+  let index = workgroup.x + workgroup.y * grid.x;
+`;
 }
 
 /** Opens a compute entry point with `index`, the number of the workgroup over a folded grid. */

@@ -5,7 +5,7 @@
  * @module
  */
 import { Linear } from "../../nn/linear.ts";
-import { isLinearWeight, type Module, setField } from "../../nn/module.ts";
+import { type Module, setField } from "../../nn/module.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { ObservedLinear } from "../observed_linear.ts";
 import { findMatches, isLinear, type Match, type ModuleFilter } from "../replace.ts";
@@ -140,7 +140,29 @@ export function freeModule(module: Module, except?: ReadonlySet<Tensor>): void {
   for (const t of tensorsOf(module)) if (!except?.has(t)) t.dispose();
 }
 
-/** Whether a module holds a quantized weight in a field. */
-export function holdsQuantizedWeight(module: Module): boolean {
-  return Object.values(module).some(isLinearWeight);
+/**
+ * The full names of the layers that are float in one model and quantized in the other.
+ *
+ * @throws {Error} if the second model lacks such a layer.
+ */
+export function quantizedLayers(where: string, float: Module, quantized: Module): string[] {
+  const others = new Map(quantized.namedModules());
+  const layers = float.namedModules().filter(([, module]) => isFloatLinear(module));
+  const missing = layers.filter(([name]) => !others.has(name)).map(([name]) => name);
+  if (missing.length) {
+    throw new Error(
+      `${where}: the quantized model has no module called ${
+        missing.join(", ")
+      }; give the float model ` +
+        `that it was made from`,
+    );
+  }
+  const names = layers.map(([name]) => name).filter((name) => !isFloatLinear(others.get(name)));
+  if (layers.length === 0) {
+    throw new Error(
+      `${where}: ${float.constructor.name} has no float Linear; give the float model and the quantized ` +
+        `one in the order that the documentation says`,
+    );
+  }
+  return names;
 }

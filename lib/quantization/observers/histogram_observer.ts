@@ -9,6 +9,7 @@ import {
   type Histogram,
   mergeHistograms,
 } from "../../backend/histogram_state.ts";
+import { roundTo } from "../../tensor/rounding.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { chooseRange } from "../range.ts";
 import { type BatchTurn, mergeMinMaxPrefix, RangeObserver, type Ranges } from "./range_observer.ts";
@@ -115,7 +116,9 @@ export class AffineQuantizedHistogramObserver extends HistogramObserverBase {
       dtype: this.observedDtype!,
       eps: this.options.eps,
     };
-    const cost = (low: number, high: number) => expectedError(bins, low, high, spec);
+    const target = this.targetDtype;
+    const round = target.isFloat ? (x: number) => roundTo(target, x) : Math.round;
+    const cost = (low: number, high: number) => expectedError(bins, low, high, spec, round);
     let best: [number, number] = [min, max];
     let least = cost(min, max);
     // Shares of the range to try for each end, coarse to fine; zero stays in the range anyway.
@@ -165,12 +168,13 @@ function expectedError(
   low: number,
   high: number,
   spec: Parameters<typeof chooseRange>[2],
+  round: (x: number) => number,
 ): number {
   const { scale, zeroPoint } = chooseRange(low, high, spec);
   const [least, most] = [spec.quantMin - zeroPoint, spec.quantMax - zeroPoint];
   let sum = 0;
   for (const [x, count] of bins) {
-    const steps = Math.min(Math.max(Math.round(x / scale), least), most);
+    const steps = round(Math.min(Math.max(x / scale, least), most));
     sum += count * (steps * scale - x) ** 2;
   }
   return sum;

@@ -154,6 +154,7 @@ export class AffineQuantizedMSEObserver extends AffineQuantizedObserverBase {
       blockSize,
       quantMin,
       quantMax,
+      outputDtype: this.targetDtype,
       productDtype: promoteTypes(dtype, scaleDtype),
       scale: scale.operand.buffer,
       inverseScale: inverse.operand.buffer,

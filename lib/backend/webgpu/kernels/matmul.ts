@@ -15,6 +15,7 @@ import {
   entry,
   loader,
   perWord,
+  subgroupEntry,
 } from "../wgsl.ts";
 import { LOW_NIBBLES } from "./pack_nibbles.ts";
 
@@ -24,17 +25,30 @@ const WORKGROUP = 64;
 export interface Tile {
   readonly rows: number;
   readonly columns: number;
+  /**
+   * Lanes of a subgroup that share the rows of `x`: each loads `rows / lanes` of them and broadcasts
+   * them to the others. 1 if every invocation loads for itself.
+   */
+  readonly lanes: number;
 }
 
-/** A tile for `m` rows: as many as there are, up to 8, so that few rows waste few lanes. */
-export function chooseTile(m: number): Tile {
+/**
+ * A tile for an m × n output: as many rows as there are, up to a limit, so that few rows waste few
+ * lanes. With subgroups of a known size rows are shared, which saves most of their loads.
+ */
+export function chooseTile(m: number, n: number, subgroup: number): Tile {
+  if (subgroup === 8 && m >= 8) {
+    const rows = m >= 32 ? 32 : m >= 16 ? 16 : 8;
+    return { rows, columns: rows === 8 && n > 64 ? 8 : n > 16 ? 4 : 2, lanes: 8 };
+  }
   const rows = m >= 8 ? 8 : m >= 4 ? 4 : m >= 2 ? 2 : 1;
-  return { rows, columns: rows === 1 ? 4 : 8 };
+  return { rows, columns: rows === 1 ? 4 : 8, lanes: 1 };
 }
 
-/** Workgroups that cover an m × n output. */
-export function matmulWorkgroups(m: number, n: number, tile: Tile): number {
-  return Math.ceil(Math.ceil(m / tile.rows) * Math.ceil(n / tile.columns) / WORKGROUP);
+/** Workgroups that cover an m × n output: of one subgroup if its lanes share rows. */
+export function matmulWorkgroups(m: number, n: number, { rows, columns, lanes }: Tile): number {
+  const tiles = Math.ceil(m / rows) * Math.ceil(n / (columns * lanes));
+  return lanes > 1 ? tiles : Math.ceil(tiles / WORKGROUP);
 }
 
 /**
@@ -49,9 +63,11 @@ interface Step {
   readonly accumulator: "f32" | "i32";
   /** Declares `NAME…` from vector `at` of array `from`. */
   readonly load: (name: string, from: string, at: string) => string;
+  /** What the declared names end in; one name without an ending by default. */
+  readonly endings?: readonly string[];
   /** Vectors of `x` to one of `w`; 1 by default. */
   readonly parts?: number;
-  /** Declares `b`, part `p` of the vector of `w` in column `j`, which is loaded as `wide_j`. */
+  /** Declares `bJ`, part `p` of the vector of `w` in column `j`, which is loaded as `wide_j`. */
   readonly unpack?: (j: number, p: number) => string;
   /** The sum of products of two loaded vectors. */
   readonly product: (a: string, b: string) => string;
@@ -63,8 +79,11 @@ interface Groups {
   readonly several: boolean;
   /** Declarations for column `n` and group `g`, under names that end in `j`. */
   readonly begin: (j: number, n: string) => string;
-  /** What a group adds, from its sum. */
-  readonly scaled: (sum: string, i: number, j: number) => string;
+  /**
+   * What a group adds, from its sum; null if products are scaled already and need no sum of their
+   * own, which would take as many registers again.
+   */
+  readonly scaled: ((sum: string, i: number, j: number) => string) | null;
 }
 
 const COMPONENTS = ["x", "y", "z", "w"];
@@ -90,6 +109,7 @@ const bfloat16Step: Step = {
     `let ${name}_words = ${from}[${at}];
      let ${name}_even = bitcast<vec4<f32>>(${name}_words << vec4<u32>(16u));
      let ${name}_odd = bitcast<vec4<f32>>(${name}_words & vec4<u32>(0xffff0000u));`,
+  endings: ["_even", "_odd"],
   product: (a, b) => `dot(${a}_even, ${b}_even) + dot(${a}_odd, ${b}_odd)`,
 };
 
@@ -100,6 +120,7 @@ const float16Step: Step = {
     `let ${name}_words = ${from}[${at}];
      let ${name}_low = vec4<f32>(unpack2x16float(${name}_words.x), unpack2x16float(${name}_words.y));
      let ${name}_high = vec4<f32>(unpack2x16float(${name}_words.z), unpack2x16float(${name}_words.w));`,
+  endings: ["_low", "_high"],
   product: (a, b) => `dot(${a}_low, ${b}_low) + dot(${a}_high, ${b}_high)`,
 };
 
@@ -148,23 +169,38 @@ function matmul(
       bits(j + 1)
     } << 16u); }`;
   };
-  const { parts = 1, unpack } = step;
-  const sum = groups?.several ? "part" : "acc";
+  const { parts = 1, endings = [""], unpack } = step;
+  const fold = groups?.several ? groups.scaled : null;
+  const sum = fold ? "part" : "acc";
   const declare = (name: string, type: string) =>
     lines(rows, (i) => lines(columns, (j) => `var ${name}_${i}_${j} = ${type}();`));
-  const multiply = (j: number) =>
-    lines(rows, (i) => `${sum}_${i}_${j} += ${step.product(`a${i}`, "b")};`);
+  const each = (count: number) => Array.from({ length: count }, (_, i) => i);
+  const multiply = (i: number, j: number) =>
+    `${sum}_${i}_${j} += ${step.product(`a${i}`, `b${j}`)};`;
+  const loadRow = (name: string, row: string, p: number) =>
+    step.load(name, "x", unpack ? `${row} + s * ${parts}u + ${p}u` : `${row} + s`);
+  const loadColumn = (j: number, p: number) =>
+    unpack ? unpack(j, p) : step.load(`b${j}`, "w", `w_${j} + s`);
+  // Whoever loads the rows keeps them and streams the columns; where rows are shared, the columns
+  // are kept and each row is broadcast when its turn comes.
+  const multiplyAll = (p: number) =>
+    tile.lanes === 1
+      ? lines(rows, (i) => loadRow(`a${i}`, `x_${i}`, p)) +
+        lines(columns, (j) => `{ ${loadColumn(j, p)} ${lines(rows, (i) => multiply(i, j))} }`)
+      : lines(each(tile.rows / tile.lanes), (q) => loadRow(`own${q}`, `x_${q}`, p)) +
+        lines(columns, (j) => loadColumn(j, p)) +
+        lines(rows, (i) => {
+          const own = `own${Math.floor(i / tile.lanes)}`;
+          const broadcasts = endings.map((ending) =>
+            `let a${i}${ending} = subgroupBroadcast(${own}${ending}, ${i % tile.lanes}u);`
+          );
+          return `{ ${broadcasts.join(" ")} ${lines(columns, (j) => multiply(i, j))} }`;
+        });
   // A vector of `w` with many parts is loaded once, for all columns, before its parts meet `x`.
   const body = unpack
     ? lines(columns, (j) => `let wide_${j} = w[w_${j} + s];`) +
-      lines(
-        Array.from({ length: parts }, (_, p) => p),
-        (p) =>
-          `{ ${lines(rows, (i) => step.load(`a${i}`, "x", `x_${i} + s * ${parts}u + ${p}u`))}
-             ${lines(columns, (j) => `{ ${unpack(j, p)} ${multiply(j)} }`)} }`,
-      )
-    : lines(rows, (i) => step.load(`a${i}`, "x", `x_${i} + s`)) +
-      lines(columns, (j) => `{ ${step.load("b", "w", `w_${j} + s`)} ${multiply(j)} }`);
+      lines(each(parts), (p) => `{ ${multiplyAll(p)} }`)
+    : multiplyAll(0);
   const loop = `for (var s = ${groups?.several ? "g * params.steps" : "0u"}; s < ${
     groups?.several ? "(g + 1u) * params.steps" : "params.steps"
   }; s++) { ${body} }`;
@@ -172,17 +208,19 @@ function matmul(
   const loops = !groups?.several ? begin + loop : `
   for (var g = 0u; g < params.groups; g++) {
     ${begin}
-    ${declare("part", step.accumulator)}
+    ${fold ? declare("part", step.accumulator) : ""}
     ${loop}
     ${
-    lines(
-      rows,
-      (i) => lines(columns, (j) => `acc_${i}_${j} += ${groups.scaled(`part_${i}_${j}`, i, j)};`),
-    )
+    fold
+      ? lines(
+        rows,
+        (i) => lines(columns, (j) => `acc_${i}_${j} += ${fold(`part_${i}_${j}`, i, j)};`),
+      )
+      : ""
   }
   }`;
   return {
-    key: `${key} ${tile.rows}x${tile.columns}`,
+    key: `${key} ${tile.rows}x${tile.columns}x${tile.lanes}`,
     wgsl: () =>
       bindings(
         [
@@ -192,15 +230,32 @@ function matmul(
           ["y", "u32", "read_write"],
         ],
         ["m", "n", "k", "steps", ...(groups ? ["x_steps", "groups"] : [])],
-      ) + CONVERSIONS + functions + epilogue.functions + entry(WORKGROUP) + /* wgsl */ `
+      ) + CONVERSIONS + functions + epilogue.functions +
+      (tile.lanes === 1 ? entry(WORKGROUP) : subgroupEntry(tile.lanes)) + /* wgsl */ `
+  ${
+        tile.lanes === 1
+          ? `
   let tiles = (params.n + ${tile.columns - 1}u) / ${tile.columns}u;
   let number = index * ${WORKGROUP}u + lane;
   let m0 = number / tiles * ${tile.rows}u;
-  let n0 = number % tiles * ${tile.columns}u;
+  let n0 = number % tiles * ${tile.columns}u;`
+          : `
+  let tiles = (params.n + ${tile.columns * tile.lanes - 1}u) / ${tile.columns * tile.lanes}u;
+  let m0 = index / tiles * ${tile.rows}u;
+  let n0 = (index % tiles * ${tile.lanes}u + lane) * ${tile.columns}u;`
+      }
   if (m0 >= params.m) { return; }
   ${lines(rows, (i) => `let m_${i} = min(m0 + ${i}u, params.m - 1u);`)}
   ${lines(columns, (j) => `let n_${j} = min(n0 + ${j}u, params.n - 1u);`)}
-  ${lines(rows, (i) => `let x_${i} = m_${i} * params.${groups ? "x_steps" : "steps"};`)}
+  ${
+        lines(
+          each(tile.rows / tile.lanes),
+          (q) =>
+            `let x_${q} = ${
+              tile.lanes === 1 ? `m_${q}` : `min(m0 + ${q * tile.lanes}u + lane, params.m - 1u)`
+            } * params.${groups ? "x_steps" : "steps"};`,
+        )
+      }
   ${
         lines(
           columns,
@@ -388,7 +443,7 @@ export function nibbleLinearKernel(
     unpack: (j, p) => {
       const words = [`wide_${j}.${COMPONENTS[2 * p]}`, `wide_${j}.${COMPONENTS[2 * p + 1]}`];
       const zero = wCorrected ? `zero_${j}` : null;
-      return `let b = vec4<u32>(${
+      return `let b${j} = vec4<u32>(${
         words.flatMap((word) => [0, 1].map((half) => nibbleBytes(word, half, zero))).join(", ")
       });`;
     },
@@ -465,6 +520,9 @@ export function weightOnlyKernel(spec: WeightOnlySpec, tile: Tile): Kernel {
       ? null
       : `i32(${-offset})`;
   const corrected = zero("") !== null;
+  // With many rows to share it, a scaled weight is cheaper than a second set of sums.
+  const early = several && tile.rows > 2;
+  const scaled = (j: number) => early ? ` * scale_${j}` : "";
   const step: Step = {
     ...float32Step,
     weight: "vec4<u32>",
@@ -472,14 +530,14 @@ export function weightOnlyKernel(spec: WeightOnlySpec, tile: Tile): Kernel {
     unpack: (j, p) => {
       if (bits === 8) {
         const bytes = `vec4<f32>(unpack4xI8(wide_${j}.${COMPONENTS[p]}))`;
-        return `let b = ${bytes}${corrected ? ` - zero_${j}` : ""};`;
+        return `let b${j} = ${corrected ? `(${bytes} - zero_${j})` : bytes}${scaled(j)};`;
       }
       const nibbles = nibbleBytes(
         `wide_${j}.${COMPONENTS[p >> 1]}`,
         p & 1,
         corrected ? `zero_${j}` : null,
       );
-      return `let b = vec4<f32>(unpack4xI8(${nibbles}));`;
+      return `let b${j} = vec4<f32>(unpack4xI8(${nibbles}))${scaled(j)};`;
     },
   };
   const groups: Groups = {
@@ -494,7 +552,7 @@ export function weightOnlyKernel(spec: WeightOnlySpec, tile: Tile): Kernel {
         : "") +
         `let scale_${j} = load_scale(${at});`;
     },
-    scaled: (sum, _, j) => `${sum} * scale_${j}`,
+    scaled: early ? null : (sum, _, j) => `${sum} * scale_${j}`,
   };
   const epilogue: Epilogue = {
     arrays: [

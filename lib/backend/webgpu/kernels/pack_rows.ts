@@ -3,7 +3,7 @@
  * the way, from floats. Every element is read once. A workgroup takes one row, or eight where there
  * are many.
  */
-import { type DType, float32 } from "../../../tensor/dtype.ts";
+import { type DType, float32, int8 } from "../../../tensor/dtype.ts";
 import type { Kernel } from "../runtime.ts";
 import {
   type ArrayBinding,
@@ -105,7 +105,7 @@ export function quantizeRowsKernel(
     `quantize rows ${x.name} ${product.name} ${quantMin} ${quantMax} ${offset}`,
     rowsHere,
     [["x", x], ["inverse", float32], ["zero_point", float32]],
-    quantizeFunction(product, quantMin, quantMax),
+    quantizeFunction(product, quantMin, quantMax, int8),
     () => "let inverse = load_inverse(0u); let zero_point = load_zero_point(0u);",
     (i) => `quantize(load_x(${i}), inverse, zero_point) - ${offset}`,
   );
@@ -130,7 +130,7 @@ export function quantizeRowsDynamicKernel(
     `quantize rows dynamic ${x.name} ${scaleDtype.name} ${product.name} ${quantMin} ${quantMax} ${eps}`,
     rowsHere,
     [["x", x]],
-    DIVIDE + quantizeFunction(product, quantMin, quantMax) +
+    DIVIDE + quantizeFunction(product, quantMin, quantMax, int8) +
       `var<workgroup> largest: array<u32, ${WORKGROUP}>;`,
     (lanes) => /* wgsl */ `
   var most = 0u;

@@ -18,10 +18,13 @@ export function quantizationLossKernel(
   product: DType,
   quantMin: number,
   quantMax: number,
+  target: DType,
 ): Kernel {
   const names = ["scale", "inverse", "zero_point"];
   return {
-    key: `quantization loss ${x.name} ${rank} ${product.name} ${quantMin} ${quantMax}`,
+    key: `quantization loss ${x.name} ${rank} ${product.name} ${quantMin} ${quantMax} ${
+      target.isFloat ? target.name : "integer"
+    }`,
     wgsl: () =>
       bindings(
         [["x", "u32"], ...names.map((name) => [name, "u32"] as const), [
@@ -32,7 +35,7 @@ export function quantizationLossKernel(
         ["blocks", "elements", "sums", ...blockFields(rank)],
       ) + `var<workgroup> partial: array<f32, ${WORKGROUP}>;` + CONVERSIONS + loader("x", x) +
       names.map((name) => loader(name, float32)).join("") + elementOfFunction(rank) +
-      quantizeFunction(product, quantMin, quantMax) + entry(WORKGROUP) + /* wgsl */ `
+      quantizeFunction(product, quantMin, quantMax, target) + entry(WORKGROUP) + /* wgsl */ `
   let inside = index < params.sums;
   let which = min(index, params.sums - 1u);
   let block = which % params.blocks;

@@ -1,18 +1,27 @@
 /** Float to integer with parameters a block. */
-import { type DType, float32 } from "../../../tensor/dtype.ts";
+import { type DType, float32, int8 } from "../../../tensor/dtype.ts";
 import type { Kernel } from "../runtime.ts";
-import { rounded, toInteger } from "../wgsl.ts";
+import { literal, rounded, toInteger } from "../wgsl.ts";
 import { blockFields, blockOfFunction } from "./block_index.ts";
 import { elementwise } from "./elementwise.ts";
 
 /**
- * `fn quantize(x, inverse, zero_point) -> i32`, the formula that every quantizing kernel uses. A
+ * `fn quantize(x, inverse, zero_point)`, the formula that every quantizing kernel uses: an i32, or for
+ * an 8-bit float target the f32 that it rounds to, without a zero point. A
  * device may read subnormals as zero, yet a subnormal times a large reciprocal counts, so those
  * are brought into range by their mantissa first. A NaN becomes the zero point.
  */
-export function quantizeFunction(product: DType, quantMin: number, quantMax: number): string {
+export function quantizeFunction(
+  product: DType,
+  quantMin: number,
+  quantMax: number,
+  target: DType = int8,
+): string {
+  const result = target.isFloat
+    ? rounded(target, `clamp(p, ${literal(quantMin)}, ${literal(quantMax)})`)
+    : toInteger("steps", quantMin, quantMax);
   return /* wgsl */ `
-fn quantize(x: f32, inverse: f32, zero_point: f32) -> i32 {
+fn quantize(x: f32, inverse: f32, zero_point: f32) -> ${target.isFloat ? "f32" : "i32"} {
   let bits = bitcast<u32>(x);
   var p = x * inverse;
   if ((bits & 0x7f800000u) == 0u && inverse > 0x1p22f) {
@@ -22,7 +31,7 @@ fn quantize(x: f32, inverse: f32, zero_point: f32) -> i32 {
   p = ${rounded(product, "p")};
   let is_nan = (bitcast<u32>(p) & 0x7fffffffu) > 0x7f800000u;
   let steps = round(select(p, 0.0, is_nan)) + zero_point;
-  return ${toInteger("steps", quantMin, quantMax)};
+  return ${result};
 }
 `;
 }
@@ -42,8 +51,8 @@ export function quantizeKernel(
     output,
     fields: blockFields(rank),
     functions: () =>
-      blockOfFunction(rank) + quantizeFunction(product, quantMin, quantMax) +
-      `fn quantized(i: u32) -> i32 {
+      blockOfFunction(rank) + quantizeFunction(product, quantMin, quantMax, output) +
+      `fn quantized(i: u32) -> ${output.isFloat ? "f32" : "i32"} {
   let block = block_of(i);
   return quantize(load_x(i), load_inverse(block), load_zero_point(block));
 }

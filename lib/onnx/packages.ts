@@ -1,0 +1,41 @@
+/**
+ * The packages that ONNX needs, loaded when first used. Their specifiers are kept from the module
+ * graph on purpose: a literal `import("npm:…")` would make Deno fetch them for every program that
+ * imports this library, and onnxruntime-node is more than 100 MB to download.
+ *
+ * @module
+ */
+
+/** Reads and writes protobuf. */
+export type Protobuf = typeof import("@bufbuild/protobuf");
+/** The messages of ONNX files. */
+export type OnnxBuf = typeof import("onnx-buf");
+
+/** The pinned versions; the same as in deno.json. */
+export const PACKAGES = {
+  protobuf: "npm:@bufbuild/protobuf@2.17.0",
+  onnxBuf: "npm:onnx-buf@1.20.0-1",
+  onnxruntime: "npm:onnxruntime-node@1.30.0",
+} as const;
+
+/**
+ * Loads a package.
+ *
+ * @param where opens the error.
+ * @param specifier the package with its version.
+ * @throws {Error} if it cannot be loaded; says what to type.
+ */
+export async function loadPackage<T>(where: string, specifier: string): Promise<T> {
+  try {
+    return await import(specifier);
+  } catch (cause) {
+    const refused = cause instanceof Error && cause.name === "NotCapable";
+    throw new Error(
+      refused
+        ? `${where}: ${specifier} may not be loaded (${cause.message}); native code needs ` +
+          `the permission --allow-ffi`
+        : `${where}: ${specifier} could not be loaded; add it to your project with\n  deno add ${specifier}`,
+      { cause },
+    );
+  }
+}

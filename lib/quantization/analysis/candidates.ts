@@ -1,0 +1,191 @@
+/**
+ * Quantizing single layers of a copy of a model with any config, calibrating where it needs that.
+ *
+ * @module
+ */
+import { deepcopy, type Module } from "../../nn/module.ts";
+import { type DType, int8 } from "../../tensor/dtype.ts";
+import { Tensor } from "../../tensor/tensor.ts";
+import { PerAxis, PerTensor } from "../granularity.ts";
+import {
+  Int8StaticActivationInt4WeightConfig,
+  Int8StaticActivationInt8WeightConfig,
+} from "../int8_static_activation.ts";
+import type { MappingType } from "../mapping.ts";
+import { insertObservers_, type ObservedLinear } from "../observed_linear.ts";
+import { AffineQuantizedMinMaxObserver } from "../observers/min_max_observer.ts";
+import type { AffineQuantizedObserverBase } from "../observers/observer.ts";
+import { type AOBaseConfig, quantize_ } from "../quantize.ts";
+import type { Match } from "../replace.ts";
+import { StaticQuantConfig, StaticQuantTensorConfig } from "../static_quant.ts";
+import type { Batches, Runs } from "./inputs.ts";
+import { freeModule, place, tensorsOf } from "./layers.ts";
+
+/** The observers that an analysis puts into a model before a config that needs them. */
+export interface AnalysisObservers {
+  /** Copied for each layer's input. */
+  readonly activation: AffineQuantizedObserverBase;
+  /** Copied for each layer's weight. */
+  readonly weight: AffineQuantizedObserverBase;
+}
+
+/** How each of some layers is to be quantized. */
+export interface Plan {
+  readonly match: Match;
+  /** Null leaves the layer in float. */
+  readonly config: AOBaseConfig | null;
+  /** What is to be put in and calibrated before. */
+  readonly observers: AnalysisObservers | undefined;
+}
+
+/** What a config, perhaps one that stands for several, means for each layer. */
+export function planFor(
+  matches: readonly Match[],
+  config: AOBaseConfig,
+  given?: AnalysisObservers,
+): Plan[] {
+  const configs = config.configsFor?.(matches.map(({ fullName }) => fullName)) ??
+    matches.map(() => config);
+  return matches.map((match, i) => ({
+    match,
+    config: configs[i],
+    observers: configs[i] ? observersFor(configs[i], given) : undefined,
+  }));
+}
+
+/**
+ * The observers for a config: those given; else, for the static configs, min-max observers,
+ * PerTensor for inputs and PerAxis(0) for weights; else none.
+ */
+function observersFor(
+  config: AOBaseConfig,
+  given?: AnalysisObservers,
+): AnalysisObservers | undefined {
+  if (given) return given;
+  const pair = (mappingType: MappingType, dtype: DType): AnalysisObservers => {
+    const observer = (granularity: PerTensor | PerAxis) =>
+      new AffineQuantizedMinMaxObserver(mappingType, dtype, { granularity });
+    return { activation: observer(new PerTensor()), weight: observer(new PerAxis(0)) };
+  };
+  if (config instanceof StaticQuantConfig || config instanceof StaticQuantTensorConfig) {
+    return pair("ASYMMETRIC", config.targetDtype);
+  }
+  const fixed = config instanceof Int8StaticActivationInt8WeightConfig ||
+    config instanceof Int8StaticActivationInt4WeightConfig;
+  if (fixed && config.actQuantScale === undefined) return pair("SYMMETRIC", int8);
+}
+
+/** Whether any layer is to be calibrated. */
+export function needsCalibration(plans: readonly Plan[]): boolean {
+  return plans.some(({ observers }) => observers);
+}
+
+/** The observed layers by full name, once they have seen all batches. */
+function calibrate(
+  model: Module,
+  plans: readonly Plan[],
+  batches: Batches,
+  runs: Runs,
+): { layers: Map<string, Module>; tensors: Set<Tensor> } {
+  const observed = deepcopy(model);
+  const tensors = tensorsOf(observed);
+  try {
+    const names = new Set<string>();
+    for (const { match: { fullName }, observers } of plans) {
+      if (!observers) continue;
+      const { activation, weight } = observers;
+      insertObservers_(observed, activation, weight, (_, name) => name === fullName);
+      names.add(fullName);
+    }
+    const layers = new Map(observed.namedModules().filter(([name]) => names.has(name)));
+    for (const [name, layer] of layers) {
+      const { actObs, weightObs } = layer as ObservedLinear;
+      actObs.fullName = `${name}.actObs`;
+      weightObs.fullName = `${name}.weightObs`;
+    }
+    for (const batch of batches.list) {
+      runs.run(observed, batch).dispose();
+      runs.step("calibrating");
+    }
+    return { layers, tensors };
+  } catch (error) {
+    tensors.forEach((t) => t.dispose());
+    throw error;
+  }
+}
+
+/**
+ * Each layer quantized, one at a time, as its plan says. The copy of the model that the layers are
+ * in is as before when this returns.
+ *
+ * @param model a copy of the user's model.
+ * @param plans the layers, in that copy.
+ * @param onRefused takes a layer that the config cannot be used on; without it that is an error.
+ */
+export async function quantizeEach(
+  model: Module,
+  plans: readonly Plan[],
+  batches: Batches,
+  runs: Runs,
+  onRefused?: (layer: string, reason: string) => void,
+): Promise<Map<string, Module>> {
+  const calibrated = needsCalibration(plans) && calibrate(model, plans, batches, runs);
+  const quantized = new Map<string, Module>();
+  try {
+    for (const { match, config } of plans) {
+      runs.check();
+      const { fullName } = match;
+      try {
+        const source = calibrated && calibrated.layers.get(fullName) || deepcopy(match.module);
+        quantized.set(fullName, config ? await quantizeOne(model, match, source, config) : source);
+      } catch (error) {
+        if (!(onRefused && error instanceof RangeError)) throw error;
+        onRefused(fullName, error.message);
+      }
+    }
+    return quantized;
+  } catch (error) {
+    for (const module of quantized.values()) freeModule(module);
+    throw error;
+  } finally {
+    if (calibrated) {
+      const used = new Set([...quantized.values()].flatMap((module) => [...tensorsOf(module)]));
+      for (const t of calibrated.tensors) if (!used.has(t)) t.dispose();
+    }
+  }
+}
+
+async function quantizeOne(
+  model: Module,
+  match: Match,
+  source: Module,
+  config: AOBaseConfig,
+): Promise<Module> {
+  place(match, source);
+  source.fullName = match.fullName;
+  try {
+    await quantize_(model, config, (_, name) => name === match.fullName);
+    const layer = (match.parent as unknown as Record<string, Module>)[match.field];
+    if (layer !== source) freeWeight(source, tensorsOf(layer));
+    return layer;
+  } finally {
+    place(match, match.module);
+  }
+}
+
+function freeWeight(layer: Module, except: ReadonlySet<Tensor>): void {
+  const { weight } = layer as unknown as Partial<ObservedLinear>;
+  if (weight instanceof Tensor && !except.has(weight)) weight.dispose();
+}
+
+/** A config in a few words: its class and its settings. */
+export function describeConfig(config: AOBaseConfig): string {
+  const settings = Object.entries(config)
+    .filter(([, value]) => ["number", "string", "boolean"].includes(typeof value) || isNamed(value))
+    .map(([key, value]) => `${key}=${isNamed(value) ? value.name : value}`);
+  return `${config.constructor.name}(${settings.join(", ")})`;
+}
+
+function isNamed(value: unknown): value is { name: string } {
+  return typeof value === "object" && value !== null && "name" in value;
+}

@@ -1,0 +1,309 @@
+/**
+ * What quantizing cost, layer by layer.
+ *
+ * @module
+ */
+import type { Figure } from "../../display/figure.ts";
+import { deepcopy, type Module, nameModules } from "../../nn/module.ts";
+import { int32 } from "../../tensor/dtype.ts";
+import { formatShape, sameShape } from "../../tensor/shape.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { LinearActivationQuantizedTensor } from "../linear_activation_quantized_tensor.ts";
+import { quantizeAffine } from "../primitives.ts";
+import { QuantizedLinear } from "../quantized_linear.ts";
+import { AffineQuantizedTensor } from "../quantized_tensor.ts";
+import { type AnalysisOptions, batchesOf, type ModelInputs, Runs } from "./inputs.ts";
+import { type Call, freeModule, quantizedLayers, Recorder, release } from "./layers.ts";
+import { Noise } from "./noise.ts";
+import { AnalysisReport, barsOfDecibels, decibels, percent, Table } from "./report.ts";
+
+/**
+ * What quantizing did to a layer. A number is null where it has no meaning: a layer that quantizes
+ * only its weight has no integers of its input, and of a weight of unknown class nothing is known.
+ */
+export interface LayerComparison {
+  /** The layer's full name. */
+  readonly layer: string;
+  /** The class of the quantized layer, or of its weight. */
+  readonly kind: string;
+  /** SQNR of the input that the layer got, before it quantizes it, in dB. */
+  readonly inputSqnr: number;
+  /** SQNR of its weight, in dB. */
+  readonly weightSqnr: number | null;
+  /** SQNR of its output, in dB. */
+  readonly outputSqnr: number;
+  /** The share of input values beyond the range, from 0 to 1. */
+  readonly inputClipped: number | null;
+  /** The share of the integer range that the inputs spread over. */
+  readonly inputRangeUsed: number | null;
+  /** The share of weights beyond the range. */
+  readonly weightClipped: number | null;
+  /** The share of the integer range that the weights spread over. */
+  readonly weightRangeUsed: number | null;
+}
+
+/** Float and quantized model side by side. */
+export class ModelComparison extends AnalysisReport {
+  /**
+   * The result of `compareModels`.
+   *
+   * @param layers a row for each quantized layer, in the order in which they run.
+   * @param outputSqnr SQNR of the models' outputs, in dB.
+   * @param batches how many batches were run.
+   */
+  constructor(
+    readonly layers: readonly LayerComparison[],
+    readonly outputSqnr: number,
+    readonly batches: number,
+  ) {
+    super();
+  }
+
+  /** A row for each layer. */
+  override table(): Table {
+    const rows = this.layers.map((row) => ({
+      layer: row.layer,
+      "input SQNR": decibels(row.inputSqnr),
+      weight: decibels(row.weightSqnr),
+      output: decibels(row.outputSqnr),
+      "input clipped": percent(row.inputClipped),
+      "range used": percent(row.inputRangeUsed),
+      "weight clipped": percent(row.weightClipped),
+      "range used ": percent(row.weightRangeUsed),
+    }));
+    const note = `SQNR of the model's output over ${this.batches} ${
+      this.batches === 1 ? "batch" : "batches"
+    }: ${decibels(this.outputSqnr)}`;
+    return new Table(rows, { title: "Float against quantized", note });
+  }
+
+  /** The output's SQNR of each layer. */
+  override figure(): Promise<Figure | null> {
+    const values = Object.fromEntries(this.layers.map((row) => [row.layer, row.outputSqnr]));
+    return barsOfDecibels(values, "Float against quantized", "SQNR of each layer's output, dB");
+  }
+}
+
+/**
+ * Runs a float model and the quantized one made from it on the same inputs, and compares them layer
+ * by layer: how far the input that a quantized layer got, its weight and its output are from the
+ * float ones (SQNR, see `computeError`), how many values its ranges clip, and how much of the
+ * integer range is used. Neither model is touched.
+ *
+ * @param float the float model.
+ * @param quantized the model made from it; every layer that is a float `Linear` there and is not
+ * here is compared.
+ * @param inputs batches as `model.forward` takes them; one pass, nothing is kept.
+ * @param options progress and a signal to stop.
+ * @returns a row for each quantized layer that the inputs run.
+ * @throws {Error} if the models do not belong together.
+ * @throws {RangeError} if there are no inputs.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   AffineQuantizedMinMaxObserver, compareModels, deepcopy, insertObservers_, isObservedLinear, Linear,
+ *   MappingType, PerTensor, quantize_, randn, Sequential, StaticQuantConfig, uint8,
+ * } from "@staticquant/staticquant";
+ * const float = new Sequential({ fc: new Linear(64, 32) });
+ * const m = deepcopy(float);
+ * const observer = new AffineQuantizedMinMaxObserver(MappingType.ASYMMETRIC, uint8, {
+ *   granularity: new PerTensor(),
+ * });
+ * insertObservers_(m, observer, observer);
+ * m.forward(randn([16, 64]));
+ * await quantize_(m, new StaticQuantConfig({ targetDtype: uint8 }), isObservedLinear);
+ * const comparison = await compareModels(float, m, [randn([16, 64])]);
+ * console.log(String(comparison), comparison.layers[0].outputSqnr);
+ * ```
+ */
+export async function compareModels(
+  float: Module,
+  quantized: Module,
+  inputs: ModelInputs,
+  options: AnalysisOptions = {},
+): Promise<ModelComparison> {
+  const where = "compareModels";
+  const runs = new Runs(options);
+  const names = quantizedLayers(where, float, quantized);
+  const [floatCopy, copy] = [deepcopy(float), deepcopy(quantized)];
+  try {
+    nameModules(floatCopy);
+    nameModules(copy);
+    const ours = new Map(copy.namedModules());
+    const theirs = new Map(floatCopy.namedModules());
+    const recorders = [new Recorder(floatCopy, names), new Recorder(copy, names)];
+    const output = new Noise();
+    const stats = new Map<string, Statistics>();
+    let batches = 0;
+    for await (const batch of batchesOf(where, inputs)) {
+      using y = runs.run(floatCopy, batch);
+      using z = runs.run(copy, batch);
+      const [floatCalls, calls] = recorders.map((recorder) => recorder.take());
+      try {
+        checkShapes(where, "the models' outputs", y, z);
+        output.add(await y.data(), await z.data());
+        for (const [name, list] of calls) {
+          const entry = stats.get(name) ?? new Statistics(ours.get(name)!);
+          stats.set(name, entry);
+          const reference = floatCalls.get(name) ?? [];
+          if (reference.length !== list.length) {
+            throw new Error(
+              `${where}: ${name} ran ${reference.length} times in the float model and ${list.length} ` +
+                `times in the quantized one; their layers cannot be compared`,
+            );
+          }
+          for (const [i, call] of list.entries()) await entry.add(where, name, reference[i], call);
+        }
+      } finally {
+        release(floatCalls);
+        release(calls);
+      }
+      batches++;
+      runs.step("comparing");
+    }
+    const layers: LayerComparison[] = [];
+    for (const [name, entry] of stats) {
+      layers.push({
+        layer: name,
+        ...entry.result(),
+        ...await compareWeights((theirs.get(name) as unknown as { weight: Tensor }).weight, entry),
+      });
+    }
+    return new ModelComparison(layers, output.sqnr, batches);
+  } finally {
+    freeModule(floatCopy);
+    freeModule(copy);
+  }
+}
+
+function checkShapes(where: string, what: string, a: Tensor, b: Tensor): void {
+  if (sameShape(a.shape, b.shape)) return;
+  throw new Error(
+    `${where}: ${what} have shapes ${formatShape(a.shape)} and ${
+      formatShape(b.shape)
+    }; give the float ` +
+      `model and the quantized one that was made from it`,
+  );
+}
+
+/** How a tensor becomes integers. */
+interface Ranges {
+  readonly blockSize: readonly number[];
+  readonly scale: Tensor;
+  readonly zeroPoint: Tensor | null;
+  readonly quantMin: number;
+  readonly quantMax: number;
+}
+
+/** What a quantized layer says about itself. */
+interface Description {
+  readonly kind: string;
+  readonly weight: AffineQuantizedTensor | null;
+  /** How an input becomes integers; null where it does not, or that is not known. */
+  readonly input: ((x: Tensor) => Ranges) | null;
+}
+
+function describe(module: Module): Description {
+  if (module instanceof QuantizedLinear) {
+    const { actScale: scale, actZeroPoint: zeroPoint, actRange, qweight } = module;
+    const input = (x: Tensor) => ({ blockSize: x.shape, scale, zeroPoint, ...actRange });
+    return { kind: "QuantizedLinear", weight: qweight, input };
+  }
+  const { weight } = module as unknown as { weight?: unknown };
+  if (weight instanceof AffineQuantizedTensor) {
+    return { kind: "AffineQuantizedTensor", weight, input: null };
+  }
+  if (weight instanceof LinearActivationQuantizedTensor) {
+    return {
+      kind: "LinearActivationQuantizedTensor",
+      weight: weight.originalWeight,
+      input: (x) => {
+        const q = weight.inputQuantFunc(x);
+        q.dispose();
+        return q;
+      },
+    };
+  }
+  return { kind: module.constructor.name, weight: null, input: null };
+}
+
+/** Integers of this magnitude and less are exact in every step of quantizing. */
+const WIDE = 2 ** 20;
+
+/** Counts what a range clips and how far the integers spread. */
+class Spread {
+  private clipped = 0;
+  private total = 0;
+  private low = Infinity;
+  private high = -Infinity;
+  private steps = 1;
+
+  /** Takes floats, quantized as the ranges say but into integers that are wide enough for all. */
+  async add(x: Tensor, ranges: Ranges): Promise<void> {
+    const { blockSize, scale, zeroPoint, quantMin, quantMax } = ranges;
+    const wide = { quantMin: -WIDE, quantMax: WIDE };
+    using q = quantizeAffine(x, blockSize, scale, zeroPoint, int32, wide);
+    for (const value of await q.data()) {
+      if (value < quantMin || value > quantMax) this.clipped++;
+      const used = Math.min(Math.max(value, quantMin), quantMax);
+      if (used < this.low) this.low = used;
+      if (used > this.high) this.high = used;
+      this.total++;
+    }
+    this.steps = quantMax - quantMin;
+  }
+
+  get clippedShare(): number | null {
+    return this.total ? this.clipped / this.total : null;
+  }
+
+  get rangeUsed(): number | null {
+    return this.total ? (this.high - this.low) / this.steps : null;
+  }
+}
+
+/** What passed through one layer, summed up over batches. */
+class Statistics {
+  private readonly input = new Noise();
+  private readonly output = new Noise();
+  private readonly spread = new Spread();
+  readonly description: Description;
+
+  constructor(module: Module) {
+    this.description = describe(module);
+  }
+
+  async add(where: string, name: string, reference: Call, call: Call): Promise<void> {
+    checkShapes(where, `the inputs of ${name}`, reference.input, call.input);
+    checkShapes(where, `the outputs of ${name}`, reference.output, call.output);
+    this.input.add(await reference.input.data(), await call.input.data());
+    this.output.add(await reference.output.data(), await call.output.data());
+    const ranges = this.description.input?.(call.input);
+    if (ranges) await this.spread.add(call.input, ranges);
+  }
+
+  result() {
+    return {
+      kind: this.description.kind,
+      inputSqnr: this.input.sqnr,
+      outputSqnr: this.output.sqnr,
+      inputClipped: this.spread.clippedShare,
+      inputRangeUsed: this.spread.rangeUsed,
+    };
+  }
+}
+
+async function compareWeights(weight: Tensor, { description }: Statistics) {
+  const quantized = description.weight;
+  const spread = new Spread();
+  let weightSqnr: number | null = null;
+  if (quantized) {
+    using dequantized = quantized.dequantize();
+    const noise = new Noise();
+    noise.add(await weight.data(), await dequantized.data());
+    weightSqnr = noise.sqnr;
+    await spread.add(weight, quantized);
+  }
+  return { weightSqnr, weightClipped: spread.clippedShare, weightRangeUsed: spread.rangeUsed };
+}
