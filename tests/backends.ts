@@ -1,5 +1,6 @@
-/** Registering one test for each backend. */
-import { type Device, init } from "../mod.ts";
+/** Registering one test for each backend, and running on each of its ways. */
+import { WebGpuBackend } from "../lib/backend/webgpu/backend.ts";
+import { type Backend, backendFor, type Device, init } from "../mod.ts";
 
 /** Registers `name` once for the CPU and once for WebGPU, which must be there. */
 export function eachBackend(name: string, run: (device: Device) => void | Promise<void>): void {
@@ -8,5 +9,22 @@ export function eachBackend(name: string, run: (device: Device) => void | Promis
       await init({ device }); // throws, with the line that installs one, where there is no adapter
       await run(device);
     });
+  }
+}
+
+/** Runs on the backend as it is and, where kernels use subgroups, once more without them. */
+export async function eachTiling(
+  device: Device,
+  run: (backend: Backend) => Promise<void>,
+): Promise<void> {
+  const backend = backendFor(device);
+  await run(backend);
+  if (!(backend instanceof WebGpuBackend) || backend.subgroupSize === 1) return;
+  const { subgroupSize } = backend;
+  backend.subgroupSize = 1;
+  try {
+    await run(backend);
+  } finally {
+    backend.subgroupSize = subgroupSize;
   }
 }

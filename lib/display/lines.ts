@@ -38,6 +38,7 @@ interface Point {
 }
 
 const LEFT = 64;
+const LABEL = 26;
 const TOP = 10;
 const BOTTOM = 46;
 const LINE_HEIGHT = TEXT_SIZE + 3;
@@ -77,12 +78,15 @@ export async function plotLines(
   }
   const names = Object.keys(series);
   const right = Math.max(...names.map((name) => textWidth(name, TEXT_SIZE))) + 18;
+  const widest = Math.max(...domain.map((y) => textWidth(tickLike(y), TEXT_SIZE)));
+  const left = Math.max(LEFT, widest + 10 + LABEL);
   const labels = endLabels(names, points, domain, yScale, height - TOP - BOTTOM);
   const places = [...new Set(points.map(({ x }) => x))];
+  const heights = yScale === "log" ? logarithmicTicks(domain) : 6;
   const drawing = await draw((Plot) => ({
     width,
     height,
-    marginLeft: LEFT,
+    marginLeft: left,
     marginRight: right,
     marginTop: TOP,
     marginBottom: BOTTOM,
@@ -90,19 +94,10 @@ export async function plotLines(
     insetRight: 6,
     style: { fontSize: `${TEXT_SIZE}px` },
     x: { type: xScale, axis: null },
-    y: {
-      type: yScale,
-      domain,
-      label: yLabel,
-      labelAnchor: "center",
-      labelArrow: "none",
-      labelOffset: 52,
-      ticks: 6,
-      tickFormat: formatNumber,
-    },
+    y: { type: yScale, domain, axis: null },
     color: { domain: names, range: names.map((_, i) => SERIES[i % SERIES.length]) },
     marks: [
-      // With texts of its own: a logarithmic axis leaves out labels that it takes for crowded.
+      // Axes with texts of their own: a logarithmic one leaves out labels that it takes for crowded.
       Plot.axisX({
         label: xLabel,
         labelAnchor: "center",
@@ -111,7 +106,15 @@ export async function plotLines(
         ...places.length <= 9 ? { ticks: places } : { ticks: 8 },
         text: formatNumber,
       }),
-      Plot.gridY({ ticks: 6, stroke: FAINT, strokeOpacity: 1 }),
+      Plot.axisY({
+        label: yLabel,
+        labelAnchor: "center",
+        labelArrow: "none",
+        labelOffset: left - 12,
+        ticks: heights,
+        text: formatNumber,
+      }),
+      Plot.gridY({ ticks: heights, stroke: FAINT, strokeOpacity: 1 }),
       Plot.line(points, { x: "x", y: "y", stroke: "name", strokeWidth: 1.75, clip: true }),
       Plot.dot(points, { x: "x", y: "y", fill: "name", r: 2.6, clip: true }),
       ...labels.map(({ name, x, y, dy }) =>
@@ -151,6 +154,21 @@ function pointsOf(
     throw new RangeError("plotLines: there are no finite numbers to show");
   }
   return points;
+}
+
+/** 1, 2 and 5 and their multiples by powers of ten, or over many powers these alone. */
+function logarithmicTicks([low, high]: readonly [number, number]): number[] {
+  const powers = Math.log10(high / low);
+  const ticks: number[] = [];
+  for (let p = Math.floor(Math.log10(low)); p <= Math.ceil(Math.log10(high)); p++) {
+    for (const digit of powers > 3 ? [1] : [1, 2, 5]) ticks.push(Number(`${digit}e${p}`));
+  }
+  return ticks.filter((tick) => tick >= low && tick <= high);
+}
+
+/** A number of about as many characters as the ticks near it have. */
+function tickLike(value: number): string {
+  return formatNumber(Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(2)));
 }
 
 /** A little room above and below. */

@@ -4,12 +4,11 @@
  * @module
  */
 import type { Module } from "../nn/module.ts";
-import { formatShape, numelOf, sameShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { encodeModel } from "./encode.ts";
 import { type Dimension, type Graph, GraphBuilder, type ValueInfo } from "./graph.ts";
 import { addLayer, type LayerData, readLayer } from "./layers.ts";
-import { type Layer, type Step, trace, type Trace } from "./trace.ts";
+import { type Layer, type Trace, trace } from "./trace.ts";
 
 /** Options of {@linkcode exportOnnx}. */
 export interface ExportOnnxOptions {
@@ -21,11 +20,6 @@ export interface ExportOnnxOptions {
   outputName?: string;
 }
 
-/** How a layer's errors begin. */
-function layerName({ layer }: Step): string {
-  return `exportOnnx: ${layer.displayName}`;
-}
-
 /** The sizes of a tensor; the first one is left open unless it is the only one. */
 function openDims(shape: readonly number[]): Dimension[] {
   return shape.length < 2 ? [...shape] : ["batch", ...shape.slice(1)];
@@ -34,10 +28,12 @@ function openDims(shape: readonly number[]): Dimension[] {
 /**
  * The graph of what a run did.
  *
+ * @param where opens the errors.
  * @throws {TypeError} if a layer has no ONNX form.
  * @throws {RangeError} if names do not fit, or parameters leave what ONNX can hold.
  */
 export async function graphOf(
+  where: string,
   model: Module,
   { inputs, steps, output }: Trace,
   options: ExportOnnxOptions = {},
@@ -48,14 +44,14 @@ export async function graphOf(
   const names = [...inputNames, outputName];
   if (inputNames.length !== inputs.length || new Set(names).size !== names.length) {
     throw new RangeError(
-      `exportOnnx: there are ${inputs.length} inputs and one output, which need as many different ` +
+      `${where}: there are ${inputs.length} inputs and one output, which need as many different ` +
         `names, got ${inputNames.join(", ") || "none"} and ${outputName}`,
     );
   }
   const data = new Map<Layer, LayerData>();
   for (const step of steps) {
     if (!data.has(step.layer)) {
-      data.set(step.layer, await readLayer(layerName(step), step.layer));
+      data.set(step.layer, await readLayer(`${where}: ${step.layer.displayName}`, step.layer));
     }
   }
 
@@ -120,17 +116,16 @@ export async function graphOf(
  * DequantizeLinear and a `Gemm` with weights of one byte, which onnxruntime fuses into one integer
  * kernel; ReLU and the next layer's quantization are fused into it too. Unsigned weights and signed inputs
  * are moved by 128 together with their zero points, which changes no number and reaches the fastest
- * kernels. Dynamic input quantization and weights that alone are quantized (8 bits, or 4 bits in groups)
- * are written as they are computed.
+ * kernels. Dynamic input quantization and weights that alone are quantized are written as they are
+ * computed; weights in groups keep their 4 bits.
  *
  * Everything that is not an integer is float32 in the file, inputs and output too, whatever float dtype the
  * model has. Numbers agree with this library's to about one step of a quantized output: a float
  * is divided by its scale instead of multiplied by the reciprocal, so that an input right between two
  * integers may fall on the other; the bias is rounded to a unit of the accumulator; and onnxruntime may
- * requantize an accumulator for the next layer directly. Weights of which the input is float are
- * multiplied by onnxruntime with inputs that it rounds to 8 bits block by block, unless the session option
- * `session.qdq_matmulnbits_accuracy_level` is 1. A model of float16 or bfloat16 rounds between layers, the
- * file does not.
+ * requantize an accumulator for the next layer directly. A model of float16 or bfloat16 rounds between
+ * layers, the file does not. Inputs of weights in groups are rounded to 8 bits by onnxruntime, unless the
+ * session option `session.qdq_matmulnbits_accuracy_level` is 1, as `compile` sets it.
  *
  * @param model the model.
  * @param exampleInputs float, as `forward` takes them.
@@ -157,5 +152,8 @@ export async function exportOnnx(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const where = "exportOnnx";
   const inputs = Array.isArray(exampleInputs) ? exampleInputs : [exampleInputs];
-  return await encodeModel(where, await graphOf(model, trace(where, model, inputs), options));
+  return await encodeModel(
+    where,
+    await graphOf(where, model, trace(where, model, inputs), options),
+  );
 }

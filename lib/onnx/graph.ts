@@ -56,6 +56,7 @@ export class GraphBuilder {
   /** The constants. */
   readonly initializers: Initializer[] = [];
   private readonly names: Set<string>;
+  private readonly constants = new Map<string, string>();
 
   /** A graph without nodes, in which `reserved` names are taken. */
   constructor(reserved: readonly string[]) {
@@ -70,14 +71,20 @@ export class GraphBuilder {
     return free;
   }
 
-  /** Adds a constant and returns its name. */
+  /**
+   * Adds a constant and returns its name. A name begins with that of the layer it belongs to, so the same
+   * name means the same constant: that of a layer which is called again.
+   */
   constant(
     name: string,
     type: OnnxType,
     dims: readonly number[],
     elements: ArrayBufferView,
   ): string {
+    const known = this.constants.get(name);
+    if (known) return known;
     const free = this.unique(name);
+    this.constants.set(name, free);
     this.initializers.push({ name: free, type, dims, bytes: bytesOf(elements) });
     return free;
   }

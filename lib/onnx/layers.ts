@@ -18,8 +18,8 @@ import {
 import type { GraphBuilder } from "./graph.ts";
 import type { Layer } from "./trace.ts";
 import {
+  addGroupedWeight,
   addSignedWeight,
-  addTransposedWeight,
   floats,
   type HostWeight,
   readWeight,
@@ -96,10 +96,7 @@ export function addLayer(graph: GraphBuilder, name: string, x: string, data: Lay
     const y = addProduct(graph, name, integers, weight);
     return addBias(graph, name, graph.add(name, "Mul", [y, scale]), bias);
   }
-  if (!input) {
-    const w = addTransposedWeight(graph, name, weight);
-    return addBias(graph, name, graph.add(name, "MatMul", [x, w]), bias);
-  }
+  if (!input) return addBias(graph, name, addProduct(graph, name, x, weight), bias);
   const q = addStaticInput(graph, name, x, input);
   const integers = bias && integerBias(bias, input.scale, weight);
   if (!integers) return addBias(graph, name, addProduct(graph, name, q, weight), bias);
@@ -112,13 +109,13 @@ export function addLayer(graph: GraphBuilder, name: string, x: string, data: Lay
   return graph.add(name, "Gemm", [q, addSignedWeight(graph, name, weight), added], { transB: 1 });
 }
 
-/** Adds the product of a quantized input and a weight. */
-function addProduct(graph: GraphBuilder, name: string, q: string, weight: HostWeight): string {
+/** Adds the product of an input, quantized or not, and a weight. */
+function addProduct(graph: GraphBuilder, name: string, x: string, weight: HostWeight): string {
   if (weight.groupSize === weight.columns) {
     const w = addSignedWeight(graph, name, weight);
-    return graph.add(name, "Gemm", [q, w], { transB: 1 });
+    return graph.add(name, "Gemm", [x, w], { transB: 1 });
   }
-  return graph.add(name, "MatMul", [q, addTransposedWeight(graph, name, weight)]);
+  return graph.add(name, "MatMul", [x, addGroupedWeight(graph, name, weight)]);
 }
 
 /** Adds a float bias, if there is one. */

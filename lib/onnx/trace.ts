@@ -44,12 +44,9 @@ function isLayer(module: Module): module is Layer {
   return LAYERS.some((type) => module.forward === type.prototype.forward);
 }
 
-/** Why a module that computes has no ONNX form, and what to do. */
-function refusal(module: Module): string {
-  const supported = LAYERS.map(({ name }) => name).join(", ");
-  return module instanceof ObservedLinear
-    ? `it is still under observation; call quantize_ first, or give the float model`
-    : `it has no ONNX form here; supported are ${supported} and modules that compose them`;
+/** What is said of a module that computes and has no ONNX form. */
+function refusal(where: string, module: Module, why: string): TypeError {
+  return new TypeError(`${where}: ${module.displayName} has no ONNX form here: ${why}`);
 }
 
 /**
@@ -77,28 +74,33 @@ export function trace(where: string, model: Module, inputs: readonly Tensor[]): 
     const known = ids.get(buffer);
     return known === undefined ? undefined : { id: known, shape: t.shape };
   };
-  const readsUnknown = (reader: string) => {
-    const parent = running.at(-1)!;
-    return new TypeError(
-      `${where}: ${parent.displayName} computes something between its layers that is no layer: ${reader} a ` +
-        `tensor that none of them made; make each operation a module of its own, such as ReLU`,
+  const unknown = (module: Module, what: string) =>
+    refusal(
+      where,
+      module,
+      `${what} a tensor that none of its layers made; make each operation in its forward a module of its ` +
+        `own, such as ReLU`,
     );
-  };
   const callLayer = (layer: Layer, run: (...inputs: Tensor[]) => Tensor, args: Tensor[]) => {
     const input = see(args[0]);
-    if (!input) throw readsUnknown(`${layer.displayName} reads`);
+    if (!input) throw unknown(running.at(-1)!, `${layer.displayName} reads`);
     const y = run(...args);
     const output = see(y, inputs.length + steps.length)!;
     steps.push({ layer, name: layer.fullName, input, output });
     return y;
   };
   const callParent = (module: Module, run: (...inputs: Tensor[]) => Tensor, args: Tensor[]) => {
-    if (module.namedChildren().length === 0 || module instanceof ObservedLinear) {
-      throw new TypeError(`${where}: ${module.displayName} cannot be exported: ${refusal(module)}`);
+    if (module instanceof ObservedLinear) {
+      const why = "it is still under observation; call quantize_ first, or give the float model";
+      throw refusal(where, module, why);
     }
     running.push(module);
     const y = run(...args);
-    if (!see(y)) throw readsUnknown("it returns");
+    if (!see(y)) {
+      if (module.namedChildren().length) throw unknown(module, "it returns");
+      const names = LAYERS.map(({ name }) => name).join(", ");
+      throw refusal(where, module, `supported are ${names} and modules that compose them`);
+    }
     running.pop();
     return y;
   };

@@ -120,33 +120,33 @@ export function addSignedWeight(graph: GraphBuilder, name: string, weight: HostW
 }
 
 /**
- * Adds a weight, transposed to (K, N), in its own number of bits and with its own groups: what
+ * Adds a weight with a scale for each group, transposed to (K, N), in its own number of bits: what
  * onnxruntime multiplies floats with, without making a float weight of it.
  *
  * @returns the name of the dequantized weight.
  */
-export function addTransposedWeight(graph: GraphBuilder, name: string, weight: HostWeight): string {
+export function addGroupedWeight(graph: GraphBuilder, name: string, weight: HostWeight): string {
   const { rows, columns, integers, groupSize, min, max } = weight;
   const groups = columns / groupSize;
   const narrow = max - min <= 15;
   const type: OnnxType = `${min < 0 ? "" : "U"}INT${narrow ? 4 : 8}`;
-  const stored = (values: ArrayLike<number>) =>
-    narrow ? packed4(values) : min < 0 ? Int8Array.from(values) : Uint8Array.from(values);
-  const dims = groups === 1 ? [rows] : [groups, rows];
+  const add = (part: string, count: number, values: Int8Array | Uint8Array | Float32Array) => {
+    const across = transposed(values, rows, count);
+    const stored = narrow
+      ? packed4(across)
+      : min < 0
+      ? Int8Array.from(across)
+      : Uint8Array.from(across);
+    return graph.constant(`${name}.${part}`, type, [count, rows], stored);
+  };
   const scale = transposed(weight.scale, rows, groups);
-  const zeroPoint = transposed(weight.zeroPoint, rows, groups);
   const inputs = [
-    graph.constant(
-      `${name}.weight`,
-      type,
-      [columns, rows],
-      stored(transposed(integers, rows, columns)),
-    ),
-    graph.constant(`${name}.weight_scale`, "FLOAT", dims, scale),
-    graph.constant(`${name}.weight_zero_point`, type, dims, stored(zeroPoint)),
+    add("weight", columns, integers),
+    graph.constant(`${name}.weight_scale`, "FLOAT", [groups, rows], scale),
+    add("weight_zero_point", groups, weight.zeroPoint),
   ];
-  const layout: Record<string, number> = groups === 1
-    ? { axis: 1 }
-    : { axis: 0, block_size: groupSize };
-  return graph.add(`${name}.weight`, "DequantizeLinear", inputs, layout);
+  return graph.add(`${name}.weight`, "DequantizeLinear", inputs, {
+    axis: 0,
+    block_size: groupSize,
+  });
 }

@@ -11,7 +11,7 @@ import {
   tensor,
   uint8,
 } from "../../mod.ts";
-import { eachBackend } from "../backends.ts";
+import { eachBackend, eachTiling } from "../backends.ts";
 
 /** Numbers that repeat with a long period and reach both ends of the dtype. */
 function integers(dtype: DType, length: number, seed: number): number[] {
@@ -90,24 +90,24 @@ const SIZES = [1, 3, 17, 63, 65];
 
 eachBackend(
   "packedLinear's int32 sums are exact for all 8-bit pairs and odd sizes",
-  async (device) => {
-    const backend = backendFor(device);
-    let turn = 0;
-    for (const m of SIZES) {
-      for (const n of SIZES) {
-        for (const k of SIZES) {
-          const [xDtype, wDtype] = [[uint8, uint8], [int8, int8], [uint8, int8], [int8, uint8]][
-            turn++ % 4
-          ];
-          await checkProduct(backend, [m, n, k], xDtype, wDtype, turn % 3 > 0);
+  (device) =>
+    eachTiling(device, async (backend) => {
+      let turn = 0;
+      for (const m of SIZES) {
+        for (const n of SIZES) {
+          for (const k of SIZES) {
+            const [xDtype, wDtype] = [[uint8, uint8], [int8, int8], [uint8, int8], [int8, uint8]][
+              turn++ % 4
+            ];
+            await checkProduct(backend, [m, n, k], xDtype, wDtype, turn % 3 > 0);
+          }
         }
       }
-    }
-    for (const k of [1000, 1023]) {
-      await checkProduct(backend, [17, 33, k], uint8, uint8, true);
-      await checkProduct(backend, [1, 63, k], int8, int8, false);
-    }
-  },
+      for (const k of [1000, 1023]) {
+        await checkProduct(backend, [17, 33, k], uint8, uint8, true);
+        await checkProduct(backend, [1, 63, k], int8, int8, false);
+      }
+    }),
 );
 
 eachBackend(

@@ -33,6 +33,23 @@ Deno.test("lines have a dot for each number, and a gap where one is missing", as
   );
 });
 
+Deno.test("a logarithmic axis is labelled at every tick", async () => {
+  const ticks = async (low: number, high: number) =>
+    texts(await plotLines({ a: [low, high] }, { yScale: "log", x: [1, 8], xScale: "log" }));
+  assertEquals(await ticks(0.15, 12), ["1", "8", "0.2", "0.5", "1", "2", "5", "10", "a"]);
+  assertEquals(await ticks(1, 1e5), [
+    "1",
+    "8",
+    "1",
+    "10",
+    "100",
+    "1,000",
+    "10,000",
+    "100,000",
+    "a",
+  ]);
+});
+
 Deno.test("lines refuse what cannot be drawn", async () => {
   await assertRejects(() => plotLines({}), RangeError, "no finite numbers");
   await assertRejects(() => plotLines({ a: [1, 2], b: [1] }), RangeError, `"b" has 1 numbers`);

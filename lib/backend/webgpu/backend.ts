@@ -29,7 +29,7 @@ import { blockParams } from "./kernels/block_index.ts";
 import { castKernel } from "./kernels/cast.ts";
 import { dequantizeKernel } from "./kernels/dequantize.ts";
 import { elementwiseWorkgroups } from "./kernels/elementwise.ts";
-import { HISTOGRAM_CHUNK, histogramKernel, regridKernel } from "./kernels/histogram.ts";
+import { histogramChunk, histogramKernel, regridKernel } from "./kernels/histogram.ts";
 import {
   chooseTile,
   linearKernel,
@@ -158,7 +158,7 @@ export class WebGpuBackend implements Backend {
     const elements = numelOf(x.shape) / blocks;
     const chunks = Math.ceil(elements / MINMAX_CHUNK);
     this.runtime.dispatch(
-      minmaxKernel(x.dtype, dims.length),
+      minmaxKernel(x.dtype, dims.length, this.subgroupSize > 1),
       [gpu(x.buffer), gpu(state)],
       [blocks, elements, chunks, batch, ...blockParams(dims)],
       blocks * chunks,
@@ -181,10 +181,11 @@ export class WebGpuBackend implements Backend {
     const dims = collapseBlocks(x.shape, blockSize);
     const blocks = countBlocks(dims);
     const elements = numelOf(x.shape) / blocks;
-    const chunks = Math.ceil(elements / HISTOGRAM_CHUNK);
+    const gather = !this.software;
+    const chunks = Math.ceil(elements / histogramChunk(gather));
     this.runtime.dispatch(regridKernel, [gpu(state)], [blocks], blocks);
     this.runtime.dispatch(
-      histogramKernel(x.dtype, dims.length),
+      histogramKernel(x.dtype, dims.length, gather),
       [gpu(x.buffer), gpu(state)],
       [blocks, elements, chunks, ...blockParams(dims)],
       blocks * chunks,

@@ -189,14 +189,19 @@ fn main(
 `;
 }
 
-/** Opens a compute entry point with `index`, the number of the workgroup over a folded grid. */
-export function entry(workgroupSize: number): string {
+/**
+ * Opens a compute entry point with `index`, the number of the workgroup over a folded grid, and, if
+ * asked for, `subgroup_lane`.
+ */
+export function entry(workgroupSize: number, subgroups = false): string {
   return /* wgsl */ `
 @compute @workgroup_size(${workgroupSize})
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
   @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
+  @builtin(local_invocation_index) lane: u32,${
+    subgroups ? "\n  @builtin(subgroup_invocation_id) subgroup_lane: u32," : ""
+  }
 ) {
   let index = workgroup.x + workgroup.y * grid.x;
 `;

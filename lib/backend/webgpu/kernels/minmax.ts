@@ -11,19 +11,21 @@ const ELEMENTS_A_LANE = 64;
 export const MINMAX_CHUNK = WORKGROUP * ELEMENTS_A_LANE;
 
 /**
- * Keys order as the floats do (`minmax_state.ts`), so lanes reduce in registers, a workgroup in its
- * memory, and workgroups meet in an atomic. Parameters: blocks, elements a block, chunks a block,
+ * Keys order as the floats do (`minmax_state.ts`), so lanes reduce in registers, a subgroup by
+ * its own operations or else a workgroup in its memory, and those meet in an atomic. Parameters: blocks, elements a block, chunks a block,
  * batch number, then the dimensions.
  */
-export function minmaxKernel(x: DType, rank: number): Kernel {
+export function minmaxKernel(x: DType, rank: number, subgroups: boolean): Kernel {
   const fields = ["blocks", "elements", "chunks", "batch", ...blockFields(rank)];
   return {
-    key: `minmax ${x.name} ${rank}`,
+    key: `minmax ${x.name} ${rank} ${subgroups}`,
     wgsl: () =>
       bindings([["x", "u32"], ["state", "atomic<u32>", "read_write"]], fields) + /* wgsl */ `
-var<workgroup> lows: array<u32, ${WORKGROUP}>;
-var<workgroup> highs: array<u32, ${WORKGROUP}>;
-${CONVERSIONS}${loader("x", x)}${elementOfFunction(rank)}${entry(WORKGROUP)}
+${
+        subgroups ? "" : `var<workgroup> lows: array<u32, ${WORKGROUP}>;
+var<workgroup> highs: array<u32, ${WORKGROUP}>;`
+      }
+${CONVERSIONS}${loader("x", x)}${elementOfFunction(rank)}${entry(WORKGROUP, subgroups)}
   let block = index / params.chunks;
   let start = index % params.chunks * ${MINMAX_CHUNK}u;
   let end = min(start + ${MINMAX_CHUNK}u, params.elements);
@@ -39,6 +41,14 @@ ${CONVERSIONS}${loader("x", x)}${elementOfFunction(rank)}${entry(WORKGROUP)}
       bad = bad || (bits & 0x7f800000u) == 0x7f800000u;
     }
   }
+  ${
+        subgroups
+          ? `
+  low = subgroupMin(low);
+  high = subgroupMax(high);
+  if (block < params.blocks) {
+    if (subgroup_lane == 0u) {`
+          : `
   lows[lane] = low;
   highs[lane] = high;
   workgroupBarrier();
@@ -48,6 +58,7 @@ ${CONVERSIONS}${loader("x", x)}${elementOfFunction(rank)}${entry(WORKGROUP)}
       for (var i = 1u; i < ${WORKGROUP}u; i++) {
         low = min(low, lows[i]);
         high = max(high, highs[i]);
+      }`
       }
       atomicMin(&state[block], low);
       atomicMax(&state[params.blocks + block], high);

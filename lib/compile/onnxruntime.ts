@@ -1,0 +1,162 @@
+/**
+ * Compiled models on onnxruntime's CPU kernels.
+ *
+ * @module
+ */
+import type { Module } from "../nn/module.ts";
+import { encodeModel } from "../onnx/encode.ts";
+import { graphOf } from "../onnx/export.ts";
+import { OnnxSession } from "../onnx/session.ts";
+import { trace } from "../onnx/trace.ts";
+import { float32 } from "../tensor/dtype.ts";
+import { numelOf } from "../tensor/shape.ts";
+import { Tensor, zeros } from "../tensor/tensor.ts";
+import type { Program } from "./program.ts";
+
+const WHERE = "compile";
+
+/** A session for inputs of one kind, whatever their number of rows. */
+interface Plan {
+  readonly session: OnnxSession;
+  readonly inputNames: readonly string[];
+  readonly outputName: string;
+  /** The output's shape, with the first size of one row. */
+  readonly outputShape: readonly number[];
+}
+
+/** Whatever the fields of a model's modules hold, to notice when one is replaced. */
+function fieldsOf(model: Module): unknown[] {
+  return model.namedModules().flatMap(([name, module]) => [
+    name,
+    ...Object.entries(module).flatMap(([field, value]) => field === "fullName" ? [] : [value]),
+  ]);
+}
+
+/** What inputs must have in common to share a session: all but the first size, and the dtype. */
+function kindOf(inputs: readonly Tensor[]): string {
+  return JSON.stringify(inputs.map(({ shape, dtype }) => [
+    dtype.name,
+    shape.length < 2 ? shape : [-1, ...shape.slice(1)],
+  ]));
+}
+
+/** Runs a model with onnxruntime; sessions are made on the first forward. */
+export class OnnxRuntimeProgram implements Program<Promise<Tensor>> {
+  private plans = new Map<string, Promise<Plan>>();
+  private fields: unknown[] = [];
+  /** Ends when all that was asked for so far is done: sessions run one call at a time. */
+  private queue: Promise<unknown> = Promise.resolve();
+  private scratch = new Float32Array(0);
+  private disposed = false;
+
+  /** Compiles nothing yet. */
+  constructor(private readonly model: Module) {}
+
+  /** The model's output, on the device and in the dtype of the first input. */
+  async forward(...inputs: Tensor[]): Promise<Tensor> {
+    if (this.disposed) {
+      throw new Error(`${WHERE}: this OptimizedModule was disposed; compile the model again`);
+    }
+    if (inputs.length === 0 || !inputs.every((x) => x instanceof Tensor)) {
+      throw new TypeError(`${WHERE}: forward takes one tensor or more, as the model's own does`);
+    }
+    const ready = Promise.all([this.planFor(inputs), ...inputs.map(hostValues)]);
+    ready.catch(() => {}); // it is the queue that passes an error on
+    return await this.enqueue(async () => {
+      const [plan, ...hosts] = await ready;
+      return await this.run(plan, inputs, hosts);
+    });
+  }
+
+  /** Frees the sessions, once the calls that are on their way are done. */
+  dispose(): void {
+    this.disposed = true;
+    this.release();
+  }
+
+  /** Runs `work` after all before it. */
+  private enqueue<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.queue.then(work);
+    this.queue = done.catch(() => {});
+    return done;
+  }
+
+  private release(): void {
+    const plans = [...this.plans.values()];
+    this.plans.clear();
+    this.enqueue(async () => {
+      for (const plan of await Promise.allSettled(plans)) {
+        if (plan.status === "fulfilled") await plan.value.session.release();
+      }
+    });
+  }
+
+  /** The session for such inputs; made anew if a field of the model was replaced since. */
+  private planFor(inputs: readonly Tensor[]): Promise<Plan> {
+    const fields = fieldsOf(this.model);
+    const same = fields.length === this.fields.length &&
+      fields.every((value, i) => Object.is(value, this.fields[i]));
+    if (!same) this.release();
+    const kind = kindOf(inputs);
+    const known = this.plans.get(kind);
+    if (known) return known;
+    const plan = this.makePlan(inputs);
+    this.plans.set(kind, plan);
+    plan.catch(() => { // it may work another time
+      if (this.plans.get(kind) === plan) this.plans.delete(kind);
+    });
+    // The run that found the graph may have changed a counter or the like.
+    this.fields = fieldsOf(this.model);
+    return plan;
+  }
+
+  private async makePlan(inputs: readonly Tensor[]): Promise<Plan> {
+    // One row is enough to find the graph.
+    const examples = inputs.map(({ shape, dtype, device }) =>
+      zeros(shape.length < 2 ? shape : [1, ...shape.slice(1)], { dtype, device })
+    );
+    let found;
+    try {
+      found = trace(WHERE, this.model, examples);
+    } finally {
+      examples.forEach((x) => x.dispose());
+    }
+    const graph = await graphOf(WHERE, this.model, found);
+    const session = await OnnxSession.open(WHERE, await encodeModel(WHERE, graph));
+    return {
+      session,
+      inputNames: graph.inputs.map(({ name }) => name),
+      outputName: graph.outputs[0].name,
+      outputShape: found.output.shape,
+    };
+  }
+
+  private async run(
+    { session, inputNames, outputName, outputShape }: Plan,
+    inputs: readonly Tensor[],
+    hosts: readonly Float32Array[],
+  ): Promise<Tensor> {
+    const [{ shape: [rows], backend, dtype }] = inputs;
+    const shape = outputShape.length < 2 ? outputShape : [rows, ...outputShape.slice(1)];
+    const length = numelOf(shape);
+    // Kept from call to call: the backend copies what it is given.
+    if (this.scratch.length < length) this.scratch = new Float32Array(length);
+    const data = this.scratch.subarray(0, length);
+    if (length > 0) {
+      const feeds = inputs.map(({ shape }, i) => [inputNames[i], { data: hosts[i], shape }]);
+      await session.run(Object.fromEntries(feeds), { name: outputName, data, shape });
+    }
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    const y = new Tensor(backend, backend.upload(bytes), shape, float32);
+    if (dtype === float32) return y;
+    using wide = y;
+    return wide.to(dtype);
+  }
+}
+
+/** The numbers of a float tensor; for float32 in one copy. */
+async function hostValues(x: Tensor): Promise<Float32Array> {
+  if (x.dtype !== float32) return await x.data() as Float32Array;
+  const bytes = await x.bytes();
+  return new Float32Array(bytes.buffer, bytes.byteOffset, x.numel);
+}
