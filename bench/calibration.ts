@@ -34,7 +34,7 @@ const fence = zeros([1]);
 
 const models: [string, Sequential, Tensor][] = [
   [
-    "MNIST's MLP, batch 128",
+    "MNIST's MLP, batch 256",
     new Sequential([
       new Linear(784, 256),
       new ReLU(),
@@ -42,7 +42,7 @@ const models: [string, Sequential, Tensor][] = [
       new ReLU(),
       new Linear(128, 10),
     ]),
-    randn([128, 784]),
+    randn([256, 784]),
   ],
   [
     "MLP 1024-1024-1024, batch 256",

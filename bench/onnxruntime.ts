@@ -30,13 +30,13 @@ import {
 import { OnnxSession } from "../lib/onnx/session.ts";
 import { type Candidate, measure } from "./measure.ts";
 
-/** Runs that are started, and waiting for them. */
-function started(name: string, start: () => Promise<unknown>): Candidate {
-  const runs: Promise<unknown>[] = [];
+/** Runs one after the other, as a program that awaits each would. */
+function awaited(name: string, once: () => Promise<unknown>): Candidate {
+  let last: Promise<unknown> = Promise.resolve();
   return {
     name,
-    run: () => void runs.push(start()),
-    finish: async () => void await Promise.all(runs.splice(0)),
+    run: () => void (last = last.then(once)),
+    finish: async () => void await last,
   };
 }
 
@@ -46,13 +46,13 @@ async function session(name: string, model: Module, x: Tensor, n: number): Promi
   const input = { data: await x.data() as Float32Array, shape: x.shape };
   const rows = x.shape[0];
   const output = { name: "output", data: new Float32Array(rows * n), shape: [rows, n] };
-  return started(name, () => session.run({ input }, output));
+  return awaited(name, () => session.run({ input }, output));
 }
 
 /** The whole way from tensor to tensor. */
 function forward(name: string, model: Module, x: Tensor): Candidate {
   const compiled = compile(model, { backend: "onnxruntime" });
-  return started(name, async () => (await compiled.forward(x)).dispose());
+  return awaited(name, async () => (await compiled.forward(x)).dispose());
 }
 
 /** A layer whose ranges are those of random numbers; few of them, since the CPU backend is slow. */

@@ -7,23 +7,28 @@ import { Module } from "../nn/module.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { OnnxRuntimeProgram } from "./onnxruntime.ts";
 import type { Program } from "./program.ts";
+import { WebGpuProgram } from "./webgpu.ts";
 
-/** What runs a compiled model: `"onnxruntime"` runs it on the CPU, with integer kernels. */
-export type CompileBackend = "onnxruntime";
+/**
+ * What runs a compiled model: `"webgpu"` replays its kernels on the device, `"onnxruntime"` runs it on
+ * the CPU, with integer kernels of its own.
+ */
+export type CompileBackend = "webgpu" | "onnxruntime";
 
 /** How much compiling may take: `"max-autotune"` lets a backend that can measure its choices do so. */
 export type CompileMode = "default" | "max-autotune";
 
 /** Options of {@linkcode compile}. */
 export interface CompileOptions {
-  /** `"default"` unless given; onnxruntime chooses its kernels itself, so for it both are the same. */
+  /** `"default"` unless given. Both backends choose their kernels by rule, so both modes do the same. */
   mode?: CompileMode;
-  /** What runs the model. */
-  backend: CompileBackend;
+  /** What runs the model; `"webgpu"` by default. */
+  backend?: CompileBackend;
 }
 
 /** How each backend makes a model ready. */
-const PROGRAMS: Record<CompileBackend, (model: Module) => Program<Promise<Tensor>>> = {
+const PROGRAMS: Record<CompileBackend, (model: Module) => Program<Tensor | Promise<Tensor>>> = {
+  webgpu: (model) => new WebGpuProgram(model),
   onnxruntime: (model) => new OnnxRuntimeProgram(model),
 };
 
@@ -45,8 +50,7 @@ const MODES: readonly CompileMode[] = ["default", "max-autotune"];
  * // )
  * ```
  */
-export class OptimizedModule<R extends Tensor | Promise<Tensor> = Promise<Tensor>>
-  implements Disposable {
+export class OptimizedModule<R extends Tensor | Promise<Tensor> = Tensor> implements Disposable {
   /**
    * Wraps what was made ready; most users call {@linkcode compile}.
    *
@@ -97,15 +101,19 @@ function choice<T extends string>(option: string, value: T, known: readonly T[])
 /**
  * Makes a model ready to run fast, as `torch.compile`. Nothing happens until the first `forward`.
  *
+ * With `"webgpu"`, what a forward enqueues is recorded once for each shape of the inputs and replayed from
+ * then on over the same buffers, with the same bits. Inputs must be on the WebGPU device; the output is
+ * a tensor there, and nothing waits. A model under observation is refused.
+ *
  * With `"onnxruntime"`, the model becomes an ONNX graph in memory, as `exportOnnx` writes it, and runs on the
  * CPU with the integer kernels of onnxruntime: the fastest way for a quantized model on a machine
  * without a GPU. Inputs may be on any device, and the output is on the same; `await` it. One session
  * serves every batch size; inputs of another rank or dtype get one of their own. Numbers agree with the
  * model's to about one step of a quantized output (`exportOnnx` says why they differ).
  *
- * The package `npm:onnxruntime-node` is loaded by the first `forward`: a download of 114 MB when it happens
- * for the first time, and the permission `--allow-ffi`, for which Deno's npm cache is enough
- * (`deno info` tells where it is).
+ * The package `npm:onnxruntime-node` is loaded by the first `forward`. The first time ever that is a
+ * download of 114 MB (301 MB unpacked). It needs the permission `--allow-ffi`, for which Deno's npm
+ * cache is enough (`deno info` tells where it is), and no build script.
  *
  * @param model any model that `exportOnnx` takes.
  * @param options the backend, and how much compiling may take.
@@ -123,13 +131,22 @@ function choice<T extends string>(option: string, value: T, known: readonly T[])
  */
 export function compile(
   model: Module,
-  options: CompileOptions,
-): OptimizedModule<Promise<Tensor>> {
+  options: CompileOptions & { backend: "onnxruntime" },
+): OptimizedModule<Promise<Tensor>>;
+/** Makes a model ready to run fast on WebGPU, where nothing waits. */
+export function compile(
+  model: Module,
+  options?: CompileOptions & { backend?: "webgpu" },
+): OptimizedModule<Tensor>;
+export function compile(
+  model: Module,
+  options: CompileOptions = {},
+): OptimizedModule<Tensor | Promise<Tensor>> {
   if (!(model instanceof Module)) throw new TypeError(`compile: the first argument is no Module`);
   choice("mode", options.mode ?? "default", MODES);
   const backend = choice(
     "backend",
-    options.backend,
+    options.backend ?? "webgpu",
     Object.keys(PROGRAMS) as CompileBackend[],
   );
   return new OptimizedModule(model, PROGRAMS[backend](model));

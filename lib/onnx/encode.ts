@@ -29,8 +29,10 @@ export async function encodeModel(where: string, graph: Graph): Promise<Uint8Arr
     );
   }
   // In this order, so that both share one copy of the runtime.
-  const { create, toBinary } = await loadPackage<Protobuf>(where, PACKAGES.protobuf);
-  const onnx = await loadPackage<OnnxBuf>(where, PACKAGES.onnxBuf);
+  const { protobuf, onnxBuf } = PACKAGES;
+  const needed = `${protobuf} ${onnxBuf}`;
+  const { create, toBinary } = await loadPackage<Protobuf>(where, protobuf, needed);
+  const onnx = await loadPackage<OnnxBuf>(where, onnxBuf, needed);
   const { TensorProto_DataType: types } = onnx;
 
   const valueInfo = ({ name, dims }: ValueInfo) => {

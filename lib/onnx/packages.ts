@@ -23,9 +23,14 @@ export const PACKAGES = {
  *
  * @param where opens the error.
  * @param specifier the package with its version.
+ * @param needed what to add to a project that lacks it; the package by default.
  * @throws {Error} if it cannot be loaded; says what to type.
  */
-export async function loadPackage<T>(where: string, specifier: string): Promise<T> {
+export async function loadPackage<T>(
+  where: string,
+  specifier: string,
+  needed: string = specifier,
+): Promise<T> {
   try {
     return await import(specifier);
   } catch (cause) {
@@ -34,7 +39,7 @@ export async function loadPackage<T>(where: string, specifier: string): Promise<
       refused
         ? `${where}: ${specifier} may not be loaded (${cause.message}); native code needs ` +
           `the permission --allow-ffi`
-        : `${where}: ${specifier} could not be loaded; add it to your project with\n  deno add ${specifier}`,
+        : `${where}: ${specifier} could not be loaded; add it to your project with\n  deno add ${needed}`,
       { cause },
     );
   }

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
+  AffineQuantizedTensor,
   bfloat16,
   compile,
-  type CompileBackend,
   exportOnnx,
   finfo,
   float32,
@@ -16,11 +16,13 @@ import {
   OptimizedModule,
   PerAxis,
   quantize_,
+  QuantizedLinear,
   randn,
   ReLU,
   Sequential,
   StaticQuantConfig,
   type Tensor,
+  tensor,
   uint8,
 } from "../../mod.ts";
 import { loadMnist } from "../../examples/mnist_data.ts";
@@ -34,7 +36,7 @@ const onnxruntime = { backend: "onnxruntime" } as const;
 
 /** Asserts that a compiled model gives what the model gives. */
 async function agrees(
-  compiled: OptimizedModule,
+  compiled: OptimizedModule<Promise<Tensor>>,
   model: Module,
   x: Tensor,
   tolerance: (expected: ArrayLike<number>) => number = step,
@@ -126,6 +128,30 @@ Deno.test("compile, onnxruntime: what is replaced in the model is seen", async (
   assertClose(await (await before).data(), await after.data(), 1e-3);
 });
 
+Deno.test("compile, onnxruntime: the greatest integers do not overflow", async () => {
+  await init({ device: "cpu" });
+  const k = 500; // sums that a float32 holds exactly
+  const [x, w] = [new Float32Array(2 * k).fill(255), new Int8Array(3 * k).fill(-128)];
+  w.fill(127, 0, 2 * k);
+  x.fill(0, k, k + 7);
+  const scale = tensor([1]);
+  const fc = new QuantizedLinear({
+    actScale: scale,
+    actZeroPoint: tensor([0]),
+    qweight: new AffineQuantizedTensor({
+      intData: tensor(w, { shape: [3, k], dtype: int8 }),
+      scale,
+      zeroPoint: null,
+      blockSize: [3, k],
+      dtype: float32,
+    }),
+    bias: tensor([1, -5, 3]),
+    targetDtype: uint8,
+  });
+  using compiled = compile(fc, onnxruntime);
+  await agrees(compiled, fc, tensor(x, { shape: [2, k] }), () => 0);
+});
+
 Deno.test("compile: prints as PyTorch's", () => {
   using compiled = compile(
     new Sequential({ fc: new Linear(4, 2, { bias: false }), act: new ReLU() }),
@@ -187,7 +213,7 @@ Deno.test("compile, onnxruntime: errors name the layer, and leave the rest worki
 Deno.test("compile: unknown options are refused with those that are known", () => {
   const model = new Linear(2, 2);
   assertThrows(
-    () => compile(model, { backend: "tensorrt" as CompileBackend }),
+    () => compile(model, { backend: "tensorrt" as "webgpu" }),
     TypeError,
     `backend is "tensorrt", but must be one of "onnxruntime"`,
   );

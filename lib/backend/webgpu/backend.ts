@@ -23,13 +23,13 @@ import {
   type QuantizeRowsDynamicArgs,
   type WeightOnlyLinearArgs,
 } from "../backend.ts";
-import { collapseBlocks, countBlocks } from "../blocks.ts";
+import { type BlockedDim, collapseBlocks, countBlocks } from "../blocks.ts";
 import type { OpenedDevice } from "./adapter.ts";
 import { blockParams } from "./kernels/block_index.ts";
 import { castKernel } from "./kernels/cast.ts";
 import { dequantizeKernel } from "./kernels/dequantize.ts";
 import { elementwiseWorkgroups } from "./kernels/elementwise.ts";
-import { histogramChunk, histogramKernel, regridKernel } from "./kernels/histogram.ts";
+import { HISTOGRAM_CHUNK, histogramKernel, regridKernel } from "./kernels/histogram.ts";
 import {
   chooseTile,
   linearKernel,
@@ -59,6 +59,11 @@ import { type Kernel, Runtime } from "./runtime.ts";
 
 const gpu = (buffer: DeviceBuffer) => buffer as PooledBuffer;
 
+/** Whether every block is a run of whole vectors of four float32. */
+function inVectors(x: Operand, dims: readonly BlockedDim[]): boolean {
+  return x.dtype === float32 && dims.length === 1 && dims[0].block % 4 === 0;
+}
+
 /** Tensors in the memory of a WebGPU device. */
 export class WebGpuBackend implements Backend {
   readonly device = "webgpu";
@@ -87,7 +92,7 @@ export class WebGpuBackend implements Backend {
   }
 
   release(buffer: DeviceBuffer): void {
-    this.runtime.pool.release(gpu(buffer));
+    gpu(buffer).pool.release(gpu(buffer));
   }
 
   memory(): MemoryStats {
@@ -157,8 +162,9 @@ export class WebGpuBackend implements Backend {
     const blocks = countBlocks(dims);
     const elements = numelOf(x.shape) / blocks;
     const chunks = Math.ceil(elements / MINMAX_CHUNK);
+    const wide = inVectors(x, dims);
     this.runtime.dispatch(
-      minmaxKernel(x.dtype, dims.length, this.subgroupSize > 1),
+      minmaxKernel(x.dtype, dims.length, this.subgroupSize > 1, wide),
       [gpu(x.buffer), gpu(state)],
       [blocks, elements, chunks, batch, ...blockParams(dims)],
       blocks * chunks,
@@ -181,11 +187,11 @@ export class WebGpuBackend implements Backend {
     const dims = collapseBlocks(x.shape, blockSize);
     const blocks = countBlocks(dims);
     const elements = numelOf(x.shape) / blocks;
-    const gather = !this.software;
-    const chunks = Math.ceil(elements / histogramChunk(gather));
+    const chunks = Math.ceil(elements / HISTOGRAM_CHUNK);
+    const wide = inVectors(x, dims);
     this.runtime.dispatch(regridKernel, [gpu(state)], [blocks], blocks);
     this.runtime.dispatch(
-      histogramKernel(x.dtype, dims.length, gather),
+      histogramKernel(x.dtype, dims.length, wide),
       [gpu(x.buffer), gpu(state)],
       [blocks, elements, chunks, ...blockParams(dims)],
       blocks * chunks,

@@ -6,6 +6,9 @@
  */
 import type { DeviceBuffer, MemoryStats } from "../backend.ts";
 
+const ids = new WeakMap<GPUBuffer, number>();
+let nextId = 0;
+
 /** A buffer of the pool: `byteLength` bytes of contents in a possibly larger allocation. */
 export class PooledBuffer implements DeviceBuffer {
   constructor(
@@ -13,7 +16,16 @@ export class PooledBuffer implements DeviceBuffer {
     readonly byteLength: number,
     readonly reused: boolean,
     readonly label: string,
+    readonly pool: BufferPool,
+    readonly constant: boolean,
   ) {}
+
+  /** A number that no other allocation has. */
+  get id(): number {
+    let id = ids.get(this.gpu);
+    if (id === undefined) ids.set(this.gpu, id = nextId++);
+    return id;
+  }
 }
 
 /** Sizes in eighths of a power of two, so that at most a ninth of an allocation is unused. */
@@ -29,11 +41,24 @@ export class BufferPool {
   private liveBytes = 0;
   private liveBuffers = 0;
   private pooledBytes = 0;
+  private readonly made: GPUBuffer[] = [];
 
-  constructor(private readonly device: GPUDevice, private readonly keepBytes: number) {}
+  /**
+   * @param device where buffers are made.
+   * @param keepBytes how much may be kept for reuse.
+   * @param arena whether this pool serves one recording: its buffers are destroyed together.
+   */
+  constructor(
+    private readonly device: GPUDevice,
+    private readonly keepBytes: number,
+    private readonly arena = false,
+  ) {}
 
-  /** A buffer for `byteLength` bytes with whatever contents it had. */
-  acquire(byteLength: number, label: string): PooledBuffer {
+  /**
+   * A buffer for `byteLength` bytes with whatever contents it had. A `constant` one is written by the
+   * host and must not be overwritten when a recording is replayed, so an arena never reuses it.
+   */
+  acquire(byteLength: number, label: string, constant = false): PooledBuffer {
     const size = sizeClass(byteLength);
     const { maxBufferSize, maxStorageBufferBindingSize } = this.device.limits;
     const most = Math.min(maxBufferSize, maxStorageBufferBindingSize);
@@ -45,17 +70,19 @@ export class BufferPool {
     }
     this.liveBytes += size;
     this.liveBuffers++;
-    const reused = this.free.get(size)?.pop();
+    const fresh = this.arena && constant;
+    const reused = fresh ? undefined : this.free.get(size)?.pop();
     if (reused) {
       this.pooledBytes -= size;
-      return new PooledBuffer(reused, byteLength, true, label);
+      return new PooledBuffer(reused, byteLength, true, label, this, constant);
     }
     const gpu = this.device.createBuffer({
       label,
       size: Math.min(size, most - most % 4),
       usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
     });
-    return new PooledBuffer(gpu, byteLength, false, label);
+    if (this.arena) this.made.push(gpu);
+    return new PooledBuffer(gpu, byteLength, false, label, this, constant);
   }
 
   /** Takes a buffer back for reuse. */
@@ -63,6 +90,7 @@ export class BufferPool {
     const size = sizeClass(buffer.byteLength);
     this.liveBytes -= size;
     this.liveBuffers--;
+    if (this.arena && buffer.constant) return;
     this.pooledBytes += size;
     const list = this.free.get(size);
     if (list) list.push(buffer.gpu);
@@ -79,6 +107,12 @@ export class BufferPool {
     for (const list of this.free.values()) list.forEach((gpu) => gpu.destroy());
     this.free.clear();
     this.pooledBytes = 0;
+  }
+
+  /** Destroys every buffer that an arena ever made. */
+  destroyArena(): void {
+    this.made.splice(0).forEach((gpu) => gpu.destroy());
+    this.free.clear();
   }
 
   stats(): MemoryStats {

@@ -21,12 +21,29 @@ export class DeviceLostError extends Error {
 const DISPATCHES_A_SUBMIT = 48;
 const BYTES_A_SUBMIT = 64 * 2 ** 20;
 const PARAMS_KEPT = 1024;
+const GROUPS_KEPT = 2048;
+
+/** What a recorded forward enqueued. */
+type Step =
+  | { readonly pipeline: GPUComputePipeline; group: GPUBindGroup; x: number; y: number }
+  | { readonly from: GPUBuffer; to: GPUBuffer; size: number };
+
+/** Work that was recorded once and can be enqueued again, over the same buffers. */
+export interface Recording {
+  /** Enqueues it all. */
+  replay(): void;
+  /** Frees its buffers. */
+  dispose(): void;
+}
 
 /** One WebGPU device and what was made on it. */
 export class Runtime {
-  readonly pool: BufferPool;
+  /** Where buffers come from: while something is recorded, an arena of its own. */
+  pool: BufferPool;
+  private recorded: { steps: Step[]; uniforms: GPUBuffer[] } | undefined;
   private readonly pipelines = new Map<string, GPUComputePipeline>();
   private readonly params = new Map<string, GPUBuffer>();
+  private readonly groups = new Map<string, GPUBindGroup>();
   private readonly retired: GPUBuffer[] = [];
   private encoder: GPUCommandEncoder | undefined;
   private pass: GPUComputePassEncoder | undefined;
@@ -72,18 +89,57 @@ export class Runtime {
     this.check();
     if (workgroups === 0) return;
     const pipeline = this.pipeline(kernel);
-    const entries = [...buffers.map((buffer) => buffer.gpu), this.uniform(params)].map(
-      (buffer, binding) => ({ binding, resource: { buffer } }),
-    );
-    const group = this.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
-    this.encoder ??= this.device.createCommandEncoder();
-    this.pass ??= this.encoder.beginComputePass();
-    this.pass.setPipeline(pipeline);
-    this.pass.setBindGroup(0, group);
+    const group = this.bindGroup(kernel.key, pipeline, buffers, params);
     const widest = this.device.limits.maxComputeWorkgroupsPerDimension;
     const y = Math.ceil(workgroups / widest);
-    this.pass.dispatchWorkgroups(Math.ceil(workgroups / y), y);
+    this.enqueue({ pipeline, group, x: Math.ceil(workgroups / y), y });
+  }
+
+  private enqueue(step: Step): void {
+    this.recorded?.steps.push(step);
+    this.encoder ??= this.device.createCommandEncoder();
+    if ("from" in step) {
+      this.endPass();
+      this.encoder.copyBufferToBuffer(step.from, 0, step.to, 0, step.size);
+      return;
+    }
+    this.pass ??= this.encoder.beginComputePass();
+    this.pass.setPipeline(step.pipeline);
+    this.pass.setBindGroup(0, step.group);
+    this.pass.dispatchWorkgroups(step.x, step.y);
     if (++this.dispatches >= DISPATCHES_A_SUBMIT) this.submit();
+  }
+
+  /**
+   * Runs `run` and keeps what it enqueues. The buffers that it takes come from an arena and stay
+   * the recording's; so do parameters and whatever the host uploads meanwhile.
+   */
+  record<T>(run: () => T): { result: T; recording: Recording } {
+    if (this.recorded) throw new Error("compile: a recording is under way already");
+    const main = this.pool;
+    const arena = new BufferPool(this.device, Infinity, true);
+    const recorded = { steps: [] as Step[], uniforms: [] as GPUBuffer[] };
+    const dispose = () => {
+      this.submit();
+      arena.destroyArena();
+      recorded.uniforms.splice(0).forEach((buffer) => buffer.destroy());
+    };
+    this.pool = arena;
+    this.recorded = recorded;
+    try {
+      const result = run();
+      const replay = () => {
+        this.check();
+        recorded.steps.forEach((step) => this.enqueue(step));
+      };
+      return { result, recording: { replay, dispose } };
+    } catch (error) {
+      dispose();
+      throw error;
+    } finally {
+      this.pool = main;
+      this.recorded = undefined;
+    }
   }
 
   private pipeline({ key, wgsl }: Kernel): GPUComputePipeline {
@@ -100,21 +156,44 @@ export class Runtime {
     return pipeline;
   }
 
+  /** Binds buffers and parameters. Loops bind the same ones again, so groups are kept. */
+  private bindGroup(
+    kernel: string,
+    pipeline: GPUComputePipeline,
+    buffers: readonly PooledBuffer[],
+    params: readonly number[],
+  ): GPUBindGroup {
+    const uniform = this.uniform(params);
+    const key = `${kernel}|${buffers.map((buffer) => buffer.id).join()}|${params.join()}`;
+    let group = this.recorded ? undefined : this.groups.get(key);
+    if (!group) {
+      const entries = [...buffers.map((buffer) => buffer.gpu), uniform].map(
+        (buffer, binding) => ({ binding, resource: { buffer } }),
+      );
+      group = this.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+      if (this.groups.size >= GROUPS_KEPT) this.groups.clear();
+      if (!this.recorded) this.groups.set(key, group);
+    }
+    return group;
+  }
+
   /** A uniform buffer with these words. Loops pass the same ones again, so they are kept. */
   private uniform(words: readonly number[]): GPUBuffer {
     const key = words.join();
-    let buffer = this.params.get(key);
+    let buffer = this.recorded ? undefined : this.params.get(key);
     if (!buffer) {
       if (this.params.size >= PARAMS_KEPT) {
         this.retired.push(...this.params.values());
         this.params.clear();
+        this.groups.clear(); // they hold on to the retired ones
       }
       buffer = this.device.createBuffer({
         size: Math.ceil(Math.max(words.length, 1) / 4) * 16,
         usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
       });
       this.device.queue.writeBuffer(buffer, 0, Uint32Array.from(words));
-      this.params.set(key, buffer);
+      if (this.recorded) this.recorded.uniforms.push(buffer);
+      else this.params.set(key, buffer);
     }
     return buffer;
   }
@@ -122,7 +201,7 @@ export class Runtime {
   /** A buffer with `bytes` in it, padded with zeros to whole words. */
   upload(bytes: Uint8Array, label: string): PooledBuffer {
     this.check();
-    const buffer = this.pool.acquire(bytes.byteLength, label);
+    const buffer = this.pool.acquire(bytes.byteLength, label, true);
     // A reused buffer may still be read by work that is recorded but not submitted.
     if (buffer.reused) this.submit();
     const whole = bytes.byteLength & ~3;
@@ -141,10 +220,8 @@ export class Runtime {
   /** Enqueues a copy. */
   copy(from: PooledBuffer, to: PooledBuffer): void {
     this.check();
-    this.endPass();
-    this.encoder ??= this.device.createCommandEncoder();
     const size = Math.ceil(from.byteLength / 4) * 4;
-    if (size) this.encoder.copyBufferToBuffer(from.gpu, 0, to.gpu, 0, size);
+    if (size) this.enqueue({ from: from.gpu, to: to.gpu, size });
   }
 
   /** Runs what is enqueued and copies a buffer to the host. */
@@ -187,6 +264,9 @@ export class Runtime {
     this.dispatches = 0;
     this.uploaded = 0;
     this.retired.splice(0).forEach((buffer) => buffer.destroy());
-    if (this.pool.overfull) this.pool.trim();
+    if (this.pool.overfull) {
+      this.pool.trim();
+      this.groups.clear();
+    }
   }
 }

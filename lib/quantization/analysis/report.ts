@@ -82,7 +82,7 @@ export function decibels(value: number | null): string {
 /** A share as people read it. */
 export function percent(share: number | null): string {
   if (share === null) return "";
-  if (share > 0 && share < 0.0001) return "<0.01 %";
+  if (share > 0 && share < 0.0001) return "< 0.01 %";
   return `${(100 * share).toFixed(2)} %`;
 }
 

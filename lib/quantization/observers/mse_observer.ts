@@ -110,6 +110,18 @@ export class AffineQuantizedMSEObserver extends AffineQuantizedObserverBase {
     return qparamsOf(min, max, x.dtype, mappingType, targetDtype, shape, x, options);
   }
 
+  /**
+   * Refuses: the last batch decides, so there is nothing of a fixed size to save or to merge.
+   *
+   * @throws {Error} always.
+   */
+  override stateDict(): Record<string, Tensor> {
+    throw new Error(
+      `${this.displayName}: a line search keeps its last batch, which is no state to save or to merge; ` +
+        `use a histogram observer where a calibration is split or resumed`,
+    );
+  }
+
   /** Computes every candidate's loss on the device and picks the least. */
   private async search(
     operation: string,

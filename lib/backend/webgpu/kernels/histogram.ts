@@ -13,10 +13,8 @@ const WORKGROUP = 256;
 const REGRID_WORKGROUP = 64;
 const BINS_A_LANE = BINS / REGRID_WORKGROUP;
 
-/** Elements of one block that one workgroup counts: many, if it adds all bins in the end. */
-export function histogramChunk(gather: boolean): number {
-  return gather ? 16384 : 2048;
-}
+/** Elements of one block that one workgroup counts: many, since it adds all bins in the end. */
+export const HISTOGRAM_CHUNK = 16384;
 
 const COMMON = /* wgsl */ `
 // The number of the bin, counted from zero's, that holds x. The product is exact but where it is
@@ -92,46 +90,49 @@ fn key_float(key: u32) -> f32 {
 };
 
 /**
- * Counts. Parameters: blocks, elements a block, chunks a block, then the dimensions. `gather` says
- * whether a workgroup counts in its own memory first, which a GPU wants, since there lanes would
- * wait for one another's bins; a software adapter has one kind of memory, and counts in place.
+ * Counts, a workgroup in its own memory first. Parameters: blocks, elements a block, chunks a block,
+ * then the dimensions. `wide` says that blocks are runs of whole float32 vectors.
  */
-export function histogramKernel(x: DType, rank: number, gather: boolean): Kernel {
-  const count = gather
-    ? "atomicAdd(&counts[bin], 1u);"
-    : "add_count(low + u32(bin), high + u32(bin), 1u, 0u);";
+export function histogramKernel(
+  x: DType,
+  rank: number,
+  wide: boolean,
+): Kernel {
+  const names = wide ? ["x", "y", "z", "w"] : [""];
   return {
-    key: `histogram ${x.name} ${rank} ${gather}`,
+    key: `histogram ${x.name} ${rank} ${wide}`,
     wgsl: () =>
       bindings(
-        [["x", "u32"], ["state", "atomic<u32>", "read_write"]],
+        [["x", wide ? "vec4<f32>" : "u32"], ["state", "atomic<u32>", "read_write"]],
         ["blocks", "elements", "chunks", ...blockFields(rank)],
-      ) + (gather ? `var<workgroup> counts: array<atomic<u32>, ${BINS}>;` : "") + CONVERSIONS +
-      loader("x", x) + elementOfFunction(rank) + COMMON + entry(WORKGROUP) + /* wgsl */ `
+      ) + `var<workgroup> counts: array<atomic<u32>, ${BINS}>;` +
+      (wide ? "" : CONVERSIONS + loader("x", x) + elementOfFunction(rank)) + COMMON +
+      /* wgsl */ `
+fn count_value(value: f32, exponent: i32, origin: i32) {
+  if ((bitcast<u32>(value) & 0x7f800000u) == 0x7f800000u) { return; }
+  atomicAdd(&counts[clamp(bin_number(value, exponent) - origin, 0, ${BINS - 1})], 1u);
+}
+` + entry(WORKGROUP) + /* wgsl */ `
   let inside = index / params.chunks < params.blocks;
   let block = min(index / params.chunks, params.blocks - 1u);
   let exponent = bitcast<i32>(atomicLoad(&state[2u * params.blocks + 1u + block]));
   let origin = bitcast<i32>(atomicLoad(&state[3u * params.blocks + 1u + block]));
+  let start = index % params.chunks * ${HISTOGRAM_CHUNK}u;
+  let end = select(0u, min(start + ${HISTOGRAM_CHUNK}u, params.elements), inside);
+  for (var j = start + ${names.length}u * lane; j < end; j += ${names.length * WORKGROUP}u) {
+    let value = ${wide ? "x[(block * params.elements + j) >> 2u]" : "load_x(element_of(block, j))"};
+    ${
+        names.map((name) => `count_value(value${name && `.${name}`}, exponent, origin);`)
+          .join("\n")
+      }
+  }
   let low = 4u * params.blocks + 1u + block * ${BINS}u;
   let high = low + params.blocks * ${BINS}u;
-  let start = index % params.chunks * ${histogramChunk(gather)}u;
-  let end = select(0u, min(start + ${histogramChunk(gather)}u, params.elements), inside);
-  for (var j = start + lane; j < end; j += ${WORKGROUP}u) {
-    let value = load_x(element_of(block, j));
-    if ((bitcast<u32>(value) & 0x7f800000u) != 0x7f800000u) {
-      let bin = clamp(bin_number(value, exponent) - origin, 0, ${BINS - 1});
-      ${count}
-    }
-  }
-  ${
-        gather
-          ? `workgroupBarrier();
+  workgroupBarrier();
   for (var bin = lane; bin < ${BINS}u; bin += ${WORKGROUP}u) {
     let count = atomicLoad(&counts[bin]);
     if (count > 0u) { add_count(low + bin, high + bin, count, 0u); }
-  }`
-          : ""
-      }
+  }
 }`,
   };
 }

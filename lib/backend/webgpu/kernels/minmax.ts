@@ -15,17 +15,20 @@ export const MINMAX_CHUNK = WORKGROUP * ELEMENTS_A_LANE;
  * its own operations or else a workgroup in its memory, and those meet in an atomic. Parameters: blocks, elements a block, chunks a block,
  * batch number, then the dimensions.
  */
-export function minmaxKernel(x: DType, rank: number, subgroups: boolean): Kernel {
+export function minmaxKernel(x: DType, rank: number, subgroups: boolean, wide: boolean): Kernel {
   const fields = ["blocks", "elements", "chunks", "batch", ...blockFields(rank)];
   return {
-    key: `minmax ${x.name} ${rank} ${subgroups}`,
+    key: `minmax ${x.name} ${rank} ${subgroups} ${wide}`,
     wgsl: () =>
-      bindings([["x", "u32"], ["state", "atomic<u32>", "read_write"]], fields) + /* wgsl */ `
+      bindings(
+        [["x", wide ? "vec4<u32>" : "u32"], ["state", "atomic<u32>", "read_write"]],
+        fields,
+      ) + /* wgsl */ `
 ${
         subgroups ? "" : `var<workgroup> lows: array<u32, ${WORKGROUP}>;
 var<workgroup> highs: array<u32, ${WORKGROUP}>;`
       }
-${CONVERSIONS}${loader("x", x)}${elementOfFunction(rank)}${entry(WORKGROUP, subgroups)}
+${wide ? "" : CONVERSIONS + loader("x", x) + elementOfFunction(rank)}${entry(WORKGROUP, subgroups)}
   let block = index / params.chunks;
   let start = index % params.chunks * ${MINMAX_CHUNK}u;
   let end = min(start + ${MINMAX_CHUNK}u, params.elements);
@@ -33,13 +36,24 @@ ${CONVERSIONS}${loader("x", x)}${elementOfFunction(rank)}${entry(WORKGROUP, subg
   var high = 0u;
   var bad = false;
   if (block < params.blocks) {
-    for (var j = start + lane; j < end; j += ${WORKGROUP}u) {
+    ${
+        wide
+          ? `let first = block * params.elements;
+    for (var j = start + 4u * lane; j < end; j += ${4 * WORKGROUP}u) {
+      let bits = x[(first + j) >> 2u];
+      let keys = select(bits | vec4<u32>(0x80000000u), ~bits, (bits >> vec4<u32>(31u)) == vec4<u32>(1u));
+      low = min(low, min(min(keys.x, keys.y), min(keys.z, keys.w)));
+      high = max(high, max(max(keys.x, keys.y), max(keys.z, keys.w)));
+      bad = bad || any((bits & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u));
+    }`
+          : `for (var j = start + lane; j < end; j += ${WORKGROUP}u) {
       let bits = bitcast<u32>(load_x(element_of(block, j)));
       let key = select(bits | 0x80000000u, ~bits, (bits >> 31u) == 1u);
       low = min(low, key);
       high = max(high, key);
       bad = bad || (bits & 0x7f800000u) == 0x7f800000u;
-    }
+    }`
+      }
   }
   ${
         subgroups
