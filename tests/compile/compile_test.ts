@@ -215,7 +215,7 @@ Deno.test("compile: unknown options are refused with those that are known", () =
   assertThrows(
     () => compile(model, { backend: "tensorrt" as "webgpu" }),
     TypeError,
-    `backend is "tensorrt", but must be one of "onnxruntime"`,
+    `backend is "tensorrt", but must be one of "webgpu", "onnxruntime"`,
   );
   assertThrows(
     () => compile(model, { ...onnxruntime, mode: "fast" as "default" }),

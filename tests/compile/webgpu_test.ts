@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertLessOrEqual,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import {
   AffineQuantizedMinMaxObserver,
   backendFor,
@@ -103,7 +109,7 @@ webgpuTest("replaying takes no more memory, and disposing gives it back", async 
   const { liveBytes } = backend.memory();
   for (let i = 0; i < 500; i++) compiled.forward(x).dispose();
   await x.data();
-  assertEquals(backend.memory().liveBytes, liveBytes);
+  assertLessOrEqual(backend.memory().liveBytes, liveBytes); // less if garbage was collected meanwhile
   compiled.dispose();
   assertThrows(() => compiled.forward(x), Error, "disposed");
   assertEquals((await toy.forward(x).data()).length, 80); // the model itself goes on
