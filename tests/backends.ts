@@ -8,8 +8,17 @@ export function eachBackend(name: string, run: (device: Device) => void | Promis
     Deno.test(`${name} [${device}]`, async () => {
       await init({ device }); // throws, with the line that installs one, where there is no adapter
       await run(device);
+      await idle();
     });
   }
+}
+
+/** Waits for what a test left on the queue, so that nothing runs when the process ends. */
+async function idle(): Promise<void> {
+  const backend = backendFor();
+  if (!(backend instanceof WebGpuBackend) || !backend.runtime.usable) return;
+  backend.runtime.submit();
+  await backend.runtime.device.queue.onSubmittedWorkDone();
 }
 
 /** Runs on the backend as it is and, where kernels use subgroups, once more without them. */
