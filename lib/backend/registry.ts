@@ -22,6 +22,11 @@ export interface InitInfo {
   readonly adapter: string;
   /** Whether the arithmetic runs on the CPU, by a software adapter or without WebGPU. */
   readonly software: boolean;
+  /**
+   * What `compile` should run a quantized model on: `"onnxruntime"`, whose integer kernels are an order of
+   * magnitude faster than a software adapter's, or `"webgpu"` where there is a GPU.
+   */
+  readonly recommendedBackend: "webgpu" | "onnxruntime";
 }
 
 /** Options of {@linkcode init}. */
@@ -40,8 +45,8 @@ export interface InitOptions {
  * @example
  * ```ts
  * import { init } from "@staticquant/staticquant";
- * const { device, adapter } = await init();
- * console.log(device, adapter);
+ * const { device, adapter, recommendedBackend } = await init();
+ * console.log(`${adapter} (${device}); compile(model, { backend: "${recommendedBackend}" })`);
  * ```
  */
 export async function init(options: InitOptions = {}): Promise<InitInfo> {
@@ -50,7 +55,7 @@ export async function init(options: InitOptions = {}): Promise<InitInfo> {
     if (backend) {
       backends.set("webgpu", backend);
       defaultDevice = "webgpu";
-      return { device: "webgpu", adapter: backend.description, software: backend.software };
+      return info("webgpu", backend.description, backend.software);
     }
     const message =
       `init: no WebGPU adapter found. With a GPU, install its Vulkan driver; without one, ` +
@@ -60,7 +65,11 @@ export async function init(options: InitOptions = {}): Promise<InitInfo> {
   }
   defaultDevice = "cpu";
   const { description } = backends.get("cpu")!;
-  return { device: "cpu", adapter: description, software: true };
+  return info("cpu", description, true);
+}
+
+function info(device: Device, adapter: string, software: boolean): InitInfo {
+  return { device, adapter, software, recommendedBackend: software ? "onnxruntime" : "webgpu" };
 }
 
 let opening: Promise<WebGpuBackend | undefined> | undefined;

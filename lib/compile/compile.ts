@@ -5,6 +5,7 @@
  */
 import { Module } from "../nn/module.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { AutotunedProgram } from "./autotune.ts";
 import { OnnxRuntimeProgram } from "./onnxruntime.ts";
 import type { Program } from "./program.ts";
 import { WebGpuProgram } from "./webgpu.ts";
@@ -15,20 +16,33 @@ import { WebGpuProgram } from "./webgpu.ts";
  */
 export type CompileBackend = "webgpu" | "onnxruntime";
 
-/** How much compiling may take: `"max-autotune"` lets a backend that can measure its choices do so. */
+/**
+ * How much compiling may take: `"max-autotune"` measures, for each shape of the inputs, which tiles are
+ * fastest on this adapter.
+ */
 export type CompileMode = "default" | "max-autotune";
 
 /** Options of {@linkcode compile}. */
 export interface CompileOptions {
-  /** `"default"` unless given. Both backends choose their kernels by rule, so both modes do the same. */
+  /** `"default"` unless given. Only `"webgpu"` has anything to measure. */
   mode?: CompileMode;
   /** What runs the model; `"webgpu"` by default. */
   backend?: CompileBackend;
+  /**
+   * Where `"max-autotune"` keeps what was fastest, for the next time: a JSON file for one adapter. By
+   * default one in `.cache/staticquant`, if the program may read and write there without asking; null
+   * for none. A file that is damaged or of another adapter is ignored, with a warning.
+   */
+  cacheFile?: string | URL | null;
 }
 
 /** How each backend makes a model ready. */
-const PROGRAMS: Record<CompileBackend, (model: Module) => Program<Tensor | Promise<Tensor>>> = {
-  webgpu: (model) => new WebGpuProgram(model),
+const PROGRAMS: Record<
+  CompileBackend,
+  (model: Module, options: CompileOptions) => Program<Tensor | Promise<Tensor>>
+> = {
+  webgpu: (model, { mode, cacheFile }) =>
+    mode === "max-autotune" ? new AutotunedProgram(model, cacheFile) : new WebGpuProgram(model),
   onnxruntime: (model) => new OnnxRuntimeProgram(model),
 };
 
@@ -102,8 +116,15 @@ function choice<T extends string>(option: string, value: T, known: readonly T[])
  * Makes a model ready to run fast, as `torch.compile`. Nothing happens until the first `forward`.
  *
  * With `"webgpu"`, what a forward enqueues is recorded once for each shape of the inputs and replayed from
- * then on over the same buffers, with the same bits. Inputs must be on the WebGPU device; the output is
- * a tensor there, and nothing waits. A model under observation is refused.
+ * then on over the same buffers, with the same bits. What one kernel can do is done in one: a ReLU
+ * after a product, and the quantization of a product's result for the next quantized layer, so that
+ * integers stay integers between them; a small product of few rows also quantizes its own input. Inputs
+ * must be on the WebGPU device; the output is a tensor there, and nothing waits. A model under observation
+ * is refused. `forward` is called three times for each shape.
+ *
+ * With `{ mode: "max-autotune" }`, the first forward of each shape measures several tiles for each
+ * product and keeps the fastest; it takes seconds, and `await`s. What was found is remembered in
+ * `cacheFile`. The bits stay the same.
  *
  * With `"onnxruntime"`, the model becomes an ONNX graph in memory, as `exportOnnx` writes it, and runs on the
  * CPU with the integer kernels of onnxruntime: the fastest way for a quantized model on a machine
@@ -131,12 +152,12 @@ function choice<T extends string>(option: string, value: T, known: readonly T[])
  */
 export function compile(
   model: Module,
-  options: CompileOptions & { backend: "onnxruntime" },
+  options: CompileOptions & ({ backend: "onnxruntime" } | { mode: "max-autotune" }),
 ): OptimizedModule<Promise<Tensor>>;
 /** Makes a model ready to run fast on WebGPU, where nothing waits. */
 export function compile(
   model: Module,
-  options?: CompileOptions & { backend?: "webgpu" },
+  options?: CompileOptions & { backend?: "webgpu"; mode?: "default" },
 ): OptimizedModule<Tensor>;
 export function compile(
   model: Module,
@@ -149,5 +170,5 @@ export function compile(
     options.backend ?? "webgpu",
     Object.keys(PROGRAMS) as CompileBackend[],
   );
-  return new OptimizedModule(model, PROGRAMS[backend](model));
+  return new OptimizedModule(model, PROGRAMS[backend](model, options));
 }

@@ -6,7 +6,7 @@
  */
 import type { PooledBuffer } from "../backend/webgpu/pool.ts";
 import { WebGpuBackend } from "../backend/webgpu/backend.ts";
-import type { Recording } from "../backend/webgpu/runtime.ts";
+import type { Recording } from "../backend/webgpu/recording.ts";
 import type { Module } from "../nn/module.ts";
 import { AffineQuantizedObserverBase } from "../quantization/observers/observer.ts";
 import type { DType } from "../tensor/dtype.ts";
@@ -17,10 +17,8 @@ import type { Program } from "./program.ts";
 const PLANS_KEPT = 16;
 
 /** A recorded forward. */
-interface Plan {
+export interface Plan {
   readonly recording: Recording;
-  readonly inputs: readonly PooledBuffer[];
-  readonly output: PooledBuffer;
   readonly shape: readonly number[];
   readonly dtype: DType;
   /** What the model consisted of when it was recorded. */
@@ -54,6 +52,17 @@ export class WebGpuProgram implements Program<Tensor> {
 
   /** The model's output, in memory of its own. Enqueued. */
   forward(...inputs: Tensor[]): Tensor {
+    return this.run(this.plan(inputs), inputs);
+  }
+
+  /** Replays a plan that was made for such inputs. */
+  run({ recording, shape, dtype }: Plan, inputs: readonly Tensor[]): Tensor {
+    const buffers = inputs.map((x) => x.operand.buffer as PooledBuffer);
+    return new Tensor(inputs[0].backend, recording.replay(buffers), shape, dtype);
+  }
+
+  /** The plan for such inputs; recorded anew if a field of the model was replaced since. */
+  plan(inputs: readonly Tensor[]): Plan {
     if (this.disposed) {
       throw new Error("compile: this OptimizedModule was disposed; compile the model again");
     }
@@ -71,13 +80,7 @@ export class WebGpuProgram implements Program<Tensor> {
       this.drop(key, plan);
       plan = undefined;
     }
-    plan ??= this.record(key, backend, inputs);
-    const { runtime } = backend;
-    inputs.forEach((x, i) => runtime.copy(x.operand.buffer as PooledBuffer, plan.inputs[i]));
-    plan.recording.replay();
-    const y = runtime.pool.acquire(plan.output.byteLength, "compiled output");
-    runtime.copy(plan.output, y);
-    return new Tensor(backend, y, plan.shape, plan.dtype);
+    return plan ?? this.record(key, backend, inputs);
   }
 
   private record(key: string, backend: WebGpuBackend, inputs: readonly Tensor[]): Plan {
@@ -91,21 +94,17 @@ export class WebGpuProgram implements Program<Tensor> {
         );
       }
     }
-    const { runtime } = backend;
-    const { result, recording } = runtime.record(() => {
-      const buffers = inputs.map((x) => runtime.pool.acquire(x.nbytes, "compiled input", true));
-      const fixed = inputs.map((x, i) => new Tensor(backend, buffers[i], x.shape, x.dtype).keep());
-      return { buffers, output: this.model.forward(...fixed).keep() };
+    // What a first forward makes ready, packed weights for one, must not become part of the recording.
+    this.model.forward(...inputs).dispose();
+    let output: Tensor;
+    const recording = backend.runtime.record((pool) => {
+      const planned = inputs.map((x) => pool.acquire(x.nbytes, "compiled input"));
+      const fixed = inputs.map((x, i) => new Tensor(backend, planned[i], x.shape, x.dtype).keep());
+      output = this.model.forward(...fixed).keep();
+      return { inputs: planned, output: output.operand.buffer as PooledBuffer };
     });
-    const { buffers, output } = result;
-    const plan: Plan = {
-      recording,
-      inputs: buffers,
-      output: output.operand.buffer as PooledBuffer,
-      shape: output.shape,
-      dtype: output.dtype,
-      fields: fieldsOf(this.model),
-    };
+    const { shape, dtype } = output!;
+    const plan: Plan = { recording, shape, dtype, fields: fieldsOf(this.model) };
     const [oldest] = this.plans;
     if (oldest && this.plans.size >= PLANS_KEPT) this.drop(...oldest);
     this.plans.set(key, plan);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { OptimizedModule } from "../compile/compile.ts";
 import { isLinearWeight, type LinearWeight, type Module } from "../nn/module.ts";
 import { AffineQuantizedTensor } from "../quantization/quantized_tensor.ts";
 import { LinearActivationQuantizedTensor } from "../quantization/linear_activation_quantized_tensor.ts";
@@ -15,8 +16,7 @@ import { formatBytes, formatSizes } from "./format.ts";
 import { Table } from "./table.ts";
 
 /** The tree of a model as a table: layers, their kinds, tensors, dtypes and bytes. */
-export function displayModule(model: Module): DisplayBundle {
-  const name = model.constructor.name;
+export function displayModule(model: Module, title = model.constructor.name): DisplayBundle {
   const modules = model.namedModules();
   const rows = modules.map(([fullName, module]) => {
     const depth = fullName ? fullName.split(".").length : 0;
@@ -29,8 +29,18 @@ export function displayModule(model: Module): DisplayBundle {
     };
   });
   const note = `${formatBytes(moduleBytes(model))} in all`;
-  const table = new Table(rows, { title: name, note });
+  const table = new Table(rows, { title, note });
   return { "text/html": table.html, "text/plain": model.toString() };
+}
+
+/** A compiled model: the table of the one that it was made from. */
+export function displayOptimizedModule(compiled: OptimizedModule): DisplayBundle {
+  const { origMod } = compiled;
+  return {
+    "text/html":
+      displayModule(origMod, `OptimizedModule of ${origMod.constructor.name}`)["text/html"],
+    "text/plain": String(compiled),
+  };
 }
 
 /** A module's own tensors, the largest first, and the dtype of that one; an observer's settings. */

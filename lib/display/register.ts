@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { OptimizedModule } from "../compile/compile.ts";
 import { Module } from "../nn/module.ts";
 import { LinearActivationQuantizedTensor } from "../quantization/linear_activation_quantized_tensor.ts";
 import { AffineQuantizedObserverBase } from "../quantization/observers/observer.ts";
@@ -11,7 +12,7 @@ import { QuantizedLinear } from "../quantization/quantized_linear.ts";
 import { AffineQuantizedTensor } from "../quantization/quantized_tensor.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { CUSTOM_INSPECT, type DisplayBundle, JUPYTER_DISPLAY } from "./bundle.ts";
-import { displayModule } from "./describe_module.ts";
+import { displayModule, displayOptimizedModule } from "./describe_module.ts";
 import { displayObserver, inspectObserver } from "./describe_observer.ts";
 import { displayQuantizedLinear, inspectQuantizedLinear } from "./describe_quantized_linear.ts";
 import { displayActivationQuantized, displayQuantizedTensor } from "./describe_quantized_tensor.ts";
@@ -38,7 +39,8 @@ function define(prototype: object, name: symbol, value: unknown): void {
 }
 
 register(Tensor, displayTensor);
-register(Module, displayModule);
+register(Module, (model: Module) => displayModule(model));
+register<OptimizedModule>(OptimizedModule, displayOptimizedModule);
 register(AffineQuantizedTensor, displayQuantizedTensor);
 register(LinearActivationQuantizedTensor, displayActivationQuantized);
 register(AffineQuantizedObserverBase, displayObserver, inspectObserver);

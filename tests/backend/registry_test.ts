@@ -42,6 +42,7 @@ Deno.test("not asked by name, init warns with the install line and takes the CPU
   const { result, warnings } = await withWarnings(() => withoutAdapter(() => init()));
   assertEquals(result.device, "cpu");
   assertEquals(result.software, true);
+  assertEquals(result.recommendedBackend, "onnxruntime");
   assertEquals(warnings.length, 1);
   assertStringIncludes(warnings[0], INSTALL);
   assertStringIncludes(warnings[0], "CPU");
@@ -68,7 +69,8 @@ Deno.test("calls of init at the same time open one device", async () => {
 });
 
 Deno.test("init keeps the open device and switches the default", async () => {
-  const { adapter } = await init();
+  const { adapter, software, recommendedBackend } = await init();
+  assertEquals(recommendedBackend, software ? "onnxruntime" : "webgpu");
   const open = backendFor("webgpu");
   assertStrictEquals(backendFor(), open);
   assertEquals(adapter, open.description);

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
   AffineQuantizedFixedQParamObserver,
   AffineQuantizedMinMaxObserver,
+  compile,
   type Device,
   type DisplayBundle,
   insertObservers_,
@@ -200,4 +201,12 @@ Deno.test("only plotting code, at its first use, loads the plot libraries", asyn
     const loads = source.match(/^import (?!type).*"(@observablehq\/plot|linkedom)"/gm);
     assertEquals(loads, null, name);
   }
+});
+
+eachBackend("a compiled model shows the one that it was made from", async (device) => {
+  const compiled = compile(new Sequential({ fc: new Linear(8, 4, { device }) }));
+  const { "text/html": html, "text/plain": text } = await display(compiled);
+  assertStringIncludes(html, "OptimizedModule of Sequential");
+  assertEquals(text, String(compiled));
+  assertStringIncludes(Deno.inspect(compiled), "(_orig_mod): Sequential(");
 });

@@ -30,15 +30,8 @@ import { castKernel } from "./kernels/cast.ts";
 import { dequantizeKernel } from "./kernels/dequantize.ts";
 import { elementwiseWorkgroups } from "./kernels/elementwise.ts";
 import { HISTOGRAM_CHUNK, histogramKernel, regridKernel } from "./kernels/histogram.ts";
-import {
-  chooseTile,
-  linearKernel,
-  matmulWorkgroups,
-  nibbleLinearKernel,
-  packedLinearKernel,
-  type PackedLinearSpec,
-  weightOnlyKernel,
-} from "./kernels/matmul.ts";
+import { linearKernel } from "./kernels/linear.ts";
+import { MATMUL_FIELDS } from "./kernels/matmul.ts";
 import { MINMAX_CHUNK, minmaxKernel } from "./kernels/minmax.ts";
 import { movingAverageKernel, movingAverageWorkgroups } from "./kernels/moving_average.ts";
 import { groupSumsKernel, packNibblesKernel } from "./kernels/pack_nibbles.ts";
@@ -46,18 +39,88 @@ import {
   packRowsKernel,
   quantizeRowsDynamicKernel,
   quantizeRowsKernel,
-  rowsPerWorkgroup,
+  type RowTeam,
+  rowTeam,
 } from "./kernels/pack_rows.ts";
+import { nibbleLinearKernel } from "./kernels/nibble_linear.ts";
+import {
+  packedLinearKernel,
+  type PackedLinearSpec,
+  type Quantization,
+} from "./kernels/packed_linear.ts";
 import { padRowsKernel } from "./kernels/pad_rows.ts";
 import { quantizationLossKernel } from "./kernels/quantization_loss.ts";
 import { quantizeKernel } from "./kernels/quantize.ts";
 import { reciprocalKernel } from "./kernels/reciprocal.ts";
 import { reluKernel } from "./kernels/relu.ts";
+import {
+  candidateTiles,
+  chooseTile,
+  FEW_ROWS,
+  matmulWorkgroups,
+  type Product,
+  type Tile,
+} from "./kernels/tile.ts";
 import { unpackRowsKernel } from "./kernels/unpack_rows.ts";
+import { weightOnlyKernel } from "./kernels/weight_only.ts";
 import type { PooledBuffer } from "./pool.ts";
+import type { Retile } from "./recording.ts";
 import { type Kernel, Runtime } from "./runtime.ts";
 
 const gpu = (buffer: DeviceBuffer) => buffer as PooledBuffer;
+
+/**
+ * Products of few rows that are at most so large quantize their input on the way: doing it once a
+ * workgroup costs less than a dispatch of its own.
+ */
+const QUANTIZED_INSIDE = 2 ** 16;
+
+/** A product of floats. */
+interface FloatProduct {
+  readonly op: "linear";
+  readonly x: Operand;
+  readonly w: Operand;
+  readonly bias: Operand | null;
+  readonly relu?: boolean;
+}
+
+/** A product of packed integers. */
+interface PackedProduct {
+  readonly op: "packed linear";
+  readonly x: PackedRows;
+  readonly w: PackedRows;
+  readonly args: PackedLinearArgs;
+  readonly relu?: boolean;
+}
+
+/** How packed rows are quantized, and what is subtracted from their integers. */
+type Quantized = QuantizeRowsArgs & { readonly offset: 0 | 128 };
+
+/** How a recorded buffer came to be, for what can be done in one kernel with it. */
+type Produced = FloatProduct | PackedProduct | {
+  readonly op: "quantize rows";
+  readonly x: Operand;
+  readonly args: Quantized;
+};
+
+function quantization({ productDtype, quantMin, quantMax, offset }: Quantized): Quantization {
+  return { productDtype, quantMin, quantMax, offset };
+}
+
+function packedSpec({ x, w, args, relu }: PackedProduct, output: DType): PackedLinearSpec {
+  return {
+    xOffset: x.offset,
+    wOffset: w.offset,
+    xPerRow: (args.xParamCount ?? 1) > 1,
+    wParams: packedGroups(w) > 1 ? "group" : args.wParamCount > 1 ? "row" : "one",
+    xZeroPoint: args.xZeroPoint !== null,
+    wZeroPoint: args.wZeroPoint !== null,
+    bias: args.bias?.dtype,
+    output,
+    xSums: x.sums !== null,
+    relu,
+  };
+}
 
 /** Whether every block is a run of whole vectors of four float32. */
 function inVectors(x: Operand, dims: readonly BlockedDim[]): boolean {
@@ -75,6 +138,7 @@ export class WebGpuBackend implements Backend {
   readonly software: boolean;
   /** Lanes of every subgroup, which choose the tiles of products; 1 if they cannot be used. */
   subgroupSize: number;
+  private readonly produced = new WeakMap<DeviceBuffer, Produced & { readonly number: number }>();
 
   constructor({ device, description, software, subgroupSize }: OpenedDevice) {
     this.runtime = new Runtime(device);
@@ -96,7 +160,7 @@ export class WebGpuBackend implements Backend {
   }
 
   memory(): MemoryStats {
-    return this.runtime.pool.stats();
+    return this.runtime.buffers.stats();
   }
 
   private output(operation: string, numel: number, dtype: DType): PooledBuffer {
@@ -127,7 +191,17 @@ export class WebGpuBackend implements Backend {
   }
 
   relu(x: Operand): DeviceBuffer {
-    return this.elementwise(reluKernel(x.dtype), [x.buffer], numelOf(x.shape), x.dtype);
+    const number = this.runtime.recorder?.next();
+    const made = this.onlyFor(x.buffer);
+    if (made?.op === "linear" && !made.relu) {
+      return this.floatProduct({ ...made, relu: true }, number);
+    }
+    if (made?.op === "packed linear" && !made.relu && made.w.bits === 8) {
+      return this.packedProduct({ ...made, relu: true }, number);
+    }
+    const y = this.elementwise(reluKernel(x.dtype), [x.buffer], numelOf(x.shape), x.dtype);
+    if (number !== undefined) this.runtime.recorder!.note(number, gpu(y));
+    return y;
   }
 
   reciprocal(x: Operand): DeviceBuffer {
@@ -221,18 +295,19 @@ export class WebGpuBackend implements Backend {
   }
 
   private writeRows(
-    kernel: Kernel,
+    kernel: (team: RowTeam, whole: boolean) => Kernel,
     inputs: DeviceBuffer[],
     [rows, k]: readonly number[],
     offset: 0 | 128,
     outputs: DeviceBuffer[] = [],
   ): PackedRows & { sums: DeviceBuffer } {
-    const data = this.runtime.pool.acquire(rows * packedRowBytes(k), kernel.key);
-    const sums = this.runtime.pool.acquire(rows * 4, kernel.key);
+    const team = rowTeam(rows, this.subgroupSize);
+    const built = kernel(team, k % 4 === 0);
+    const data = this.runtime.pool.acquire(rows * packedRowBytes(k), built.key);
+    const sums = this.runtime.pool.acquire(rows * 4, built.key);
     const params = [k, packedRowBytes(k) / 4, rows];
-    const workgroups = Math.ceil(rows / rowsPerWorkgroup(rows));
     const buffers = [...inputs, data, sums, ...outputs].map(gpu);
-    this.runtime.dispatch(kernel, buffers, params, workgroups);
+    this.runtime.dispatch(built, buffers, params, Math.ceil(rows / team.rows));
     return { data, sums, rows, k, bits: 8, groupSize: k, offset };
   }
 
@@ -241,8 +316,12 @@ export class WebGpuBackend implements Backend {
     const { bits = 8, groupSize = k, sums = true } = args;
     if (bits === 8) {
       const offset = q.dtype.min < 0 ? 0 : 128;
-      const kernel = packRowsKernel(q.dtype, offset, rowsPerWorkgroup(rows));
-      const packed = this.writeRows(kernel, [q.buffer], q.shape, offset);
+      const packed = this.writeRows(
+        (team, whole) => packRowsKernel(q.dtype, offset, team, whole),
+        [q.buffer],
+        q.shape,
+        offset,
+      );
       if (sums && groupSize === k) return packed;
       this.release(packed.sums);
       return this.grouped({ ...packed, groupSize }, sums);
@@ -278,80 +357,186 @@ export class WebGpuBackend implements Backend {
   }
 
   quantizeRows(x: Operand, args: QuantizeRowsArgs): PackedRows {
-    const { productDtype, quantMin, quantMax, outputDtype } = args;
+    const { productDtype: product, quantMin, quantMax, outputDtype } = args;
     const offset = outputDtype.min < 0 ? 0 : 128;
-    return this.writeRows(
-      quantizeRowsKernel(
-        x.dtype,
-        productDtype,
-        quantMin,
-        quantMax,
-        offset,
-        rowsPerWorkgroup(x.shape[0]),
-      ),
+    const number = this.runtime.recorder?.next();
+    const made = this.onlyFor(x.buffer);
+    if (made?.op === "packed linear" && made.w.bits === 8 && x.shape[1] === made.w.rows) {
+      return this.requantized(made, { ...args, offset });
+    }
+    const spec = { x: x.dtype, product, quantMin, quantMax };
+    const packed = this.writeRows(
+      (team, whole) => quantizeRowsKernel(spec, offset, team, whole),
       [x.buffer, args.inverseScale, args.zeroPoint],
       x.shape,
       offset,
     );
+    this.note(packed.data, { op: "quantize rows", x, args: { ...args, offset } }, number);
+    return packed;
   }
 
   linear(x: Operand, w: Operand, bias: Operand | null): DeviceBuffer {
+    return this.floatProduct({ op: "linear", x, w, bias }, this.runtime.recorder?.next());
+  }
+
+  private floatProduct(product: FloatProduct, number: number | undefined): DeviceBuffer {
+    const { x, w, bias, relu = false } = product;
     const [m, k] = x.shape;
     const n = w.shape[0];
-    return this.stored(x.dtype, m, n, (output, y) => {
-      const tile = chooseTile(m, n, this.subgroupSize);
-      const { kernel, steps } = linearKernel(x.dtype, k, bias?.dtype, output, tile);
+    const y = this.stored(x.dtype, m, n, (output, y) => {
+      const spec = { dtype: x.dtype, k, bias: bias?.dtype, output, relu };
+      const { steps } = linearKernel(spec, this.tile(m, n));
       const buffers = [x.buffer, w.buffer, ...(bias ? [bias.buffer] : []), y].map(gpu);
-      this.runtime.dispatch(kernel, buffers, [m, n, k, steps], matmulWorkgroups(m, n, tile));
+      this.product(
+        `${x.dtype.name} ${m} ${n} ${k}`,
+        (tile) => linearKernel(spec, tile).kernel,
+        buffers,
+        [m, n, k, steps],
+        { m, n, exact: false },
+      );
     });
+    this.note(y, product, number);
+    return y;
   }
 
   quantizeRowsDynamic(x: Operand, args: QuantizeRowsDynamicArgs): DynamicRows {
-    const { scaleDtype, productDtype, quantMin, quantMax, eps } = args;
-    const [rows] = x.shape;
-    const scale = this.runtime.pool.acquire(rows * 4, "quantize rows");
-    const kernel = quantizeRowsDynamicKernel(
-      x.dtype,
-      scaleDtype,
-      productDtype,
-      quantMin,
-      quantMax,
-      eps,
-      rowsPerWorkgroup(rows),
+    const { scaleDtype, productDtype: product, quantMin, quantMax, eps } = args;
+    const scale = this.runtime.pool.acquire(x.shape[0] * 4, "quantize rows");
+    const spec = { x: x.dtype, product, quantMin, quantMax };
+    const packed = this.writeRows(
+      (team, whole) => quantizeRowsDynamicKernel(spec, scaleDtype, eps, team, whole),
+      [x.buffer],
+      x.shape,
+      0,
+      [scale],
     );
-    return { packed: this.writeRows(kernel, [x.buffer], x.shape, 0, [scale]), scale };
+    return { packed, scale };
   }
 
   packedLinear(x: PackedRows, w: PackedRows, args: PackedLinearArgs): DeviceBuffer {
-    const { rows: m, k } = x;
-    const n = w.rows;
-    const { bias, xZeroPoint, wZeroPoint, xScale, wScale, outputDtype } = args;
-    const groups = packedGroups(w);
-    const xSteps = packedRowBytes(k) / 16;
-    const steps = packedRowBytes(k, w.bits) / 16 / groups;
-    return this.stored(outputDtype, m, n, (output, y) => {
-      const tile = chooseTile(m, n, this.subgroupSize);
-      const spec: PackedLinearSpec = {
-        xOffset: x.offset,
-        wOffset: w.offset,
-        xPerRow: (args.xParamCount ?? 1) > 1,
-        wParams: groups > 1 ? "group" : args.wParamCount > 1 ? "row" : "one",
-        xZeroPoint: xZeroPoint !== null,
-        wZeroPoint: wZeroPoint !== null,
-        bias: bias?.dtype,
-        output,
-      };
-      const { kernel, xSums, wSums } = w.bits === 8
-        ? packedLinearKernel(spec, tile)
-        : nibbleLinearKernel(spec, tile, xSteps % 2 === 1);
+    return this.packedProduct({ op: "packed linear", x, w, args }, this.runtime.recorder?.next());
+  }
+
+  /** A product of integers, and ReLU after it if the product says so. */
+  private packedProduct(product: PackedProduct, number: number | undefined): DeviceBuffer {
+    const { x, w, args } = product;
+    const y = this.stored(args.outputDtype, x.rows, w.rows, (output, y) => {
+      if (w.bits === 8) return this.byteProduct(product, output, y);
+      const { k, rows: m } = x;
+      const { rows: n } = w;
+      const groups = packedGroups(w);
+      const xSteps = packedRowBytes(k) / 16;
+      const spec = packedSpec(product, output);
+      const build = (tile: Tile) => nibbleLinearKernel(spec, tile, xSteps % 2 === 1);
+      const { wSums } = build(this.tile(m, n, groups > 1));
+      const { xZeroPoint, wZeroPoint, xScale, wScale, bias } = args;
       const buffers = [
-        ...[x.data, w.data, xSums && x.sums, wSums && w.sums, xZeroPoint, wZeroPoint],
+        ...[x.data, w.data, wSums && w.sums, xZeroPoint, wZeroPoint],
         ...(output.isFloat ? [xScale, wScale, bias?.buffer] : []),
         y,
       ].filter((buffer) => !!buffer).map(gpu);
-      const params = [m, n, k, steps, ...(w.bits === 8 ? [] : [xSteps, groups])];
-      this.runtime.dispatch(kernel, buffers, params, matmulWorkgroups(m, n, tile));
+      this.product(
+        `nibbles ${m} ${n} ${k} ${groups}`,
+        (tile) => build(tile).kernel,
+        buffers,
+        [m, n, k, packedRowBytes(k, 4) / 16 / groups, 0, xSteps, groups],
+        { m, n, grouped: groups > 1, exact: groups === 1 },
+      );
     });
+    if (args.outputDtype.isFloat) this.note(y, product, number);
+    return y;
+  }
+
+  /** The product of bytes into `y`: numbers of a dtype, or packed rows if they are quantized anew. */
+  private byteProduct(
+    product: PackedProduct,
+    output: DType,
+    y: PooledBuffer,
+    next?: Quantized,
+  ): void {
+    const { x, w, args } = product;
+    const { rows: m, k } = x;
+    const { rows: n } = w;
+    const source = this.onlyFor(x.data);
+    const inside = source?.op === "quantize rows" && m <= FEW_ROWS && m * n * k <= QUANTIZED_INSIDE
+      ? source
+      : undefined;
+    const spec: PackedLinearSpec = {
+      ...packedSpec(product, output),
+      requantize: next && quantization(next),
+      quantize: inside && { dtype: inside.x.dtype, ...quantization(inside.args) },
+    };
+    const build = (tile: Tile) => packedLinearKernel(spec, tile);
+    const { xSums, wSums } = build(this.tile(m, n));
+    const { xZeroPoint, wZeroPoint, xScale, wScale, bias } = args;
+    const buffers = [
+      ...[inside ? inside.x.buffer : x.data, w.data, xSums && x.sums, wSums && w.sums],
+      ...[xZeroPoint, wZeroPoint],
+      ...(output.isFloat ? [xScale, wScale, bias?.buffer] : []),
+      ...(inside ? [inside.args.inverseScale, inside.args.zeroPoint] : []),
+      ...(next ? [next.inverseScale, next.zeroPoint] : []),
+      y,
+    ].filter((buffer) => !!buffer).map(gpu);
+    const words = next ? packedRowBytes(n) / 4 : 0;
+    this.product(
+      `int8 ${m} ${n} ${k}${next ? " requantized" : ""}`,
+      (tile) => build(tile).kernel,
+      buffers,
+      [m, n, k, packedRowBytes(k) / 16, words],
+      { m, n, exact: true, packed: next !== undefined },
+    );
+  }
+
+  /** What `quantizeRows` would make of a product's floats, without the floats. */
+  private requantized(product: PackedProduct, next: Quantized): PackedRows {
+    const { x, w, args } = product;
+    const data = this.runtime.pool.acquire(x.rows * packedRowBytes(w.rows), "requantized");
+    this.byteProduct(product, args.outputDtype, data, next);
+    const { offset } = next;
+    return { data, sums: null, rows: x.rows, k: w.rows, bits: 8, groupSize: w.rows, offset };
+  }
+
+  /** The tile by rule. */
+  private tile(m: number, n: number, grouped = false): Tile {
+    return chooseTile({ m, n, grouped, subgroup: this.subgroupSize });
+  }
+
+  /** Runs a product with the tile by rule; a recording may choose another. */
+  private product(
+    key: string,
+    kernel: (tile: Tile) => Kernel,
+    buffers: readonly PooledBuffer[],
+    params: readonly number[],
+    shape: Omit<Product, "subgroup"> & { readonly exact: boolean },
+  ): void {
+    const { exact, ...rest } = shape;
+    const { m, n } = rest;
+    const product: Product = { ...rest, subgroup: this.subgroupSize };
+    const width = params[4] ? params[4] * 4 : n;
+    const build = (tile: Tile) => ({
+      kernel: kernel(tile),
+      workgroups: matmulWorkgroups(m, width, tile),
+    });
+    const rule = chooseTile(product);
+    const built = build(rule);
+    const retile: Retile | undefined = this.runtime.recorder
+      ? { key, candidates: candidateTiles(product, exact), build }
+      : undefined;
+    const all = [...params, ...new Array(MATMUL_FIELDS.length - params.length).fill(0)];
+    this.runtime.dispatch(built.kernel, buffers, all, built.workgroups, retile);
+  }
+
+  /** Remembers, while something is recorded, how a buffer came to be. */
+  private note(buffer: DeviceBuffer, made: Produced, number: number | undefined): void {
+    if (number === undefined) return;
+    this.runtime.recorder!.note(number, gpu(buffer));
+    this.produced.set(buffer, { ...made, number });
+  }
+
+  /** How a buffer came to be that only the operation which asks will read. */
+  private onlyFor(buffer: DeviceBuffer): Produced | undefined {
+    const made = this.produced.get(buffer);
+    return made && this.runtime.recorder?.onlyOne(made.number) ? made : undefined;
   }
 
   weightOnlyLinear(x: Operand, w: PackedRows, args: WeightOnlyLinearArgs): DeviceBuffer {
@@ -368,8 +553,7 @@ export class WebGpuBackend implements Backend {
       : this.elementwise(padRowsKernel(x.dtype), [x.buffer], m * width, float32, [k, width]);
     try {
       return this.stored(x.dtype, m, n, (output, y) => {
-        const tile = chooseTile(m, n, this.subgroupSize);
-        const kernel = weightOnlyKernel({
+        const spec = {
           bits: w.bits,
           offset: w.offset,
           params: groups > 1 ? "group" : numelOf(wScale.shape) > 1 ? "row" : "one",
@@ -377,11 +561,16 @@ export class WebGpuBackend implements Backend {
           zeroPoint: wZeroPoint?.dtype,
           bias: bias?.dtype,
           output,
-        }, tile);
+        } as const;
         const buffers = [wide, w.data, wScale.buffer, wZeroPoint?.buffer, bias?.buffer, y]
           .filter((buffer) => buffer !== undefined).map(gpu);
-        const params = [m, n, k, vectors / groups, width / 4, groups];
-        this.runtime.dispatch(kernel, buffers, params, matmulWorkgroups(m, n, tile));
+        this.product(
+          `float32 by int${w.bits} ${m} ${n} ${k} ${groups}`,
+          (tile) => weightOnlyKernel(spec, tile),
+          buffers,
+          [m, n, k, vectors / groups, 0, width / 4, groups],
+          { m, n, grouped: groups > 1, exact: false },
+        );
       });
     } finally {
       if (!direct) this.release(wide);

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { BufferPool, type PooledBuffer } from "./pool.ts";
+import { BufferPool, type Pool, type PooledBuffer } from "./pool.ts";
+import { type Ends, record, type Recorder, type Recording, type Retile } from "./recording.ts";
 
 /** A compute shader: `key` names its text, which is built only when it has not been compiled. */
 export interface Kernel {
@@ -23,24 +24,23 @@ const BYTES_A_SUBMIT = 64 * 2 ** 20;
 const PARAMS_KEPT = 1024;
 const GROUPS_KEPT = 2048;
 
-/** What a recorded forward enqueued. */
-type Step =
-  | { readonly pipeline: GPUComputePipeline; group: GPUBindGroup; x: number; y: number }
-  | { readonly from: GPUBuffer; to: GPUBuffer; size: number };
-
-/** Work that was recorded once and can be enqueued again, over the same buffers. */
-export interface Recording {
-  /** Enqueues it all. */
-  replay(): void;
-  /** Frees its buffers. */
-  dispose(): void;
-}
+/** Work for the queue. */
+export type Enqueued =
+  | {
+    readonly pipeline: GPUComputePipeline;
+    readonly group: GPUBindGroup;
+    readonly workgroups: number;
+  }
+  | { readonly from: GPUBuffer; readonly to: GPUBuffer; readonly size: number };
 
 /** One WebGPU device and what was made on it. */
 export class Runtime {
-  /** Where buffers come from: while something is recorded, an arena of its own. */
-  pool: BufferPool;
-  private recorded: { steps: Step[]; uniforms: GPUBuffer[] } | undefined;
+  /** The device's buffers. */
+  readonly buffers: BufferPool;
+  /** Where buffers come from: while something is recorded, its arena. */
+  pool: Pool;
+  /** What is recorded now; while there is one, nothing runs. */
+  recorder: Recorder | undefined;
   private readonly pipelines = new Map<string, GPUComputePipeline>();
   private readonly params = new Map<string, GPUBuffer>();
   private readonly groups = new Map<string, GPUBindGroup>();
@@ -53,7 +53,7 @@ export class Runtime {
   private readonly lost: Promise<never>;
 
   constructor(readonly device: GPUDevice) {
-    this.pool = new BufferPool(device, 512 * 2 ** 20);
+    this.pool = this.buffers = new BufferPool(device, 512 * 2 ** 20);
     this.lost = device.lost.then((info) => {
       this.failure = new DeviceLostError(
         `The WebGPU device was lost (${info.reason || "unknown"}${
@@ -79,70 +79,70 @@ export class Runtime {
     if (this.failure) throw this.failure;
   }
 
-  /** Enqueues `kernel` over `workgroups`, folded into two dimensions where one cannot hold them. */
+  /**
+   * Enqueues `kernel` over `workgroups`, folded into two dimensions where one cannot hold them. A
+   * recording may put another kernel in its place, as `retile` says.
+   */
   dispatch(
     kernel: Kernel,
     buffers: readonly PooledBuffer[],
     params: readonly number[],
     workgroups: number,
+    retile?: Retile,
   ): void {
     this.check();
     if (workgroups === 0) return;
-    const pipeline = this.pipeline(kernel);
-    const group = this.bindGroup(kernel.key, pipeline, buffers, params);
-    const widest = this.device.limits.maxComputeWorkgroupsPerDimension;
-    const y = Math.ceil(workgroups / widest);
-    this.enqueue({ pipeline, group, x: Math.ceil(workgroups / y), y });
-  }
-
-  private enqueue(step: Step): void {
-    this.recorded?.steps.push(step);
-    this.encoder ??= this.device.createCommandEncoder();
-    if ("from" in step) {
-      this.endPass();
-      this.encoder.copyBufferToBuffer(step.from, 0, step.to, 0, step.size);
+    if (this.recorder) {
+      this.recorder.steps.push({ kernel, buffers, params, workgroups, retile });
       return;
     }
+    const pipeline = this.pipeline(kernel);
+    const group = this.bindGroup(kernel.key, pipeline, buffers, params);
+    this.enqueue({ pipeline, group, workgroups });
+  }
+
+  /** Puts work into the command buffer. */
+  enqueue(work: Enqueued): void {
+    this.encoder ??= this.device.createCommandEncoder();
+    if ("from" in work) {
+      this.endPass();
+      this.encoder.copyBufferToBuffer(work.from, 0, work.to, 0, work.size);
+      return;
+    }
+    const { pipeline, group, workgroups } = work;
+    const widest = this.device.limits.maxComputeWorkgroupsPerDimension;
     this.pass ??= this.encoder.beginComputePass();
-    this.pass.setPipeline(step.pipeline);
-    this.pass.setBindGroup(0, step.group);
-    this.pass.dispatchWorkgroups(step.x, step.y);
+    this.pass.setPipeline(pipeline);
+    this.pass.setBindGroup(0, group);
+    if (workgroups <= widest) this.pass.dispatchWorkgroups(workgroups);
+    else {
+      const y = Math.ceil(workgroups / widest);
+      this.pass.dispatchWorkgroups(Math.ceil(workgroups / y), y);
+    }
     if (++this.dispatches >= DISPATCHES_A_SUBMIT) this.submit();
   }
 
   /**
-   * Runs `run` and keeps what it enqueues. The buffers that it takes come from an arena and stay
-   * the recording's; so do parameters and whatever the host uploads meanwhile.
+   * Keeps what `run` would enqueue instead of running it. Buffers that it takes are planned, not made.
+   * It is run twice.
    */
-  record<T>(run: () => T): { result: T; recording: Recording } {
-    if (this.recorded) throw new Error("compile: a recording is under way already");
-    const main = this.pool;
-    const arena = new BufferPool(this.device, Infinity, true);
-    const recorded = { steps: [] as Step[], uniforms: [] as GPUBuffer[] };
-    const dispose = () => {
-      this.submit();
-      arena.destroyArena();
-      recorded.uniforms.splice(0).forEach((buffer) => buffer.destroy());
-    };
-    this.pool = arena;
-    this.recorded = recorded;
-    try {
-      const result = run();
-      const replay = () => {
-        this.check();
-        recorded.steps.forEach((step) => this.enqueue(step));
-      };
-      return { result, recording: { replay, dispose } };
-    } catch (error) {
-      dispose();
-      throw error;
-    } finally {
-      this.pool = main;
-      this.recorded = undefined;
-    }
+  record(run: (pool: Pool) => Ends): Recording {
+    this.check();
+    if (this.recorder) throw new Error("compile: a recording is under way already");
+    return record(this, (recorder) => {
+      this.pool = recorder.arena;
+      this.recorder = recorder;
+      try {
+        return run(recorder.arena);
+      } finally {
+        this.pool = this.buffers;
+        this.recorder = undefined;
+      }
+    });
   }
 
-  private pipeline({ key, wgsl }: Kernel): GPUComputePipeline {
+  /** A kernel's pipeline; compiled when first asked for. */
+  pipeline({ key, wgsl }: Kernel): GPUComputePipeline {
     let pipeline = this.pipelines.get(key);
     if (!pipeline) {
       const module = this.device.createShaderModule({ label: key, code: wgsl() });
@@ -157,7 +157,7 @@ export class Runtime {
   }
 
   /** Binds buffers and parameters. Loops bind the same ones again, so groups are kept. */
-  private bindGroup(
+  bindGroup(
     kernel: string,
     pipeline: GPUComputePipeline,
     buffers: readonly PooledBuffer[],
@@ -165,36 +165,46 @@ export class Runtime {
   ): GPUBindGroup {
     const uniform = this.uniform(params);
     const key = `${kernel}|${buffers.map((buffer) => buffer.id).join()}|${params.join()}`;
-    let group = this.recorded ? undefined : this.groups.get(key);
+    let group = this.groups.get(key);
     if (!group) {
-      const entries = [...buffers.map((buffer) => buffer.gpu), uniform].map(
-        (buffer, binding) => ({ binding, resource: { buffer } }),
-      );
-      group = this.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+      group = this.bind(pipeline, buffers.map(({ gpu }) => gpu), uniform);
       if (this.groups.size >= GROUPS_KEPT) this.groups.clear();
-      if (!this.recorded) this.groups.set(key, group);
+      this.groups.set(key, group);
     }
     return group;
+  }
+
+  /** Binds buffers and, after them, the parameters. */
+  bind(pipeline: GPUComputePipeline, buffers: readonly GPUBuffer[], uniform: GPUBuffer) {
+    const entries = [...buffers, uniform].map((buffer, binding) => ({
+      binding,
+      resource: { buffer },
+    }));
+    return this.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
   }
 
   /** A uniform buffer with these words. Loops pass the same ones again, so they are kept. */
   private uniform(words: readonly number[]): GPUBuffer {
     const key = words.join();
-    let buffer = this.recorded ? undefined : this.params.get(key);
+    let buffer = this.params.get(key);
     if (!buffer) {
       if (this.params.size >= PARAMS_KEPT) {
         this.retired.push(...this.params.values());
         this.params.clear();
         this.groups.clear(); // they hold on to the retired ones
       }
-      buffer = this.device.createBuffer({
-        size: Math.ceil(Math.max(words.length, 1) / 4) * 16,
-        usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
-      });
-      this.device.queue.writeBuffer(buffer, 0, Uint32Array.from(words));
-      if (this.recorded) this.recorded.uniforms.push(buffer);
-      else this.params.set(key, buffer);
+      this.params.set(key, buffer = this.makeUniform(words));
     }
+    return buffer;
+  }
+
+  /** A new uniform buffer with these words. */
+  makeUniform(words: readonly number[]): GPUBuffer {
+    const buffer = this.device.createBuffer({
+      size: Math.ceil(Math.max(words.length, 1) / 4) * 16,
+      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+    });
+    this.device.queue.writeBuffer(buffer, 0, Uint32Array.from(words));
     return buffer;
   }
 
@@ -221,7 +231,9 @@ export class Runtime {
   copy(from: PooledBuffer, to: PooledBuffer): void {
     this.check();
     const size = Math.ceil(from.byteLength / 4) * 4;
-    if (size) this.enqueue({ from: from.gpu, to: to.gpu, size });
+    if (!size) return;
+    if (this.recorder) this.recorder.steps.push({ from, to, size });
+    else this.enqueue({ from: from.gpu, to: to.gpu, size });
   }
 
   /** Runs what is enqueued and copies a buffer to the host. */
@@ -264,8 +276,8 @@ export class Runtime {
     this.dispatches = 0;
     this.uploaded = 0;
     this.retired.splice(0).forEach((buffer) => buffer.destroy());
-    if (this.pool.overfull) {
-      this.pool.trim();
+    if (this.buffers.overfull) {
+      this.buffers.trim();
       this.groups.clear();
     }
   }

@@ -1,9 +1,9 @@
 /**
  * Writing a matrix as packed rows of signed bytes with their sums, from integers or, quantizing on
- * the way, from floats. Every element is read once. A workgroup takes one row, or eight where there
- * are many.
+ * the way, from floats. Every element is read once, four at a time where rows allow it. A row is
+ * taken by a subgroup, or without one by 64 invocations, or by eight where there are many rows.
  */
-import { type DType, float32, int8 } from "../../../tensor/dtype.ts";
+import { type DType, float32 } from "../../../tensor/dtype.ts";
 import type { Kernel } from "../runtime.ts";
 import {
   type ArrayBinding,
@@ -13,102 +13,185 @@ import {
   literal,
   loader,
   rounded,
+  subgroupEntry,
 } from "../wgsl.ts";
-import { quantizeFunction } from "./quantize.ts";
+import { quantizeVectorFunction } from "./quantize.ts";
 import { DIVIDE } from "./reciprocal.ts";
 
 const WORKGROUP = 64;
 
-/** Rows that a workgroup takes, when there are `rows` of them. */
-export function rowsPerWorkgroup(rows: number): 1 | 8 {
-  return rows >= 32 ? 8 : 1;
+/** Who takes a row. */
+export interface RowTeam {
+  /** Rows a workgroup takes. */
+  readonly rows: number;
+  /** Invocations a row. */
+  readonly lanes: number;
+  /** Whether they are one whole subgroup, and the workgroup too. */
+  readonly subgroup: boolean;
 }
 
-/**
- * Parameters: k, words a packed row, rows. `signedByte` gives an element as an i32 expression, from
- * `functions` and from what `prologue` declares once an invocation, whose row is `row`. `outputs`
- * are written besides.
- */
-function rowsKernel(
-  key: string,
-  rowsHere: 1 | 8,
-  inputs: readonly (readonly [name: string, dtype: DType])[],
-  functions: string,
-  prologue: (lanes: number) => string,
-  signedByte: (i: string) => string,
-  outputs: readonly ArrayBinding[] = [],
-): Kernel {
-  const lanes = WORKGROUP / rowsHere; // a row
+/** The team for a matrix of `rows`, on a device whose subgroups have `subgroup` lanes (1: unknown). */
+export function rowTeam(rows: number, subgroup: number): RowTeam {
+  const many = rows >= 32;
+  if (subgroup > 1 && (many || subgroup === 8)) return { rows: 1, lanes: subgroup, subgroup: true };
+  return many
+    ? { rows: 8, lanes: WORKGROUP / 8, subgroup: false }
+    : { rows: 1, lanes: WORKGROUP, subgroup: false };
+}
+
+/** What differs from kernel to kernel. */
+interface Rows {
+  readonly key: string;
+  readonly team: RowTeam;
+  /** The matrix, bound as `x`. */
+  readonly x: DType;
+  /** Whether K is a multiple of four, so that four elements never straddle rows. */
+  readonly whole: boolean;
+  /** Further inputs, each bound as words and read by its loader. */
+  readonly inputs?: readonly (readonly [name: string, dtype: DType])[];
+  readonly functions: string;
+  /** Declarations once an invocation, whose row is `row`. */
+  readonly prologue?: string;
+  /** Four elements from index `at` on as signed bytes, a vec4<i32>, from `four`. */
+  readonly bytes: string;
+  /** Written besides. */
+  readonly outputs?: readonly ArrayBinding[];
+}
+
+/** Parameters: k, words a packed row, rows. */
+function rowsKernel(spec: Rows): Kernel {
+  const { key, team, x, whole, inputs = [], functions, prologue = "", bytes, outputs = [] } = spec;
+  const { rows, lanes, subgroup } = team;
   return {
-    key: `${key} ${rowsHere}`,
+    key: `${key} ${rows} ${lanes}${subgroup ? "s" : ""} ${whole}`,
     wgsl: () =>
       bindings([
+        ["x", whole ? vectorType(x) : "u32"],
         ...inputs.map(([name]) => [name, "u32"] as const),
         ["data", "u32", "read_write"],
         ["sums", "i32", "read_write"],
         ...outputs,
-      ], ["k", "words", "rows"]) + `
-var<workgroup> partial: array<i32, ${WORKGROUP}>;
-` + CONVERSIONS + inputs.map(([name, dtype]) => loader(name, dtype)).join("") + functions +
-      entry(WORKGROUP) + /* wgsl */ `
-  let row = index * ${rowsHere}u + lane / ${lanes}u;
+      ], ["k", "words", "rows"]) +
+      (subgroup ? "" : `var<workgroup> partial: array<i32, ${WORKGROUP}>;\n`) +
+      CONVERSIONS + fourLoader(x, whole) +
+      inputs.map(([name, dtype]) => loader(name, dtype)).join("") + functions +
+      (subgroup ? subgroupEntry(lanes) : entry(WORKGROUP)) + /* wgsl */ `
+  let row = index${rows > 1 ? ` * ${rows}u + lane / ${lanes}u` : ""};
   let first_lane = lane % ${lanes}u;
-  ${prologue(lanes)}
+  ${prologue}
   var sum = 0;
   if (row < params.rows) {
     for (var word = first_lane; word < params.words; word += ${lanes}u) {
       let first = word * 4u;
-      let at = row * params.k + first;
-      var bytes = vec4<i32>();
-      if (first + 3u < params.k) {
-        bytes = vec4<i32>(${[0, 1, 2, 3].map((e) => signedByte(`at + ${e}u`)).join(", ")});
-      } else {
-        for (var e = 0u; first + e < params.k; e++) { bytes[e] = ${signedByte("at + e")}; }
+      var low = vec4<u32>();
+      if (first < params.k) {
+        let four = load_four(row * params.k, first);
+        var bytes = ${bytes};
+        ${
+        whole
+          ? ""
+          : `let inside = vec4<u32>(first) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.k);
+        bytes = select(vec4<i32>(), bytes, inside);`
       }
-      sum += bytes.x + bytes.y + bytes.z + bytes.w;
-      let low = vec4<u32>(bytes) & vec4<u32>(255u);
+        sum += bytes.x + bytes.y + bytes.z + bytes.w;
+        low = vec4<u32>(bytes) & vec4<u32>(255u);
+      }
       data[row * params.words + word] = low.x | (low.y << 8u) | (low.z << 16u) | (low.w << 24u);
     }
   }
-  partial[lane] = sum;
+  ${
+        subgroup
+          ? `sum = subgroupAdd(sum);
+  if (lane == 0u && row < params.rows) { sums[row] = sum; }`
+          : `partial[lane] = sum;
   workgroupBarrier();
   if (first_lane == 0u && row < params.rows) {
     for (var i = 1u; i < ${lanes}u; i++) { sum += partial[lane + i]; }
     sums[row] = sum;
-  }
+  }`
+      }
 }`,
   };
 }
 
-/** An 8-bit matrix as it is, shifted by `offset` to signed bytes. */
-export function packRowsKernel(q: DType, offset: number, rowsHere: 1 | 8): Kernel {
-  return rowsKernel(
-    `pack rows ${q.name}`,
-    rowsHere,
-    [["q", q]],
-    "",
-    () => "",
-    (i) => `load_int_q(${i}) - ${offset}`,
+/** Four elements of a dtype as a binding holds them. */
+function vectorType(x: DType): string {
+  if (x === float32) return "vec4<f32>";
+  return x.itemSize === 2 ? "vec2<u32>" : "u32";
+}
+
+/** `load_four(row, first)`: elements from `first` on of the row that begins at `row`. */
+function fourLoader(x: DType, whole: boolean): string {
+  const type = x.isFloat ? "f32" : "i32";
+  const four = (element: (e: number) => string) =>
+    `vec4<${type}>(${[0, 1, 2, 3].map(element).join(", ")})`;
+  const loaded = (from: string) =>
+    `fn load_four(row: u32, first: u32) -> vec4<${type}> { ${from} }`;
+  if (!whole) {
+    const load = x.isFloat ? "load_x" : "load_int_x";
+    return loader("x", x) +
+      loaded(`return ${four((e) => `${load}(row + min(first + ${e}u, params.k - 1u))`)};`);
+  }
+  const v = "let v = x[(row + first) >> 2u];";
+  if (x === float32) return loaded("return x[(row + first) >> 2u];");
+  if (x.itemSize === 1) {
+    return loaded(`${v} return ${four((e) => intByte(x, "v", e))};`);
+  }
+  const half = (e: number) => `extractBits(v.${e < 2 ? "x" : "y"}, ${16 * (e % 2)}u, 16u)`;
+  return loaded(
+    `${v} return ${
+      four((e) =>
+        x.name === "float16" ? `decode_f16(${half(e)})` : `bitcast<f32>(${half(e)} << 16u)`
+      )
+    };`,
   );
+}
+
+/** Byte `e` of a word as an i32. */
+function intByte(x: DType, word: string, e: number): string {
+  return x.min < 0
+    ? `extractBits(bitcast<i32>(${word}), ${8 * e}u, 8u)`
+    : `i32(extractBits(${word}, ${8 * e}u, 8u))`;
+}
+
+/** An 8-bit matrix as it is, shifted by `offset` to signed bytes. */
+export function packRowsKernel(q: DType, offset: number, team: RowTeam, whole: boolean): Kernel {
+  return rowsKernel({
+    key: `pack rows ${q.name}`,
+    team,
+    x: q,
+    whole,
+    functions: "",
+    bytes: `four - ${offset}`,
+  });
+}
+
+/** What distinguishes kernels that quantize rows. */
+export interface QuantizeRowsSpec {
+  readonly x: DType;
+  /** The dtype that `x / scale` is rounded in. */
+  readonly product: DType;
+  readonly quantMin: number;
+  readonly quantMax: number;
 }
 
 /** A float matrix, quantized with one scale and zero point. */
 export function quantizeRowsKernel(
-  x: DType,
-  product: DType,
-  quantMin: number,
-  quantMax: number,
+  { x, product, quantMin, quantMax }: QuantizeRowsSpec,
   offset: number,
-  rowsHere: 1 | 8,
+  team: RowTeam,
+  whole: boolean,
 ): Kernel {
-  return rowsKernel(
-    `quantize rows ${x.name} ${product.name} ${quantMin} ${quantMax} ${offset}`,
-    rowsHere,
-    [["x", x], ["inverse", float32], ["zero_point", float32]],
-    quantizeFunction(product, quantMin, quantMax, int8),
-    () => "let inverse = load_inverse(0u); let zero_point = load_zero_point(0u);",
-    (i) => `quantize(load_x(${i}), inverse, zero_point) - ${offset}`,
-  );
+  return rowsKernel({
+    key: `quantize rows ${x.name} ${product.name} ${quantMin} ${quantMax} ${offset}`,
+    team,
+    x,
+    whole,
+    inputs: [["inverse", float32], ["zero_point", float32]],
+    functions: quantizeVectorFunction("quantize", product, quantMin, quantMax),
+    prologue: "let inverse = load_inverse(0u); let zero_point = load_zero_point(0u);",
+    bytes: `quantize(four, inverse, zero_point) - ${offset}`,
+  });
 }
 
 /**
@@ -117,38 +200,41 @@ export function quantizeRowsKernel(
  * integers, among which a NaN is the largest, so that it makes the row's scale a NaN.
  */
 export function quantizeRowsDynamicKernel(
-  x: DType,
+  { x, product, quantMin, quantMax }: QuantizeRowsSpec,
   scaleDtype: DType,
-  product: DType,
-  quantMin: number,
-  quantMax: number,
   eps: number,
-  rowsHere: 1 | 8,
+  team: RowTeam,
+  whole: boolean,
 ): Kernel {
+  const { lanes, subgroup } = team;
   const half = literal((quantMax - quantMin) / 2);
-  return rowsKernel(
-    `quantize rows dynamic ${x.name} ${scaleDtype.name} ${product.name} ${quantMin} ${quantMax} ${eps}`,
-    rowsHere,
-    [["x", x]],
-    DIVIDE + quantizeFunction(product, quantMin, quantMax, int8) +
-      `var<workgroup> largest: array<u32, ${WORKGROUP}>;`,
-    (lanes) => /* wgsl */ `
+  return rowsKernel({
+    key:
+      `quantize rows dynamic ${x.name} ${scaleDtype.name} ${product.name} ${quantMin} ${quantMax} ${eps}`,
+    team,
+    x,
+    whole,
+    functions: DIVIDE + quantizeVectorFunction("quantize", product, quantMin, quantMax) +
+      (subgroup ? "" : `var<workgroup> largest: array<u32, ${WORKGROUP}>;`),
+    prologue: /* wgsl */ `
   var most = 0u;
   if (row < params.rows) {
-    let end = (row + 1u) * params.k;
-    for (var i = row * params.k + first_lane; i < end; i += ${lanes}u) {
-      most = max(most, bitcast<u32>(load_x(i)) & 0x7fffffffu);
+    for (var first = first_lane * 4u; first < params.k; first += ${4 * lanes}u) {
+      let four = bitcast<vec4<u32>>(load_four(row * params.k, first)) & vec4<u32>(0x7fffffffu);
+      most = max(max(most, max(four.x, four.y)), max(four.z, four.w));
     }
   }
-  largest[lane] = most;
+  ${
+      subgroup ? "most = subgroupMax(most);" : `largest[lane] = most;
   workgroupBarrier();
-  for (var i = 0u; i < ${lanes}u; i++) { most = max(most, largest[lane - first_lane + i]); }
+  for (var i = 0u; i < ${lanes}u; i++) { most = max(most, largest[lane - first_lane + i]); }`
+    }
   let ratio = ${rounded(x, `divide(bitcast<f32>(most), ${half})`)};
   let scale = bitcast<f32>(max(bitcast<u32>(ratio), bitcast<u32>(${literal(eps)})));
   let inverse = ${rounded(scaleDtype, "divide(1.0, scale)")};
   if (first_lane == 0u && row < params.rows) { scales[row] = scale; }
 `,
-    (i) => `quantize(load_x(${i}), inverse, 0.0)`,
-    [["scales", "f32", "read_write"]],
-  );
+    bytes: "quantize(four, inverse, 0.0)",
+    outputs: [["scales", "f32", "read_write"]],
+  });
 }

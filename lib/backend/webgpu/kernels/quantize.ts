@@ -36,6 +36,36 @@ fn quantize(x: f32, inverse: f32, zero_point: f32) -> ${target.isFloat ? "f32" :
 `;
 }
 
+/**
+ * `fn NAME(x, inverse, zero_point)`, the same for four floats at a time. Only a large reciprocal makes
+ * subnormals count, which is seen once, not once an element.
+ */
+export function quantizeVectorFunction(
+  name: string,
+  product: DType,
+  quantMin: number,
+  quantMax: number,
+): string {
+  const parts = ["x", "y", "z", "w"];
+  const roundedProduct = product === float32
+    ? "p"
+    : `vec4<f32>(${parts.map((part) => rounded(product, `p.${part}`)).join(", ")})`;
+  const one = `${name}_one`;
+  return quantizeFunction(product, quantMin, quantMax).replace("fn quantize(", `fn ${one}(`) +
+    /* wgsl */ `
+fn ${name}(x: vec4<f32>, inverse: f32, zero_point: f32) -> vec4<i32> {
+  if (inverse > 0x1p22f) {
+    return vec4<i32>(${parts.map((part) => `${one}(x.${part}, inverse, zero_point)`).join(", ")});
+  }
+  let p = x * inverse;
+  let q = ${roundedProduct};
+  let is_nan = (bitcast<vec4<u32>>(q) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u);
+  let steps = round(select(q, vec4<f32>(), is_nan)) + zero_point;
+  return vec4<i32>(clamp(steps, vec4<f32>(${literal(quantMin)}), vec4<f32>(${literal(quantMax)})));
+}
+`;
+}
+
 /** `clamp(round(x · inverse) + zeroPoint, quantMin, quantMax)`. */
 export function quantizeKernel(
   x: DType,

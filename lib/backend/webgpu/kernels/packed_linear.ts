@@ -1,0 +1,187 @@
+/** The product of bytes: exact sums, zero points taken out, scales and bias, and what follows. */
+import type { DType } from "../../../tensor/dtype.ts";
+import type { Kernel } from "../runtime.ts";
+import { type ArrayBinding, loader, rounded } from "../wgsl.ts";
+import { type Epilogue, matmul, packedStep, type Step, sumOfBytes } from "./matmul.ts";
+import { quantizeFunction, quantizeVectorFunction } from "./quantize.ts";
+import { RELU } from "./relu.ts";
+import type { Tile } from "./tile.ts";
+
+/** Where a scale or a zero point of `w` stands: one for all, one a row, or one a group of each row. */
+export type ParamKind = "one" | "row" | "group";
+
+/** The place of a parameter of row `n`. */
+export function paramIndex(kind: ParamKind, n: string): string {
+  return kind === "one" ? "0u" : kind === "row" ? n : `${n} * params.groups + g`;
+}
+
+/** How floats become bytes: the range, and the dtype that the product with 1 / scale is rounded in. */
+export interface Quantization {
+  readonly productDtype: DType;
+  readonly quantMin: number;
+  readonly quantMax: number;
+  /** What is subtracted from the integers. */
+  readonly offset: number;
+}
+
+/** What distinguishes integer products from one another. */
+export interface PackedLinearSpec {
+  /** What was subtracted from the elements of `x` and of `w`. */
+  readonly xOffset: number;
+  readonly wOffset: number;
+  /** Whether `x` has a scale (and zero point) for every row, or one for all. */
+  readonly xPerRow: boolean;
+  /** How many scales (and zero points) `w` has. */
+  readonly wParams: ParamKind;
+  /** Whether there are zero points; where there are none they are 0. */
+  readonly xZeroPoint: boolean;
+  readonly wZeroPoint: boolean;
+  readonly bias: DType | undefined;
+  /** The dtype of the result, or that of the floats which are quantized for the next product. */
+  readonly output: DType;
+  /** Whether the sums of the rows of `x` are bound; if not, they are added up on the way. */
+  readonly xSums?: boolean;
+  /** Whether negative outputs become 0. */
+  readonly relu?: boolean;
+  /** Quantizes the result: it is stored as packed rows. Bindings: 1 / scale and zero point. */
+  readonly requantize?: Quantization;
+  /** Quantizes `x`, floats of this dtype, on the way. Bindings: 1 / scale and zero point. */
+  readonly quantize?: Quantization & { readonly dtype: DType };
+}
+
+/** An integer expression for a zero point as stored, or null where that is 0. */
+export function zeroPoint(
+  from: string,
+  given: boolean,
+  offset: number,
+  at: string,
+): string | null {
+  if (given) return `i32(${from}[${at}]) - (${offset})`;
+  return offset === 0 ? null : `i32(${-offset})`;
+}
+
+/** The bindings that an integer product reads besides `x` and `w`, in order. */
+export function packedArrays(
+  spec: PackedLinearSpec,
+  xSums: boolean,
+  wSums: boolean,
+): ArrayBinding[] {
+  const { xZeroPoint, wZeroPoint, bias, output, quantize, requantize } = spec;
+  const when = (used: boolean, name: string, type: string): ArrayBinding[] =>
+    used ? [[name, type]] : [];
+  return [
+    ...when(xSums, "x_sums", "i32"),
+    ...when(wSums, "w_sums", "i32"),
+    ...when(xZeroPoint, "x_zero_point", "f32"),
+    ...when(wZeroPoint, "w_zero_point", "f32"),
+    ...when(output.isFloat, "x_scale", "f32"),
+    ...when(output.isFloat, "w_scale", "f32"),
+    ...when(bias !== undefined, "bias", "u32"),
+    ...when(quantize !== undefined, "x_inverse", "f32"),
+    ...when(quantize !== undefined, "x_shift", "f32"),
+    ...when(requantize !== undefined, "y_inverse", "f32"),
+    ...when(requantize !== undefined, "y_zero_point", "f32"),
+  ];
+}
+
+/** A kernel, and which of the sums of its operands it binds. */
+export interface IntegerKernel {
+  readonly kernel: Kernel;
+  readonly xSums: boolean;
+  readonly wSums: boolean;
+}
+
+/** Loads sixteen floats of a row of `x` and quantizes them to a vector of bytes. */
+function quantizingStep(
+  { dtype, productDtype, quantMin, quantMax, offset }: NonNullable<PackedLinearSpec["quantize"]>,
+): { load: Step["load"]; functions: string } {
+  return {
+    load: (name, from, at) =>
+      from === "x" ? `let ${name} = load_bytes(${at});` : packedStep.load(name, from, at),
+    functions: loader("x", dtype) +
+      quantizeVectorFunction("quantize_x", productDtype, quantMin, quantMax) + /* wgsl */ `
+fn load_bytes(at: u32) -> vec4<u32> {
+  let row = at / params.steps * params.k;
+  let first = at % params.steps * 16u;
+  var bytes = vec4<u32>();
+  for (var word = 0u; word < 4u; word++) {
+    let k = first + word * 4u;
+    var floats = vec4<f32>();
+    for (var e = 0u; e < 4u; e++) { floats[e] = load_x(row + min(k + e, params.k - 1u)); }
+    let q = quantize_x(floats, x_inverse[0], x_shift[0]) - ${offset};
+    let inside = vec4<u32>(k, k + 1u, k + 2u, k + 3u) < vec4<u32>(params.k);
+    let low = select(vec4<u32>(), vec4<u32>(q) & vec4<u32>(255u), inside);
+    bytes[word] = low.x | (low.y << 8u) | (low.z << 16u) | (low.w << 24u);
+  }
+  return bytes;
+}
+`,
+  };
+}
+
+/** The product's kernel for bytes: exact sums, zero points taken out, scales and bias. */
+export function packedLinearKernel(spec: PackedLinearSpec, tile: Tile): IntegerKernel {
+  const { xOffset, wOffset, xPerRow, wParams, bias, output, relu, requantize, quantize } = spec;
+  const exact = !output.isFloat;
+  const zx = (at: string) => zeroPoint("x_zero_point", spec.xZeroPoint, xOffset, at);
+  const zw = (at: string) => zeroPoint("w_zero_point", spec.wZeroPoint, wOffset, at);
+  const xCorrected = zx("") !== null;
+  const wCorrected = zw("") !== null;
+  const bound = wCorrected && spec.xSums !== false && !quantize;
+  const quantizing = quantize && quantizingStep(quantize);
+  const step: Step = {
+    ...packedStep,
+    ...quantizing ? { element: "u32", weight: "vec4<u32>", load: quantizing.load } : {},
+    ...wCorrected && !bound ? { rowSum: sumOfBytes } : {},
+  };
+  const epilogue: Epilogue = {
+    arrays: packedArrays(spec, bound, xCorrected),
+    functions: (bias ? loader("bias", bias) : "") + (relu ? RELU : "") +
+      (quantizing?.functions ?? "") +
+      (requantize
+        ? quantizeFunction(requantize.productDtype, requantize.quantMin, requantize.quantMax)
+        : ""),
+    shared: (xPerRow ? "" : (xCorrected ? `let zx = ${zx("0u")};` : "") +
+      (exact ? "" : "let scale = x_scale[0];")) +
+      (requantize ? "let inverse = y_inverse[0]; let zero_point = y_zero_point[0];" : ""),
+    row: (i, m) => {
+      const corrected = xCorrected ? ` - i32(params.k) * zx_${i}` : "";
+      const sum = bound ? `x_sums[${m}]` : `row_sum_${i}`;
+      return (xCorrected ? `let zx_${i} = ${xPerRow ? zx(m) : "zx"};` : "") +
+        (wCorrected ? `let row_${i} = ${sum}${corrected};` : "") +
+        (exact ? "" : `let x_scale_${i} = ${xPerRow ? `x_scale[${m}]` : "scale"};`);
+    },
+    column: (j, n) => {
+      const param = paramIndex(wParams, n);
+      return (wCorrected ? `let zw_${j} = ${zw(param)};` : "") +
+        (xCorrected ? `let column_${j} = w_sums[${n}];` : "") +
+        (exact ? "" : `let w_scale_${j} = w_scale[${param}];`) +
+        (bias ? `let bias_${j} = load_bias(${n});` : "");
+    },
+    value: (sum, i, j) => {
+      const acc = `(${sum}${xCorrected ? ` - zx_${i} * column_${j}` : ""}${
+        wCorrected ? ` - zw_${j} * row_${i}` : ""
+      })`;
+      if (exact) return acc;
+      const y = `f32${acc} * (x_scale_${i} * w_scale_${j})${bias ? ` + bias_${j}` : ""}`;
+      if (!requantize) return relu ? `relu(${y})` : y;
+      const kept = rounded(output, y);
+      return `(quantize(${
+        relu ? `relu(${kept})` : kept
+      }, inverse, zero_point) - (${requantize.offset}))`;
+    },
+  };
+  const kernel = matmul({
+    key: `packed linear ${specKey(spec)}`,
+    step,
+    tile,
+    epilogue,
+    output: requantize ? "packed bytes" : output,
+  });
+  return { kernel, xSums: bound, wSums: xCorrected };
+}
+
+/** A text that differs where specs differ. */
+export function specKey(spec: PackedLinearSpec): string {
+  return JSON.stringify(spec, (_, value) => value?.itemSize ? value.name : value);
+}

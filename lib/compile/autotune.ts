@@ -1,0 +1,132 @@
+/**
+ * Choosing tiles by measuring them.
+ *
+ * @module
+ */
+import type { WebGpuBackend } from "../backend/webgpu/backend.ts";
+import { type Tile, tileName } from "../backend/webgpu/kernels/tile.ts";
+import type { PooledBuffer } from "../backend/webgpu/pool.ts";
+import type { RecordedDispatch, Recording } from "../backend/webgpu/recording.ts";
+import type { Runtime } from "../backend/webgpu/runtime.ts";
+import type { Module } from "../nn/module.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { AutotuneCache } from "./autotune_cache.ts";
+import { DeviceClock } from "./device_clock.ts";
+import type { Program } from "./program.ts";
+import { type Plan, WebGpuProgram } from "./webgpu.ts";
+
+/** Turns that each candidate gets. */
+const ROUNDS = 7;
+/** Milliseconds that a turn should take, so that what starts and ends it does not count. */
+const TURN_MS = 4;
+/** How much faster than the rule's tile another must be: less is noise. */
+const WORTHWHILE = 0.97;
+
+/** A model whose tiles are measured for each new shape of the inputs. */
+export class AutotunedProgram implements Program<Promise<Tensor>> {
+  private readonly program: WebGpuProgram;
+  private readonly tuned = new WeakMap<Plan, Promise<void>>();
+  private cache: AutotuneCache | undefined;
+  /** Ends when what was begun is done: two measurements at once would disturb each other. */
+  private queue: Promise<unknown> = Promise.resolve();
+
+  /** Measures nothing yet. */
+  constructor(model: Module, private readonly cacheFile?: string | URL | null) {
+    this.program = new WebGpuProgram(model);
+  }
+
+  /** The model's output; waits for the measurements of a new shape. */
+  async forward(...inputs: Tensor[]): Promise<Tensor> {
+    let plan = this.program.plan(inputs);
+    for (;;) {
+      let tuning = this.tuned.get(plan);
+      if (!tuning) this.tuned.set(plan, tuning = this.enqueue(plan, inputs));
+      await tuning;
+      // A weight may have been replaced meanwhile.
+      const now = this.program.plan(inputs);
+      if (now === plan) return this.program.run(plan, inputs);
+      plan = now;
+    }
+  }
+
+  private enqueue(plan: Plan, inputs: readonly Tensor[]): Promise<void> {
+    const backend = inputs[0].backend as WebGpuBackend;
+    this.cache ??= AutotuneCache.open(backend.description, this.cacheFile);
+    const { cache } = this;
+    const tuning = this.queue.then(() => autotune(backend.runtime, plan.recording, inputs, cache));
+    this.queue = tuning.catch(() => {});
+    return tuning;
+  }
+
+  /** Frees the recordings. */
+  dispose(): void {
+    this.program.dispose();
+  }
+}
+
+/** Measures what the cache does not know, and puts the fastest tiles in place. */
+async function autotune(
+  runtime: Runtime,
+  recording: Recording,
+  inputs: readonly Tensor[],
+  cache: AutotuneCache,
+): Promise<void> {
+  const products = recording.steps.filter((step): step is RecordedDispatch =>
+    "retile" in step && step.retile !== undefined
+  );
+  const unknown = products.filter(({ retile }) => {
+    const known = cache.get(retile!.key);
+    return !retile!.candidates.some((tile) => tileName(tile) === known);
+  });
+  if (unknown.length > 0) {
+    const buffers = inputs.map((x) => x.operand.buffer as PooledBuffer);
+    const y = runtime.buffers.acquire(recording.outputBytes, "autotune");
+    const clock = new DeviceClock(runtime);
+    try {
+      const measured = new Set<string>();
+      for (const step of unknown) {
+        const { key, candidates } = step.retile!;
+        if (measured.has(key)) continue;
+        measured.add(key);
+        const bound = recording.buffersOf(step, buffers, y);
+        const times = await time(clock, runtime, step, candidates, bound);
+        const best = times.indexOf(Math.min(...times));
+        const worth = times[best] < times[0] * WORTHWHILE;
+        cache.set(key, tileName(candidates[worth ? best : 0]));
+      }
+    } finally {
+      clock.dispose();
+      runtime.buffers.release(y);
+    }
+    cache.save();
+  }
+  recording.retile(({ key, candidates }) => {
+    const name = cache.get(key);
+    return candidates.find((tile) => tileName(tile) === name);
+  });
+}
+
+/** Milliseconds that each tile takes: the median of turns. */
+async function time(
+  clock: DeviceClock,
+  runtime: Runtime,
+  step: RecordedDispatch,
+  candidates: readonly Tile[],
+  buffers: readonly PooledBuffer[],
+): Promise<number[]> {
+  const runs = candidates.map((tile) => {
+    const { kernel, workgroups } = step.retile!.build(tile);
+    return () => runtime.dispatch(kernel, buffers, step.params, workgroups);
+  });
+  const repeats: number[] = [];
+  for (const run of runs) {
+    await clock.measure(run, 1); // compiles
+    const once = await clock.measure(run, 3);
+    repeats.push(Math.max(1, Math.min(200, Math.round(TURN_MS / once))));
+  }
+  const turns: number[][] = candidates.map(() => []);
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [i, run] of runs.entries()) turns[i].push(await clock.measure(run, repeats[i]));
+  }
+  return turns.map((times) => times.sort((a, b) => a - b)[ROUNDS >> 1]);
+}

@@ -1,0 +1,120 @@
+/**
+ * The file in which measured tiles are remembered.
+ *
+ * @module
+ */
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const FORMAT = "staticquant autotune";
+const VERSION = 1;
+
+/** What the file holds. */
+interface Contents {
+  readonly format: typeof FORMAT;
+  readonly version: typeof VERSION;
+  /** The adapter that was measured. */
+  readonly adapter: string;
+  /** The fastest tile of each product. */
+  readonly tiles: Record<string, string>;
+}
+
+/** Where winners are kept unless a file is named: a folder of the program's own. */
+function defaultPath(adapter: string): string {
+  const name = adapter.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
+  return join(".cache", "staticquant", `autotune-${name || "unknown"}.json`);
+}
+
+/** Whether a path may be read and written without asking. */
+function granted(path: string): boolean {
+  return (["read", "write"] as const).every((name) =>
+    Deno.permissions.querySync({ name, path }).state === "granted"
+  );
+}
+
+function parse(text: string): Contents {
+  const contents: Contents = JSON.parse(text);
+  if (contents?.format !== FORMAT) throw new Error(`it is no cache of measured tiles`);
+  if (contents.version !== VERSION) throw new Error(`its version is not ${VERSION}`);
+  const { adapter, tiles } = contents;
+  const texts = tiles && typeof tiles === "object" ? Object.values(tiles) : [undefined];
+  if (typeof adapter !== "string" || texts.some((tile) => typeof tile !== "string")) {
+    throw new Error(`it is damaged`);
+  }
+  return contents;
+}
+
+/** Winners by product, for one adapter. */
+export class AutotuneCache {
+  private constructor(
+    private readonly adapter: string,
+    private readonly path: string | undefined,
+    private readonly tiles: Map<string, string>,
+    /** Whether a failure to write is to be told. */
+    private readonly asked: boolean,
+  ) {}
+
+  /**
+   * Reads the file. One that is damaged or of another adapter is told of, ignored and left alone.
+   *
+   * @param adapter as the backend names it.
+   * @param file by default one of the adapter's own in `.cache/staticquant`, if that may be read and
+   * written; null for none.
+   */
+  static open(adapter: string, file?: string | URL | null): AutotuneCache {
+    const asked = file !== undefined;
+    const named = file instanceof URL ? fileURLToPath(file) : file;
+    const path = asked ? named ?? undefined : defaultPath(adapter);
+    const none = () => new AutotuneCache(adapter, undefined, new Map(), asked);
+    if (path === undefined || (!asked && !granted(path))) return none();
+    try {
+      const contents = parse(Deno.readTextFileSync(path));
+      if (contents.adapter !== adapter) {
+        throw new Error(`it was measured on "${contents.adapter}", this is "${adapter}"`);
+      }
+      return new AutotuneCache(adapter, path, new Map(Object.entries(contents.tiles)), asked);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) {
+        return new AutotuneCache(adapter, path, new Map(), asked);
+      }
+      const reason = error instanceof Error ? error.message : String(error);
+      console.warn(
+        `compile: the autotune cache ${path} is ignored: ${reason}. Delete it, or name another with ` +
+          `{ cacheFile }`,
+      );
+      return none();
+    }
+  }
+
+  /** The name of the tile that was fastest. */
+  get(product: string): string | undefined {
+    return this.tiles.get(product);
+  }
+
+  /** Remembers a winner. */
+  set(product: string, tile: string): void {
+    this.tiles.set(product, tile);
+  }
+
+  /** Writes the file, whole or not at all. */
+  save(): void {
+    const { path, adapter } = this;
+    if (path === undefined) return;
+    const tiles = Object.fromEntries([...this.tiles].sort(([a], [b]) => a < b ? -1 : 1));
+    const contents: Contents = { format: FORMAT, version: VERSION, adapter, tiles };
+    const temporary = `${path}.${crypto.randomUUID()}.tmp`;
+    try {
+      if (!this.asked) Deno.mkdirSync(dirname(path), { recursive: true });
+      Deno.writeTextFileSync(temporary, JSON.stringify(contents, null, 2) + "\n");
+      Deno.renameSync(temporary, path);
+    } catch (error) {
+      try {
+        Deno.removeSync(temporary);
+      } catch {
+        // It was never made.
+      }
+      const reason = error instanceof Error ? error.message : String(error);
+      if (this.asked) console.warn(`compile: the autotune cache ${path} was not saved: ${reason}`);
+    }
+  }
+}
