@@ -200,7 +200,84 @@ export {
 export { loadSafetensors, saveSafetensors } from "./lib/formats/state_file.ts";
 export { loadQuantizedModel_, saveQuantizedModel } from "./lib/formats/quantized_model.ts";
 export { SafetensorsError } from "./lib/formats/safetensors.ts";
-export { exportOnnx, type ExportOnnxOptions } from "./lib/onnx/export.ts";
+export { exportOnnx, type ExportOnnxOptions } from "./lib/onnx/export/export.ts";
+export {
+  loadOnnx,
+  type LoadOnnxOptions,
+  saveOnnx,
+  type SaveOnnxOptions,
+} from "./lib/onnx/file/model_file.ts";
+export { OnnxModel } from "./lib/onnx/file/model.ts";
+export { type AttributeValue, type NodeParts, OnnxMessages } from "./lib/onnx/file/messages.ts";
+export type {
+  AttributeProto,
+  GraphProto,
+  ModelProto,
+  NodeProto,
+  OperatorSetIdProto,
+  TensorProto,
+  ValueInfoProto,
+} from "./lib/onnx/file/proto.ts";
+export { OnnxError } from "./lib/onnx/file/onnx_error.ts";
+export type { OnnxDataType } from "./lib/onnx/file/data_type.ts";
+export {
+  encodeTensor,
+  readTensor,
+  type TensorArray,
+  type TensorData,
+  type TensorElements,
+} from "./lib/onnx/file/tensor_data.ts";
+export { GraphView, type Use, type ValueType } from "./lib/onnx/graph/graph_view.ts";
+export {
+  type OnnxElements,
+  type OnnxFeed,
+  type OnnxFeeds,
+  type OnnxOutput,
+  OnnxRuntime,
+  type OnnxRuntimeOptions,
+  type OnnxValueInfo,
+} from "./lib/onnx/run/runtime.ts";
+export {
+  type AddSamplesOptions,
+  calibrateOnnx,
+  type CalibrateOnnxOptions,
+  type CalibrationMethod,
+  type CalibrationOptions,
+  type CalibrationProgress,
+  type NodeSelection,
+  OnnxCalibration,
+  type OnnxSamples,
+  type OnnxSource,
+  type TensorRange,
+} from "./lib/onnx/calibrate.ts";
+export {
+  type QuantizedActivation,
+  type QuantizedNode,
+  quantizeStatic,
+  type QuantizeStaticOptions,
+  type QuantizeStaticResult,
+  type TensorOverride,
+} from "./lib/onnx/quantize_static.ts";
+export type { QuantParams, QuantType } from "./lib/onnx/qdq/params.ts";
+export { upgradeOpset } from "./lib/onnx/upgrade/upgrade_opset.ts";
+export { prepareOnnx, type PrepareOnnxOptions } from "./lib/onnx/prepare/prepare.ts";
+export {
+  compareOnnx,
+  type CompareOnnxOptions,
+  OnnxComparison,
+  type OnnxModelCost,
+  type OnnxOutputComparison,
+  type OnnxTensorComparison,
+} from "./lib/onnx/accuracy/compare_onnx.ts";
+export { NodeRanking, rankNodes } from "./lib/onnx/accuracy/rank_nodes.ts";
+export {
+  autoQuantize,
+  type AutoQuantizeOptions,
+  AutoQuantizeResult,
+  type AutoQuantizeStep,
+} from "./lib/onnx/accuracy/auto_quantize.ts";
+export type { NodeSensitivity, VariantOptions } from "./lib/onnx/accuracy/variants.ts";
+export type { RepeatedSamples } from "./lib/onnx/accuracy/output_judge.ts";
 export {
   compile,
   type CompileBackend,

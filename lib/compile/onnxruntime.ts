@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { CpuBackend } from "../backend/cpu/backend.ts";
 import type { Module } from "../nn/module.ts";
-import { encodeModel } from "../onnx/encode.ts";
-import { graphOf } from "../onnx/export.ts";
-import { OnnxSession } from "../onnx/session.ts";
-import { trace } from "../onnx/trace.ts";
+import { encodeModel } from "../onnx/export/encode.ts";
+import { graphOf } from "../onnx/export/export.ts";
+import { OnnxSession } from "../onnx/run/session.ts";
+import { trace } from "../onnx/export/trace.ts";
 import { float32 } from "../tensor/dtype.ts";
 import { numelOf } from "../tensor/shape.ts";
 import { Tensor, zeros } from "../tensor/tensor.ts";
@@ -46,7 +47,6 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor>> {
   private fields: unknown[] = [];
   /** Ends when all that was asked for so far is done: sessions run one call at a time. */
   private queue: Promise<unknown> = Promise.resolve();
-  private scratch = new Float32Array(0);
   private disposed = false;
 
   /** Compiles nothing yet. */
@@ -139,24 +139,24 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor>> {
     const [{ shape: [rows], backend, dtype }] = inputs;
     const shape = outputShape.length < 2 ? outputShape : [rows, ...outputShape.slice(1)];
     const length = numelOf(shape);
-    // Kept from call to call: the backend copies what it is given.
-    if (this.scratch.length < length) this.scratch = new Float32Array(length);
-    const data = this.scratch.subarray(0, length);
+    const data = new Float32Array(length);
     if (length > 0) {
       const feeds = inputs.map(({ shape }, i) => [inputNames[i], { data: hosts[i], shape }]);
       await session.run(Object.fromEntries(feeds), { name: outputName, data, shape });
     }
-    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    const y = new Tensor(backend, backend.upload(bytes), shape, float32);
+    const bytes = new Uint8Array(data.buffer);
+    const buffer = backend instanceof CpuBackend ? backend.adopt(bytes) : backend.upload(bytes);
+    const y = new Tensor(backend, buffer, shape, float32);
     if (dtype === float32) return y;
     using wide = y;
     return wide.to(dtype);
   }
 }
 
-/** The numbers of a float tensor; for float32 in one copy. */
+/** The numbers of a float tensor; those of a float32 one in the host's memory are not copied. */
 async function hostValues(x: Tensor): Promise<Float32Array> {
   if (x.dtype !== float32) return await x.data() as Float32Array;
-  const bytes = await x.bytes();
-  return new Float32Array(bytes.buffer, bytes.byteOffset, x.numel);
+  const { backend, operand: { buffer } } = x;
+  const bytes = backend instanceof CpuBackend ? backend.view(buffer) : await x.bytes();
+  return new Float32Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, x.numel);
 }

@@ -1,11 +1,12 @@
 /**
- * Teaches tensors, modules, observers and quantized tensors to show themselves in notebooks and on
+ * Teaches tensors, modules, observers, quantized tensors and ONNX models to show themselves in notebooks and on
  * the console. Imported for that effect; the classes themselves know nothing of it.
  *
  * @module
  */
 import { OptimizedModule } from "../compile/compile.ts";
 import { Module } from "../nn/module.ts";
+import { OnnxModel } from "../onnx/file/model.ts";
 import { LinearActivationQuantizedTensor } from "../quantization/linear_activation_quantized_tensor.ts";
 import { AffineQuantizedObserverBase } from "../quantization/observers/observer.ts";
 import { QuantizedLinear } from "../quantization/quantized_linear.ts";
@@ -14,6 +15,7 @@ import { Tensor } from "../tensor/tensor.ts";
 import { CUSTOM_INSPECT, type DisplayBundle, JUPYTER_DISPLAY } from "./bundle.ts";
 import { displayModule, displayOptimizedModule } from "./describe_module.ts";
 import { displayObserver, inspectObserver } from "./describe_observer.ts";
+import { displayOnnxModel, inspectOnnxModel } from "./describe_onnx_model.ts";
 import { displayQuantizedLinear, inspectQuantizedLinear } from "./describe_quantized_linear.ts";
 import { displayActivationQuantized, displayQuantizedTensor } from "./describe_quantized_tensor.ts";
 import { displayTensor } from "./describe_tensor.ts";
@@ -45,3 +47,4 @@ register(AffineQuantizedTensor, displayQuantizedTensor);
 register(LinearActivationQuantizedTensor, displayActivationQuantized);
 register(AffineQuantizedObserverBase, displayObserver, inspectObserver);
 register(QuantizedLinear, displayQuantizedLinear, inspectQuantizedLinear);
+register(OnnxModel, displayOnnxModel, inspectOnnxModel);

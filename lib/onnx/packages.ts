@@ -1,5 +1,5 @@
 /**
- * The packages that ONNX needs, loaded when first used. Their specifiers are kept from the module
+ * The packages that ONNX and samples need, loaded when first used. Their specifiers are kept from the module
  * graph on purpose: a literal `import("npm:…")` would make Deno fetch them for every program that
  * imports this library, and onnxruntime-node is more than 100 MB to download.
  *
@@ -16,6 +16,7 @@ export const PACKAGES = {
   protobuf: "npm:@bufbuild/protobuf@2.17.0",
   onnxBuf: "npm:onnx-buf@1.20.0-1",
   onnxruntime: "npm:onnxruntime-node@1.30.0",
+  sharp: "npm:sharp@0.35.5",
 } as const;
 
 /**

@@ -26,7 +26,7 @@ import {
   type WeightOnlyLinearArgs,
 } from "../backend.ts";
 import { blockOf, collapseBlocks, countBlocks } from "../blocks.ts";
-import { countValue, regrid } from "../histogram_state.ts";
+import { countValue, countValues, regrid } from "../histogram_state.ts";
 import { floatKey, keyFloat, NO_BAD_BATCH } from "../minmax_state.ts";
 
 class CpuBuffer implements DeviceBuffer {
@@ -56,6 +56,16 @@ export class CpuBackend implements Backend {
 
   upload(bytes: Uint8Array): DeviceBuffer {
     return this.hold(bytes.slice());
+  }
+
+  /** Takes bytes over as they are; whoever gave them leaves them alone while the buffer is used. */
+  adopt(bytes: Uint8Array): DeviceBuffer {
+    return this.hold(bytes);
+  }
+
+  /** The bytes themselves, to be read only. They stay as they are when the buffer is released. */
+  view(buffer: DeviceBuffer): Uint8Array {
+    return bytesOf(buffer);
   }
 
   read(buffer: DeviceBuffer): Promise<Uint8Array> {
@@ -147,6 +157,7 @@ export class CpuBackend implements Backend {
     const dims = collapseBlocks(x.shape, blockSize);
     const blocks = countBlocks(dims);
     const words = new Uint32Array(bytesOf(state).buffer);
+    if (blocks === 1 && x.dtype === float32) return widenRange(words, bitsOf(x), batch);
     valuesOf(x).forEach((v, i) => {
       if (!Number.isFinite(v)) words[2 * blocks] = Math.min(words[2 * blocks], batch);
       const block = blockOf(i, dims);
@@ -179,6 +190,10 @@ export class CpuBackend implements Backend {
     const words = new Uint32Array(bytesOf(state).buffer);
     if (words[2 * blocks] !== NO_BAD_BATCH) return; // nothing sensible can be counted
     for (let block = 0; block < blocks; block++) regrid(words, blocks, block);
+    if (blocks === 1 && x.dtype === float32) {
+      const { buffer, byteOffset, length } = bitsOf(x);
+      return countValues(words, new Float32Array(buffer, byteOffset, length));
+    }
     valuesOf(x).forEach((v, i) => countValue(words, blocks, blockOf(i, dims), v));
   }
 
@@ -329,6 +344,35 @@ export class CpuBackend implements Backend {
     return this.hold(encode(y, x.dtype));
   }
 }
+
+/** The bits of float32 numbers. */
+function bitsOf({ buffer }: Operand): Int32Array {
+  const bytes = bytesOf(buffer);
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  return new Int32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
+}
+
+/** Widens the one range of a min-max state by float32 numbers, given by their bits. */
+function widenRange(words: Uint32Array, bits: Int32Array, batch: number): void {
+  // As signed integers that order as the numbers do; keys are the same with the sign bit flipped.
+  let low = words[0] ^ SIGN;
+  let high = words[1] ^ SIGN;
+  let bad = false;
+  for (let i = 0; i < bits.length; i++) {
+    const b = bits[i];
+    const ordered = b ^ ((b >> 31) >>> 1);
+    if (ordered < low) low = ordered;
+    if (ordered > high) high = ordered;
+    if ((b & EXPONENT) === EXPONENT) bad = true;
+  }
+  words[0] = low ^ SIGN;
+  words[1] = high ^ SIGN;
+  if (bad) words[2] = Math.min(words[2], batch);
+}
+
+const SIGN = 0x80000000;
+/** The exponent bits of a float32, which are all set in NaNs and infinities. */
+const EXPONENT = 0x7f800000;
 
 /** The byte of a row that nibble `i` lies in, and where in that byte. */
 const nibbleByte = (i: number) => Math.floor(i / 8) * 4 + i % 4;

@@ -1,0 +1,115 @@
+/**
+ * Pictures for the OCR models, in files that Python reads as well.
+ *
+ * @module
+ */
+import { LINE_HEIGHT, type OcrLine, ocrLines } from "../examples/ocr_lines.ts";
+
+/** What is to be quantized, and how. */
+export interface QuantizeJob {
+  readonly model: string;
+  readonly output: string;
+  /** A path without its ending. */
+  readonly samples: string;
+  readonly count: number;
+  readonly method: "minmax" | "percentile";
+  readonly percentile: number;
+  readonly perChannel: boolean;
+  /** Whether the model is prepared by the quantizer's own means first. */
+  readonly preprocess: boolean;
+}
+
+/** A sample of a model with one input. */
+export interface Sample {
+  readonly data: Float32Array<ArrayBuffer>;
+  readonly dims: readonly number[];
+}
+
+/** The width of lines, and the sides of pages. */
+const SIDE = 320;
+/** Lines on a page. */
+const LINES = 5;
+/** What the detection network's input is centered on and divided by. */
+const MEAN = [0.485, 0.456, 0.406];
+const STD = [0.229, 0.224, 0.225];
+
+/** The gray of a line at a place, of its ground beyond its end. */
+const grayAt = ({ width, pixels }: OcrLine, x: number, y: number) =>
+  pixels[y * width + Math.min(x, width - 1)];
+
+/** Three channels of gray from 0 to 1, each centered and scaled. */
+function normalized(gray: Float32Array, height: number, mean: number[], std: number[]): Sample {
+  const data = new Float32Array(3 * gray.length);
+  for (let c = 0; c < 3; c++) {
+    gray.forEach((value, i) => data[c * gray.length + i] = (value - mean[c]) / std[c]);
+  }
+  return { data, dims: [1, 3, height, SIDE] };
+}
+
+/** A line as the recognition network takes it, cut or filled to one width. */
+function lineSample([line]: readonly OcrLine[]): Sample {
+  const gray = Float32Array.from(
+    { length: LINE_HEIGHT * SIDE },
+    (_, i) => grayAt(line, i % SIDE, Math.floor(i / SIDE)) / 255,
+  );
+  return normalized(gray, LINE_HEIGHT, [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]);
+}
+
+/** A page of lines as the detection network takes it. */
+function pageSample(lines: readonly OcrLine[]): Sample {
+  const pitch = SIDE / lines.length;
+  const gray = new Float32Array(SIDE * SIDE);
+  for (let y = 0; y < SIDE; y++) {
+    const line = lines[Math.floor(y / pitch)];
+    const within = Math.min(Math.floor(y % pitch), LINE_HEIGHT - 1);
+    for (let x = 0; x < SIDE; x++) gray[y * SIDE + x] = grayAt(line, x, within) / 255;
+  }
+  return normalized(gray, SIDE, MEAN, STD);
+}
+
+/** The networks, and what they are shown. */
+export const KINDS = {
+  recognition: { lines: 1, sample: lineSample },
+  detection: { lines: LINES, sample: pageSample },
+} as const;
+
+/** Writes samples drawn from a seed: `PATH.json` says shapes and offsets, `PATH.bin` holds the numbers. */
+export async function writeSamples(
+  kind: keyof typeof KINDS,
+  path: string,
+  seed: number,
+  count: number,
+): Promise<void> {
+  const { lines: each, sample } = KINDS[kind];
+  const lines = await ocrLines(seed, count * each);
+  const samples: { dims: readonly number[]; offset: number }[] = [];
+  using file = await Deno.open(`${path}.bin`, { write: true, create: true, truncate: true });
+  const writer = file.writable.getWriter();
+  let offset = 0;
+  for (let i = 0; i < count; i++) {
+    const { data, dims } = sample(lines.slice(i * each, (i + 1) * each));
+    await writer.write(new Uint8Array(data.buffer));
+    samples.push({ dims, offset });
+    offset += data.byteLength;
+  }
+  await Deno.writeTextFile(`${path}.json`, JSON.stringify({ input: "x", samples }));
+}
+
+/** Reads samples one at a time. */
+export async function* readSamples(path: string, count: number): AsyncGenerator<{ x: Sample }> {
+  const { samples } = JSON.parse(await Deno.readTextFile(`${path}.json`));
+  const file = await Deno.open(`${path}.bin`);
+  try {
+    for (const { dims, offset } of samples.slice(0, count)) {
+      const data = new Float32Array(dims.reduce((a: number, b: number) => a * b, 1));
+      const bytes = new Uint8Array(data.buffer);
+      await file.seek(offset, Deno.SeekMode.Start);
+      for (let at = 0; at < bytes.length;) {
+        at += await file.read(bytes.subarray(at)) ?? bytes.length;
+      }
+      yield { x: { data, dims } };
+    }
+  } finally {
+    file.close();
+  }
+}

@@ -1,0 +1,83 @@
+"""Python's onnxruntime.quantization on one model, in a process of its own.
+
+Takes one JSON object as its argument: model and output (paths), samples (a path without its ending: `.json` says
+shapes and offsets, `.bin` holds the numbers), count, method, percentile, perChannel, preprocess. Prints what it took.
+"""
+
+import json
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnxruntime import quantization
+from onnxruntime.quantization import shape_inference
+
+METHODS = {
+    "minmax": quantization.CalibrationMethod.MinMax,
+    "percentile": quantization.CalibrationMethod.Percentile,
+    "entropy": quantization.CalibrationMethod.Entropy,
+}
+
+
+class Samples(quantization.CalibrationDataReader):
+    """One sample at a time, read when it is asked for."""
+
+    def __init__(self, path, count):
+        index = json.loads(Path(path + ".json").read_text())
+        self.name = index["input"]
+        self.samples = iter(index["samples"][:count])
+        self.file = path + ".bin"
+
+    def get_next(self):
+        sample = next(self.samples, None)
+        if sample is None:
+            return None
+        count = int(np.prod(sample["dims"]))
+        data = np.fromfile(self.file, "<f4", count, offset=sample["offset"])
+        return {self.name: data.reshape(sample["dims"])}
+
+
+def main():
+    job = json.loads(sys.argv[1])
+    start = time.perf_counter()
+    model = job["model"]
+    with tempfile.TemporaryDirectory() as folder:
+        if job["preprocess"]:
+            prepared = str(Path(folder) / "prepared.onnx")
+            try:
+                shape_inference.quant_pre_process(model, prepared)
+            except Exception as error:  # it raises no narrower one
+                print(f"{error}; without symbolic shapes then", file=sys.stderr)
+                shape_inference.quant_pre_process(model, prepared, skip_symbolic_shape=True)
+            model = prepared
+        extra = {}
+        if job["method"] == "percentile":
+            extra["CalibPercentile"] = job["percentile"]
+        quantization.quantize_static(
+            model,
+            job["output"],
+            Samples(job["samples"], job["count"]),
+            quant_format=quantization.QuantFormat.QDQ,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+            per_channel=job["perChannel"],
+            calibrate_method=METHODS[job["method"]],
+            extra_options=extra,
+        )
+    print(
+        json.dumps(
+            {
+                "seconds": time.perf_counter() - start,
+                "peakBytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                "version": f"onnxruntime {onnxruntime.__version__}, onnx {onnx.__version__}",
+            }
+        )
+    )
+
+
+main()

@@ -1,0 +1,56 @@
+/**
+ * Calibration that can be stopped and resumed.
+ *
+ * @module
+ */
+import { readSamples } from "../data/read_samples.ts";
+import { OnnxCalibration } from "../onnx/calibrate.ts";
+import type { OnnxModel } from "../onnx/file/model.ts";
+import type { Console } from "./console.ts";
+import { readOptions } from "./data_options.ts";
+import { modelInputs } from "./model_inputs.ts";
+import { readIfThere, writeWhole } from "./output_file.ts";
+import type { ProgressBar } from "./progress_bar.ts";
+import { METHODS, type QuantizeOptions } from "./quantize_command.ts";
+
+/**
+ * Calibrates a model on the samples of `--data`. With `--state`, goes on where the file there ends, and
+ * writes it anew at the end, and when stopped.
+ *
+ * @returns the calibration.
+ */
+export async function calibrate(
+  model: OnnxModel,
+  options: QuantizeOptions,
+  console: Console,
+  bar: ProgressBar,
+): Promise<OnnxCalibration> {
+  const { state, method, percentile } = options;
+  const { signal } = console;
+  const saved = state === undefined ? undefined : await readIfThere(state);
+  const calibration = await OnnxCalibration.open(model, {
+    calibrationMethod: METHODS[method],
+    percentile,
+    opTypesToQuantize: options.opTypes,
+  });
+  if (saved) await calibration.load(saved);
+  const before = calibration.samples;
+  let total = options.samples;
+  const samples = readSamples(options.data, modelInputs(model), {
+    ...readOptions(options),
+    onTotal: (samples) => total = samples,
+  });
+  try {
+    await calibration.add(samples, {
+      signal,
+      skip: before,
+      onProgress: ({ samples }) => bar.update("calibrating", samples, total),
+    });
+  } finally {
+    if (state !== undefined && calibration.samples > before) {
+      await writeWhole(state, await calibration.save());
+    }
+  }
+  bar.clear();
+  return calibration;
+}

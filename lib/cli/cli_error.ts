@@ -1,0 +1,48 @@
+/**
+ * Errors that the command line ends with.
+ *
+ * @module
+ */
+import { EXIT } from "./exit_code.ts";
+
+/** Ends the command with a message and an exit code. */
+export class CliError extends Error {
+  /** The class's name, as it stands in printed errors. */
+  override readonly name: string = "CliError";
+
+  /** An error with the exit code that belongs to it. */
+  constructor(readonly exitCode: number, message: string) {
+    super(message);
+  }
+}
+
+/** @throws {CliError} for a command that is not understood. */
+export function usage(message: string): never {
+  throw new CliError(EXIT.usage, message);
+}
+
+/** An error as a line or two without a stack. */
+export function plainMessage(error: unknown): string {
+  const lines = sentence(error).split("\n").filter((line) => line.trim());
+  return lines.slice(0, 2).join("\n");
+}
+
+function sentence(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { name, message } = error;
+  const system = /^(.*?) \(os error \d+\)(?:[,:] (?:\w+ )?'?(.*?)'?)?$/s.exec(message);
+  if (name === "NotCapable") {
+    const [what] = message.split(", run again");
+    const flag = /--allow-\w+/.exec(message)?.[0] ?? "--allow-read";
+    return `${what}; run with ${flag} for it (--help lists what each command needs)`;
+  }
+  if (system) return system[2] ? `${system[2]}: ${system[1]}` : system[1];
+  if (BUGS.includes(error.constructor)) {
+    return `internal error: ${message}; please report it with what --debug prints`;
+  }
+  // Which function noticed is nothing to a user of the command line.
+  return message.replace(/^[a-z]+(?:[A-Z][a-z]*)+: /, "") || name;
+}
+
+/** What a mistake of this program looks like. */
+const BUGS: readonly unknown[] = [ReferenceError, SyntaxError];

@@ -1,0 +1,114 @@
+/**
+ * What `compare` does.
+ *
+ * @module
+ */
+import { readSamples } from "../data/read_samples.ts";
+import { formatBytes } from "../display/format.ts";
+import { Table } from "../display/table.ts";
+import { compareOnnx, median, type OnnxModelCost } from "../onnx/accuracy/compare_onnx.ts";
+import { loadOnnx } from "../onnx/file/model_file.ts";
+import { decibels, percent } from "../quantization/analysis/report.ts";
+import type { CompareOptions } from "./compare_command.ts";
+import type { Comparison } from "./comparison.ts";
+import type { Console } from "./console.ts";
+import { readOptions } from "./data_options.ts";
+import { EXIT } from "./exit_code.ts";
+import { htmlReport } from "./html_report.ts";
+import { modelInputs } from "./model_inputs.ts";
+import { checkTarget, writeWhole } from "./output_file.ts";
+import { ProgressBar } from "./progress_bar.ts";
+import { formatMs } from "./report_figures.ts";
+
+/** How many of the noisiest tensors are printed. */
+const NOISIEST = 8;
+
+/**
+ * Compares two models.
+ *
+ * @returns the exit code.
+ */
+export async function compare(
+  floatPath: string,
+  quantizedPath: string,
+  options: CompareOptions,
+  console: Console,
+): Promise<number> {
+  const { report, force, json, targetSqnr } = options;
+  if (report) await checkTarget(report, force);
+  const comparison = await measure(floatPath, quantizedPath, options, console);
+  if (report) await writeWhole(report, await htmlReport(comparison));
+  console.out(json ? `${asJson(comparison)}\n` : `${summary(comparison)}\n`);
+  const missed = targetSqnr !== undefined &&
+    !(comparison.result.sqnr >= targetSqnr);
+  if (missed) console.err(`the target of ${decibels(targetSqnr)} is missed\n`);
+  return missed ? EXIT.targetMissed : EXIT.ok;
+}
+
+async function measure(
+  float: string,
+  quantized: string,
+  options: CompareOptions,
+  console: Console,
+): Promise<Comparison> {
+  const models = [await loadOnnx(float), await loadOnnx(quantized)];
+  using bar = new ProgressBar(console);
+  let total: number | undefined = options.samples;
+  const samples = readSamples(options.data, modelInputs(models[0]), {
+    ...readOptions(options),
+    onTotal: (samples) => total = samples,
+  });
+  const result = await compareOnnx(models[0], models[1], samples, {
+    signal: console.signal,
+    onProgress: ({ done }) => bar.update("comparing", done, total),
+  });
+  return { float, quantized, data: options.data, result };
+}
+
+function summary({ result }: Comparison): string {
+  const { float, quantized, outputs, tensors, samples } = result;
+  const before = median(float.latency);
+  const row = (model: string, { bytes, latency }: OnnxModelCost) => ({
+    model,
+    size: formatBytes(bytes),
+    share: percent(bytes / float.bytes),
+    "ms a sample": formatMs(median(latency)),
+    time: percent(median(latency) / before),
+  });
+  const costs = new Table([row("float", float), row("quantized", quantized)]);
+  const results = new Table(
+    outputs.map(({ name, sqnr, top1, sqnrPerSample }) => ({
+      output: name,
+      SQNR: decibels(sqnr),
+      "worst sample": decibels(Math.min(...sqnrPerSample)),
+      "top-1 agreement": top1 === null ? "" : percent(top1),
+    })),
+    { note: `over ${samples} ${samples === 1 ? "sample" : "samples"}` },
+  );
+  const noisiest = [...tensors].sort((a, b) => a.sqnr - b.sqnr).slice(0, NOISIEST);
+  const inner = noisiest.length === 0 ? [] : [
+    new Table(
+      noisiest.map(({ name, opType, quantized, sqnr }) => ({
+        "noisiest tensors": name,
+        "made by": opType,
+        "kept as": quantized ? "integers" : "float",
+        SQNR: decibels(sqnr),
+      })),
+      { note: tensors.length > NOISIEST ? `of ${tensors.length}; --json lists all` : undefined },
+    ),
+  ];
+  return [costs, results, ...inner].join("\n\n");
+}
+
+/** JSON knows no infinities: they become null. */
+function asJson({ result, ...files }: Comparison): string {
+  const { samples, sqnr, outputs, tensors } = result;
+  const cost = ({ bytes, latency }: OnnxModelCost) => ({
+    bytes,
+    medianMs: median(latency),
+  });
+  const { data } = files;
+  const float = { file: files.float, ...cost(result.float) };
+  const quantized = { file: files.quantized, ...cost(result.quantized) };
+  return JSON.stringify({ float, quantized, data, samples, sqnr, outputs, tensors }, null, 2);
+}

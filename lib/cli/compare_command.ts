@@ -1,0 +1,42 @@
+/**
+ * The command `compare`.
+ *
+ * @module
+ */
+import type { Command } from "commander";
+import type { Console } from "./console.ts";
+import { addDataOptions, type DataOptions } from "./data_options.ts";
+import { COMPARE_HELP } from "./help.ts";
+import { parseNumber } from "./parse.ts";
+
+/** The options as commander gives them. */
+export interface CompareOptions extends DataOptions {
+  report?: string;
+  force?: boolean;
+  json?: boolean;
+  targetSqnr?: number;
+}
+
+/** Adds the command; `exit` is told if the target is missed. */
+export function addCompareCommand(
+  program: Command,
+  console: Console,
+  exit: (code: number) => void,
+): void {
+  const command = program.command("compare")
+    .summary("say what quantizing cost: accuracy, size, time")
+    .description("Runs a float model and the one quantized from it on the same samples.")
+    .argument("<float>", "the float ONNX file")
+    .argument("<quantized>", "the quantized ONNX file")
+    .option("--report <path>", "write an HTML page with plots")
+    .option("--force", "replace --report if it exists")
+    .option("--json", "print JSON")
+    .option("--target-sqnr <dB>", "end with exit code 3 if an output is below", parseNumber);
+  addDataOptions(command, "samples to run");
+  command
+    .addHelpText("after", COMPARE_HELP)
+    .action(async (float: string, quantized: string, options: CompareOptions) => {
+      const { compare } = await import("./compare.ts");
+      exit(await compare(float, quantized, options, console));
+    });
+}

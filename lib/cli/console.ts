@@ -1,0 +1,49 @@
+/**
+ * Where the command line writes: results to standard output, everything else to standard error.
+ *
+ * @module
+ */
+
+/** What a command talks to. */
+export interface Console {
+  /** Writes results, as they are. */
+  out(text: string): void;
+  /** Writes to the person at the terminal. */
+  err(text: string): void;
+  /** Whether a person watches what `err` writes. */
+  readonly interactive: boolean;
+  /** Columns of the terminal. */
+  readonly columns: number;
+  /** Aborted when the command is to stop. */
+  readonly signal: AbortSignal;
+}
+
+const encoder = new TextEncoder();
+
+/** Writes all of a text; a reader that has left is no error. */
+function write(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  const bytes = encoder.encode(text);
+  try {
+    for (let done = 0; done < bytes.length;) done += stream.writeSync(bytes.subarray(done));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
+
+/** The console of this process. */
+export function processConsole(signal: AbortSignal): Console {
+  const interactive = Deno.stderr.isTerminal();
+  return {
+    out: (text) => write(Deno.stdout, text),
+    err: (text) => write(Deno.stderr, text),
+    interactive,
+    get columns() {
+      try {
+        return interactive && Deno.consoleSize().columns || 80;
+      } catch {
+        return 80;
+      }
+    },
+    signal,
+  };
+}

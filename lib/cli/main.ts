@@ -1,0 +1,65 @@
+/**
+ * The command line as a function.
+ *
+ * @module
+ */
+import { CommanderError } from "commander";
+import { CliError, plainMessage } from "./cli_error.ts";
+import { type Console, processConsole } from "./console.ts";
+import { EXIT } from "./exit_code.ts";
+import { createProgram } from "./program.ts";
+
+/**
+ * Runs a command.
+ *
+ * @param args the arguments, as `Deno.args` has them.
+ * @param console where it writes.
+ * @returns the exit code.
+ */
+export async function runCommand(args: readonly string[], console: Console): Promise<number> {
+  let code: number = EXIT.ok;
+  try {
+    const program = createProgram(console, (exitCode) => code = exitCode);
+    if (args.length === 0) {
+      program.outputHelp({ error: true });
+      return EXIT.usage;
+    }
+    await program.parseAsync(args, { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return EXIT.ok;
+      console.err(`${error.message}\nTry --help.\n`);
+      return EXIT.usage;
+    }
+    const { aborted, reason } = console.signal;
+    const stopped = aborted && reason instanceof CliError ? reason : undefined;
+    if (args.includes("--debug")) console.err(`${Deno.inspect(error)}\n`);
+    else console.err(`error: ${plainMessage(stopped ?? error)}\n`);
+    const code = (stopped ?? error) instanceof CliError
+      ? (stopped ?? error as CliError).exitCode
+      : EXIT.failed;
+    if (code === EXIT.usage) console.err("Try --help.\n");
+    return code;
+  }
+}
+
+/**
+ * Runs a command of this process: Ctrl-C and SIGTERM stop it cleanly, the second time at once.
+ *
+ * @param args the arguments, as `Deno.args` has them.
+ * @returns the exit code.
+ */
+export async function main(args: readonly string[]): Promise<number> {
+  const controller = new AbortController();
+  const stop = (code: number, message: string) => () => {
+    if (controller.signal.aborted) Deno.exit(code);
+    controller.abort(new CliError(code, message));
+  };
+  Deno.addSignalListener("SIGINT", stop(EXIT.interrupted, "interrupted"));
+  // Windows knows no SIGTERM.
+  if (Deno.build.os !== "windows") {
+    Deno.addSignalListener("SIGTERM", stop(EXIT.terminated, "terminated"));
+  }
+  return await runCommand(args, processConsole(controller.signal));
+}

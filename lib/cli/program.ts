@@ -1,0 +1,46 @@
+/**
+ * The commands and their options.
+ *
+ * @module
+ */
+import { Command } from "commander";
+import config from "../../deno.json" with { type: "json" };
+import { addCompareCommand } from "./compare_command.ts";
+import type { Console } from "./console.ts";
+import { OVERVIEW } from "./help.ts";
+import { addInspectCommand } from "./inspect_command.ts";
+import { addQuantizeCommand } from "./quantize_command.ts";
+
+/**
+ * The program, ready to parse arguments. It throws `CommanderError` in place of ending the process.
+ *
+ * @param console where it writes.
+ * @param exit is told the exit code of a command that ended well but did not reach what was asked for.
+ */
+export function createProgram(console: Console, exit: (code: number) => void): Command {
+  const program = new Command("staticquant")
+    .description(
+      "Quantizes ONNX models: looks into them, makes them small and fast, and says what it cost.",
+    )
+    .version(config.version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print help, also of a command")
+    .helpCommand(false)
+    .configureHelp({ helpWidth: 100 })
+    .configureOutput({
+      writeOut: (text) => console.out(text),
+      writeErr: (text) => console.err(text),
+      // What is wrong is printed once, where the error is caught.
+      outputError: () => {},
+    })
+    .exitOverride()
+    .addHelpText("after", OVERVIEW);
+  addInspectCommand(program, console);
+  addQuantizeCommand(program, console, exit);
+  addCompareCommand(program, console, exit);
+  for (const command of program.commands) {
+    command.optionsGroup("Other:")
+      .option("--debug", "print stacks of errors")
+      .helpOption("-h, --help", "print this");
+  }
+  return program;
+}

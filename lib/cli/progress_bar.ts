@@ -1,0 +1,76 @@
+/**
+ * How far a command is.
+ *
+ * @module
+ */
+import type { Console } from "./console.ts";
+
+const INTERVAL_MS = 100;
+const BAR = 24;
+
+/** A line on a terminal that shows what is done and how long the rest takes. Silent where nobody watches. */
+export class ProgressBar implements Disposable {
+  private started = 0;
+  /** What was done when it was first shown, in another run perhaps. */
+  private before = 0;
+  private shown = -Infinity;
+  private what = "";
+  private width = 0;
+
+  /** A bar on this console. */
+  constructor(private readonly console: Console, private readonly now = () => performance.now()) {}
+
+  /** Says that `done` of `total` steps are done; without a total only how many. */
+  update(what: string, done: number, total?: number): void {
+    const { console } = this;
+    if (!console.interactive) return;
+    const time = this.now();
+    if (what !== this.what) {
+      [this.what, this.started, this.before, this.shown] = [what, time, done, -Infinity];
+    }
+    if (time - this.shown < INTERVAL_MS && done !== total) return;
+    this.shown = time;
+    const seconds = (time - this.started) / 1000;
+    const each = done > this.before ? seconds / (done - this.before) : undefined;
+    const line = total ? withBar(what, done, total, each) : `${what} ${done}`;
+    this.draw([...line].slice(0, console.columns - 1).join(""));
+  }
+
+  /** Clears the line, so that something else can be written. */
+  clear(): void {
+    if (this.width > 0) this.draw("");
+  }
+
+  /** Clears the line. */
+  [Symbol.dispose](): void {
+    this.clear();
+  }
+
+  private draw(line: string): void {
+    const { length } = [...line];
+    const end = length === 0 ? "\r" : "";
+    this.console.err(`\r${line}${" ".repeat(Math.max(this.width - length, 0))}${end}`);
+    this.width = length;
+  }
+}
+
+/** @param each seconds a step takes, if that is known. */
+function withBar(what: string, done: number, total: number, each?: number): string {
+  const share = Math.min(done / total, 1);
+  const full = Math.round(share * BAR);
+  const bar = "█".repeat(full) + "░".repeat(BAR - full);
+  const left = each !== undefined && done < total
+    ? `  ${duration(each * (total - done))} left`
+    : "";
+  return `${what} ${bar} ${done}/${total}${left}`;
+}
+
+/** Seconds as people read them: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`. */
+export function duration(seconds: number): string {
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} min ${whole % 60} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}

@@ -1,0 +1,111 @@
+/**
+ * What `quantize` does.
+ *
+ * @module
+ */
+import { readSamples } from "../data/read_samples.ts";
+import { replay } from "../data/replay.ts";
+import { autoQuantize, type AutoQuantizeResult } from "../onnx/accuracy/auto_quantize.ts";
+import type { OnnxCalibration } from "../onnx/calibrate.ts";
+import { compareOnnx } from "../onnx/accuracy/compare_onnx.ts";
+import { loadOnnx, saveOnnx } from "../onnx/file/model_file.ts";
+import type { OnnxModel } from "../onnx/file/model.ts";
+import { quantizeStatic, type QuantizeStaticOptions } from "../onnx/quantize_static.ts";
+import { decibels } from "../quantization/analysis/report.ts";
+import { calibrate } from "./calibrate.ts";
+import { CliError, usage } from "./cli_error.ts";
+import type { Console } from "./console.ts";
+import { readOptions } from "./data_options.ts";
+import { excludedNodes } from "./excluded_nodes.ts";
+import { EXIT } from "./exit_code.ts";
+import { modelInputs } from "./model_inputs.ts";
+import { summarizeModel } from "./model_summary.ts";
+import { checkFolder, checkTarget } from "./output_file.ts";
+import { ProgressBar } from "./progress_bar.ts";
+import type { QuantizeOptions } from "./quantize_command.ts";
+import { quantizeJson, quantizeSummary } from "./quantize_summary.ts";
+
+/**
+ * Quantizes a model.
+ *
+ * @returns the exit code.
+ */
+export async function quantize(
+  path: string,
+  options: QuantizeOptions,
+  console: Console,
+): Promise<number> {
+  const { out, force, heldOut, targetSqnr, json } = options;
+  if (targetSqnr !== undefined && !heldOut) {
+    usage("--target-sqnr needs --held-out: samples that the model is not calibrated on");
+  }
+  await checkTarget(out, force);
+  if (options.state !== undefined) await checkFolder(options.state);
+  const model = await loadOnnx(path);
+  if (summarizeModel(model).quantized) {
+    throw new CliError(EXIT.failed, `${path} is quantized already; give the float model`);
+  }
+  using bar = new ProgressBar(console);
+  const calibration = await calibrate(model, options, console, bar);
+  const settings: QuantizeStaticOptions = staticOptions(calibration, options);
+  const judges = heldOut === undefined ? undefined : heldOutSamples(model, heldOut, options);
+  let auto: AutoQuantizeResult | undefined;
+  if (judges && targetSqnr !== undefined) {
+    auto = await autoQuantize(calibration.model, calibration, {
+      ...settings,
+      targetSqnr,
+      heldOut: judges,
+      signal: console.signal,
+      onProgress: ({ done }) => bar.update("meeting the target, run", done),
+    });
+    const leftOut = auto.leftOut.map(({ node }) => node);
+    settings.nodesToExclude = [...settings.nodesToExclude ?? [], ...leftOut];
+  }
+  // Of what autoQuantize left, this tells which nodes are quantized and why the others are not.
+  const { nodes, model: quantized } = await quantizeStatic(
+    calibration.model,
+    calibration,
+    settings,
+  );
+  const written = auto?.model ?? quantized;
+  const comparison = judges && await compareOnnx(model, written, judges(), {
+    tensors: false,
+    signal: console.signal,
+    onProgress: ({ done }) => bar.update("judging", done),
+  });
+  console.signal.throwIfAborted();
+  await saveOnnx(written, out, { force });
+  bar.clear();
+  const parts = {
+    ...{ file: path, out, bytes: model.toBytes().length, quantizedBytes: written.toBytes().length },
+    ...{ samples: calibration.samples, nodes, comparison, auto },
+  };
+  console.out(`${json ? quantizeJson(parts) : quantizeSummary(parts)}\n`);
+  if (!auto || auto.reached) return EXIT.ok;
+  console.err(`the target of ${decibels(auto.targetSqnr)} is missed\n`);
+  return EXIT.targetMissed;
+}
+
+/** The library's options. */
+function staticOptions(
+  calibration: OnnxCalibration,
+  options: QuantizeOptions,
+): QuantizeStaticOptions {
+  const { activationType, weightType, perChannel, symmetric, reduceRange, opTypes } = options;
+  const nodes = calibration.model.graph.node;
+  return {
+    activationType,
+    weightType,
+    perChannel,
+    activationSymmetric: symmetric,
+    reduceRange,
+    opTypesToQuantize: opTypes,
+    nodesToExclude: options.exclude && excludedNodes(nodes, options.exclude),
+  };
+}
+
+/** The samples held out, which may be gone through many times. */
+function heldOutSamples(model: OnnxModel, path: string, options: QuantizeOptions) {
+  const settings = { ...readOptions(options), limit: undefined };
+  return replay(() => readSamples(path, modelInputs(model), settings));
+}

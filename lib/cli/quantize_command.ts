@@ -1,0 +1,104 @@
+/**
+ * The command `quantize`.
+ *
+ * @module
+ */
+import { type Command, Option } from "commander";
+import type { Console } from "./console.ts";
+import { addDataOptions, type DataOptions } from "./data_options.ts";
+import { QUANTIZE_HELP } from "./help.ts";
+import { collectNames, parseNumber, parsePercentile } from "./parse.ts";
+
+/** The methods that choose ranges, and what the library calls them. */
+export const METHODS = {
+  "min-max": "minmax",
+  "percentile": "percentile",
+  "mse": "mse",
+  "entropy": "entropy",
+  "moving-average": "movingAverage",
+} as const;
+
+/** The options as commander gives them. */
+export interface QuantizeOptions extends DataOptions {
+  out: string;
+  force?: boolean;
+  method: keyof typeof METHODS;
+  percentile?: number;
+  activationType: "uint8" | "int8";
+  weightType: "int8" | "uint8" | "int4" | "uint4";
+  perChannel: boolean;
+  symmetric?: boolean;
+  reduceRange?: boolean;
+  opTypes?: string[];
+  exclude?: string[];
+  heldOut?: string;
+  targetSqnr?: number;
+  state?: string;
+  json?: boolean;
+}
+
+/** Adds the command; `exit` is told if the target is missed. */
+export function addQuantizeCommand(
+  program: Command,
+  console: Console,
+  exit: (code: number) => void,
+): void {
+  const command = program.command("quantize")
+    .summary("make a model small and fast, with ranges from samples")
+    .description(
+      "Calibrates a float model on samples and writes a quantized one, whose integers any onnxruntime runs.",
+    )
+    .argument("<model>", "an ONNX file")
+    .requiredOption("--out <path>", "where the quantized model goes")
+    .option("--force", "replace --out if it exists");
+  command.optionsGroup("Quantization:")
+    .addOption(
+      new Option("--method <name>", "how ranges are chosen; see below").choices(
+        Object.keys(METHODS),
+      )
+        .default("min-max"),
+    )
+    .option(
+      "--percentile <p>",
+      "percentage of values that --method percentile keeps",
+      parsePercentile,
+    )
+    .addOption(
+      new Option("--activation-type <type>", "integers of activations").choices(["uint8", "int8"])
+        .default("uint8"),
+    )
+    .addOption(
+      new Option("--weight-type <type>", "integers of weights")
+        .choices(["int8", "uint8", "int4", "uint4"]).default("int8"),
+    )
+    .option("--per-channel", "a scale for each output channel of a weight (the default)")
+    .option("--no-per-channel", "one scale for each weight")
+    .option("--symmetric", "zero points of activations in the middle of the range")
+    .option("--reduce-range", "weights of 7 bits, for x64 processors without VNNI")
+    .option("--op-types <op,…>", "quantize these operators only", collectNames)
+    .option(
+      "--exclude <name,…>",
+      "leave these nodes float: names, names with * and ?, or operators",
+      collectNames,
+    );
+  command.optionsGroup("Accuracy:")
+    .option("--held-out <path>", "samples to judge with, read like --data")
+    .option(
+      "--target-sqnr <dB>",
+      "leave out the fewest nodes so that the outputs reach this SQNR on the samples held out",
+      parseNumber,
+    );
+  command.optionsGroup("Calibration:")
+    .option(
+      "--state <path>",
+      "resume a calibration on the same --data from this file if it exists, and save it there",
+    )
+    .option("--json", "print the summary as JSON");
+  addDataOptions(command, "samples to calibrate with");
+  command
+    .addHelpText("after", QUANTIZE_HELP)
+    .action(async (model: string, options: QuantizeOptions) => {
+      const { quantize } = await import("./quantize.ts");
+      exit(await quantize(model, options, console));
+    });
+}

@@ -1,0 +1,101 @@
+/**
+ * What `quantize` prints at the end.
+ *
+ * @module
+ */
+import { formatBytes } from "../display/format.ts";
+import { Table } from "../display/table.ts";
+import type { AutoQuantizeResult } from "../onnx/accuracy/auto_quantize.ts";
+import type { OnnxComparison } from "../onnx/accuracy/compare_onnx.ts";
+import type { QuantizeStaticResult } from "../onnx/quantize_static.ts";
+import { decibels, percent } from "../quantization/analysis/report.ts";
+
+/** What is to be told. */
+export interface QuantizeParts {
+  readonly file: string;
+  readonly out: string;
+  /** Of the float model. */
+  readonly bytes: number;
+  readonly quantizedBytes: number;
+  /** Samples calibrated on. */
+  readonly samples: number;
+  readonly nodes: QuantizeStaticResult["nodes"];
+  /** The judgement on samples held out. */
+  readonly comparison?: OnnxComparison;
+  /** What was done to meet a target. */
+  readonly auto?: AutoQuantizeResult;
+}
+
+/** As JSON. */
+export function quantizeJson({ comparison, auto, ...parts }: QuantizeParts): string {
+  const heldOut = comparison && {
+    samples: comparison.samples,
+    sqnr: comparison.sqnr,
+    outputs: comparison.outputs.map(({ name, sqnr, top1 }) => ({ name, sqnr, top1 })),
+  };
+  const target = auto && {
+    sqnr: auto.targetSqnr,
+    reached: auto.reached,
+    steps: auto.steps,
+    leftOut: auto.leftOut,
+  };
+  return JSON.stringify({ ...parts, heldOut, target }, null, 2);
+}
+
+/** As text. */
+export function quantizeSummary(parts: QuantizeParts): string {
+  const { out, bytes, quantizedBytes, samples, nodes, comparison, auto } = parts;
+  const quantized = nodes.filter(({ quantized }) => quantized).length;
+  const rows: [string, string][] = [
+    ["written", out],
+    [
+      "size",
+      `${formatBytes(quantizedBytes)}, ${percent(quantizedBytes / bytes)} of ${formatBytes(bytes)}`,
+    ],
+    ["quantized", `${quantized} of ${nodes.length} nodes, calibrated on ${count(samples)}`],
+  ];
+  for (const { name, sqnr, top1 } of comparison?.outputs ?? []) {
+    const agreement = top1 === null ? "" : `, top-1 agreement ${percent(top1)}`;
+    rows.push([
+      "SQNR",
+      `${decibels(sqnr)} at ${name}${agreement}, on ${count(comparison!.samples)} held out`,
+    ]);
+  }
+  if (auto) {
+    const steps = auto.steps.map(({ step, sqnr }) => `${step} ${decibels(sqnr)}`);
+    rows.push(["tried", steps.join(", ")]);
+    const names = auto.leftOut.map(({ node }) => node).join(", ");
+    rows.push([
+      "target",
+      `${decibels(auto.targetSqnr)} ${auto.reached ? "met" : "missed"}` +
+      (names ? `; left float for it: ${names}` : ""),
+    ]);
+  }
+  const facts = rows.map(([name, value]) => `${name.padEnd(11)}${value}`).join("\n");
+  return `${facts}\n\n${operators(nodes)}`;
+}
+
+function count(samples: number): string {
+  return `${samples} ${samples === 1 ? "sample" : "samples"}`;
+}
+
+/** A row for each operator. */
+function operators(nodes: QuantizeStaticResult["nodes"]): string {
+  const all = new Map<string, { nodes: number; quantized: number; reasons: Set<string> }>();
+  for (const { opType, quantized, reason } of nodes) {
+    const row = all.get(opType) ?? { nodes: 0, quantized: 0, reasons: new Set() };
+    all.set(opType, row);
+    row.nodes++;
+    if (quantized) row.quantized++;
+    else if (reason) row.reasons.add(reason);
+  }
+  const rows = [...all].sort(([a, x], [b, y]) =>
+    y.quantized - x.quantized || y.nodes - x.nodes || (a < b ? -1 : 1)
+  );
+  return new Table(rows.map(([operator, { nodes, quantized, reasons }]) => ({
+    operator,
+    nodes,
+    quantized,
+    "why not": [...reasons].join("; "),
+  }))).toString();
+}

@@ -1,0 +1,115 @@
+/**
+ * Bytes that are read from front to back, a few at a time.
+ *
+ * @module
+ */
+import { fail } from "./data_error.ts";
+
+/** Bytes to be read in order. */
+export interface ByteSource {
+  /** How many there are in all, by what the file says. */
+  readonly length: number;
+  /** The next bytes, in a buffer of their own. @throws {DataError} if fewer are left. */
+  read(count: number): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** A part of an open file. */
+export class FileRange implements ByteSource {
+  private at: number;
+
+  /** The bytes from `start`; several ranges may share one file. */
+  constructor(
+    private readonly where: string,
+    private readonly file: Deno.FsFile,
+    private readonly start: number,
+    readonly length: number,
+  ) {
+    this.at = start;
+  }
+
+  // deno-lint-ignore require-await -- as the others
+  async read(count: number): Promise<Uint8Array<ArrayBuffer>> {
+    const left = this.start + this.length - this.at;
+    if (count > left) cutOff(this.where, count, left);
+    const bytes = new Uint8Array(count);
+    // In one go: another range of the same file may be read in between otherwise.
+    this.file.seekSync(this.at, Deno.SeekMode.Start);
+    for (let done = 0; done < count;) {
+      const n = this.file.readSync(bytes.subarray(done));
+      if (n === null) cutOff(this.where, count, done);
+      done += n;
+    }
+    this.at += count;
+    return bytes;
+  }
+}
+
+const CHUNK = 1 << 16;
+
+/** What deflated bytes inflate to. Never more than is asked for is kept, so a bomb does not go off. */
+export class Inflated implements ByteSource {
+  private readonly reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
+  private rest: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+
+  /** Inflates a source; `length` is what its file says it inflates to. */
+  constructor(private readonly where: string, source: ByteSource, readonly length: number) {
+    let left = source.length;
+    const deflated = new ReadableStream<Uint8Array<ArrayBuffer>>({
+      async pull(controller) {
+        if (left === 0) return controller.close();
+        const count = Math.min(left, CHUNK);
+        left -= count;
+        controller.enqueue(await source.read(count));
+      },
+    });
+    this.reader = deflated.pipeThrough(new DecompressionStream("deflate-raw")).getReader();
+  }
+
+  async read(count: number): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = new Uint8Array(count);
+    for (let done = 0; done < count;) {
+      if (this.rest.length === 0) this.rest = await this.next() ?? cutOff(this.where, count, done);
+      const part = this.rest.subarray(0, count - done);
+      bytes.set(part, done);
+      done += part.length;
+      this.rest = this.rest.subarray(part.length);
+    }
+    return bytes;
+  }
+
+  /** Stops reading. */
+  async close(): Promise<void> {
+    await this.reader.cancel().catch(() => {});
+  }
+
+  private async next(): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    try {
+      return (await this.reader.read()).value;
+    } catch (cause) {
+      fail(this.where, `the compressed data are damaged (${(cause as Error).message})`);
+    }
+  }
+}
+
+/** Bytes that are in memory already. */
+export class MemoryBytes implements ByteSource {
+  readonly length: number;
+  private at = 0;
+
+  /** All of `bytes`. */
+  constructor(private readonly where: string, private readonly bytes: Uint8Array) {
+    this.length = bytes.length;
+  }
+
+  // deno-lint-ignore require-await -- as the others
+  async read(count: number): Promise<Uint8Array<ArrayBuffer>> {
+    const left = this.length - this.at;
+    if (count > left) cutOff(this.where, count, left);
+    this.at += count;
+    return new Uint8Array(this.bytes.subarray(this.at - count, this.at));
+  }
+}
+
+function cutOff(where: string, wanted: number, left: number): never {
+  fail(where, `the file is cut off: ${wanted} more bytes were expected, ${left} are there`);
+}

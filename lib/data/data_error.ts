@@ -1,0 +1,22 @@
+/**
+ * Thrown for files of samples that cannot be read, or that do not fit the model. The message opens with the
+ * file and says what to do.
+ *
+ * @example
+ * ```ts
+ * const error = new DataError("x.npy: the file is empty");
+ * console.log(error.name); // DataError
+ * ```
+ */
+export class DataError extends Error {
+  /** The class's name, as it stands in printed errors. */
+  override readonly name: string = "DataError";
+}
+
+/** @throws {DataError} always. */
+export function fail(where: string, message: string): never {
+  throw new DataError(`${where}: ${message}`);
+}
+
+/** The most bytes that one sample may take: a file that claims more is refused before any is read. */
+export const MAX_SAMPLE_BYTES = 2 ** 29;

@@ -1,0 +1,214 @@
+/**
+ * Images as samples, decoded by sharp. They are resized here: the same numbers on every machine.
+ *
+ * @module
+ */
+import { loadPackage, PACKAGES } from "../onnx/packages.ts";
+import { fail, MAX_SAMPLE_BYTES } from "./data_error.ts";
+import type { ImageOptions, ImageSide } from "./image_options.ts";
+import { channelCount, normalizePixels, type RgbImage } from "./pixels.ts";
+import { fitImage } from "./resample.ts";
+import { describeInput, type Feeds, fits, type ModelInput, showDims } from "./sample.ts";
+
+type Sharp = typeof import("sharp").default;
+
+/** The endings of files that are read as images. */
+export const IMAGE_ENDINGS: readonly string[] = [
+  ".png",
+  ".jpg",
+  ".jpeg",
+  ".webp",
+  ".gif",
+  ".tif",
+  ".tiff",
+];
+
+/** How files of these formats begin; nothing else reaches the decoder, which knows far more formats. */
+const BEGINNINGS = [
+  /^\x89PNG\r\n/,
+  /^\xff\xd8\xff/,
+  /^RIFF[^]{4}WEBP/,
+  /^GIF8[79]a/,
+  /^(II\*\0|MM\0\*)/,
+];
+
+const MAX_FILE_BYTES = 2 ** 28;
+const MAX_PIXELS = 2 ** 27;
+
+let loaded: Promise<Sharp> | undefined;
+
+/** Loads sharp, and tells it to keep nothing: each image is read once. */
+async function loadSharp(): Promise<Sharp> {
+  try {
+    const { default: sharp } = await loadPackage<{ default: Sharp }>("images", PACKAGES.sharp);
+    sharp.cache(false);
+    return sharp;
+  } catch (error) {
+    const { cause } = error as Error;
+    if (!(cause instanceof Error) || cause.name !== "NotCapable") throw error;
+    fail(
+      "images",
+      `${PACKAGES.sharp} may not be loaded (${
+        cause.message.split(", run again")[0]
+      }); it needs --allow-ffi, ` +
+        `--allow-env=npm_package_config_libvips,MALLOC_ARENA_MAX and on Linux --allow-read=/usr/bin/ldd`,
+    );
+  }
+}
+
+/** What is to be made of every image. */
+interface Target {
+  readonly options: ImageOptions & {
+    readonly layout: "nchw" | "nhwc";
+    readonly channels: "rgb" | "bgr" | "gray";
+  };
+  readonly size: readonly [ImageSide, ImageSide];
+  readonly batched: boolean;
+}
+
+/**
+ * How the model's input takes images.
+ *
+ * @param where opens the errors.
+ * @throws {DataError} if it takes none, or not such as the options say.
+ */
+export function imageTarget(
+  where: string,
+  inputs: readonly ModelInput[],
+  options: ImageOptions,
+): Target {
+  if (inputs.length !== 1) {
+    fail(
+      where,
+      `the model has ${inputs.length} inputs (${
+        inputs.map(({ name }) => name).join(", ")
+      }), but an ` +
+        `image feeds one; give an .npz with an array for each`,
+    );
+  }
+  const [input] = inputs;
+  const { dims, dtype } = input;
+  const shown = describeInput(input);
+  if (dtype !== "float32") fail(where, `images become float32, but the model's input is ${shown}`);
+  const batched = dims?.length !== 3;
+  if (dims && dims.length !== 3 && dims.length !== 4) {
+    fail(where, `the model's input ${shown} takes no images; those have 3 or 4 dimensions`);
+  }
+  if (batched && typeof dims?.[0] === "number" && dims[0] !== 1) {
+    fail(where, `the model's input ${shown} takes ${dims[0]} images at once; give arrays (.npy)`);
+  }
+  const sizes = dims?.slice(-3) ?? [undefined, undefined, undefined];
+  const isCount = (size: unknown) => size === 1 || size === 3;
+  const layout = options.layout ?? (!isCount(sizes[0]) && isCount(sizes[2]) ? "nhwc" : "nchw");
+  const [count, height, width] = layout === "nchw" ? sizes : [sizes[2], sizes[0], sizes[1]];
+  const channels = options.channels ?? (count === 1 ? "gray" : "rgb");
+  if (typeof count === "number" && count !== channelCount(channels)) {
+    fail(
+      where,
+      `${layout} images of ${
+        channelCount(channels)
+      } channels (${channels}) do not fit the model's ` +
+        `input ${shown}; see --layout and --channels`,
+    );
+  }
+  const size = options.size ??
+    (typeof height === "number" && typeof width === "number" ? [height, width] : fail(
+      where,
+      `the model's input ${shown} leaves the size open; say it with --size, as 48xauto`,
+    ));
+  for (const [side, wanted, given] of [["height", height, size[0]], ["width", width, size[1]]]) {
+    if (typeof wanted === "number" && wanted !== given) {
+      fail(where, `the ${side} given is ${given}, but the model's input is ${shown}`);
+    }
+  }
+  for (const name of ["mean", "std"] as const) {
+    const numbers = options[name];
+    if (!numbers || numbers.length === 1 || numbers.length === channelCount(channels)) continue;
+    fail(where, `--${name} has ${numbers.length} numbers for ${channelCount(channels)} channels`);
+  }
+  return { options: { ...options, layout, channels }, size, batched };
+}
+
+/**
+ * One image as a sample.
+ *
+ * @param where the file, for errors.
+ * @param path the file.
+ * @throws {DataError} if it is no image, too large, or does not become what the model takes.
+ */
+export async function readImage(
+  where: string,
+  path: string,
+  input: ModelInput,
+  target: Target,
+): Promise<Feeds> {
+  const { size: fileBytes } = await Deno.stat(path);
+  if (fileBytes > MAX_FILE_BYTES) {
+    fail(where, `the file takes ${fileBytes} bytes, more than the ${MAX_FILE_BYTES} of an image`);
+  }
+  const image = await decode(where, await Deno.readFile(path), target);
+  const { options: { layout, channels }, batched } = target;
+  const count = channelCount(channels);
+  const { height, width } = image;
+  const dims = layout === "nchw" ? [count, height, width] : [height, width, count];
+  if (batched) dims.unshift(1);
+  if (!fits(input.dims, dims)) {
+    fail(
+      where,
+      `the image becomes ${showDims(dims)}, but the model's input is ${describeInput(input)}`,
+    );
+  }
+  const data = normalizePixels(image, target.options);
+  return { [input.name]: { type: "float32", data, dims } };
+}
+
+async function decode(
+  where: string,
+  bytes: Uint8Array<ArrayBuffer>,
+  { size, options }: Target,
+): Promise<RgbImage> {
+  const beginning = String.fromCharCode(...bytes.subarray(0, 12));
+  if (!BEGINNINGS.some((format) => format.test(beginning))) {
+    fail(where, `this is no image in one of the formats ${IMAGE_ENDINGS.join(", ")}`);
+  }
+  const sharp = await (loaded ??= loadSharp());
+  let decoded: RgbImage;
+  try {
+    const { data, info } = await sharp(bytes, { limitInputPixels: MAX_PIXELS, failOn: "error" })
+      .autoOrient()
+      .toColourspace("srgb")
+      .flatten({ background: "#000" })
+      .removeAlpha()
+      .raw({ depth: "uchar" })
+      .toBuffer({ resolveWithObject: true });
+    decoded = { data: asRgb(data, info.channels), height: info.height, width: info.width };
+  } catch (error) {
+    fail(where, `the image cannot be read: ${(error as Error).message.split("\n")[0]}`);
+  }
+  const [height, width] = sidesOf(size, [decoded.height, decoded.width], options.multipleOf ?? 1);
+  if (height * width * 12 > MAX_SAMPLE_BYTES) {
+    fail(where, `${height} × ${width} pixels are more than a sample may hold`);
+  }
+  return fitImage(decoded, height, width, options);
+}
+
+/** What is made of a side that is `auto`. */
+function sidesOf(
+  [height, width]: readonly [ImageSide, ImageSide],
+  [ownHeight, ownWidth]: readonly [number, number],
+  multipleOf: number,
+): [number, number] {
+  const round = (side: number) => Math.max(Math.round(side / multipleOf), 1) * multipleOf;
+  if (height === "auto" && width === "auto") return [round(ownHeight), round(ownWidth)];
+  if (height === "auto") return [round(ownHeight * (width as number) / ownWidth), width as number];
+  if (width === "auto") return [height, round(ownWidth * height / ownHeight)];
+  return [height, width];
+}
+
+/** Grey images have one channel. */
+function asRgb(data: Uint8Array, channels: number): Uint8Array {
+  if (channels === 3) return data;
+  const rgb = new Uint8Array(data.length / channels * 3);
+  for (let i = 0; i < rgb.length; i++) rgb[i] = data[Math.floor(i / 3) * channels];
+  return rgb;
+}

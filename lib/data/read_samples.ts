@@ -1,0 +1,176 @@
+/**
+ * Samples from files.
+ *
+ * @module
+ */
+import { extname, join } from "node:path";
+import type { ArraySource } from "./array_source.ts";
+import { FileRange, Inflated } from "./byte_source.ts";
+import { fail } from "./data_error.ts";
+import type { ImageOptions } from "./image_options.ts";
+import { IMAGE_ENDINGS, imageTarget, readImage } from "./images.ts";
+import { readJsonLines } from "./json_lines.ts";
+import { openNpy } from "./npy.ts";
+import { openNpz } from "./npz.ts";
+import { checkNames, type InputNames, pickArrays } from "./pick_arrays.ts";
+import { openSafetensors } from "./safetensors_arrays.ts";
+import type { Feeds, ModelInput } from "./sample.ts";
+import { splitSamples } from "./split.ts";
+
+export type { ElementArray, ElementType } from "./element_type.ts";
+export type { ImageOptions, ImageSide } from "./image_options.ts";
+export type { InputNames } from "./pick_arrays.ts";
+export type { Feeds, FeedTensor, ModelInput } from "./sample.ts";
+
+/** Options of {@linkcode readSamples}. */
+export interface ReadSamplesOptions {
+  /** How images are read. */
+  image?: ImageOptions;
+  /** Names of arrays in the files, by the names of the model's inputs. */
+  names?: InputNames;
+  /** Whether a file of arrays is one sample, as it is, instead of samples along the first dimension. */
+  whole?: boolean;
+  /** The most samples that are read; all by default. */
+  limit?: number;
+  /** Told how many samples there will be, before the first, where that is known without reading them. */
+  onTotal?: (samples: number) => void;
+}
+
+type Kind = "image" | "npy" | "npz" | "safetensors" | "json";
+
+const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
+  ...IMAGE_ENDINGS.map((ending): [string, Kind] => [ending, "image"]),
+  [".npy", "npy"],
+  [".npz", "npz"],
+  [".safetensors", "safetensors"],
+  [".jsonl", "json"],
+  [".ndjson", "json"],
+]);
+
+/**
+ * The samples in a file or in a folder of files of one kind: images (`.png`, `.jpg`, `.webp`, `.gif`, `.tif`),
+ * NumPy's `.npy` and `.npz`, `.safetensors`, or lines of JSON (`.jsonl`, `.ndjson`). A folder's files come in
+ * the order of their names, by code units; hidden ones are passed over. One sample is in memory at a
+ * time, except that a safetensors file and an array in Fortran's order are read as a whole.
+ *
+ * An array with one dimension more than the model's input has samples along its first. One with as many
+ * dimensions as the input is cut along its first: into parts as long as the input's first size if that
+ * is a number, else into parts of 1.
+ *
+ * Nothing is read before the first sample is asked for.
+ *
+ * @param path a file or a folder.
+ * @param inputs the model's inputs.
+ * @param options how files are read.
+ * @throws {DataError} if there is nothing to read, a file is damaged, or a sample does not fit the model;
+ * names the file and what is wrong.
+ *
+ * @example
+ * ```ts
+ * const path = "calibration.npz"; // numpy.savez("calibration.npz", x=images)
+ * const samples = readSamples(path, [{ name: "x", dtype: "float32", dims: ["batch", 784] }]);
+ * // for await (const { x } of samples) console.log(x.dims); // [ 1, 784 ]
+ * console.log(typeof samples[Symbol.asyncIterator]); // function
+ * ```
+ */
+export async function* readSamples(
+  path: string,
+  inputs: readonly ModelInput[],
+  options: ReadSamplesOptions = {},
+): AsyncGenerator<Feeds> {
+  const { limit = Infinity } = options;
+  if (inputs.length === 0) fail(path, "the model has no inputs to feed");
+  checkNames(path, inputs, options.names ?? {});
+  const files = await filesOf(path);
+  const onTotal = (samples: number) => options.onTotal?.(Math.min(samples, limit));
+  if (files[0].kind === "image") onTotal(files.length);
+  const each = { ...options, onTotal: files.length === 1 ? onTotal : undefined };
+  let count = 0;
+  for (const file of files) {
+    for await (const feeds of samplesOf(file, inputs, each)) {
+      if (count === limit) return;
+      yield feeds;
+      count++;
+    }
+  }
+  if (count === 0) fail(path, "there are no samples in it");
+}
+
+/** How the files at a path are called, once they were looked at. */
+async function filesOf(path: string): Promise<{ path: string; kind: Kind }[]> {
+  let isDirectory: boolean;
+  try {
+    ({ isDirectory } = await Deno.stat(path));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) fail(path, "there is no such file or folder");
+    throw error;
+  }
+  if (!isDirectory) return [{ path, kind: kindOf(path) }];
+  const names: string[] = [];
+  for await (const entry of Deno.readDir(path)) {
+    if (entry.name.startsWith(".")) continue;
+    if (entry.isDirectory) {
+      fail(join(path, entry.name), "this is a folder in the folder of samples; give one without");
+    }
+    names.push(entry.name);
+  }
+  if (names.length === 0) fail(path, "the folder is empty");
+  const files = names.sort().map((name) => join(path, name))
+    .map((path) => ({ path, kind: kindOf(path) }));
+  const other = files.find(({ kind }) => kind !== files[0].kind);
+  if (other) {
+    fail(
+      path,
+      `the folder holds a mixture, such as ${files[0].path} and ${other.path}; keep files of one ` +
+        `kind in it`,
+    );
+  }
+  return files;
+}
+
+function kindOf(path: string): Kind {
+  const ending = extname(path).toLowerCase();
+  return KINDS.get(ending) ??
+    fail(
+      path,
+      `${ending ? `files that end in ${ending}` : "files without an ending"} are not read; give ${
+        [...KINDS.keys()].join(", ")
+      }`,
+    );
+}
+
+async function* samplesOf(
+  { path, kind }: { path: string; kind: Kind },
+  inputs: readonly ModelInput[],
+  { image = {}, names = {}, whole = false, onTotal }: ReadSamplesOptions,
+): AsyncGenerator<Feeds> {
+  if (kind === "image") {
+    yield await readImage(path, path, inputs[0], imageTarget(path, inputs, image));
+    return;
+  }
+  using file = await Deno.open(path);
+  if (kind === "json") {
+    yield* readJsonLines(path, file, inputs, names);
+    return;
+  }
+  const arrays = await arraysOf(path, kind, file);
+  const picked = pickArrays(path, inputs, [...arrays.keys()], names);
+  const sources: ArraySource[] = [];
+  try {
+    for (const name of picked) sources.push(await arrays.get(name)!());
+    yield* splitSamples(path, inputs, sources, { whole, onTotal });
+  } finally {
+    for (const { bytes } of sources) if (bytes instanceof Inflated) await bytes.close();
+  }
+}
+
+async function arraysOf(
+  path: string,
+  kind: Kind,
+  file: Deno.FsFile,
+): Promise<ReadonlyMap<string, () => ArraySource | Promise<ArraySource>>> {
+  if (kind === "npz") return await openNpz(path, file);
+  if (kind === "safetensors") return await openSafetensors(path, file);
+  const { size } = await file.stat();
+  return new Map([["", () => openNpy(path, "", new FileRange(path, file, 0, size))]]);
+}

@@ -1,0 +1,201 @@
+/**
+ * Quantizing as much of an ONNX model as an accuracy allows.
+ *
+ * @module
+ */
+import type { Figure } from "../../display/figure.ts";
+import { AnalysisReport, decibels, Table } from "../../quantization/analysis/report.ts";
+import type { OnnxCalibration, OnnxSamples, OnnxSource } from "../calibrate.ts";
+import { fewestLeftOut } from "./fewest_left_out.ts";
+import type { OnnxModel } from "../file/model.ts";
+import type { QuantizeStaticOptions } from "../quantize_static.ts";
+import { type NodeSensitivity, type VariantOptions, Variants } from "./variants.ts";
+
+/** Options of {@linkcode autoQuantize}: those of `quantizeStatic`, and what is asked for. */
+export interface AutoQuantizeOptions extends VariantOptions {
+  /** The SQNR that the output keeps on the held-out samples, in dB. */
+  targetSqnr: number;
+}
+
+/** A try and what it reached. */
+export interface AutoQuantizeStep {
+  /** What was done. */
+  readonly step: string;
+  /** SQNR of the output, in dB. */
+  readonly sqnr: number;
+  /** Bytes of the model as one file. */
+  readonly bytes: number;
+}
+
+/** A model that is quantized as far as its accuracy allowed, and what was done for that. */
+export class AutoQuantizeResult extends AnalysisReport {
+  /** The quantized model. */
+  readonly model: OnnxModel;
+  /** What was asked for, in dB. */
+  readonly targetSqnr: number;
+  /** SQNR of the output on the held-out samples, in dB. */
+  readonly sqnr: number;
+  /** What was tried, the last one being the result. */
+  readonly steps: readonly AutoQuantizeStep[];
+  /** The nodes that were left in float, the most sensitive first. */
+  readonly leftOut: readonly NodeSensitivity[];
+  /** How many nodes are quantized. */
+  readonly quantizedNodes: number;
+
+  /** The result of {@linkcode autoQuantize}. */
+  constructor(
+    parts: Pick<
+      AutoQuantizeResult,
+      "model" | "targetSqnr" | "sqnr" | "steps" | "leftOut" | "quantizedNodes"
+    >,
+  ) {
+    super();
+    this.model = parts.model;
+    this.targetSqnr = parts.targetSqnr;
+    this.sqnr = parts.sqnr;
+    this.steps = parts.steps;
+    this.leftOut = parts.leftOut;
+    this.quantizedNodes = parts.quantizedNodes;
+  }
+
+  /** Whether the target is met on the held-out samples. */
+  get reached(): boolean {
+    return this.sqnr >= this.targetSqnr;
+  }
+
+  /** A row for each step, and for each node left out. */
+  override table(): Table {
+    const rows = [
+      ...this.steps.map(({ step, sqnr, bytes }) => ({
+        step,
+        "output SQNR": decibels(sqnr),
+        bytes: bytes.toLocaleString("en-US"),
+      })),
+      ...this.leftOut.map(({ node, opType, sqnr }) => ({
+        step: `  float: ${opType} ${node}`,
+        "output SQNR": `${decibels(sqnr)} alone`,
+      })),
+    ];
+    const { sqnr, targetSqnr, quantizedNodes, leftOut, reached } = this;
+    const note = `${decibels(sqnr)} of the ${decibels(targetSqnr)} asked for${
+      reached ? "" : ", which is out of reach"
+    }; ${quantizedNodes} nodes are quantized, ${leftOut.length} were left out`;
+    return new Table(rows, { title: "Quantized as far as the accuracy allows", note });
+  }
+
+  /** What each step reached. */
+  override async figure(): Promise<Figure | null> {
+    const finite = this.steps.filter(({ sqnr }) => Number.isFinite(sqnr));
+    if (!finite.length) return null;
+    const { plotBars } = await import("../../display/bars.ts");
+    return plotBars(Object.fromEntries(finite.map(({ step, sqnr }) => [step, sqnr])), {
+      title: `Asked for: ${decibels(this.targetSqnr)}`,
+      label: "SQNR of the output, dB",
+      format: decibels,
+    });
+  }
+}
+
+/** What can be tried before nodes are left out. */
+function widenings(
+  { perChannel, weightType }: Pick<QuantizeStaticOptions, "perChannel" | "weightType">,
+): (QuantizeStaticOptions & { step: string })[] {
+  return [
+    ...(perChannel === false ? [{ step: "a scale for each channel", perChannel: true }] : []),
+    ...(weightType === "int4" ? [{ step: "weights of 8 bits", weightType: "int8" as const }] : []),
+    ...(weightType === "uint4"
+      ? [{ step: "weights of 8 bits", weightType: "uint8" as const }]
+      : []),
+  ];
+}
+
+/**
+ * Quantizes a model so that its output keeps a target SQNR on samples that it was not calibrated on, leaving
+ * as few nodes in float as it finds. What is cheap comes first:
+ *
+ * 1. everything as the options say;
+ * 2. weights with a scale for each channel, if the options asked for one for each tensor;
+ * 3. weights of 8 bits, if the options asked for 4;
+ * 4. the noisiest nodes in float: each that has a weight or multiplies activations is quantized alone, then as many of
+ *    the noisiest are left out as the target needs, and those that can come back do. What stands between nodes
+ *    that were left out, such as sums, is float then too.
+ *
+ * It stops as soon as the target is met. The same input gives the same model. The calibration is done once.
+ * Activations of 16 bits are not tried: onnxruntime has no integer kernels for them on the CPU, so that they
+ * take longer than floats.
+ *
+ * @param model the float model: itself, its path or its bytes.
+ * @param data samples to calibrate on, or a calibration that was made before; then `model` is of no account.
+ * @param options the target, what to judge on, how to quantize, progress and a signal to stop. The held-out samples
+ * are gone through once for each variant: a few hundred times for a big model, so a few dozen samples are plenty.
+ * @returns the model and what was done; `reached` says whether the target is met.
+ * @throws {RangeError} if the target is not a number, or there are no samples.
+ * @throws {Error} as `quantizeStatic` does.
+ *
+ * @example
+ * ```ts
+ * import { autoQuantize, exportOnnx, Linear, randn, ReLU, Sequential } from "@staticquant/staticquant";
+ * const m = new Sequential({ fc1: new Linear(8, 6), relu: new ReLU(), fc2: new Linear(6, 3) });
+ * const model = await exportOnnx(m, randn([1, 8]));
+ * const samples = Array.from({ length: 8 }, () => ({ input: randn([4, 8]) }));
+ * const heldOut = [{ input: randn([16, 8]) }];
+ * const result = await autoQuantize(model, samples, { targetSqnr: 25, heldOut });
+ * console.log(String(result), result.reached, result.leftOut);
+ * ```
+ */
+export async function autoQuantize(
+  model: OnnxSource,
+  data: OnnxSamples | OnnxCalibration,
+  options: AutoQuantizeOptions,
+): Promise<AutoQuantizeResult> {
+  const where = "autoQuantize";
+  const { targetSqnr, ...rest } = options;
+  if (!Number.isFinite(targetSqnr)) {
+    throw new RangeError(
+      `${where}: the target is ${targetSqnr}; give the SQNR to keep in dB, such as { targetSqnr: 30 }`,
+    );
+  }
+  await using variants = await Variants.open(where, model, data, rest);
+  const steps: AutoQuantizeStep[] = [];
+  const take = async (step: string, model: OnnxModel, known?: number) => {
+    const sqnr = known ?? await variants.sqnr(model, step);
+    steps.push({ step, sqnr, bytes: model.toBytes().length });
+    return sqnr;
+  };
+  let best = await variants.quantize();
+  let sqnr = await take("everything", best.model);
+  let widened: QuantizeStaticOptions = {};
+  for (const { step, ...wider } of widenings(rest)) {
+    if (sqnr >= targetSqnr) break;
+    widened = { ...widened, ...wider };
+    best = await variants.quantize(widened);
+    sqnr = await take(step, best.model);
+  }
+  let leftOut: NodeSensitivity[] = [];
+  if (sqnr < targetSqnr) {
+    const ranked = await variants.rank(best.nodes, widened);
+    const sources = ranked.map(({ node, sqnr }) => ({ name: node, noise: 10 ** (-sqnr / 10) }));
+    const all = sqnr;
+    const found = await fewestLeftOut(sources, targetSqnr, async (nodes) => {
+      if (nodes.size === 0) return all;
+      const { model } = await variants.without(nodes, widened);
+      return await variants.sqnr(model, `without ${nodes.size} nodes`);
+    });
+    best = await variants.without(found.names, widened);
+    const count = found.names.length;
+    sqnr = await take(
+      `${count} ${count === 1 ? "node" : "nodes"} in float`,
+      best.model,
+      found.sqnr,
+    );
+    leftOut = ranked.filter(({ node }) => found.names.includes(node));
+  }
+  return new AutoQuantizeResult({
+    model: best.model,
+    targetSqnr,
+    sqnr,
+    steps,
+    leftOut,
+    quantizedNodes: best.nodes.filter(({ quantized }) => quantized).length,
+  });
+}

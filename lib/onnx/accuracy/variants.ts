@@ -1,0 +1,122 @@
+/**
+ * Variants of one calibrated model, in which some nodes are quantized and some are not.
+ *
+ * @module
+ */
+import { type AnalysisOptions, Runs } from "../../quantization/analysis/inputs.ts";
+import { calibrateOnnx, OnnxCalibration, type OnnxSamples, type OnnxSource } from "../calibrate.ts";
+import type { OnnxModel } from "../file/model.ts";
+import { OutputJudge, type RepeatedSamples } from "./output_judge.ts";
+import { roleOf } from "../qdq/operators.ts";
+import { nodeName } from "../qdq/selection.ts";
+import {
+  type QuantizedNode,
+  quantizeStatic,
+  type QuantizeStaticOptions,
+  type QuantizeStaticResult,
+} from "../quantize_static.ts";
+
+/** Options of whatever tries variants: how to quantize, which samples to judge on, progress, a signal to stop. */
+export interface VariantOptions
+  extends Omit<QuantizeStaticOptions, "onProgress" | "signal">, AnalysisOptions {
+  /**
+   * Samples that were not calibrated on, to judge by. They are gone through once for each variant: give a list, or
+   * a function that opens them anew; of any other iterable a list is made.
+   */
+  heldOut: RepeatedSamples;
+}
+
+/** How a node fares. */
+export interface NodeSensitivity {
+  /** The node's name in the prepared model. */
+  readonly node: string;
+  /** Its operator. */
+  readonly opType: string;
+  /** SQNR of the output with this node alone quantized, in dB. */
+  readonly sqnr: number;
+}
+
+/** Makes variants and judges them. */
+export class Variants implements AsyncDisposable {
+  private constructor(
+    readonly calibration: OnnxCalibration,
+    private readonly options: QuantizeStaticOptions,
+    private readonly judge: OutputJudge,
+    private readonly runs: Runs,
+  ) {}
+
+  /**
+   * Calibrates the model, unless that was done.
+   *
+   * @param where opens the errors.
+   * @param model what is calibrated; of no account if `data` is a calibration.
+   * @param data samples to calibrate on, or a calibration.
+   */
+  static async open(
+    where: string,
+    model: OnnxSource,
+    data: OnnxSamples | OnnxCalibration,
+    { heldOut, onProgress, signal, ...options }: VariantOptions,
+  ): Promise<Variants> {
+    const runs = new Runs({ onProgress, signal });
+    const calibration = data instanceof OnnxCalibration ? data : await calibrateOnnx(model, data, {
+      ...options,
+      signal,
+      onProgress: ({ samples, total }) =>
+        onProgress?.({ step: "calibrating", done: samples, total }),
+    });
+    const judge = await OutputJudge.open(where, calibration.model, heldOut, runs);
+    return new Variants(calibration, options, judge, runs);
+  }
+
+  /** One variant. */
+  async quantize(options: QuantizeStaticOptions = {}): Promise<QuantizeStaticResult> {
+    this.runs.check();
+    const { calibration } = this;
+    return await quantizeStatic(calibration.model, calibration, { ...this.options, ...options });
+  }
+
+  /** SQNR of a variant's output, in dB. */
+  async sqnr(model: OnnxModel, step: string): Promise<number> {
+    return await this.judge.sqnr(model, step);
+  }
+
+  /** The variant without these nodes, beside those that the options leave out. */
+  async without(
+    nodes: Iterable<string>,
+    options: QuantizeStaticOptions = {},
+  ): Promise<QuantizeStaticResult> {
+    const nodesToExclude = [...this.options.nodesToExclude ?? [], ...nodes];
+    return await this.quantize({ ...options, nodesToExclude });
+  }
+
+  /**
+   * Quantizes one node at a time: those with a weight or a product of activations. The nodes between them, such as
+   * sums, are quantized only beside such nodes, and follow them.
+   *
+   * @param among those to try.
+   * @param options how, beside what was said at the start.
+   * @returns the most sensitive first; nodes alike stay in the graph's order.
+   */
+  async rank(
+    among: readonly QuantizedNode[],
+    options: QuantizeStaticOptions = {},
+  ): Promise<NodeSensitivity[]> {
+    const roles = new Map(
+      this.calibration.model.graph.node.map((node) => [nodeName(node), roleOf(node)]),
+    );
+    const ranked: NodeSensitivity[] = [];
+    for (const { name, opType, quantized } of among) {
+      const role = roles.get(name);
+      if (!quantized || role !== "multiplies" && role !== "stores") continue;
+      const { model } = await this.quantize({ ...options, nodesToQuantize: [name] });
+      ranked.push({ node: name, opType, sqnr: await this.sqnr(model, name) });
+    }
+    return ranked.sort((a, b) => a.sqnr === b.sqnr ? 0 : a.sqnr - b.sqnr);
+  }
+
+  /** Frees the float model's session. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.judge[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * What each kind of layer becomes in ONNX. All values are matrices, (rows, features).
+ *
+ * @module
+ */
+import { QuantizedLinear } from "../../quantization/quantized_linear.ts";
+import { LinearActivationQuantizedTensor } from "../../quantization/linear_activation_quantized_tensor.ts";
+import { AffineQuantizedTensor } from "../../quantization/quantized_tensor.ts";
+import { ReLU } from "../../nn/relu.ts";
+import { Tensor } from "../../tensor/tensor.ts";
+import {
+  addDynamicInput,
+  addStaticInput,
+  inputOfQuantizedLinear,
+  inputOfWeight,
+  type InputQuantization,
+} from "./activation.ts";
+import type { GraphBuilder } from "./graph.ts";
+import type { Layer } from "./trace.ts";
+import {
+  addGroupedWeight,
+  addSignedWeight,
+  floats,
+  type HostWeight,
+  readWeight,
+} from "./weights.ts";
+
+/** The least normal float32. */
+const TINY = 2 ** -126;
+const INT32_MAX = 2 ** 31 - 1;
+
+/** A layer's constants on the host, read once however often the layer is called. */
+export type LayerData =
+  | { readonly kind: "relu" }
+  | {
+    readonly kind: "float";
+    readonly weight: Float32Array;
+    readonly shape: readonly number[];
+    readonly bias: Float32Array | null;
+  }
+  | {
+    readonly kind: "quantized";
+    readonly input: InputQuantization | null;
+    readonly weight: HostWeight;
+    readonly bias: Float32Array | null;
+  };
+
+/**
+ * Reads what a layer consists of.
+ *
+ * @param where the layer, for messages.
+ * @throws {TypeError} if its weight or the quantization of its input has no ONNX form.
+ */
+export async function readLayer(where: string, layer: Layer): Promise<LayerData> {
+  if (layer instanceof ReLU) return { kind: "relu" };
+  const bias = layer.bias && await floats(layer.bias);
+  if (layer instanceof QuantizedLinear) {
+    const input = await inputOfQuantizedLinear(where, layer);
+    return { kind: "quantized", input, weight: await readWeight(where, layer.qweight), bias };
+  }
+  const { weight } = layer;
+  if (weight instanceof Tensor) {
+    return { kind: "float", weight: await floats(weight), shape: weight.shape, bias };
+  }
+  if (weight instanceof AffineQuantizedTensor) {
+    return { kind: "quantized", input: null, weight: await readWeight(where, weight), bias };
+  }
+  if (weight instanceof LinearActivationQuantizedTensor) {
+    const input = await inputOfWeight(where, weight);
+    const host = await readWeight(where, weight.originalWeight);
+    return { kind: "quantized", input, weight: host, bias };
+  }
+  throw new TypeError(
+    `${where} has a weight of a class that has no ONNX form here (${weight.constructor.name})`,
+  );
+}
+
+/**
+ * Adds a layer.
+ *
+ * @param name the layer's full name, which its constants and operations begin with.
+ * @param x the input's name.
+ * @returns the output's name.
+ */
+export function addLayer(graph: GraphBuilder, name: string, x: string, data: LayerData): string {
+  if (data.kind === "relu") return graph.add(name, "Relu", [x]);
+  const { bias } = data;
+  if (data.kind === "float") {
+    const weight = graph.constant(`${name}.weight`, "FLOAT", data.shape, data.weight);
+    const added = bias ? [graph.constant(`${name}.bias`, "FLOAT", [bias.length], bias)] : [];
+    return graph.add(name, "Gemm", [x, weight, ...added], { transB: 1 });
+  }
+  const { input, weight } = data;
+  if (input?.kind === "dynamic") {
+    const { integers, scale } = addDynamicInput(graph, name, x);
+    const y = addProduct(graph, name, integers, weight);
+    return addBias(graph, name, graph.add(name, "Mul", [y, scale]), bias);
+  }
+  if (!input) return addBias(graph, name, addProduct(graph, name, x, weight), bias);
+  const q = addStaticInput(graph, name, x, input);
+  const integers = bias && integerBias(bias, input.scale, weight);
+  if (!integers) return addBias(graph, name, addProduct(graph, name, q, weight), bias);
+  const { values, scale } = integers;
+  const added = graph.add(`${name}.bias`, "DequantizeLinear", [
+    graph.constant(`${name}.bias`, "INT32", [values.length], values),
+    graph.constant(`${name}.bias_scale`, "FLOAT", [scale.length], scale),
+    graph.constant(`${name}.bias_zero_point`, "INT32", [values.length], values.map(() => 0)),
+  ], { axis: 0 });
+  return graph.add(name, "Gemm", [q, addSignedWeight(graph, name, weight), added], { transB: 1 });
+}
+
+/** Adds the product of an input, quantized or not, and a weight. */
+function addProduct(graph: GraphBuilder, name: string, x: string, weight: HostWeight): string {
+  if (weight.groupSize === weight.columns) {
+    const w = addSignedWeight(graph, name, weight);
+    return graph.add(name, "Gemm", [x, w], { transB: 1 });
+  }
+  return graph.add(name, "MatMul", [x, addGroupedWeight(graph, name, weight)]);
+}
+
+/** Adds a float bias, if there is one. */
+function addBias(graph: GraphBuilder, name: string, y: string, bias: Float32Array | null): string {
+  if (!bias) return y;
+  return graph.add(name, "Add", [y, graph.constant(`${name}.bias`, "FLOAT", [bias.length], bias)]);
+}
+
+/**
+ * The bias in units of the accumulator, which the integer kernels start from: at most half a unit off.
+ * Null where a unit is no normal number, or the sum could leave the int32.
+ */
+function integerBias(
+  bias: Float32Array,
+  inputScale: number,
+  weight: HostWeight,
+): { values: Int32Array; scale: Float32Array } | null {
+  if (weight.groupSize !== weight.columns) return null;
+  const scale = weight.scale.map((scale) => inputScale * scale);
+  const most = INT32_MAX - weight.columns * 255 * (weight.max - weight.min);
+  const exact = Array.from(bias, (value, row) => value / scale[row]);
+  const fits = exact.every((value, row) => scale[row] >= TINY && Math.abs(value) < most);
+  return fits ? { values: Int32Array.from(exact, Math.round), scale } : null;
+}

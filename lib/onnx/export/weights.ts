@@ -1,0 +1,152 @@
+/**
+ * Quantized weights on the host, in the forms that onnxruntime's kernels take.
+ *
+ * @module
+ */
+import type { AffineQuantizedTensor } from "../../quantization/quantized_tensor.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import type { GraphBuilder, OnnxType } from "./graph.ts";
+
+/** Integers with a scale and a zero point for each group of neighbours in a row. */
+export interface HostWeight {
+  /** N. */
+  readonly rows: number;
+  /** K. */
+  readonly columns: number;
+  /** Row by row. */
+  readonly integers: Int8Array | Uint8Array;
+  /** The least and the greatest integer that the dtype has. */
+  readonly min: number;
+  readonly max: number;
+  /** Neighbours that share a scale; K where the whole row does. */
+  readonly groupSize: number;
+  /** One a group, row by row. */
+  readonly scale: Float32Array;
+  /** One a group, integers. */
+  readonly zeroPoint: Float32Array;
+}
+
+/** The numbers of a float tensor of any dtype. */
+export async function floats(t: Tensor): Promise<Float32Array<ArrayBuffer>> {
+  return await t.data() as Float32Array<ArrayBuffer>;
+}
+
+/** Throws unless zero points are integers between the bounds. */
+export function checkZeroPoints(
+  where: string,
+  zeroPoints: ArrayLike<number>,
+  min: number,
+  max: number,
+): void {
+  for (const zeroPoint of Array.from(zeroPoints)) {
+    if (Number.isInteger(zeroPoint) && zeroPoint >= min && zeroPoint <= max) continue;
+    throw new RangeError(
+      `${where} has a zero point of ${zeroPoint}, but ONNX takes integers from ${min} to ${max}; observe ` +
+        `with quantMin and quantMax inside them`,
+    );
+  }
+}
+
+/**
+ * Reads a quantized weight. Scales of blocks of several rows are repeated for each row.
+ *
+ * @param where the layer, for messages.
+ * @throws {TypeError} if its integers take more than 8 bits or are floats.
+ */
+export async function readWeight(where: string, w: AffineQuantizedTensor): Promise<HostWeight> {
+  const { targetDtype, shape: [rows, columns], blockSize: [blockRows, groupSize] } = w;
+  if (targetDtype.isFloat || targetDtype.itemSize !== 1) {
+    throw new TypeError(
+      `${where} has weights of ${targetDtype.name}, which have no ONNX form here; use a dtype of at most 8 bits`,
+    );
+  }
+  using intData = w.intData();
+  const [integers, scale, zeroPoint] = await Promise.all([
+    intData.data(),
+    w.scale.data(),
+    w.zeroPoint?.data(),
+  ]);
+  const groups = columns / groupSize;
+  const perRow = (values: ArrayLike<number> | undefined) =>
+    Float32Array.from({ length: rows * groups }, (_, i) => {
+      const [row, group] = [Math.floor(i / groups), i % groups];
+      return values?.[Math.floor(row / blockRows) * groups + group] ?? 0;
+    });
+  const host = { rows, columns, groupSize, scale: perRow(scale), zeroPoint: perRow(zeroPoint) };
+  const { min, max } = targetDtype;
+  checkZeroPoints(`${where} (weight)`, host.zeroPoint, min, max);
+  return { ...host, integers: integers as Int8Array | Uint8Array, min, max };
+}
+
+/** Swaps rows and columns. */
+function transposed<A extends Int8Array | Uint8Array | Float32Array>(
+  values: A,
+  rows: number,
+  columns: number,
+): A {
+  const result = values.slice() as A;
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      result[column * rows + row] = values[row * columns + column];
+    }
+  }
+  return result;
+}
+
+/** Two elements a byte, the first in the low half. */
+function packed4(values: ArrayLike<number>): Uint8Array {
+  const bytes = new Uint8Array(Math.ceil(values.length / 2));
+  for (let i = 0; i < values.length; i++) bytes[i >> 1] |= (values[i] & 15) << (4 * (i & 1));
+  return bytes;
+}
+
+/**
+ * Adds a weight (N, K) of signed bytes with a scale a row, which `Gemm` multiplies as it lies. Unsigned
+ * bytes are moved down by 128, and their zero points with them, since the kernels for unsigned inputs
+ * and signed weights are the fastest; the numbers stay the same.
+ *
+ * @returns the name of the dequantized weight.
+ */
+export function addSignedWeight(graph: GraphBuilder, name: string, weight: HostWeight): string {
+  const { rows, columns, integers, scale, zeroPoint, max } = weight;
+  const shift = max > 127 ? 128 : 0;
+  const signed = (values: ArrayLike<number>) => Int8Array.from(values, (value) => value - shift);
+  const inputs = [
+    graph.constant(`${name}.weight`, "INT8", [rows, columns], signed(integers)),
+    graph.constant(`${name}.weight_scale`, "FLOAT", [rows], scale),
+    graph.constant(`${name}.weight_zero_point`, "INT8", [rows], signed(zeroPoint)),
+  ];
+  return graph.add(`${name}.weight`, "DequantizeLinear", inputs, { axis: 0 });
+}
+
+/**
+ * Adds a weight with a scale for each group, transposed to (K, N), in its own number of bits: what
+ * onnxruntime multiplies floats with, without making a float weight of it.
+ *
+ * @returns the name of the dequantized weight.
+ */
+export function addGroupedWeight(graph: GraphBuilder, name: string, weight: HostWeight): string {
+  const { rows, columns, integers, groupSize, min, max } = weight;
+  const groups = columns / groupSize;
+  const narrow = max - min <= 15;
+  const type: OnnxType = `${min < 0 ? "" : "U"}INT${narrow ? 4 : 8}`;
+  const add = (part: string, count: number, values: Int8Array | Uint8Array | Float32Array) => {
+    const across = transposed(values, rows, count);
+    const stored = narrow
+      ? packed4(across)
+      : min < 0
+      ? Int8Array.from(across)
+      : Uint8Array.from(across);
+    return graph.constant(`${name}.${part}`, type, [count, rows], stored);
+  };
+  const scale = transposed(weight.scale, rows, groups);
+  const inputs = [
+    add("weight", columns, integers),
+    graph.constant(`${name}.weight_scale`, "FLOAT", [groups, rows], scale),
+    add("weight_zero_point", groups, weight.zeroPoint),
+  ];
+  return graph.add(`${name}.weight`, "DequantizeLinear", inputs, {
+    axis: 0,
+    block_size: groupSize,
+  });
+}

@@ -1,0 +1,216 @@
+/**
+ * Elements of tensors that lie in files of their own beside the model.
+ *
+ * @module
+ */
+import { isAbsolute, join, relative, sep } from "node:path";
+import type { FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto } from "./proto.ts";
+import type { OnnxMessages } from "./messages.ts";
+import { fail, show } from "./onnx_error.ts";
+import { subgraphs } from "../graph/subgraphs.ts";
+import { EXTERNAL, setRawData } from "./tensor_data.ts";
+
+/** The smallest tensor that is written into another file, in bytes. */
+const THRESHOLD = 1024;
+/** Large tensors begin at a multiple of a page, so that they can be mapped into memory. */
+const PAGE = 4096;
+/** The smallest tensor that is worth a page. */
+const LARGE = 1 << 20;
+/** Others begin at a multiple of what wide loads like. */
+const ALIGNMENT = 64;
+
+/** Bytes a read. */
+const CHUNK = 64 << 20;
+
+/** All dense tensors in nodes and in graphs inside of them. */
+function* nodeTensors(nodes: readonly NodeProto[]): Generator<TensorProto> {
+  for (const node of nodes) {
+    for (const { t, tensors } of node.attribute) {
+      if (t) yield t;
+      yield* tensors;
+    }
+    for (const inner of subgraphs(node)) yield* tensorsOf(inner);
+  }
+}
+
+function* tensorsOf(graph: GraphProto | FunctionProto): Generator<TensorProto> {
+  if ("initializer" in graph) {
+    yield* graph.initializer;
+    for (const { values, indices } of graph.sparseInitializer) {
+      if (values) yield values;
+      if (indices) yield indices;
+    }
+  }
+  yield* nodeTensors(graph.node);
+}
+
+/** The tensors of a model whose elements lie in other files. */
+export function externalTensors(model: ModelProto): TensorProto[] {
+  const parts = [...model.graph ? [model.graph] : [], ...model.functions];
+  return parts.flatMap((part) => [...tensorsOf(part)])
+    .filter(({ dataLocation }) => dataLocation === EXTERNAL);
+}
+
+/** Where a tensor's elements lie. */
+interface Place {
+  readonly location: string;
+  readonly offset: number;
+  /** Up to the file's end if it isn't said. */
+  readonly length: number | undefined;
+}
+
+function placeOf(tensor: TensorProto): Place {
+  const entry = (key: string) => tensor.externalData.find((e) => e.key === key)?.value;
+  const number = (key: string) => {
+    const text = entry(key);
+    if (text === undefined) return undefined;
+    if (!/^\d{1,15}$/.test(text)) {
+      fail(`the external data of tensor ${show(tensor.name)} have the ${key} ${show(text)}`);
+    }
+    return Number(text);
+  };
+  const location = entry("location");
+  if (!location) fail(`the external data of tensor ${show(tensor.name)} have no location`);
+  return { location, offset: number("offset") ?? 0, length: number("length") };
+}
+
+/** The files that a model's external data lie in, as it names them. */
+export function externalLocations(model: ModelProto): Set<string> {
+  return new Set(externalTensors(model).map((tensor) => placeOf(tensor).location));
+}
+
+/**
+ * The path of a data file, after checking that it's a file in the model's folder.
+ *
+ * @param folder the model's folder without symbolic links.
+ */
+async function resolve(folder: string, location: string, tensor: string): Promise<string> {
+  const said = `the external data of tensor ${show(tensor)} are said to be in ${show(location)}`;
+  const outside = `${said}, which is not in the model's folder; only files in it are read`;
+  if (isAbsolute(location) || /^[a-zA-Z]:|^[\\/]|\0/.test(location)) fail(outside);
+  if (location.split(/[\\/]/).includes("..")) fail(outside);
+  const path = join(folder, location);
+  let real: string;
+  try {
+    real = await Deno.realPath(path);
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+    fail(`${said}, and there is no ${path}; put it beside the model`, cause);
+  }
+  const inside = relative(folder, real);
+  if (inside === ".." || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
+    fail(`${said}, a link to ${real} outside of the model's folder; put the file itself there`);
+  }
+  if (!(await Deno.stat(real)).isFile) fail(`${said}, which is no file`);
+  return real;
+}
+
+/** A file's bytes. `Deno.readFile` takes several times as long for one of gigabytes. */
+async function readFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  using file = await Deno.open(path);
+  const bytes = new Uint8Array((await file.stat()).size);
+  let at = 0;
+  for (let read: number | null = 0; read !== null && at < bytes.length; at += read ?? 0) {
+    read = await file.read(bytes.subarray(at, at + CHUNK));
+  }
+  return bytes.subarray(0, at);
+}
+
+/**
+ * Reads the elements that lie in other files into a model. Every file is read once; the tensors show
+ * parts of its bytes.
+ *
+ * @param model is changed only if all could be read.
+ * @param folder the model's folder; `undefined` for a model that came without one.
+ * @throws {OnnxError} if a file is missing, lies outside of the folder or is too short.
+ */
+export async function readExternalData(
+  model: ModelProto,
+  folder: string | undefined,
+): Promise<void> {
+  const tensors = externalTensors(model);
+  if (tensors.length === 0) return;
+  if (folder === undefined) {
+    fail(
+      `the elements of tensor ${show(tensors[0].name)} are in the file ` +
+        `${show(placeOf(tensors[0]).location)}; say in which folder it is by the option folder`,
+    );
+  }
+  const root = await Deno.realPath(folder);
+  const files = new Map<string, Uint8Array<ArrayBuffer>>();
+  const found: { tensor: TensorProto; bytes: Uint8Array<ArrayBuffer> }[] = [];
+  for (const tensor of tensors) {
+    const { location, offset, length } = placeOf(tensor);
+    const path = await resolve(root, location, tensor.name);
+    const file = files.get(path) ?? await readFile(path);
+    files.set(path, file);
+    const end = offset + (length ?? Math.max(file.length - offset, 0));
+    if (offset > file.length || end > file.length) {
+      fail(
+        `tensor ${
+          show(tensor.name)
+        } is said to be at bytes ${offset} to ${end} of ${path}, which has ` +
+          `${file.length}; the file is cut off or belongs to another model`,
+      );
+    }
+    found.push({ tensor, bytes: file.subarray(offset, end) });
+  }
+  for (const { tensor, bytes } of found) setRawData(tensor, bytes);
+}
+
+/** A copy of a message that shares what it holds, but for some fields. */
+function withFields<T extends object>(message: T, fields: Partial<T>): T {
+  return Object.assign(Object.create(Object.getPrototypeOf(message)), message, fields);
+}
+
+/** A model without its large constants, and those. */
+export interface SplitModel {
+  /** The model, whose large constants are said to lie in the other file. */
+  readonly model: ModelProto;
+  /** That file's bytes, one part after the other. */
+  readonly parts: Uint8Array[];
+}
+
+/** Whether a constant is large enough for the other file. */
+function isLarge(tensor: TensorProto): boolean {
+  return tensor.rawData.length >= THRESHOLD;
+}
+
+/**
+ * Moves the constants of the main graph that take 1 KiB or more into one other file.
+ *
+ * @param location the name of that file.
+ */
+export function splitModel(
+  messages: OnnxMessages,
+  model: ModelProto,
+  location: string,
+): SplitModel {
+  const { onnx, protobuf: { create } } = messages;
+  const parts: Uint8Array[] = [];
+  let at = 0;
+  const initializer = (model.graph?.initializer ?? []).map((tensor) => {
+    if (!isLarge(tensor)) return tensor;
+    const { length } = tensor.rawData;
+    const alignment = length >= LARGE ? PAGE : ALIGNMENT;
+    const offset = Math.ceil(at / alignment) * alignment;
+    if (offset > at) parts.push(new Uint8Array(offset - at));
+    parts.push(tensor.rawData);
+    at = offset + length;
+    const place = { location, offset: String(offset), length: String(length) };
+    const externalData = Object.entries(place).map(([key, value]) =>
+      create(onnx.StringStringEntryProtoSchema, { key, value })
+    );
+    const moved = withFields(tensor, { externalData, dataLocation: EXTERNAL });
+    delete (moved as Partial<TensorProto>).rawData;
+    return moved;
+  });
+  const graph = model.graph && withFields(model.graph, { initializer });
+  return { model: withFields(model, { graph }), parts };
+}
+
+/** Bytes of a model's constants that could lie in another file. */
+export function largeBytes(model: ModelProto): number {
+  return (model.graph?.initializer ?? []).filter(isLarge)
+    .reduce((sum, { rawData }) => sum + rawData.length, 0);
+}

@@ -1,0 +1,125 @@
+import type { GraphProto, ModelProto, OperatorSetIdProto } from "./proto.ts";
+import { checkModel, domainName } from "./check_model.ts";
+import { largeBytes } from "./external_data.ts";
+import type { OnnxMessages } from "./messages.ts";
+import { fail, show } from "./onnx_error.ts";
+
+/** What one protobuf message can hold, in bytes. */
+export const MAX_MESSAGE_BYTES = 2 ** 31 - 1;
+
+function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/** @throws {OnnxError} if bytes are more than one file can hold. */
+function checkSize(bytes: number): void {
+  if (bytes > MAX_MESSAGE_BYTES) {
+    fail(
+      `the model takes ${bytes} bytes, and one ONNX file holds at most ${MAX_MESSAGE_BYTES}; save it ` +
+        `with external data`,
+    );
+  }
+}
+
+/** A copy of a message and all messages in it. The reflection of the package would copy all bytes too. */
+function copy<T>(value: T): T {
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
+  if (Array.isArray(value)) return value.map(copy) as T;
+  const fields = Object.entries(value).map(([name, field]) => [name, copy(field)]);
+  return Object.assign(Object.create(Object.getPrototypeOf(value)), Object.fromEntries(fields));
+}
+
+/**
+ * A model of an ONNX file, as messages that may be changed: {@linkcode loadOnnx} makes it and
+ * {@linkcode saveOnnx} writes it. The messages are those of the package `onnx-buf`, with ONNX's own field
+ * names in camel case.
+ *
+ * @example
+ * ```ts
+ * import { exportOnnx, Linear, loadOnnx, randn } from "@staticquant/staticquant";
+ * const model = await loadOnnx(await exportOnnx(new Linear(4, 2), randn([1, 4])));
+ * console.log(model.opset(), model.graph.node.map(({ opType }) => opType)); // 21 [ "Gemm" ]
+ * ```
+ */
+export class OnnxModel {
+  /** The message of the whole file. */
+  readonly proto: ModelProto;
+  /** Makes new messages. */
+  readonly messages: OnnxMessages;
+  /** The bytes that it was read from, if it was. */
+  private readonly source?: Uint8Array<ArrayBuffer>;
+
+  /** A model of a message, and of the bytes that it was read from, if it was. */
+  constructor(proto: ModelProto, messages: OnnxMessages, source?: Uint8Array<ArrayBuffer>) {
+    this.proto = proto;
+    this.messages = messages;
+    this.source = source;
+  }
+
+  /**
+   * The graph of the model.
+   *
+   * @throws {OnnxError} if it has none.
+   */
+  get graph(): GraphProto {
+    return this.proto.graph ?? fail("the model has no graph");
+  }
+
+  /**
+   * The version of an operator set that the model uses.
+   *
+   * @param domain ONNX's own by default.
+   * @throws {OnnxError} if it uses none of that domain.
+   */
+  opset(domain: string = ""): number {
+    const entry = this.opsetEntry(domain);
+    if (!entry) fail(`the model imports no operator set of ${show(domain || "ai.onnx")}`);
+    return Number(entry.version);
+  }
+
+  /** Changes the version of an operator set, or adds one; the nodes stay as they are. */
+  setOpset(version: number, domain: string = ""): void {
+    const entry = this.opsetEntry(domain);
+    if (entry) entry.version = BigInt(version);
+    else this.proto.opsetImport.push(this.messages.opset(domain, version));
+  }
+
+  /** The entry that says which version of a domain is used. */
+  private opsetEntry(domain: string): OperatorSetIdProto | undefined {
+    return this.proto.opsetImport.find((o) => domainName(o.domain) === domainName(domain));
+  }
+
+  /**
+   * The bytes of the model as one file, such as onnxruntime takes. A model that was not changed has the
+   * very bytes that it was loaded from.
+   *
+   * @throws {OnnxError} if they are more than one file can hold, which is 2 GiB.
+   */
+  toBytes(): Uint8Array<ArrayBuffer> {
+    const { onnx: { ModelProtoSchema }, protobuf: { fromBinary, toBinary } } = this.messages;
+    // Before gigabytes are copied for nothing.
+    checkSize(largeBytes(this.proto));
+    const bytes = toBinary(ModelProtoSchema, this.proto);
+    checkSize(bytes.length);
+    if (!this.source || equalBytes(bytes, this.source)) return bytes;
+    // The same messages can be written in more than one way: fields in another order, zeros spelled out.
+    const again = toBinary(ModelProtoSchema, fromBinary(ModelProtoSchema, this.source));
+    return equalBytes(bytes, again) ? this.source.slice() : bytes;
+  }
+
+  /** A copy that can be changed on its own; only the bytes of tensors are shared. */
+  clone(): OnnxModel {
+    return new OnnxModel(copy(this.proto), this.messages, this.source);
+  }
+
+  /**
+   * Checks that the model is whole, as {@linkcode loadOnnx} does.
+   *
+   * @throws {OnnxError} saying what is wrong, and where.
+   */
+  check(): void {
+    checkModel(this.proto);
+  }
+}

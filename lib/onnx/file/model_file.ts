@@ -1,0 +1,220 @@
+/**
+ * ONNX files, to and from models that can be changed.
+ *
+ * @module
+ */
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { ModelProto } from "./proto.ts";
+import { StagedFile } from "../../formats/staged_file.ts";
+import { checkModel } from "./check_model.ts";
+import { externalLocations, largeBytes, readExternalData, splitModel } from "./external_data.ts";
+import { fileKind } from "./file_kind.ts";
+import { loadMessages, type OnnxMessages } from "./messages.ts";
+import { MAX_MESSAGE_BYTES, OnnxModel } from "./model.ts";
+import { fail, OnnxError } from "./onnx_error.ts";
+import { checkWire } from "./wire_check.ts";
+
+/** Options of {@linkcode loadOnnx}. */
+export interface LoadOnnxOptions {
+  /**
+   * Where data files lie that belong to the model; by default the folder of the model's own file. Models
+   * given as bytes need it if they have such files.
+   */
+  folder?: string | URL;
+}
+
+/** Options of {@linkcode saveOnnx}. */
+export interface SaveOnnxOptions {
+  /** Whether to replace files that exist; `false` by default. */
+  force?: boolean;
+  /**
+   * Whether to write the large constants into a second file, named as the first with `.data` at the end; by
+   * default only if one file cannot hold them.
+   */
+  externalData?: boolean;
+}
+
+/** What a model is given beside its large constants before these are written into a second file. */
+const OTHER_BYTES = 64 << 20;
+
+function pathOf(path: string | URL): string {
+  if (typeof path === "string") return path;
+  if (path.protocol === "file:") return fileURLToPath(path);
+  throw new TypeError(`${path} is not a file; fetch it and give its bytes`);
+}
+
+/** The bytes of a file that may be a model. */
+async function readModelFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const { isFile, size } = await Deno.stat(path);
+  if (!isFile) fail(`it is a folder or a device and not a file`);
+  if (size > MAX_MESSAGE_BYTES) {
+    fail(`it has ${size} bytes, and an ONNX file has at most ${MAX_MESSAGE_BYTES}`);
+  }
+  return await Deno.readFile(path);
+}
+
+/** The message in a file's bytes. */
+function decode(messages: OnnxMessages, bytes: Uint8Array<ArrayBuffer>): ModelProto {
+  const { onnx: { ModelProtoSchema }, protobuf: { fromBinary } } = messages;
+  const kind = () => {
+    const found = fileKind(bytes);
+    return found ? `it looks like ${found}` : "it is damaged, cut off or something else";
+  };
+  let model: ModelProto;
+  try {
+    checkWire(ModelProtoSchema, bytes);
+    model = fromBinary(ModelProtoSchema, bytes);
+  } catch (cause) {
+    fail(`this is no ONNX model: ${kind()} (${(cause as Error).message})`, cause);
+  }
+  if (!model.graph) fail(`this is no ONNX model, for it has no graph: ${kind()}`);
+  return model;
+}
+
+/**
+ * Reads an ONNX model. The file is taken as hostile: it must be whole, every tensor must have the bytes
+ * that its shape asks for, every value that a node reads must exist, and no node may wait for itself.
+ *
+ * Elements that lie in other files are read too, if those are in the model's folder; the model then holds
+ * them itself. Bytes are not copied: tensors are views of them.
+ *
+ * @param source a path, a `file:` URL, or the bytes of a file.
+ * @param options where data files lie.
+ * @throws {OnnxError} if it is no ONNX model, is damaged, or lacks a data file; says what is wrong.
+ * @throws {Deno.errors.NotFound} if there is no such file.
+ *
+ * @example
+ * ```ts
+ * import { exportOnnx, Linear, loadOnnx, randn } from "@staticquant/staticquant";
+ * const model = await loadOnnx(await exportOnnx(new Linear(4, 2), randn([1, 4])));
+ * console.log(model.graph.input[0].name); // input
+ * // await loadOnnx("model.onnx");
+ * ```
+ */
+export async function loadOnnx(
+  source: string | URL | Uint8Array<ArrayBuffer>,
+  options: LoadOnnxOptions = {},
+): Promise<OnnxModel> {
+  const path = source instanceof Uint8Array ? undefined : pathOf(source);
+  const folder = options.folder ?? (path === undefined ? undefined : dirname(path));
+  const messages = await loadMessages("loadOnnx");
+  try {
+    const bytes = path === undefined
+      ? source as Uint8Array<ArrayBuffer>
+      : await readModelFile(path);
+    const model = decode(messages, bytes);
+    await readExternalData(model, folder === undefined ? undefined : pathOf(folder));
+    checkModel(model);
+    return new OnnxModel(model, messages, bytes);
+  } catch (error) {
+    if (!(error instanceof OnnxError)) throw error;
+    const { message, cause } = error;
+    throw new OnnxError(`loadOnnx: ${path === undefined ? "" : `${path}: `}${message}`, { cause });
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** A name for a data file that nothing has: an old model keeps its own until the new one is there. */
+async function freeName(folder: string, wish: string): Promise<string> {
+  let name = `${wish}.data`;
+  for (let i = 1; await exists(join(folder, name)); i++) name = `${wish}.${i}.data`;
+  return name;
+}
+
+/** The data files of the model at a path that a call like this one wrote for it. */
+async function ownDataFiles(messages: OnnxMessages, path: string): Promise<string[]> {
+  const own = (name: string) =>
+    name.startsWith(`${basename(path)}.`) &&
+    /^(\.\d+)?\.data$/.test(name.slice(basename(path).length));
+  try {
+    const old = decode(messages, await readModelFile(path));
+    return [...externalLocations(old)].filter(own).map((name) => join(dirname(path), name));
+  } catch {
+    return []; // nothing there, or nothing of ours
+  }
+}
+
+/**
+ * Writes a model as an ONNX file. A model that was loaded and not changed gives the same bytes again.
+ *
+ * The file appears under its name when it's complete, and replaces another one at once: whatever happens
+ * in between, there is the old model, or none, or the new one. Permission to write is needed for
+ * the folder, since the file gets its name last.
+ *
+ * @param model the model.
+ * @param path where to write it, or a `file:` URL.
+ * @param options whether to replace files, and whether to write large constants into a second one. Where the
+ * name of that is taken by data of the model that is replaced, it gets a number.
+ * @returns the paths written: the model's, and that of its data if there is one.
+ * @throws {Deno.errors.AlreadyExists} if the file exists and `force` is not set.
+ * @throws {OnnxError} if the model is too large for one file even without its large constants.
+ *
+ * @example
+ * ```ts ignore
+ * import { loadOnnx, saveOnnx } from "@staticquant/staticquant";
+ * const model = await loadOnnx("model.onnx");
+ * model.proto.producerName = "me";
+ * await saveOnnx(model, "changed.onnx");
+ * ```
+ */
+export async function saveOnnx(
+  model: OnnxModel,
+  path: string | URL,
+  options: SaveOnnxOptions = {},
+): Promise<string[]> {
+  const { force = false } = options;
+  const target = pathOf(path);
+  const refuseExisting = async () => {
+    if (!force && await exists(target)) {
+      throw new Deno.errors.AlreadyExists(
+        `saveOnnx: ${target} exists; choose another name, or replace it with force`,
+      );
+    }
+  };
+  await refuseExisting();
+  const name = await freeName(dirname(target), basename(target));
+  const dataPath = join(dirname(target), name);
+  const { bytes, parts } = encode(model, options.externalData, name);
+  const replaced = await ownDataFiles(model.messages, target);
+  await using data = parts.length > 0 ? await StagedFile.write(dataPath, parts) : undefined;
+  await using file = await StagedFile.write(target, [bytes]);
+  await refuseExisting();
+  // The data come first, under a name that no model refers to yet.
+  await data?.commit();
+  try {
+    await file.commit();
+  } catch (error) {
+    if (data) await removeFiles([dataPath]);
+    throw error;
+  }
+  await removeFiles(replaced);
+  return data ? [target, dataPath] : [target];
+}
+
+/** What to write into the model's file, and what into the data file of this name; maybe nothing. */
+function encode(
+  model: OnnxModel,
+  external: boolean = largeBytes(model.proto) > MAX_MESSAGE_BYTES - OTHER_BYTES,
+  name: string,
+): { bytes: Uint8Array; parts: Uint8Array[] } {
+  if (external) {
+    const { model: proto, parts } = splitModel(model.messages, model.proto, name);
+    if (parts.length > 0) return { bytes: new OnnxModel(proto, model.messages).toBytes(), parts };
+  }
+  return { bytes: model.toBytes(), parts: [] };
+}
+
+/** Removes files that nothing needs any more; that it fails is not worth an error. */
+async function removeFiles(paths: readonly string[]): Promise<void> {
+  for (const path of paths) await Deno.remove(path).catch(() => {});
+}

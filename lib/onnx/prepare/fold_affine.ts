@@ -1,0 +1,175 @@
+import type { NodeProto } from "../file/proto.ts";
+import { floatOf, intOf } from "../file/attributes.ts";
+import {
+  type FloatConstant,
+  type GraphTools,
+  isOp,
+  type Pass,
+  removeNodes,
+} from "./graph_tools.ts";
+
+/** What is done to each channel: times `scale`, plus `shift`. */
+export interface Affine {
+  readonly scale: Float64Array;
+  readonly shift: Float64Array;
+}
+
+/** A constant with one number a channel (dimension 1) for values of this rank, or one for all. */
+export function perChannel(
+  { dims, data }: FloatConstant,
+  rank: number,
+  channels: number,
+): Float64Array | undefined {
+  const padded = [...Array<number>(Math.max(rank - dims.length, 0)).fill(1), ...dims];
+  const fits = padded.length === rank &&
+    padded.every((size, i) => size === 1 || i === 1 && size === channels);
+  return fits
+    ? Float64Array.from({ length: channels }, (_, i) => data[i % data.length])
+    : undefined;
+}
+
+/** What a node does to each channel of a value, if it does no more than that. */
+export function affineOf(
+  tools: GraphTools,
+  node: NodeProto,
+  value: string,
+  rank: number,
+  channels: number,
+): Affine | undefined {
+  const filled = (number: number) => new Float64Array(channels).fill(number);
+  if (isOp(node, "BatchNormalization")) {
+    const parts = node.input.slice(1, 5).map((name) => tools.floats(name));
+    const single = node.output.slice(1).every((name) => !tools.view.uses(name).length);
+    const trains = intOf(node, "training_mode", 0) === 1;
+    if (node.input[0] !== value || !single || trains || !parts.every((part) => part)) {
+      return undefined;
+    }
+    if (parts.some((part) => part!.data.length !== channels)) return undefined;
+    const [gamma, beta, mean, variance] = parts.map((part) => part!.data);
+    const epsilon = floatOf(node, "epsilon", 1e-5);
+    const scale = Float64Array.from(gamma, (g, i) => g / Math.sqrt(variance[i] + epsilon));
+    return { scale, shift: Float64Array.from(beta, (b, i) => b - mean[i] * scale[i]) };
+  }
+  if (!isOp(node, "Mul", "Div", "Add", "Sub")) return undefined;
+  const first = node.input[0] === value;
+  const other = node.input[first ? 1 : 0];
+  const constant = other === value ? undefined : tools.floats(other);
+  const numbers = constant && perChannel(constant, rank, channels);
+  if (!numbers) return undefined;
+  switch (node.opType) {
+    case "Mul":
+      return { scale: numbers, shift: filled(0) };
+    case "Div":
+      return first ? { scale: numbers.map((x) => 1 / x), shift: filled(0) } : undefined;
+    case "Add":
+      return { scale: filled(1), shift: numbers };
+    default:
+      return first
+        ? { scale: filled(1), shift: numbers.map((x) => -x) }
+        : { scale: filled(-1), shift: numbers };
+  }
+}
+
+/** How the weight of a layer lies: the output channel that an element belongs to. */
+interface Layer {
+  readonly channels: number;
+  /** Dimensions of the output. */
+  readonly rank: number;
+  channelOf(index: number): number;
+}
+
+/** A convolution or product with a constant weight, whose bias is constant too or not there. */
+export function layerOf(node: NodeProto, weight: FloatConstant): Layer | undefined {
+  const { dims } = weight;
+  const [rows, columns] = dims;
+  const row = dims.slice(1).reduce((count, size) => count * size, 1);
+  if (isOp(node, "Conv")) {
+    return { channels: rows, rank: dims.length, channelOf: (i) => Math.floor(i / row) };
+  }
+  if (isOp(node, "ConvTranspose")) {
+    const group = intOf(node, "group", 1);
+    const place = row / columns;
+    return {
+      channels: columns * group,
+      rank: dims.length,
+      channelOf: (i) =>
+        Math.floor(Math.floor(i / row) / (rows / group)) * columns +
+        Math.floor(i / place) % columns,
+    };
+  }
+  const plain = floatOf(node, "alpha", 1) === 1 && floatOf(node, "beta", 1) === 1;
+  if (!isOp(node, "Gemm") || !plain) return undefined;
+  return intOf(node, "transB", 0)
+    ? { channels: rows, rank: 2, channelOf: (i) => Math.floor(i / columns) }
+    : { channels: columns, rank: 2, channelOf: (i) => i % columns };
+}
+
+/** The bias of a layer, zeros if it has none; nothing if it is not constant. */
+export function biasOf(
+  tools: GraphTools,
+  node: NodeProto,
+  channels: number,
+): Float64Array | undefined {
+  if (!node.input[2]) return new Float64Array(channels);
+  const bias = tools.floats(node.input[2]);
+  // A Gemm broadcasts its bias.
+  return bias &&
+    (bias.dims.length === 1 && bias.dims[0] === channels
+      ? Float64Array.from(bias.data)
+      : isOp(node, "Gemm")
+      ? perChannel(bias, 2, channels)
+      : undefined);
+}
+
+/** Gives a layer another bias. */
+export function setBias(tools: GraphTools, node: NodeProto, bias: Float64Array): void {
+  const data = Float32Array.from(bias);
+  if (node.input[2]) return tools.replaceConstant(node, 2, [data.length], data);
+  node.input[2] = tools.constant(`${node.input[1]}_bias`, [data.length], data);
+}
+
+/** Folds what follows one layer; returns the nodes that became part of it. */
+function foldInto(tools: GraphTools, node: NodeProto): NodeProto[] {
+  const weight = tools.floats(node.input[1]);
+  const layer = weight && layerOf(node, weight);
+  const bias = layer && biasOf(tools, node, layer.channels);
+  if (!bias) return [];
+  const { rank, channels, channelOf } = layer;
+  const scale = new Float64Array(channels).fill(1);
+  const folded: NodeProto[] = [];
+  for (;;) {
+    const value = folded.at(-1)?.output[0] ?? node.output[0];
+    const next = tools.onlyReader(value);
+    const affine = next && affineOf(tools, next, value, rank, channels);
+    if (!affine) break;
+    for (let i = 0; i < channels; i++) {
+      scale[i] *= affine.scale[i];
+      bias[i] = bias[i] * affine.scale[i] + affine.shift[i];
+    }
+    folded.push(next);
+  }
+  const data = weight.data.map((value, i) => value * scale[channelOf(i)]);
+  // A factor that leaves float32 is better kept apart.
+  const finite = [...bias].every((value) => Number.isFinite(Math.fround(value))) &&
+    data.every(Number.isFinite);
+  if (!folded.length || !finite) return [];
+  tools.replaceConstant(node, 1, weight.dims, data);
+  setBias(tools, node, bias);
+  node.output[0] = folded.at(-1)!.output[0];
+  return folded;
+}
+
+/**
+ * Makes BatchNormalization and sums, differences, products and quotients with constants, one a channel or
+ * one for all, part of the weights and the bias of the Conv, ConvTranspose or Gemm before them. Computed in
+ * float64, and rounded once.
+ */
+export const foldAffine: Pass = (tools) => {
+  const removed = new Set<NodeProto>();
+  for (const node of tools.graph.node) {
+    if (!isOp(node, "Conv", "ConvTranspose", "Gemm")) continue;
+    for (const folded of foldInto(tools, node)) removed.add(folded);
+  }
+  removeNodes(tools.graph, removed);
+  return removed.size > 0;
+};

@@ -1,0 +1,84 @@
+/**
+ * Bringing float models into the form that quantizes best.
+ *
+ * @module
+ */
+import {
+  removeUnusedInitializers,
+  removeUnusedNodes,
+  removeUnusedValueInfos,
+} from "../graph/graph_edit.ts";
+import type { OnnxModel } from "../file/model.ts";
+import { foldAffine } from "./fold_affine.ts";
+import { foldConstants } from "./fold_constants.ts";
+import { fuseGemm } from "./fuse_gemm.ts";
+import { fuseLayerNorm } from "./fuse_layer_norm.ts";
+import { GraphTools, type Pass } from "./graph_tools.ts";
+import { hoistConstants } from "./hoist_constants.ts";
+import { mergeFactors } from "./merge_factors.ts";
+import { nameNodes } from "./name_nodes.ts";
+import { pushScale } from "./push_scale.ts";
+import { removeNoOps } from "./remove_no_ops.ts";
+import { upgradeOpset } from "../upgrade/upgrade_opset.ts";
+
+/** Options of {@linkcode prepareOnnx}. */
+export interface PrepareOnnxOptions {
+  /**
+   * The operator set to bring the model to if it has an older one, from 13 to 21; 17 by default, which has
+   * LayerNormalization and runs in every onnxruntime since 1.12.
+   */
+  opset?: number;
+}
+
+/** Each until it finds nothing more, in this order. */
+const FUSIONS: readonly Pass[] = [
+  fuseLayerNorm,
+  foldAffine,
+  pushScale,
+  mergeFactors,
+  fuseGemm,
+  foldAffine,
+];
+
+/**
+ * Brings a float model into the form that quantizes best; it computes the same up to the rounding of float32.
+ * Its operator set is upgraded, constants become initializers, what depends on constants alone is computed
+ * by onnxruntime, and nodes are made part of others: BatchNormalization and sums and products with constants
+ * part of the Conv, ConvTranspose or Gemm before them, factors part of the Conv after them or one product; layer
+ * normalization is put together from its parts. Nothing is done to graphs inside of nodes.
+ *
+ * @param model is not changed.
+ * @returns a new model, every node with a name of its own. Initializers that were listed as inputs are constants
+ * in it.
+ * @throws {OnnxError} if the model cannot be brought to the operator set; see {@linkcode upgradeOpset}.
+ *
+ * @example
+ * ```ts
+ * import { exportOnnx, Linear, loadOnnx, prepareOnnx, randn } from "@staticquant/staticquant";
+ * const model = await loadOnnx(await exportOnnx(new Linear(4, 2), randn([1, 4])));
+ * const prepared = await prepareOnnx(model);
+ * console.log(prepared.opset(), prepared.graph.node.map(({ opType }) => opType)); // 21 [ "Gemm" ]
+ * ```
+ */
+export async function prepareOnnx(
+  model: OnnxModel,
+  options: PrepareOnnxOptions = {},
+): Promise<OnnxModel> {
+  const upgraded = upgradeOpset(model, options.opset ?? 17);
+  const prepared = upgraded === model ? model.clone() : upgraded;
+  const { graph, messages } = prepared;
+  let tools = new GraphTools(graph, prepared.opset(), messages);
+  const run = (pass: Pass) => {
+    while (pass(tools)) tools = tools.again();
+  };
+  run(hoistConstants);
+  run(removeNoOps);
+  if (await foldConstants("prepareOnnx", tools)) tools = tools.again();
+  run(removeNoOps);
+  FUSIONS.forEach(run);
+  removeUnusedNodes(graph);
+  nameNodes(graph);
+  removeUnusedInitializers(graph);
+  removeUnusedValueInfos(graph);
+  return prepared;
+}

@@ -1,0 +1,124 @@
+/**
+ * What quantization means for each operator, as onnxruntime's kernels for the CPU have it.
+ *
+ * @module
+ */
+import type { NodeProto } from "../file/proto.ts";
+import { floatOf, intOf } from "../file/attributes.ts";
+
+/** How an operator takes part. */
+export type Role =
+  /** Multiplies with a weight; an integer kernel adds up products of bytes. */
+  | "multiplies"
+  /** Has a weight, but no integer kernel: the weight alone is stored in bytes. */
+  | "stores"
+  /** Computes from bytes to bytes, through an output range of its own. */
+  | "computes"
+  /** Only moves or picks elements of its first input, or puts some between them; bytes go through as they are. */
+  | "moves"
+  /** Cuts off what is outside of an interval, as quantizing does anyway. */
+  | "clips";
+
+const ROLES: Readonly<Record<string, Role>> = {
+  Add: "computes",
+  AveragePool: "computes",
+  Clip: "clips",
+  Concat: "computes",
+  Conv: "multiplies",
+  ConvTranspose: "stores",
+  Expand: "moves",
+  Flatten: "moves",
+  Gather: "moves",
+  GatherElements: "moves",
+  Gemm: "multiplies",
+  GlobalAveragePool: "computes",
+  LeakyRelu: "computes",
+  MatMul: "multiplies",
+  MaxPool: "moves",
+  Mul: "computes",
+  ReduceMax: "moves",
+  ReduceMin: "moves",
+  Relu: "clips",
+  Reshape: "moves",
+  Resize: "moves",
+  Sigmoid: "computes",
+  Slice: "moves",
+  Softmax: "computes",
+  Split: "moves",
+  Squeeze: "moves",
+  Tile: "moves",
+  Transpose: "moves",
+  Unsqueeze: "moves",
+  Where: "computes",
+};
+
+/** The operators that can be quantized. */
+export const QUANTIZABLE_OPERATORS: readonly string[] = Object.keys(ROLES);
+
+/** The operators that are quantized if nothing else is asked for: those that it makes faster or smaller. */
+export const DEFAULT_OPERATORS: readonly string[] = QUANTIZABLE_OPERATORS
+  .filter((opType) => opType !== "Softmax");
+
+/** How a node's operator takes part; nothing if it cannot be quantized. */
+export function roleOf({ domain, opType }: NodeProto): Role | undefined {
+  if (domain !== "" && domain !== "ai.onnx") return undefined;
+  return Object.hasOwn(ROLES, opType) ? ROLES[opType] : undefined;
+}
+
+/** The indices of a node's inputs that hold what is computed with: not shapes, axes or conditions. */
+export function operands({ opType, input }: NodeProto): number[] {
+  const given = input.flatMap((name, i) => name === "" ? [] : [i]);
+  switch (opType) {
+    case "Add":
+    case "Concat":
+    case "MatMul":
+    case "Mul":
+      return given;
+    case "Where":
+      return given.filter((i) => i > 0);
+    case "Conv":
+    case "ConvTranspose":
+    case "Gemm":
+      return given.filter((i) => i < 2);
+    default:
+      return [0];
+  }
+}
+
+/** The axis of a weight's output channels. */
+export function channelAxis(node: NodeProto): number {
+  if (node.opType === "Conv") return 0;
+  if (node.opType === "Gemm") return intOf(node, "transB", 0) ? 0 : 1;
+  return 1;
+}
+
+/** Whether a node has a third input that is added to the products as 32-bit integers. */
+export function hasBias({ opType, input }: NodeProto): boolean {
+  return (opType === "Conv" || opType === "Gemm") && (input[2] ?? "") !== "";
+}
+
+/** Whether the integer kernel can give floats, so that nothing is lost where no bytes are needed. */
+export function givesFloats({ opType }: NodeProto): boolean {
+  return opType === "MatMul" || opType === "Gemm";
+}
+
+/** Why a node's attributes keep it from its integer kernel; nothing if they do not. */
+export function attributeProblem(node: NodeProto): string | undefined {
+  const { opType } = node;
+  if (opType === "Gemm" && floatOf(node, "beta", 1) !== 1 && hasBias(node)) {
+    return "its beta is not 1";
+  }
+  if (opType === "Gemm" && floatOf(node, "alpha", 1) !== 1) return "its alpha is not 1";
+  if (opType === "MaxPool" && node.output.length > 1 && node.output[1]) {
+    return "it gives indices too";
+  }
+  if (opType === "Resize" && modeOf(node) === "cubic") {
+    return "cubic interpolation leaves the range";
+  }
+  return undefined;
+}
+
+function modeOf(node: NodeProto): string {
+  const attribute = node.attribute.find(({ name }) => name === "mode");
+  return attribute ? new TextDecoder().decode(attribute.s) : "nearest";
+}

@@ -1,0 +1,67 @@
+/**
+ * Which nodes a caller wants to be quantized.
+ *
+ * @module
+ */
+import type { NodeProto } from "../file/proto.ts";
+import { OnnxError } from "../file/onnx_error.ts";
+import { NEWEST_OPSET, operatorProblem } from "../upgrade/operators.ts";
+import type { GraphFacts } from "./graph_facts.ts";
+import { DEFAULT_OPERATORS, QUANTIZABLE_OPERATORS } from "./operators.ts";
+
+/** Which nodes are quantized. */
+export interface NodeSelection {
+  /**
+   * Operators, such as `["Conv", "MatMul"]`; by default all that gain by it. Those that onnxruntime has no
+   * integer kernel for, such as Sub, compute with floats either way.
+   */
+  opTypesToQuantize?: readonly string[];
+  /** Names of nodes; by default all of those operators. */
+  nodesToQuantize?: readonly string[];
+  /** Names of nodes to leave as they are; none by default. */
+  nodesToExclude?: readonly string[];
+}
+
+/** The name by which a node is told: its own, or if it has none that of its first output. */
+export function nodeName({ name, output }: NodeProto): string {
+  return name || output[0];
+}
+
+/**
+ * Why a node is not to be quantized, as a function of it; nothing if it is.
+ *
+ * @param where opens the errors.
+ * @throws {OnnxError} if an operator or a name is not known.
+ */
+export function checkSelection(
+  where: string,
+  facts: GraphFacts,
+  { opTypesToQuantize = DEFAULT_OPERATORS, nodesToQuantize, nodesToExclude = [] }: NodeSelection,
+): (node: NodeProto) => string | undefined {
+  const unknown = opTypesToQuantize.find((opType) => operatorProblem(opType, NEWEST_OPSET));
+  if (unknown !== undefined) {
+    throw new OnnxError(
+      `${where}: opTypesToQuantize names ${
+        JSON.stringify(unknown)
+      }, which is no operator of ONNX; those ` +
+        `that can be quantized are ${QUANTIZABLE_OPERATORS.join(", ")}`,
+    );
+  }
+  const names = new Set(facts.graph.node.map(nodeName));
+  const missing = [...nodesToQuantize ?? [], ...nodesToExclude].find((name) => !names.has(name));
+  if (missing !== undefined) {
+    throw new OnnxError(
+      `${where}: the prepared model has no node ${JSON.stringify(missing)}; its nodes are ${
+        [...names].slice(0, 8).join(", ")
+      }, …`,
+    );
+  }
+  const [ops, only, excluded] = [opTypesToQuantize, nodesToQuantize, nodesToExclude].map((list) =>
+    list && new Set(list)
+  );
+  return (node) => {
+    if (!ops!.has(node.opType)) return "its operator is not to be quantized";
+    if (excluded!.has(nodeName(node))) return "it is left out by nodesToExclude";
+    return only && !only.has(nodeName(node)) ? "nodesToQuantize does not name it" : undefined;
+  };
+}

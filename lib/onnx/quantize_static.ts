@@ -1,0 +1,424 @@
+/**
+ * Quantizing ONNX models with ranges from sample inputs.
+ *
+ * @module
+ */
+import {
+  type AddSamplesOptions,
+  calibrateOnnx,
+  type CalibrationOptions,
+  OnnxCalibration,
+  type OnnxSamples,
+  type OnnxSource,
+} from "./calibrate.ts";
+import type { OnnxModel } from "./file/model.ts";
+import { OnnxError } from "./file/onnx_error.ts";
+import type { NodeProto } from "./file/proto.ts";
+import { leastWeightScale, quantizeBias } from "./qdq/biases.ts";
+import { GraphFacts } from "./qdq/graph_facts.ts";
+import { QdqWriter } from "./qdq/insert.ts";
+import { channelAxis, hasBias, operands } from "./qdq/operators.ts";
+import {
+  type QuantParams,
+  quantParams,
+  type QuantSpec,
+  type QuantType,
+  representable,
+  type TensorRange,
+} from "./qdq/params.ts";
+import { type Placement, placeQuantization } from "./qdq/placement.ts";
+import { checkSelection, nodeName } from "./qdq/selection.ts";
+import { quantizeBlocks, quantizeConstant } from "./qdq/weights.ts";
+
+import { upgradeOpset } from "./upgrade/upgrade_opset.ts";
+
+/** What a caller knows better of a value. */
+export type TensorOverride =
+  /** Its range. */
+  | TensorRange
+  /** Its scale and zero point themselves. */
+  | { readonly scale: number; readonly zeroPoint: number };
+
+/** Options of {@linkcode quantizeStatic}. */
+export interface QuantizeStaticOptions extends CalibrationOptions, AddSamplesOptions {
+  /** The integers of activations; `"uint8"` by default, which all of onnxruntime's kernels take. */
+  activationType?: "uint8" | "int8";
+  /**
+   * The integers of weights; `"int8"` by default. With 4 bits, the matrices of MatMul have a scale for every
+   * 32 rows of a column and are multiplied with floats, by onnxruntime's kernel for them; the weights of
+   * other operators have 8 bits then. It needs operator set 21, which the model is brought to.
+   */
+  weightType?: QuantType;
+  /** Whether each output channel of a weight has a scale of its own; yes by default. */
+  perChannel?: boolean;
+  /** Whether 0 is in the middle of the ranges of activations; not by default. */
+  activationSymmetric?: boolean;
+  /**
+   * Whether 0 is in the middle of the ranges of weights; yes by default, and always with `perChannel`, since
+   * integer kernels take one zero point for all channels.
+   */
+  weightSymmetric?: boolean;
+  /**
+   * Whether weights have 7 bits, so that kernels which add pairs of products in 16 bits cannot overflow; for
+   * x64 processors without VNNI. Not by default.
+   */
+  reduceRange?: boolean;
+  /** Ranges, or scales and zero points, that are known better, by the names of activations. */
+  tensorOverrides?: Readonly<Record<string, TensorOverride>>;
+}
+
+/** What was done to a node. */
+export interface QuantizedNode {
+  /** The node's name, or if it has none that of its first output. */
+  readonly name: string;
+  /** The operator. */
+  readonly opType: string;
+  /** Whether it computes with integers. */
+  readonly quantized: boolean;
+  /** Why not. */
+  readonly reason?: string;
+}
+
+/** What became of an activation. */
+export interface QuantizedActivation extends QuantParams, TensorRange {
+  /** The value's name. */
+  readonly name: string;
+}
+
+/** What {@linkcode quantizeStatic} gives. */
+export interface QuantizeStaticResult {
+  /** The quantized model. */
+  readonly model: OnnxModel;
+  /** What it was made from: the prepared float model and what was observed in it. */
+  readonly calibration: OnnxCalibration;
+  /** The nodes that can be quantized, in the graph's order, and whether they were. */
+  readonly nodes: readonly QuantizedNode[];
+  /** The activations that are bytes now. */
+  readonly activations: readonly QuantizedActivation[];
+}
+
+/** The settings with their defaults. */
+function specsOf(options: QuantizeStaticOptions): Specs {
+  const {
+    perChannel = true,
+    activationType = "uint8",
+    weightType = "int8",
+    activationSymmetric = false,
+    weightSymmetric = true,
+    reduceRange = false,
+  } = options;
+  const check = (name: string, type: string, known: readonly string[]) => {
+    if (!known.includes(type)) {
+      throw new TypeError(`quantizeStatic: ${name} is ${type}; use one of ${known.join(", ")}`);
+    }
+  };
+  check("activationType", activationType, ["uint8", "int8"]);
+  check("weightType", weightType, ["int8", "uint8", "int4", "uint4"]);
+  if (activationType === "int8" && weightType === "uint8") {
+    throw new TypeError(
+      `quantizeStatic: activations of int8 go with weights of int8, not ${weightType}; onnxruntime has no ` +
+        `kernel for them`,
+    );
+  }
+  const symmetric = weightSymmetric || perChannel;
+  const weight = { type: weightType, symmetric, reduceRange };
+  const narrow = weightType.endsWith("4");
+  return {
+    activation: { type: activationType, symmetric: activationSymmetric },
+    weight: narrow
+      ? { ...weight, type: activationType === "int8" ? "int8" : wide(weightType) }
+      : weight,
+    nibbles: narrow ? { type: weightType, symmetric: weightSymmetric } : undefined,
+    perChannel,
+  };
+}
+
+/** The type of 8 bits. */
+function wide(type: QuantType): QuantType {
+  return type.startsWith("u") ? "uint8" : "int8";
+}
+
+/** Scale and zero point of each activation that becomes bytes, by the name of whose range it has. */
+function activationParams(
+  placement: Placement,
+  facts: GraphFacts,
+  ranges: ReadonlyMap<string, TensorRange>,
+  spec: QuantSpec,
+  overrides: Readonly<Record<string, TensorOverride>>,
+): Map<string, QuantParams & TensorRange> {
+  const params = new Map<string, QuantParams & TensorRange>();
+  for (const [value, source] of placement.bytes) {
+    const override = overrides[value] ?? overrides[source];
+    if (params.has(source) && !override) continue;
+    if (override && "scale" in override) {
+      const given = {
+        type: spec.type,
+        scale: Math.fround(override.scale),
+        zeroPoint: override.zeroPoint,
+      };
+      params.set(source, { ...given, ...representable(given) });
+      continue;
+    }
+    const range = override ?? ranges.get(source) ?? constantRange(facts, source);
+    if (!range) {
+      throw new OnnxError(
+        `quantizeStatic: the calibration has not observed ${
+          JSON.stringify(source)
+        }; calibrate with the same ` +
+          `opTypesToQuantize and without nodesToExclude`,
+      );
+    }
+    params.set(source, { ...quantParams(range, spec), ...range });
+  }
+  return params;
+}
+
+function constantRange(facts: GraphFacts, name: string): TensorRange | undefined {
+  const constant = facts.constant(name);
+  return constant &&
+    constant.data.reduce(
+      ({ min, max }, x) => ({ min: Math.min(min, x), max: Math.max(max, x) }),
+      { min: 0, max: 0 },
+    );
+}
+
+/** Whether quantizing cuts off all that a Relu or Clip does. */
+function absorbs(node: NodeProto, facts: GraphFacts, params: QuantParams): boolean {
+  const bound = (i: number, none: number) => {
+    const name = node.input[i];
+    return name ? facts.constant(name)?.data[0] : none;
+  };
+  const [low, high] = node.opType === "Relu"
+    ? [0, Infinity]
+    : [bound(1, -Infinity), bound(2, Infinity)];
+  if (low === undefined || high === undefined) return false;
+  const { min, max } = representable(params);
+  // A share of a step may be left over by the rounding of scales.
+  const slack = params.scale * 1e-3;
+  return min >= low - slack && max <= high + slack;
+}
+
+/** Whether a node's weight is a matrix that onnxruntime can multiply with in 4 bits. */
+function takesNibbles(node: NodeProto, facts: GraphFacts): boolean {
+  return node.opType === "MatMul" && facts.constantDims(node.input[1])?.length === 2;
+}
+
+/** Rows that share a scale in weights of 4 bits. */
+const BLOCK = 32;
+
+/** How tensors become integers. */
+interface Specs {
+  readonly activation: QuantSpec;
+  readonly weight: QuantSpec;
+  /** Weights of 4 bits, where they are asked for. */
+  readonly nibbles: QuantSpec | undefined;
+  readonly perChannel: boolean;
+}
+
+/** Writes a quantized graph in the place of a float one. */
+class Quantizer {
+  private readonly graph;
+  private readonly writer: QdqWriter;
+  /** By the value and for weights the axis. */
+  private readonly constants = new Map<string, string>();
+
+  constructor(
+    model: OnnxModel,
+    private readonly facts: GraphFacts,
+    private readonly placement: Placement,
+    private readonly params: ReadonlyMap<string, QuantParams>,
+    private readonly options: Specs,
+  ) {
+    this.graph = model.graph;
+    this.writer = new QdqWriter(model.graph, model.messages);
+  }
+
+  private paramsOf(value: string): QuantParams {
+    return this.params.get(this.placement.bytes.get(value)!)!;
+  }
+
+  quantize(): void {
+    this.quantizeWeights();
+    this.quantizeConstants();
+    this.quantizeActivations();
+    this.clearTheWay();
+    this.writer.finish();
+  }
+
+  /** The axis with a scale for each index, if there is one. */
+  private axisOf(node: NodeProto): number | undefined {
+    const axis = channelAxis(node);
+    const dims = this.facts.constantDims(node.input[1])!;
+    const fits = node.opType === "MatMul" ? dims.length === 2 : axis < dims.length;
+    return this.options.perChannel && fits ? axis : undefined;
+  }
+
+  private quantizeWeights(): void {
+    const { facts, placement, writer } = this;
+    // Nodes that share a weight share its integers, whose scales suit the biases of all.
+    const groups = Map.groupBy(
+      placement.weighted,
+      (node) => `${node.input[1]} ${this.axisOf(node)}`,
+    );
+    for (const nodes of groups.values()) {
+      const name = nodes[0].input[1];
+      const axis = this.axisOf(nodes[0]);
+      const weight = facts.constant(name)!;
+      const { nibbles } = this.options;
+      if (nibbles && nodes.every((node) => takesNibbles(node, facts))) {
+        const read = writer.addConstant(name, quantizeBlocks(weight, nibbles, BLOCK));
+        for (const node of nodes) node.input[1] = read;
+        continue;
+      }
+      const channels = axis === undefined ? 1 : weight.dims[axis];
+      const least = new Float64Array(channels);
+      for (const node of nodes.filter((node) => this.isIntegerBias(node))) {
+        const bias = facts.constant(node.input[2])!.data;
+        leastWeightScale(bias, this.paramsOf(node.input[0]).scale, channels)
+          .forEach((scale, c) => least[c] = Math.max(least[c], scale));
+      }
+      const quantized = quantizeConstant(weight, this.options.weight, axis, least);
+      const read = writer.addConstant(name, quantized);
+      for (const node of nodes) {
+        if (this.isIntegerBias(node)) {
+          const { scale } = this.paramsOf(node.input[0]);
+          const bias = quantizeBias(facts.constant(node.input[2])!.data, scale, quantized.scale);
+          node.input[2] = writer.addBias(node.input[2], bias.integers, bias.scale);
+        }
+        if (node.opType === "Gemm") writer.spellOutBeta(node);
+        node.input[1] = read;
+      }
+    }
+  }
+
+  private isIntegerBias(node: NodeProto): boolean {
+    return hasBias(node) && this.placement.active.has(node);
+  }
+
+  /** Constants that are added, multiplied and put beside activations. */
+  private quantizeConstants(): void {
+    const { facts, placement, writer } = this;
+    for (const node of placement.active) {
+      for (const i of operands(node)) {
+        const name = node.input[i];
+        if (!placement.bytes.has(name) || !facts.isConstant(name)) continue;
+        let read = this.constants.get(name);
+        if (read === undefined) {
+          const quantized = quantizeConstant(facts.constant(name)!, this.options.activation);
+          read = writer.addConstant(name, quantized);
+          this.constants.set(name, read);
+        }
+        node.input[i] = read;
+      }
+    }
+  }
+
+  /** Lets onnxruntime see the products that give floats to a Relu or Clip. */
+  private clearTheWay(): void {
+    const { facts, placement, writer } = this;
+    for (const node of this.graph.node) {
+      const [output] = node.output;
+      const product = node.opType === "MatMul" || node.opType === "Gemm";
+      const integers = placement.active.has(node) || placement.weighted.includes(node);
+      if (!product || !integers || placement.produced.has(output)) continue;
+      const reader = facts.onlyReader(output);
+      if (!reader || facts.role(reader) !== "clips") continue;
+      const [, low, high] = reader.input;
+      if (reader.opType === "Relu" || low || high) writer.respellClip(reader, [low, high]);
+    }
+  }
+
+  private quantizeActivations(): void {
+    const { facts, placement, writer } = this;
+    const absorbed = new Map<string, NodeProto>();
+    for (const clip of placement.clips) {
+      if (absorbs(clip, facts, this.paramsOf(clip.output[0]))) absorbed.set(clip.input[0], clip);
+    }
+    const gone = new Set([...absorbed.values()].map(({ output }) => output[0]));
+    for (const value of placement.bytes.keys()) {
+      if (facts.isConstant(value) || gone.has(value)) continue;
+      const producer = facts.view.producer(value);
+      const clip = absorbed.get(value);
+      if (clip) {
+        writer.produce(producer!, value, clip.output[0], this.paramsOf(clip.output[0]));
+        writer.remove(clip);
+      } else if (placement.produced.has(value)) {
+        writer.produce(producer!, value, value, this.paramsOf(value));
+      } else {
+        const read = writer.offer(producer, value, this.paramsOf(value));
+        for (const node of placement.active) {
+          for (const i of operands(node)) if (node.input[i] === value) node.input[i] = read;
+        }
+      }
+    }
+  }
+}
+
+/**
+ * Quantizes a float ONNX model: activations and weights become integers of 8 bits, with ranges from sample
+ * inputs. The model is written in the QDQ format, QuantizeLinear and DequantizeLinear around each node, placed
+ * so that onnxruntime puts integer kernels in their place.
+ *
+ * What is computed with integers: Conv, Gemm and MatMul, attention included; sums, products, poolings,
+ * Sigmoid, Concat and the like where they stand between such nodes; Relu and Clip become part of the range.
+ * What only moves elements lets bytes through. Softmax, normalizations and the graph's last layers stay float.
+ *
+ * @param source the float model; it is not changed. With a calibration, its prepared model is what counts.
+ * @param data sample inputs, or a calibration, which may be used again with other options.
+ * @throws {OnnxError} if the model is quantized already or has nothing to quantize, there are no samples, an
+ * activation is NaN or infinite, or a name in the options is not known.
+ * @throws {TypeError | RangeError} if a sample does not fit the model, or an option is not one.
+ *
+ * @example
+ * ```ts
+ * import { exportOnnx, Linear, quantizeStatic, randn, ReLU, Sequential } from "@staticquant/staticquant";
+ * const m = new Sequential({ fc1: new Linear(64, 64), relu: new ReLU(), fc2: new Linear(64, 8) });
+ * const float = await exportOnnx(m, randn([1, 64]));
+ * const samples = Array.from({ length: 16 }, () => ({ input: randn([1, 64]) }));
+ * const { model, nodes } = await quantizeStatic(float, samples);
+ * console.log(float.length, model.toBytes().length); // 18… 7…
+ * console.log(nodes.map(({ opType, quantized }) => `${opType} ${quantized}`));
+ * // await saveOnnx(model, "model.int8.onnx");
+ * ```
+ */
+export async function quantizeStatic(
+  source: OnnxSource,
+  data: OnnxSamples | OnnxCalibration,
+  options: QuantizeStaticOptions = {},
+): Promise<QuantizeStaticResult> {
+  const { tensorOverrides = {} } = options;
+  const specs = specsOf(options);
+  const calibration = data instanceof OnnxCalibration
+    ? data
+    : await calibrateOnnx(source, data, options);
+  const { model: float } = calibration;
+  const upgraded = specs.nibbles ? upgradeOpset(float, 21) : float;
+  const model = upgraded === float ? float.clone() : upgraded;
+  const facts = new GraphFacts(model.graph);
+  const chosen = checkSelection("quantizeStatic", facts, options);
+  const placement = placeQuantization(
+    facts,
+    chosen,
+    (node) => specs.nibbles !== undefined && takesNibbles(node, facts),
+  );
+  for (const name of Object.keys(tensorOverrides)) {
+    if (!placement.bytes.has(name)) {
+      throw new OnnxError(
+        `quantizeStatic: tensorOverrides names ${
+          JSON.stringify(name)
+        }, which is no value that becomes integers`,
+      );
+    }
+  }
+  const ranges = await calibration.ranges();
+  const params = activationParams(placement, facts, ranges, specs.activation, tensorOverrides);
+  const nodes = model.graph.node.flatMap((node) => {
+    const decision = placement.decisions.get(node);
+    return decision ? [{ name: nodeName(node), opType: node.opType, ...decision }] : [];
+  });
+  const activations = [...placement.bytes].filter(([value]) => !facts.isConstant(value))
+    .map(([name, group]) => ({ name, ...params.get(group)! }));
+  new Quantizer(model, facts, placement, params, specs).quantize();
+  model.proto.producerName = "staticquant";
+  return { model, calibration, nodes, activations };
+}

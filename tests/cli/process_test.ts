@@ -1,0 +1,135 @@
+/** The permissions that the help tells are enough, and no fewer; what a shell sees of a command. */
+import { assert, assertEquals } from "@std/assert";
+import sharp from "sharp";
+import { manualSeed, randn } from "../../mod.ts";
+import { floats, npyFile, TestFolder } from "../data/files.ts";
+import { classifier, imageClassifier, quantizedClassifier } from "./models.ts";
+import { ended, run, start } from "./process.ts";
+
+const IMAGE_PERMISSIONS = [
+  "--allow-env=npm_package_config_libvips,MALLOC_ARENA_MAX",
+  ...Deno.build.os === "linux" ? ["--allow-read=/usr/bin/ldd"] : [],
+];
+
+/** A folder with a folder `out` in it. */
+async function prepared(): Promise<TestFolder> {
+  const folder = new TestFolder();
+  Deno.mkdirSync(`${folder.path}/out`);
+  folder.write("float.onnx", await classifier());
+  folder.write("quantized.onnx", await quantizedClassifier());
+  manualSeed(1);
+  folder.write("x.npy", floats([...await randn([12, 40]).data()], 12, 40));
+  return folder;
+}
+
+const reading = (...paths: string[]) => `--allow-read=${paths.join(",")}`;
+
+Deno.test("inspect needs to read the model, and says so", async () => {
+  using folder = await prepared();
+  const model = `${folder.path}/float.onnx`;
+  const { code, out, err } = await run([reading(model)], "inspect", model);
+  assertEquals([code, err], [0, ""]);
+  assert(out.includes("Gemm"), out);
+  const denied = await run([], "inspect", model);
+  assertEquals([denied.code, denied.out], [1, ""]);
+  assertEquals(
+    denied.err.trim().replace(/ \(.*/, ""),
+    `error: Requires read access to "${model}"; run with --allow-read for it`,
+  );
+});
+
+Deno.test("help needs no permission", async () => {
+  assertEquals((await run([], "quantize", "--help")).code, 0);
+  assertEquals((await run([], "quantize")).code, 2);
+});
+
+Deno.test("compare needs to read its files and to load onnxruntime", async () => {
+  using folder = await prepared();
+  const paths = ["float.onnx", "quantized.onnx", "x.npy"].map((name) => `${folder.path}/${name}`);
+  const args = ["compare", paths[0], paths[1], "--data", paths[2]];
+  const { code, out, err } = await run([reading(...paths), "--allow-ffi"], ...args);
+  assertEquals([code, err], [0, ""]);
+  assert(out.includes("over 12 samples"), out);
+  const denied = await run([reading(...paths)], ...args);
+  assertEquals(denied.code, 1);
+  assert(denied.err.includes("--allow-ffi") && !denied.err.includes("    at "), denied.err);
+});
+
+Deno.test("compare --report needs to read and write its folder", async () => {
+  using folder = await prepared();
+  const paths = ["float.onnx", "quantized.onnx", "x.npy", "out"]
+    .map((name) => `${folder.path}/${name}`);
+  const report = `${paths[3]}/report.html`;
+  const { code, err } = await run(
+    [reading(...paths), `--allow-write=${paths[3]}`, "--allow-ffi"],
+    ...["compare", paths[0], paths[1], "--data", paths[2], "--report", report],
+  );
+  assertEquals([code, err], [0, ""]);
+  assert(Deno.readTextFileSync(report).includes("</html>"));
+});
+
+Deno.test("images need two variables and one file more", async () => {
+  using folder = new TestFolder();
+  const model = folder.write("model.onnx", await imageClassifier());
+  const images = `${folder.path}/images`;
+  Deno.mkdirSync(images);
+  for (const [i, color] of ["#804020", "#2040ff"].entries()) {
+    const image = sharp({ create: { width: 8, height: 8, channels: 3, background: color } });
+    Deno.writeFileSync(`${images}/${i}.png`, new Uint8Array(await image.png().toBuffer()));
+  }
+  const least = [reading(model, images), "--allow-ffi"];
+  const args = ["compare", model, model, "--data", images, "--json"];
+  const { code, out, err } = await run([...least, ...IMAGE_PERMISSIONS], ...args);
+  assertEquals([code, err], [0, ""]);
+  assertEquals(JSON.parse(out).samples, 2);
+  const denied = await run(least, ...args);
+  assertEquals([denied.code, denied.out], [1, ""]);
+  assert(denied.err.includes(IMAGE_PERMISSIONS[0]), denied.err);
+});
+
+Deno.test("a reader that leaves early is no error", async () => {
+  using folder = await prepared();
+  const model = `${folder.path}/float.onnx`;
+  const child = start([reading(model)], "inspect", model);
+  await child.stdout.cancel();
+  const stderr = await new Response(child.stderr).text();
+  assertEquals([(await child.status).code, stderr], [0, ""]);
+});
+
+Deno.test("quantize needs to write the folder of its target, and no other", async () => {
+  using folder = await prepared();
+  const [model, data, out] = ["float.onnx", "x.npy", "out"].map((name) => `${folder.path}/${name}`);
+  const args = ["quantize", model, "--data", data, "--out", `${out}/model.int8.onnx`];
+  const least = [reading(model, data, out), "--allow-ffi"];
+  const denied = await run(least, ...args);
+  assertEquals([denied.code, denied.out], [1, ""]);
+  assert(denied.err.includes("--allow-write"), denied.err);
+  const state = ["--state", `${out}/state.safetensors`];
+  const { code, err } = await run([...least, `--allow-write=${out}`], ...args, ...state);
+  assertEquals([code, err], [0, ""]);
+  assertEquals([...Deno.readDirSync(out)].map(({ name }) => name).sort(), [
+    "model.int8.onnx",
+    "state.safetensors",
+  ]);
+});
+
+Deno.test("Ctrl-C ends with 130 and leaves no target", async () => {
+  using folder = await prepared();
+  const [model, data, out] = ["float.onnx", "big.npy", "out"].map((name) =>
+    `${folder.path}/${name}`
+  );
+  // Far more samples than can be run before the signal comes.
+  const samples = 4_000_000;
+  const header = npyFile({ shape: `(${samples}, 40)`, data: new Uint8Array(0) });
+  folder.write("big.npy", header);
+  Deno.truncateSync(data, header.length + samples * 160);
+  const permissions = [reading(model, data, out), `--allow-write=${out}`, "--allow-ffi"];
+  const args = ["quantize", model, "--data", data, "--out", `${out}/model.int8.onnx`];
+  const child = start(permissions, ...args);
+  const end = ended(child);
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  child.kill("SIGINT");
+  const { code, out: printed } = await end;
+  assertEquals([code, printed], [130, ""]);
+  assertEquals([...Deno.readDirSync(out)], []);
+});
