@@ -78,7 +78,7 @@ export function addQuantizeCommand(
     .option("--op-types <op,…>", "quantize these operators only", collectNames)
     .option(
       "--exclude <name,…>",
-      "leave these nodes float: names, names with * and ?, or operators",
+      "leave these nodes float: names as they are after preparing, with * and ?, or operators",
       collectNames,
     );
   command.optionsGroup("Accuracy:")

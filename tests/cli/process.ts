@@ -3,7 +3,8 @@ import { fileURLToPath } from "node:url";
 import type { Result } from "./console.ts";
 
 const cli = fileURLToPath(new URL("../../cli.ts", import.meta.url));
-const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
+/** The configuration that names the packages. */
+export const config: string = fileURLToPath(new URL("../../deno.json", import.meta.url));
 
 /** Starts it. */
 export function start(permissions: readonly string[], ...args: string[]): Deno.ChildProcess {

@@ -1,10 +1,10 @@
 /** The permissions that the help tells are enough, and no fewer; what a shell sees of a command. */
 import { assert, assertEquals } from "@std/assert";
 import sharp from "sharp";
-import { manualSeed, randn } from "../../mod.ts";
+import { exportOnnx, Linear, loadOnnx, manualSeed, randn } from "../../mod.ts";
 import { floats, npyFile, TestFolder } from "../data/files.ts";
 import { classifier, imageClassifier, quantizedClassifier } from "./models.ts";
-import { ended, run, start } from "./process.ts";
+import { config, ended, run, start } from "./process.ts";
 
 const IMAGE_PERMISSIONS = [
   "--allow-env=npm_package_config_libvips,MALLOC_ARENA_MAX",
@@ -133,3 +133,41 @@ Deno.test("Ctrl-C ends with 130 and leaves no target", async () => {
   assertEquals([code, printed], [130, ""]);
   assertEquals([...Deno.readDirSync(out)], []);
 });
+
+Deno.test("a model that is being replaced when the program is killed is the old one or the new", async () => {
+  using folder = new TestFolder();
+  manualSeed(7);
+  const x = randn([1, 1024]);
+  const paths = await Promise.all([0, 1].map(async (i) => {
+    return folder.write(`${i}.onnx`, await exportOnnx(new Linear(1024, 1024), x));
+  }));
+  const constants = async (path: string) =>
+    (await loadOnnx(path)).graph.initializer.map(({ rawData }) => rawData);
+  const expected = await Promise.all(paths.map(constants));
+  const target = `${folder.path}/model.onnx`;
+  const script = new URL("./save_forever.ts", import.meta.url).pathname;
+  const rights = [`--allow-read`, `--allow-write=${folder.path}`];
+  for (const delay of [3, 7, 15, 31]) {
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-prompt", `--config=${config}`, ...rights, script, target, ...paths],
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    const reader = child.stdout.getReader();
+    await reader.read(); // the first one is there
+    await new Promise((resolve) => setTimeout(resolve, delay));
+    child.kill("SIGKILL");
+    await child.status;
+    reader.releaseLock();
+    await child.stdout.cancel();
+    const found = await constants(target);
+    assert(
+      expected.some((whole) => whole.every((bytes, i) => equal(bytes, found[i]))),
+      `killed after ${delay} ms`,
+    );
+  }
+});
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}

@@ -483,7 +483,7 @@ export class WebGpuBackend implements Backend {
       (tile) => build(tile).kernel,
       buffers,
       [m, n, k, packedRowBytes(k) / 16, words],
-      { m, n, exact: true, packed: next !== undefined },
+      { m, n, exact: true, packed: next !== undefined, large: m >= this.manyRows },
     );
   }
 
@@ -494,6 +494,11 @@ export class WebGpuBackend implements Backend {
     this.byteProduct(product, args.outputDtype, data, next);
     const { offset } = next;
     return { data, sums: null, rows: x.rows, k: w.rows, bits: 8, groupSize: w.rows, offset };
+  }
+
+  /** From how many rows on a large tile of integers is worth compiling: sooner if it is kept. */
+  private get manyRows(): number {
+    return this.runtime.recorder ? 32 : 128;
   }
 
   /** The tile by rule. */

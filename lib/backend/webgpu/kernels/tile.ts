@@ -69,6 +69,8 @@ export interface Product {
   readonly subgroup: number;
   /** Whether K falls into groups with parameters of their own, which are not split. */
   readonly grouped?: boolean;
+  /** Whether a tile may be large: sums are integers, and compiling it for longer is worth it. */
+  readonly large?: boolean;
   /** Whether outputs are packed four to a word, which takes as many neighbours. */
   readonly packed?: boolean;
 }
@@ -77,11 +79,11 @@ export interface Product {
  * The tile by rule. Few rows split K. More rows are shared by subgroups of eight lanes, as software
  * adapters have, which spend their time on loads; other devices stage them in workgroup memory.
  */
-export function chooseTile({ m, n, subgroup, grouped = false }: Product): Tile {
+export function chooseTile({ m, n, subgroup, grouped = false, large = false }: Product): Tile {
   if (m <= FEW_ROWS && !grouped) return splitK(fewRows(m), m <= 2 ? 8 : 4, subgroup);
   if (subgroup === 8 && m >= 8) {
     const rows = m >= 32 ? 32 : m >= 16 ? 16 : 8;
-    return sharingRows(rows, rows === 8 && n > 64 ? 8 : 4, 8);
+    return sharingRows(rows, n > 64 && (rows === 8 || rows === 32 && large) ? 8 : 4, 8);
   }
   if (!grouped && m > 32 && n > 32) return staged(8, 8);
   const rows = m >= 8 ? 8 : m >= 4 ? 4 : m >= 2 ? 2 : 1;
