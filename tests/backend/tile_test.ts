@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import type { PooledBuffer } from "../../lib/backend/webgpu/pool.ts";
 import type { WebGpuBackend } from "../../lib/backend/webgpu/backend.ts";
-import { linearKernel } from "../../lib/backend/webgpu/kernels/linear.ts";
+import { linearKernel, linearSteps } from "../../lib/backend/webgpu/kernels/linear.ts";
 import { MATMUL_FIELDS } from "../../lib/backend/webgpu/kernels/matmul.ts";
 import { packedLinearKernel } from "../../lib/backend/webgpu/kernels/packed_linear.ts";
 import {
@@ -77,7 +77,7 @@ Deno.test("every tile that may be chosen gives the exact int32 sums [webgpu]", a
 
   for (const { tile, rows } of tiles(backend.subgroupSize).values()) {
     await t.step(tileName(tile), async () => {
-      const { kernel } = packedLinearKernel(spec, tile);
+      const kernel = packedLinearKernel(spec, tile);
       const sizes = rows.flatMap((m) => [[m, 63, 1000], [m, 1, 17], [m, 65, 1], [m, 3, 1023]]);
       for (const [m, n, k] of [...sizes, [rows[0], 1023, 65]]) {
         const [x, w] = [bytes(m * k, 1), bytes(n * k, 2)];
@@ -112,12 +112,10 @@ Deno.test("every tile that may be chosen gives the float sums [webgpu]", async (
       for (const [m, n, k] of rows.map((m) => [m, 63, 68])) {
         const x = Float32Array.from({ length: m * k }, (_, i) => Math.sin(i * 12.9898));
         const w = Float32Array.from({ length: n * k }, (_, i) => Math.cos(i * 78.233));
-        const { kernel, steps } = linearKernel(
-          { dtype: float32, k, bias: undefined, output: float32 },
-          tile,
-        );
+        const spec = { dtype: float32, k, bias: undefined, output: float32 };
+        const kernel = linearKernel(spec, tile);
         const y = poisoned(backend, m * n * 4);
-        const params = [m, n, k, steps, 0, 0, 0];
+        const params = [m, n, k, linearSteps(spec), 0, 0, 0];
         runtime.dispatch(kernel, [upload(x), upload(w), y], params, matmulWorkgroups(m, n, tile));
         using result = new Tensor(backend, y, [m, n], float32);
         const actual = await result.data();

@@ -30,7 +30,7 @@ import { castKernel } from "./kernels/cast.ts";
 import { dequantizeKernel } from "./kernels/dequantize.ts";
 import { elementwiseWorkgroups } from "./kernels/elementwise.ts";
 import { HISTOGRAM_CHUNK, histogramKernel, regridKernel } from "./kernels/histogram.ts";
-import { linearKernel } from "./kernels/linear.ts";
+import { linearKernel, linearSteps } from "./kernels/linear.ts";
 import { MATMUL_FIELDS } from "./kernels/matmul.ts";
 import { MINMAX_CHUNK, minmaxKernel } from "./kernels/minmax.ts";
 import { movingAverageKernel, movingAverageWorkgroups } from "./kernels/moving_average.ts";
@@ -44,6 +44,7 @@ import {
 } from "./kernels/pack_rows.ts";
 import { nibbleLinearKernel } from "./kernels/nibble_linear.ts";
 import {
+  boundSums,
   packedLinearKernel,
   type PackedLinearSpec,
   type Quantization,
@@ -385,13 +386,12 @@ export class WebGpuBackend implements Backend {
     const n = w.shape[0];
     const y = this.stored(x.dtype, m, n, (output, y) => {
       const spec = { dtype: x.dtype, k, bias: bias?.dtype, output, relu };
-      const { steps } = linearKernel(spec, this.tile(m, n));
       const buffers = [x.buffer, w.buffer, ...(bias ? [bias.buffer] : []), y].map(gpu);
       this.product(
         `${x.dtype.name} ${m} ${n} ${k}`,
-        (tile) => linearKernel(spec, tile).kernel,
+        (tile) => linearKernel(spec, tile),
         buffers,
-        [m, n, k, steps],
+        [m, n, k, linearSteps(spec)],
         { m, n, exact: false },
       );
     });
@@ -427,8 +427,7 @@ export class WebGpuBackend implements Backend {
       const groups = packedGroups(w);
       const xSteps = packedRowBytes(k) / 16;
       const spec = packedSpec(product, output);
-      const build = (tile: Tile) => nibbleLinearKernel(spec, tile, xSteps % 2 === 1);
-      const { wSums } = build(this.tile(m, n, groups > 1));
+      const { wSums } = boundSums(spec);
       const { xZeroPoint, wZeroPoint, xScale, wScale, bias } = args;
       const buffers = [
         ...[x.data, w.data, wSums && w.sums, xZeroPoint, wZeroPoint],
@@ -437,7 +436,7 @@ export class WebGpuBackend implements Backend {
       ].filter((buffer) => !!buffer).map(gpu);
       this.product(
         `nibbles ${m} ${n} ${k} ${groups}`,
-        (tile) => build(tile).kernel,
+        (tile) => nibbleLinearKernel(spec, tile, xSteps % 2 === 1),
         buffers,
         [m, n, k, packedRowBytes(k, 4) / 16 / groups, 0, xSteps, groups],
         { m, n, grouped: groups > 1, exact: groups === 1 },
@@ -466,8 +465,7 @@ export class WebGpuBackend implements Backend {
       requantize: next && quantization(next),
       quantize: inside && { dtype: inside.x.dtype, ...quantization(inside.args) },
     };
-    const build = (tile: Tile) => packedLinearKernel(spec, tile);
-    const { xSums, wSums } = build(this.tile(m, n));
+    const { xSums, wSums } = boundSums(spec);
     const { xZeroPoint, wZeroPoint, xScale, wScale, bias } = args;
     const buffers = [
       ...[inside ? inside.x.buffer : x.data, w.data, xSums && x.sums, wSums && w.sums],
@@ -480,7 +478,7 @@ export class WebGpuBackend implements Backend {
     const words = next ? packedRowBytes(n) / 4 : 0;
     this.product(
       `int8 ${m} ${n} ${k}${next ? " requantized" : ""}`,
-      (tile) => build(tile).kernel,
+      (tile) => packedLinearKernel(spec, tile),
       buffers,
       [m, n, k, packedRowBytes(k) / 16, words],
       { m, n, exact: true, packed: next !== undefined, large: m >= this.manyRows },
@@ -499,11 +497,6 @@ export class WebGpuBackend implements Backend {
   /** From how many rows on a large tile of integers is worth compiling: sooner if it is kept. */
   private get manyRows(): number {
     return this.runtime.recorder ? 32 : 128;
-  }
-
-  /** The tile by rule. */
-  private tile(m: number, n: number, grouped = false): Tile {
-    return chooseTile({ m, n, grouped, subgroup: this.subgroupSize });
   }
 
   /** Runs a product with the tile by rule; a recording may choose another. */

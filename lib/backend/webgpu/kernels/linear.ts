@@ -47,16 +47,26 @@ export interface LinearSpec {
   readonly relu?: boolean;
 }
 
-/** The float product's kernel, and how many loads along K it takes. */
-export function linearKernel(spec: LinearSpec, tile: Tile): { kernel: Kernel; steps: number } {
-  const { dtype, k, bias, output, relu = false } = spec;
+/** Elements in a vector along K: one, if K is no multiple of what a vector holds. */
+function vectorLength({ dtype, k }: LinearSpec): number {
+  const length = dtype.name === "float32" ? 4 : 8;
+  return k % length === 0 ? length : 1;
+}
+
+/** Loads along K that the float product takes. */
+export function linearSteps(spec: LinearSpec): number {
+  return spec.k / vectorLength(spec);
+}
+
+/** The float product's kernel. */
+export function linearKernel(spec: LinearSpec, tile: Tile): Kernel {
+  const { dtype, bias, output, relu = false } = spec;
   const wide = dtype.name === "float32"
     ? float32Step
     : dtype.name === "bfloat16"
     ? bfloat16Step
     : float16Step;
-  const vector = dtype.name === "float32" ? 4 : 8;
-  const step = k % vector === 0 ? wide : scalarStep;
+  const vector = vectorLength(spec);
   const epilogue: Epilogue = {
     arrays: bias ? [["bias", "u32"]] : [],
     functions: (bias ? loader("bias", bias) : "") + (relu ? RELU : ""),
@@ -68,15 +78,12 @@ export function linearKernel(spec: LinearSpec, tile: Tile): { kernel: Kernel; st
       return relu ? `relu(${y})` : y;
     },
   };
-  const kernel = matmul({
-    key: `linear ${dtype.name} ${
-      step === scalarStep ? 1 : vector
-    } ${bias?.name} ${output.name} ${relu}`,
-    step,
+  return matmul({
+    key: `linear ${dtype.name} ${vector} ${bias?.name} ${output.name} ${relu}`,
+    step: vector === 1 ? scalarStep : wide,
     tile,
     epilogue,
-    functions: step === scalarStep ? loader("x", dtype) + loader("w", dtype) : "",
+    functions: vector === 1 ? loader("x", dtype) + loader("w", dtype) : "",
     output,
   });
-  return { kernel, steps: step === scalarStep ? k : k / vector };
 }

@@ -1,9 +1,9 @@
 /** The product of bytes of `x` and nibbles of `w`. */
+import type { Kernel } from "../runtime.ts";
 import { loader } from "../wgsl.ts";
 import { type Epilogue, type Groups, matmul, packedStep, type Step } from "./matmul.ts";
 import { LOW_NIBBLES } from "./pack_nibbles.ts";
 import {
-  type IntegerKernel,
   packedArrays,
   type PackedLinearSpec,
   paramIndex,
@@ -34,7 +34,7 @@ export function nibbleLinearKernel(
   spec: PackedLinearSpec,
   tile: Tile,
   ragged: boolean,
-): IntegerKernel {
+): Kernel {
   const { xOffset, wOffset, xPerRow, wParams, bias, output } = spec;
   const exact = !output.isFloat;
   const several = wParams === "group";
@@ -91,7 +91,7 @@ export function nibbleLinearKernel(
     { length: xCorrected ? tile.rows : 0 },
     (_, i) => `let zx_${i} = ${xPerRow ? zx(`m_${i}`) : "zx"};`,
   );
-  const kernel = matmul({
+  return matmul({
     key: `nibble linear ${specKey(spec)} ${ragged}`,
     step,
     tile,
@@ -99,5 +99,4 @@ export function nibbleLinearKernel(
     output,
     groups,
   });
-  return { kernel, xSums: false, wSums: xCorrected };
 }

@@ -84,11 +84,13 @@ export function packedArrays(
   ];
 }
 
-/** A kernel, and which of the sums of its operands it binds. */
-export interface IntegerKernel {
-  readonly kernel: Kernel;
-  readonly xSums: boolean;
-  readonly wSums: boolean;
+/** Which of the sums of its operands a product of bytes binds. */
+export function boundSums(spec: PackedLinearSpec): { xSums: boolean; wSums: boolean } {
+  const wCorrected = spec.wZeroPoint || spec.wOffset !== 0;
+  return {
+    xSums: wCorrected && spec.xSums !== false && !spec.quantize,
+    wSums: spec.xZeroPoint || spec.xOffset !== 0,
+  };
 }
 
 /** Loads sixteen floats of a row of `x` and quantizes them to a vector of bytes. */
@@ -120,14 +122,14 @@ fn load_bytes(at: u32) -> vec4<u32> {
 }
 
 /** The product's kernel for bytes: exact sums, zero points taken out, scales and bias. */
-export function packedLinearKernel(spec: PackedLinearSpec, tile: Tile): IntegerKernel {
+export function packedLinearKernel(spec: PackedLinearSpec, tile: Tile): Kernel {
   const { xOffset, wOffset, xPerRow, wParams, bias, output, relu, requantize, quantize } = spec;
   const exact = !output.isFloat;
   const zx = (at: string) => zeroPoint("x_zero_point", spec.xZeroPoint, xOffset, at);
   const zw = (at: string) => zeroPoint("w_zero_point", spec.wZeroPoint, wOffset, at);
   const xCorrected = zx("") !== null;
   const wCorrected = zw("") !== null;
-  const bound = wCorrected && spec.xSums !== false && !quantize;
+  const { xSums: bound } = boundSums(spec);
   const quantizing = quantize && quantizingStep(quantize);
   const step: Step = {
     ...packedStep,
@@ -171,17 +173,22 @@ export function packedLinearKernel(spec: PackedLinearSpec, tile: Tile): IntegerK
       }, inverse, zero_point) - (${requantize.offset}))`;
     },
   };
-  const kernel = matmul({
+  return matmul({
     key: `packed linear ${specKey(spec)}`,
     step,
     tile,
     epilogue,
     output: requantize ? "packed bytes" : output,
   });
-  return { kernel, xSums: bound, wSums: xCorrected };
 }
 
 /** A text that differs where specs differ. */
 export function specKey(spec: PackedLinearSpec): string {
-  return JSON.stringify(spec, (_, value) => value?.itemSize ? value.name : value);
+  const { quantize, requantize } = spec;
+  const quantization = ({ productDtype, quantMin, quantMax, offset }: Quantization) =>
+    `${productDtype.name} ${quantMin} ${quantMax} ${offset}`;
+  return `${spec.xOffset} ${spec.wOffset} ${spec.xPerRow} ${spec.wParams} ${spec.xZeroPoint} ` +
+    `${spec.wZeroPoint} ${spec.bias?.name} ${spec.output.name} ${spec.xSums} ${spec.relu}` +
+    (quantize ? ` from ${quantize.dtype.name} ${quantization(quantize)}` : "") +
+    (requantize ? ` to ${quantization(requantize)}` : "");
 }
