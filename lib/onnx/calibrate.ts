@@ -30,7 +30,7 @@ import { placeQuantization } from "./qdq/placement.ts";
 import { checkSelection, type NodeSelection } from "./qdq/selection.ts";
 import { checkFloatModel } from "./qdq/already_quantized.ts";
 import type { OnnxFeeds } from "./run/runtime.ts";
-import { describeNode } from "./upgrade/rewriter.ts";
+import { describeNode } from "./graph/describe_node.ts";
 
 export type { NodeSelection } from "./qdq/selection.ts";
 export type { TensorRange } from "./qdq/params.ts";
@@ -168,6 +168,8 @@ export class OnnxCalibration {
   /** The samples that were run. */
   samples = 0;
   private observers: Map<string, AffineQuantizedObserverBase>;
+  /** What the observers stand for, until they see more: choosing a range may be a search. */
+  private chosen: Promise<ReadonlyMap<string, TensorRange>> | undefined;
 
   private constructor(
     /** The float model that is run, prepared; {@linkcode quantizeStatic} starts from it. */
@@ -252,6 +254,7 @@ export class OnnxCalibration {
     }
     const bad = seen.findIndex(({ range }) => !range);
     if (bad >= 0) throw new OnnxError(this.describeBad(this.tensors[bad], index));
+    this.chosen = undefined;
     this.tensors.forEach((name, i) => {
       const { data, dims } = seen[i];
       if (data.length === 0) return;
@@ -281,9 +284,7 @@ export class OnnxCalibration {
     if (this.samples === 0) {
       throw new OnnxError(`${WHERE}: no sample was run yet; there are no ranges`);
     }
-    const ranges = new Map<string, TensorRange>();
-    for (const [name, observer] of this.observers) ranges.set(name, await rangeOf(observer));
-    return ranges;
+    return await (this.chosen ??= rangesOf(this.observers));
   }
 
   /**
@@ -335,6 +336,7 @@ export class OnnxCalibration {
     this.observers = await this.changed((name, observer) =>
       observer.loadStateDict(dicts.get(name)!)
     );
+    this.chosen = undefined;
     this.samples = samples;
   }
 
@@ -356,6 +358,7 @@ export class OnnxCalibration {
     this.observers = await this.changed((name, observer) =>
       observer.merge(other.observers.get(name) as RangeObserver)
     );
+    this.chosen = undefined;
     this.samples += other.samples;
   }
 
@@ -374,6 +377,15 @@ export class OnnxCalibration {
     }
     return copies;
   }
+}
+
+/** The range that each observer stands for. */
+async function rangesOf(
+  observers: ReadonlyMap<string, AffineQuantizedObserverBase>,
+): Promise<ReadonlyMap<string, TensorRange>> {
+  const ranges = new Map<string, TensorRange>();
+  for (const [name, observer] of observers) ranges.set(name, await rangeOf(observer));
+  return ranges;
 }
 
 /** The range that an observer stands for. */

@@ -1,7 +1,7 @@
 import type { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import { walkGraphs } from "../graph/subgraphs.ts";
-import { describeNode } from "../upgrade/rewriter.ts";
+import { describeNode } from "../graph/describe_node.ts";
 
 /** What the operators of quantized models are called. */
 const QUANTIZED =

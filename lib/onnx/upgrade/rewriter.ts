@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { describeNode } from "../graph/describe_node.ts";
 import type { GraphProto, NodeProto, TensorProto } from "../file/proto.ts";
 import { intsOf, setAttribute } from "../file/attributes.ts";
 import type { OnnxDataType } from "../file/data_type.ts";
@@ -116,13 +117,6 @@ export class Rewriter {
     const name = node.input[input];
     return name ? this.facts.constant(name) : undefined;
   }
-}
-
-/** A node for messages: its operator, and its name or else its first output. */
-export function describeNode({ name, opType, output }: NodeProto): string {
-  return name
-    ? `${opType} node ${JSON.stringify(name)}`
-    : `the ${opType} node that makes ${JSON.stringify(output[0] ?? "")}`;
 }
 
 /** Sets an input and fills those before it that are left out. */

@@ -10,7 +10,8 @@ import { ShapeFacts } from "../graph/infer_shapes.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import { NEWEST_OPSET, operatorProblem } from "./operators.ts";
-import { describeNode, Rewriter } from "./rewriter.ts";
+import { describeNode } from "../graph/describe_node.ts";
+import { Rewriter } from "./rewriter.ts";
 import { OLDEST_OPSET, RULES } from "./rules.ts";
 
 /** The version of the file format that came with an operator set. */
