@@ -24,7 +24,8 @@ const WORTHWHILE = 0.97;
 
 /** A model whose tiles are measured for each new shape of the inputs. */
 export class AutotunedProgram implements Program<Promise<Tensor>> {
-  private readonly program: WebGpuProgram;
+  /** Records and replays. */
+  readonly program: WebGpuProgram;
   private readonly tuned = new WeakMap<Plan, Promise<void>>();
   private cache: AutotuneCache | undefined;
   /** Ends when what was begun is done: two measurements at once would disturb each other. */
@@ -98,7 +99,7 @@ async function autotune(
       clock.dispose();
       runtime.buffers.release(y);
     }
-    cache.save();
+    await cache.save();
   }
   recording.retile(({ key, candidates }) => {
     const name = cache.get(key);

@@ -5,6 +5,7 @@
  */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { StagedFile } from "../formats/staged_file.ts";
 
 const FORMAT = "staticquant autotune";
 const VERSION = 1;
@@ -97,22 +98,17 @@ export class AutotuneCache {
   }
 
   /** Writes the file, whole or not at all. */
-  save(): void {
+  async save(): Promise<void> {
     const { path, adapter } = this;
     if (path === undefined) return;
     const tiles = Object.fromEntries([...this.tiles].sort(([a], [b]) => a < b ? -1 : 1));
     const contents: Contents = { format: FORMAT, version: VERSION, adapter, tiles };
-    const temporary = `${path}.${crypto.randomUUID()}.tmp`;
+    const text = JSON.stringify(contents, null, 2) + "\n";
     try {
-      if (!this.asked) Deno.mkdirSync(dirname(path), { recursive: true });
-      Deno.writeTextFileSync(temporary, JSON.stringify(contents, null, 2) + "\n");
-      Deno.renameSync(temporary, path);
+      if (!this.asked) await Deno.mkdir(dirname(path), { recursive: true });
+      await using file = await StagedFile.write(path, [new TextEncoder().encode(text)]);
+      await file.commit();
     } catch (error) {
-      try {
-        Deno.removeSync(temporary);
-      } catch {
-        // It was never made.
-      }
       const reason = error instanceof Error ? error.message : String(error);
       if (this.asked) console.warn(`compile: the autotune cache ${path} was not saved: ${reason}`);
     }

@@ -1,29 +1,23 @@
 import { assertEquals } from "@std/assert";
 import { WebGpuProgram } from "../../lib/compile/webgpu.ts";
 import {
-  AffineQuantizedMinMaxObserver,
   bfloat16,
   type DType,
   float16,
   float32,
   init,
-  insertObservers_,
   int8,
-  isObservedLinear,
   Linear,
   manualSeed,
   MappingType,
   Module,
-  PerAxis,
-  PerTensor,
-  quantize_,
   randn,
   ReLU,
   Sequential,
-  StaticQuantConfig,
   type Tensor,
   uint8,
 } from "../../mod.ts";
+import { quantized } from "../quantization/flow.ts";
 
 function webgpuTest(name: string, run: () => Promise<void>): void {
   Deno.test(`${name} [webgpu]`, async () => {
@@ -33,19 +27,8 @@ function webgpuTest(name: string, run: () => Promise<void>): void {
   });
 }
 
-async function quantized<M extends Module>(
-  model: M,
-  x: Tensor,
-  dtype: DType = uint8,
-  mapping: MappingType = MappingType.ASYMMETRIC,
-): Promise<M> {
-  const observer = (granularity: PerTensor | PerAxis) =>
-    new AffineQuantizedMinMaxObserver(mapping, dtype, { granularity });
-  insertObservers_(model, observer(new PerTensor()), observer(new PerAxis(0)));
-  model.forward(x).dispose();
-  await quantize_(model, new StaticQuantConfig({ targetDtype: dtype }), isObservedLinear);
-  return model;
-}
+/** The model with its layers quantized to uint8, having seen `x`. */
+const toUint8 = <M extends Module>(model: M, x: Tensor) => quantized(model, uint8, [x]);
 
 /** The dispatches of a compiled forward, having checked that its bits are the model's. */
 async function dispatches(model: Module, x: Tensor): Promise<number> {
@@ -84,7 +67,9 @@ webgpuTest("integers stay integers between quantized layers, with the same bits"
     // Odd sizes leave a rest in vectors, words and tiles.
     const sizes = [33, 70, 19, rows === 5 ? 12 : 1];
     const x = randn([rows, sizes[0]], { dtype });
-    const model = await quantized(chain([...sizes], dtype), x, target, mapping);
+    const model = await quantized(chain([...sizes], dtype), target, [x], {
+      mappingType: mapping,
+    });
     // One to quantize the input, if it is not quantized inside, and one a layer.
     const narrow = dtype !== float32 && sizes[3] % 2 === 1 ? 1 : 0; // cast at the end
     const expected = (rows > 8 ? 4 : 3) + narrow;
@@ -95,7 +80,7 @@ webgpuTest("integers stay integers between quantized layers, with the same bits"
 webgpuTest("a small layer of few rows quantizes its own input, a large one does not", async () => {
   for (const [rows, size, count] of [[1, 64, 1], [8, 40, 1], [9, 40, 2], [1, 1024, 2]]) {
     const x = randn([rows, size]);
-    assertEquals(await dispatches(await quantized(chain([size, size]), x), x), count);
+    assertEquals(await dispatches(await toUint8(chain([size, size]), x), x), count);
   }
 });
 
@@ -119,7 +104,7 @@ webgpuTest("a result that is needed twice is computed once", async () => {
   }
   const x = randn([12, 24]);
   // quantize, first, relu, quantize, third; what leads to `left` is dropped
-  assertEquals(await dispatches(await quantized(new Branches(), x), x), 5);
+  assertEquals(await dispatches(await toUint8(new Branches(), x), x), 5);
 });
 
 webgpuTest("a model may return its input, a weight or a view", async () => {

@@ -13,21 +13,19 @@ import {
   deepcopy,
   init,
   insertObservers_,
-  isObservedLinear,
   Linear,
   manualSeed,
   MappingType,
   Module,
   PerAxis,
   PerTensor,
-  quantize_,
   randn,
   ReLU,
   Sequential,
-  StaticQuantConfig,
   type Tensor,
   uint8,
 } from "../../mod.ts";
+import { quantized } from "../quantization/flow.ts";
 
 class Toy extends Module {
   linear1 = new Linear(17, 64);
@@ -41,13 +39,7 @@ class Toy extends Module {
 const observer = (granularity: PerTensor | PerAxis) =>
   new AffineQuantizedMinMaxObserver(MappingType.ASYMMETRIC, uint8, { granularity });
 
-async function quantizedToy(): Promise<Toy> {
-  const toy = new Toy();
-  insertObservers_(toy, observer(new PerTensor()), observer(new PerAxis(0)));
-  toy.forward(randn([16, 17]));
-  await quantize_(toy, new StaticQuantConfig({ targetDtype: uint8 }), isObservedLinear);
-  return toy;
-}
+const quantizedToy = () => quantized(new Toy(), uint8, [randn([16, 17])]);
 
 function webgpuTest(name: string, run: () => Promise<void>): void {
   Deno.test(`${name} [webgpu]`, async () => {

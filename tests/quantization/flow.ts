@@ -6,6 +6,7 @@ import {
   isObservedLinear,
   Linear,
   type MappingType,
+  type Module,
   type ObserverOptions,
   PerAxis,
   PerTensor,
@@ -36,7 +37,7 @@ export interface FlowOptions {
 }
 
 /** Swaps every `Linear` of a model, having run it on `batches`. */
-export async function quantized<M extends Sequential>(
+export async function quantized<M extends Module>(
   model: M,
   dtype: DType,
   batches: readonly Tensor[],
