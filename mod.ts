@@ -34,8 +34,8 @@ export {
   type InitOptions,
 } from "./lib/backend/registry.ts";
 export { DeviceLostError } from "./lib/backend/webgpu/runtime.ts";
-export * from "./lib/tensor/dtype.ts";
-export type { NumberArray, TypedArray } from "./lib/tensor/encoding.ts";
+export * from "./lib/numbers/dtype.ts";
+export type { NumberArray, TypedArray } from "./lib/numbers/encoding.ts";
 export { manualSeed } from "./lib/tensor/random.ts";
 export {
   type NestedNumbers,
@@ -63,8 +63,8 @@ export {
   PerRow,
   PerTensor,
   PerToken,
-} from "./lib/quantization/granularity.ts";
-export { MappingType, ZeroPointDomain } from "./lib/quantization/mapping.ts";
+} from "./lib/quantization/affine/granularity.ts";
+export { MappingType, ZeroPointDomain } from "./lib/quantization/affine/mapping.ts";
 export {
   chooseQParamsAffine,
   chooseQParamsAffineWithMinMax,
@@ -74,18 +74,18 @@ export {
   type QParams,
   quantizeAffine,
   type QuantizeOptions,
-} from "./lib/quantization/primitives.ts";
+} from "./lib/quantization/affine/primitives.ts";
 export {
   type AffineQuantizedParts,
   AffineQuantizedTensor,
   type PackedQuantizedParts,
   toAffineQuantizedIntxStatic,
-} from "./lib/quantization/quantized_tensor.ts";
+} from "./lib/quantization/tensors/quantized_tensor.ts";
 export {
   type InputQuantFunc,
   LinearActivationQuantizedTensor,
   toLinearActivationQuantized,
-} from "./lib/quantization/linear_activation_quantized_tensor.ts";
+} from "./lib/quantization/tensors/linear_activation_quantized_tensor.ts";
 export {
   AffineQuantizedObserverBase,
   type ObserverOptions,
@@ -122,43 +122,49 @@ export {
   insertObservers_,
   isObservedLinear,
   ObservedLinear,
-} from "./lib/quantization/observed_linear.ts";
+} from "./lib/quantization/layers/observed_linear.ts";
 export {
   isLinear,
   type ModuleFilter,
   replaceWithCustomFnIfMatchesFilter_,
-} from "./lib/quantization/replace.ts";
-export { QuantizedLinear, type QuantizedLinearParts } from "./lib/quantization/quantized_linear.ts";
+} from "./lib/nn/replace.ts";
+export {
+  QuantizedLinear,
+  type QuantizedLinearParts,
+} from "./lib/quantization/layers/quantized_linear.ts";
 export {
   AOBaseConfig,
   type ConfigClass,
   quantize_,
   type QuantizeModuleHandler,
   registerQuantizeModuleHandler,
-} from "./lib/quantization/quantize.ts";
+} from "./lib/quantization/configs/quantize.ts";
 export {
   StaticQuantConfig,
   type StaticQuantOptions,
   StaticQuantTensorConfig,
-} from "./lib/quantization/static_quant.ts";
-export { type PerTokenOptions, toAffineQuantizedPerToken } from "./lib/quantization/per_token.ts";
+} from "./lib/quantization/configs/static_quant.ts";
+export {
+  type PerTokenOptions,
+  toAffineQuantizedPerToken,
+} from "./lib/quantization/tensors/per_token.ts";
 export {
   Int8WeightOnlyConfig,
   type Int8WeightOnlyOptions,
-} from "./lib/quantization/int8_weight_only.ts";
+} from "./lib/quantization/configs/int8_weight_only.ts";
 export {
   Int4WeightOnlyConfig,
   type Int4WeightOnlyOptions,
-} from "./lib/quantization/int4_weight_only.ts";
-export { Int8DynamicActivationInt8WeightConfig } from "./lib/quantization/int8_dynamic_activation.ts";
+} from "./lib/quantization/configs/int4_weight_only.ts";
+export { Int8DynamicActivationInt8WeightConfig } from "./lib/quantization/configs/int8_dynamic_activation.ts";
 export {
   Int8StaticActivationInt4WeightConfig,
   type Int8StaticActivationInt4WeightOptions,
   Int8StaticActivationInt8WeightConfig,
   type Int8StaticActivationInt8WeightOptions,
-} from "./lib/quantization/int8_static_activation.ts";
-export { type FqnConfigs, FqnToConfig } from "./lib/quantization/fqn_to_config.ts";
-export { computeError } from "./lib/quantization/metrics.ts";
+} from "./lib/quantization/configs/int8_static_activation.ts";
+export { type FqnConfigs, FqnToConfig } from "./lib/quantization/configs/fqn_to_config.ts";
+export { computeError } from "./lib/quantization/affine/metrics.ts";
 export {
   type AnalysisOptions,
   type ModelInput,
@@ -191,15 +197,18 @@ export {
   type SmoothedLayer,
   SmoothingReport,
   type SmoothOptions,
-} from "./lib/quantization/smooth.ts";
+} from "./lib/quantization/improve/smooth.ts";
 export {
   BiasCorrectionReport,
   correctBias_,
   type CorrectedLayer,
-} from "./lib/quantization/bias_correction.ts";
-export { loadSafetensors, saveSafetensors } from "./lib/formats/state_file.ts";
-export { loadQuantizedModel_, saveQuantizedModel } from "./lib/formats/quantized_model.ts";
-export { SafetensorsError } from "./lib/formats/safetensors.ts";
+} from "./lib/quantization/improve/bias_correction.ts";
+export { loadSafetensors, saveSafetensors } from "./lib/nn/state_file.ts";
+export {
+  loadQuantizedModel_,
+  saveQuantizedModel,
+} from "./lib/quantization/saved/quantized_model.ts";
+export { SafetensorsError } from "./lib/files/safetensors.ts";
 export { exportOnnx, type ExportOnnxOptions } from "./lib/onnx/export/export.ts";
 export {
   loadOnnx,
@@ -249,7 +258,7 @@ export {
   type OnnxSamples,
   type OnnxSource,
   type TensorRange,
-} from "./lib/onnx/calibrate.ts";
+} from "./lib/onnx/calibration/calibrate.ts";
 export {
   type QuantizedActivation,
   type QuantizedNode,
@@ -286,18 +295,18 @@ export {
   OptimizedModule,
 } from "./lib/compile/compile.ts";
 export type { Program } from "./lib/compile/program.ts";
-export type { DisplayBundle } from "./lib/display/bundle.ts";
-export { Figure, joinFigures } from "./lib/display/figure.ts";
-export { Table, type TableCell, type TableOptions } from "./lib/display/table.ts";
-export type { PlotRows, PlotValues } from "./lib/display/values.ts";
-export { plotBars, type PlotBarsOptions } from "./lib/display/bars.ts";
-export { plotComparison, type PlotComparisonOptions } from "./lib/display/comparison.ts";
+export type { DisplayBundle } from "./lib/plot/bundle.ts";
+export { Figure, joinFigures } from "./lib/plot/figure.ts";
+export { Table, type TableCell, type TableOptions } from "./lib/plot/table.ts";
+export type { PlotRows, PlotValues } from "./lib/plot/values.ts";
+export { plotBars, type PlotBarsOptions } from "./lib/plot/bars.ts";
+export { plotComparison, type PlotComparisonOptions } from "./lib/plot/comparison.ts";
 export {
   plotConfusionMatrix,
   type PlotConfusionMatrixOptions,
-} from "./lib/display/confusion_matrix.ts";
-export { plotDistribution, type PlotDistributionOptions } from "./lib/display/distribution.ts";
-export { plotHeatmap, type PlotHeatmapOptions } from "./lib/display/heatmap.ts";
-export { plotImages, type PlotImagesOptions } from "./lib/display/images.ts";
-export { plotLines, type PlotLinesOptions } from "./lib/display/lines.ts";
-export { plotRanges, type PlotRangesOptions } from "./lib/display/ranges.ts";
+} from "./lib/plot/confusion_matrix.ts";
+export { plotDistribution, type PlotDistributionOptions } from "./lib/plot/distribution.ts";
+export { plotHeatmap, type PlotHeatmapOptions } from "./lib/plot/heatmap.ts";
+export { plotImages, type PlotImagesOptions } from "./lib/plot/images.ts";
+export { plotLines, type PlotLinesOptions } from "./lib/plot/lines.ts";
+export { plotRanges, type PlotRangesOptions } from "./lib/plot/ranges.ts";

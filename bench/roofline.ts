@@ -4,9 +4,9 @@
  * @module
  */
 import type { Figure } from "../mod.ts";
-import { draw } from "../lib/display/draw.ts";
-import { frame } from "../lib/display/figure.ts";
-import { FAINT, INK, SERIES, TEXT_SIZE } from "../lib/display/style.ts";
+import { draw } from "../lib/plot/draw.ts";
+import { frame } from "../lib/plot/figure.ts";
+import { FAINT, INK, SERIES, TEXT_SIZE } from "../lib/plot/style.ts";
 import { bytes, operations, type Shape, title, type Widths } from "./shapes.ts";
 
 /** Operations for each byte that must cross the memory at least. */

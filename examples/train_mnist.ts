@@ -14,7 +14,7 @@ import {
   parseSafetensors,
   type SafetensorsEntry,
   serializeSafetensors,
-} from "../lib/formats/safetensors.ts";
+} from "../lib/files/safetensors.ts";
 import { loadMnist, MNIST_PIXELS, type MnistSplit } from "./mnist_data.ts";
 
 const SEED = 1;

@@ -3,12 +3,12 @@
  * dtypes and shapes but not tensors, models or quantization schemes.
  *
  * Every operation only enqueues work: none but {@linkcode Backend.read} waits. Operands are
- * contiguous and row-major, their bytes as `lib/tensor/encoding.ts` lays them out, padded to whole
+ * contiguous and row-major, their bytes as `lib/numbers/encoding.ts` lays them out, padded to whole
  * 32-bit words.
  *
  * @module
  */
-import type { DType } from "../tensor/dtype.ts";
+import type { DType } from "../numbers/dtype.ts";
 
 /** The name of a device. */
 export type Device = "cpu" | "webgpu";

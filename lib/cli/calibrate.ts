@@ -4,7 +4,7 @@
  * @module
  */
 import { readSamples } from "../data/read_samples.ts";
-import { OnnxCalibration } from "../onnx/calibrate.ts";
+import { OnnxCalibration } from "../onnx/calibration/calibrate.ts";
 import type { OnnxModel } from "../onnx/file/model.ts";
 import type { Console } from "./console.ts";
 import { readOptions } from "./data_options.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 import { readSamples } from "../data/read_samples.ts";
-import { formatBytes } from "../display/format.ts";
-import { Table } from "../display/table.ts";
+import { formatBytes } from "../plot/format.ts";
+import { Table } from "../plot/table.ts";
 import { compareOnnx, median, type OnnxModelCost } from "../onnx/accuracy/compare_onnx.ts";
 import { loadOnnx } from "../onnx/file/model_file.ts";
 import { decibels, percent } from "../quantization/analysis/report.ts";

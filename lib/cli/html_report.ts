@@ -4,12 +4,12 @@
  * @module
  */
 import { basename } from "node:path";
-import { plotBars } from "../display/bars.ts";
-import type { Figure } from "../display/figure.ts";
-import { formatBytes, formatNumber } from "../display/format.ts";
-import { escape } from "../display/markup.ts";
+import { plotBars } from "../plot/bars.ts";
+import type { Figure } from "../plot/figure.ts";
+import { formatBytes, formatNumber } from "../plot/format.ts";
+import { escape } from "../plot/markup.ts";
 import { decibels, percent } from "../quantization/analysis/report.ts";
-import { plotLines } from "../display/lines.ts";
+import { plotLines } from "../plot/lines.ts";
 import { median, type OnnxTensorComparison } from "../onnx/accuracy/compare_onnx.ts";
 import type { Comparison } from "./comparison.ts";
 import { formatMs, plotLatency, plotTensors } from "./report_figures.ts";

@@ -3,11 +3,19 @@
  *
  * @module
  */
-import { formatBytes, formatNumber, formatShare } from "../display/format.ts";
-import { Table } from "../display/table.ts";
+import { formatBytes, formatNumber, formatShare } from "../plot/format.ts";
+import { Table } from "../plot/table.ts";
 import { loadOnnx } from "../onnx/file/model_file.ts";
-import { type ModelSummary, summarizeModel, type ValueSummary } from "./model_summary.ts";
-import { type Quantizable, type QuantizableNodes, quantizableNodes } from "./quantizable.ts";
+import {
+  type ModelSummary,
+  summarizeModel,
+  type ValueSummary,
+} from "../onnx/inspect/model_summary.ts";
+import {
+  type Quantizable,
+  type QuantizableNodes,
+  quantizableNodes,
+} from "../onnx/inspect/quantizable.ts";
 
 /**
  * Looks into a model.

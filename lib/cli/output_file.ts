@@ -4,7 +4,7 @@
  * @module
  */
 import { dirname } from "node:path";
-import { StagedFile } from "../formats/staged_file.ts";
+import { StagedFile } from "../files/staged_file.ts";
 import { CliError } from "./cli_error.ts";
 import { EXIT } from "./exit_code.ts";
 

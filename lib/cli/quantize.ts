@@ -6,7 +6,7 @@
 import { readSamples } from "../data/read_samples.ts";
 import { replay } from "../data/replay.ts";
 import { autoQuantize, type AutoQuantizeResult } from "../onnx/accuracy/auto_quantize.ts";
-import type { OnnxCalibration } from "../onnx/calibrate.ts";
+import type { OnnxCalibration } from "../onnx/calibration/calibrate.ts";
 import { compareOnnx } from "../onnx/accuracy/compare_onnx.ts";
 import { loadOnnx, saveOnnx } from "../onnx/file/model_file.ts";
 import type { OnnxModel } from "../onnx/file/model.ts";
@@ -19,7 +19,7 @@ import { readOptions } from "./data_options.ts";
 import { excludedNodes } from "./excluded_nodes.ts";
 import { EXIT } from "./exit_code.ts";
 import { modelInputs } from "./model_inputs.ts";
-import { summarizeModel } from "./model_summary.ts";
+import { summarizeModel } from "../onnx/inspect/model_summary.ts";
 import { checkFolder, checkTarget } from "./output_file.ts";
 import { ProgressBar } from "./progress_bar.ts";
 import type { QuantizeOptions } from "./quantize_command.ts";

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { formatBytes } from "../display/format.ts";
-import { Table } from "../display/table.ts";
+import { formatBytes } from "../plot/format.ts";
+import { Table } from "../plot/table.ts";
 import type { AutoQuantizeResult } from "../onnx/accuracy/auto_quantize.ts";
 import type { OnnxComparison } from "../onnx/accuracy/compare_onnx.ts";
 import type { QuantizeStaticResult } from "../onnx/quantize_static.ts";

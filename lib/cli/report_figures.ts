@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { draw } from "../display/draw.ts";
-import { type Figure, frame } from "../display/figure.ts";
-import { ACCENT, FAINT, INK, MUTED, SERIES, TEXT_SIZE, textWidth } from "../display/style.ts";
+import { draw } from "../plot/draw.ts";
+import { type Figure, frame } from "../plot/figure.ts";
+import { ACCENT, FAINT, INK, MUTED, SERIES, TEXT_SIZE, textWidth } from "../plot/style.ts";
 import type { OnnxTensorComparison } from "../onnx/accuracy/compare_onnx.ts";
 
 const WIDTH = 920;

@@ -5,7 +5,7 @@
  */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { StagedFile } from "../formats/staged_file.ts";
+import { StagedFile } from "../files/staged_file.ts";
 
 const FORMAT = "staticquant autotune";
 const VERSION = 1;

@@ -9,8 +9,8 @@ import { encodeModel } from "../onnx/export/encode.ts";
 import { graphOf } from "../onnx/export/export.ts";
 import { OnnxSession } from "../onnx/run/session.ts";
 import { trace } from "../onnx/export/trace.ts";
-import { float32 } from "../tensor/dtype.ts";
-import { numelOf } from "../tensor/shape.ts";
+import { float32 } from "../numbers/dtype.ts";
+import { numelOf } from "../numbers/shape.ts";
 import { Tensor, zeros } from "../tensor/tensor.ts";
 import type { Program } from "./program.ts";
 

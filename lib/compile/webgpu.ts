@@ -9,7 +9,7 @@ import { WebGpuBackend } from "../backend/webgpu/backend.ts";
 import type { Recording } from "../backend/webgpu/recording.ts";
 import type { Module } from "../nn/module.ts";
 import { AffineQuantizedObserverBase } from "../quantization/observers/observer.ts";
-import type { DType } from "../tensor/dtype.ts";
+import type { DType } from "../numbers/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { Program } from "./program.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { loadPackage, PACKAGES } from "../onnx/packages.ts";
+import { loadPackage, PACKAGES } from "../files/packages.ts";
 import { fail, MAX_SAMPLE_BYTES } from "./data_error.ts";
 import type { ImageOptions, ImageSide } from "./image_options.ts";
 import { channelCount, normalizePixels, type RgbImage } from "./pixels.ts";

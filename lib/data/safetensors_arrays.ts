@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { parseSafetensors } from "../formats/safetensors.ts";
+import { parseSafetensors } from "../files/safetensors.ts";
 import type { ArraySource } from "./array_source.ts";
 import { MemoryBytes } from "./byte_source.ts";
 import { fail } from "./data_error.ts";

@@ -5,15 +5,15 @@
  */
 import type { OptimizedModule } from "../compile/compile.ts";
 import { isLinearWeight, type LinearWeight, type Module } from "../nn/module.ts";
-import { AffineQuantizedTensor } from "../quantization/quantized_tensor.ts";
-import { LinearActivationQuantizedTensor } from "../quantization/linear_activation_quantized_tensor.ts";
+import { AffineQuantizedTensor } from "../quantization/tensors/quantized_tensor.ts";
+import { LinearActivationQuantizedTensor } from "../quantization/tensors/linear_activation_quantized_tensor.ts";
 import { AffineQuantizedObserverBase } from "../quantization/observers/observer.ts";
-import { numelOf } from "../tensor/shape.ts";
+import { numelOf } from "../numbers/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import type { DisplayBundle } from "./bundle.ts";
+import type { DisplayBundle } from "../plot/bundle.ts";
 import { observerSettings } from "./describe_observer.ts";
-import { formatBytes, formatSizes } from "./format.ts";
-import { Table } from "./table.ts";
+import { formatBytes, formatSizes } from "../plot/format.ts";
+import { Table } from "../plot/table.ts";
 
 /** The tree of a model as a table: layers, their kinds, tensors, dtypes and bytes. */
 export function displayModule(model: Module, title = model.constructor.name): DisplayBundle {

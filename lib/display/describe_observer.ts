@@ -5,9 +5,9 @@
  */
 import type { AffineQuantizedObserverBase } from "../quantization/observers/observer.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { DisplayBundle } from "./bundle.ts";
-import { shownIndices } from "./summary.ts";
-import { Table } from "./table.ts";
+import type { DisplayBundle } from "../plot/bundle.ts";
+import { shownIndices } from "../plot/summary.ts";
+import { Table } from "../plot/table.ts";
 
 /** What an observer saw, and the scale and zero point that follow. Waits for them. */
 export async function displayObserver(

@@ -6,11 +6,11 @@
 import { GraphView } from "../onnx/graph/graph_view.ts";
 import type { OnnxModel } from "../onnx/file/model.ts";
 import type { ValueInfoProto } from "../onnx/file/proto.ts";
-import { walkGraphs } from "../onnx/graph/subgraphs.ts";
+import { walkGraphs } from "../onnx/file/subgraphs.ts";
 import { tensorByteSize } from "../onnx/file/tensor_data.ts";
-import type { DisplayBundle } from "./bundle.ts";
-import { formatBytes } from "./format.ts";
-import { Table } from "./table.ts";
+import type { DisplayBundle } from "../plot/bundle.ts";
+import { formatBytes } from "../plot/format.ts";
+import { Table } from "../plot/table.ts";
 
 /** Values as `x: float32 [batch, 3, 48, ?]`. */
 function describeValues(view: GraphView, values: readonly ValueInfoProto[]): string {

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { QuantizedLinear } from "../quantization/quantized_linear.ts";
-import type { DisplayBundle } from "./bundle.ts";
+import type { QuantizedLinear } from "../quantization/layers/quantized_linear.ts";
+import type { DisplayBundle } from "../plot/bundle.ts";
 import { moduleBytes } from "./describe_module.ts";
-import { formatBytes, formatNumber, formatSizes, formatSpread } from "./format.ts";
-import { Table } from "./table.ts";
+import { formatBytes, formatNumber, formatSizes, formatSpread } from "../plot/format.ts";
+import { Table } from "../plot/table.ts";
 
 /** Input and weight with scales and zero points, and bytes before and after. Waits for them. */
 export async function displayQuantizedLinear(layer: QuantizedLinear): Promise<DisplayBundle> {

@@ -3,14 +3,14 @@
  *
  * @module
  */
-import type { LinearActivationQuantizedTensor } from "../quantization/linear_activation_quantized_tensor.ts";
-import type { AffineQuantizedTensor } from "../quantization/quantized_tensor.ts";
+import type { LinearActivationQuantizedTensor } from "../quantization/tensors/linear_activation_quantized_tensor.ts";
+import type { AffineQuantizedTensor } from "../quantization/tensors/quantized_tensor.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { DisplayBundle } from "./bundle.ts";
+import type { DisplayBundle } from "../plot/bundle.ts";
 import { caption, elements } from "./describe_tensor.ts";
-import { formatBytes, formatSizes } from "./format.ts";
-import { escape } from "./markup.ts";
-import { summarize } from "./summary.ts";
+import { formatBytes, formatSizes } from "../plot/format.ts";
+import { escape } from "../plot/markup.ts";
+import { summarize } from "../plot/summary.ts";
 
 /** The integers, the scales and the zero points. Waits for them. */
 export async function displayQuantizedTensor(q: AffineQuantizedTensor): Promise<DisplayBundle> {

@@ -4,10 +4,10 @@
  * @module
  */
 import type { Tensor } from "../tensor/tensor.ts";
-import type { DisplayBundle } from "./bundle.ts";
-import { formatBytes, formatSizes } from "./format.ts";
-import { escape } from "./markup.ts";
-import { summarize, summarizeCells } from "./summary.ts";
+import type { DisplayBundle } from "../plot/bundle.ts";
+import { formatBytes, formatSizes } from "../plot/format.ts";
+import { escape } from "../plot/markup.ts";
+import { summarize, summarizeCells } from "../plot/summary.ts";
 
 /** Shape, dtype, device and the elements. Waits for them, unless the tensor was disposed. */
 export async function displayTensor(t: Tensor): Promise<DisplayBundle> {

@@ -7,12 +7,12 @@
 import { OptimizedModule } from "../compile/compile.ts";
 import { Module } from "../nn/module.ts";
 import { OnnxModel } from "../onnx/file/model.ts";
-import { LinearActivationQuantizedTensor } from "../quantization/linear_activation_quantized_tensor.ts";
+import { LinearActivationQuantizedTensor } from "../quantization/tensors/linear_activation_quantized_tensor.ts";
 import { AffineQuantizedObserverBase } from "../quantization/observers/observer.ts";
-import { QuantizedLinear } from "../quantization/quantized_linear.ts";
-import { AffineQuantizedTensor } from "../quantization/quantized_tensor.ts";
+import { QuantizedLinear } from "../quantization/layers/quantized_linear.ts";
+import { AffineQuantizedTensor } from "../quantization/tensors/quantized_tensor.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { CUSTOM_INSPECT, type DisplayBundle, JUPYTER_DISPLAY } from "./bundle.ts";
+import { CUSTOM_INSPECT, type DisplayBundle, JUPYTER_DISPLAY } from "../plot/bundle.ts";
 import { displayModule, displayOptimizedModule } from "./describe_module.ts";
 import { displayObserver, inspectObserver } from "./describe_observer.ts";
 import { displayOnnxModel, inspectOnnxModel } from "./describe_onnx_model.ts";

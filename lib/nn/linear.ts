@@ -4,7 +4,7 @@
  * @module
  */
 import type { Device } from "../backend/backend.ts";
-import type { DType } from "../tensor/dtype.ts";
+import type { DType } from "../numbers/dtype.ts";
 import { checkLinearShapes, linear } from "../tensor/ops.ts";
 import { rand, Tensor } from "../tensor/tensor.ts";
 import { type LinearWeight, Module } from "./module.ts";

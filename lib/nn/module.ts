@@ -4,8 +4,8 @@
  * @module
  */
 import type { Device } from "../backend/backend.ts";
-import type { DType } from "../tensor/dtype.ts";
-import { formatShape, sameShape } from "../tensor/shape.ts";
+import type { DType } from "../numbers/dtype.ts";
+import { formatShape, sameShape } from "../numbers/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
 /**

@@ -10,7 +10,7 @@ import {
   OnnxCalibration,
   type OnnxSamples,
   type OnnxSource,
-} from "./calibrate.ts";
+} from "./calibration/calibrate.ts";
 import type { OnnxModel } from "./file/model.ts";
 import { OnnxError } from "./file/onnx_error.ts";
 import type { NodeProto } from "./file/proto.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { formatShape, numelOf } from "./shape.ts";
+import { formatShape, numelOf } from "../numbers/shape.ts";
 import { Tensor } from "./tensor.ts";
 
 /** Refuses tensors that do not live together. */

@@ -5,10 +5,10 @@
  */
 import type { Backend, Device, DeviceBuffer, Operand } from "../backend/backend.ts";
 import { backendFor } from "../backend/registry.ts";
-import { type DType, finfo, float32 } from "./dtype.ts";
-import { decode, encode, type NumberArray, type TypedArray } from "./encoding.ts";
+import { type DType, finfo, float32 } from "../numbers/dtype.ts";
+import { decode, encode, type NumberArray, type TypedArray } from "../numbers/encoding.ts";
 import { nextNormal, nextUniform } from "./random.ts";
-import { checkShape, formatShape, numelOf } from "./shape.ts";
+import { checkShape, formatShape, numelOf } from "../numbers/shape.ts";
 
 /** Shared by the tensors that view the same memory; the last one to go frees it. */
 interface Storage {

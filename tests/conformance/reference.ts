@@ -1,6 +1,6 @@
 /** Reading the recorded reference answers in tests/testdata. */
-import { parseSafetensors, type SafetensorsEntry } from "../../lib/formats/safetensors.ts";
-import { type DType, dtypes } from "../../lib/tensor/dtype.ts";
+import { parseSafetensors, type SafetensorsEntry } from "../../lib/files/safetensors.ts";
+import { type DType, dtypes } from "../../lib/numbers/dtype.ts";
 import {
   type Device,
   PerAxis,

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { DataError } from "../../lib/data/data_error.ts";
-import { serializeSafetensors } from "../../lib/formats/safetensors.ts";
+import { serializeSafetensors } from "../../lib/files/safetensors.ts";
 import { floats, input, npyFile, samples, TestFolder, values, zip } from "./files.ts";
 
 const x = input("x", "batch", 2);

@@ -195,7 +195,7 @@ Deno.test("names of a user's classes are escaped", async () => {
 });
 
 Deno.test("only plotting code, at its first use, loads the plot libraries", async () => {
-  const folder = new URL("../../lib/display/", import.meta.url);
+  const folder = new URL("../../lib/plot/", import.meta.url);
   for await (const { name } of Deno.readDir(folder)) {
     const source = await Deno.readTextFile(new URL(name, folder));
     const loads = source.match(/^import (?!type).*"(@observablehq\/plot|linkedom)"/gm);

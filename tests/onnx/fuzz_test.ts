@@ -2,7 +2,7 @@ import { assert } from "@std/assert";
 import { GraphView } from "../../lib/onnx/graph/graph_view.ts";
 import { loadOnnx } from "../../lib/onnx/file/model_file.ts";
 import { OnnxError } from "../../lib/onnx/file/onnx_error.ts";
-import { walkGraphs } from "../../lib/onnx/graph/subgraphs.ts";
+import { walkGraphs } from "../../lib/onnx/file/subgraphs.ts";
 import { readTensor } from "../../lib/onnx/file/tensor_data.ts";
 import { manualSeed, nextUniform } from "../../lib/tensor/random.ts";
 import { UniqueNames } from "../../lib/onnx/graph/unique_names.ts";

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { type DType, float32, int8 } from "../../tensor/dtype.ts";
-import { decode, emptyArray, encode, type TypedArray } from "../../tensor/encoding.ts";
-import { roundHalfEven, roundTo } from "../../tensor/rounding.ts";
+import { type DType, float32, int8 } from "../../numbers/dtype.ts";
+import { decode, emptyArray, encode, type TypedArray } from "../../numbers/encoding.ts";
+import { roundHalfEven, roundTo } from "../../numbers/rounding.ts";
 import {
   type Backend,
   type DequantizeArgs,

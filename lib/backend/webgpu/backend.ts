@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { type DType, float32, int32, int8, uint8 } from "../../tensor/dtype.ts";
-import { numelOf } from "../../tensor/shape.ts";
+import { type DType, float32, int32, int8, uint8 } from "../../numbers/dtype.ts";
+import { numelOf } from "../../numbers/shape.ts";
 import {
   type Backend,
   type DequantizeArgs,

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { Figure } from "../../display/figure.ts";
+import type { Figure } from "../../plot/figure.ts";
 import { AnalysisReport, decibels, Table } from "../../quantization/analysis/report.ts";
-import type { OnnxCalibration, OnnxSamples, OnnxSource } from "../calibrate.ts";
+import type { OnnxCalibration, OnnxSamples, OnnxSource } from "../calibration/calibrate.ts";
 import { fewestLeftOut } from "./fewest_left_out.ts";
 import type { OnnxModel } from "../file/model.ts";
 import type { QuantizeStaticOptions } from "../quantize_static.ts";
@@ -87,7 +87,7 @@ export class AutoQuantizeResult extends AnalysisReport {
   override async figure(): Promise<Figure | null> {
     const finite = this.steps.filter(({ sqnr }) => Number.isFinite(sqnr));
     if (!finite.length) return null;
-    const { plotBars } = await import("../../display/bars.ts");
+    const { plotBars } = await import("../../plot/bars.ts");
     return plotBars(Object.fromEntries(finite.map(({ step, sqnr }) => [step, sqnr])), {
       title: `Asked for: ${decibels(this.targetSqnr)}`,
       label: "SQNR of the output, dB",

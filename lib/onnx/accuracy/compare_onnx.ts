@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Figure } from "../../display/figure.ts";
+import type { Figure } from "../../plot/figure.ts";
 import { Noise } from "../../quantization/analysis/noise.ts";
 import {
   AnalysisReport,
@@ -12,7 +12,7 @@ import {
   percent,
   Table,
 } from "../../quantization/analysis/report.ts";
-import type { OnnxSamples, OnnxSource } from "../calibrate.ts";
+import type { OnnxSamples, OnnxSource } from "../calibration/calibrate.ts";
 import { classOutputs } from "./class_outputs.ts";
 import {
   comparedNumbers,
@@ -145,7 +145,7 @@ export class OnnxComparison extends AnalysisReport {
     }
     const ratios = values.map(({ sqnr }) => sqnr);
     if (!ratios.some(Number.isFinite)) return null;
-    const { plotLines } = await import("../../display/lines.ts");
+    const { plotLines } = await import("../../plot/lines.ts");
     return plotLines({ SQNR: ratios }, {
       title,
       xLabel: "tensors, in the order in which they are computed",

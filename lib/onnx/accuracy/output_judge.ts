@@ -5,7 +5,7 @@
  */
 import type { Runs } from "../../quantization/analysis/inputs.ts";
 import { Noise } from "../../quantization/analysis/noise.ts";
-import type { OnnxSamples } from "../calibrate.ts";
+import type { OnnxSamples } from "../calibration/calibrate.ts";
 import { checkPair } from "./compare_onnx.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { type OnnxFeeds, type OnnxOutput, OnnxRuntime } from "../run/runtime.ts";

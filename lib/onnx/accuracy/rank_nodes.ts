@@ -3,14 +3,14 @@
  *
  * @module
  */
-import type { Figure } from "../../display/figure.ts";
+import type { Figure } from "../../plot/figure.ts";
 import {
   AnalysisReport,
   barsOfDecibels,
   decibels,
   Table,
 } from "../../quantization/analysis/report.ts";
-import type { OnnxCalibration, OnnxSamples, OnnxSource } from "../calibrate.ts";
+import type { OnnxCalibration, OnnxSamples, OnnxSource } from "../calibration/calibrate.ts";
 import { type NodeSensitivity, type VariantOptions, Variants } from "./variants.ts";
 
 /** Bars that are drawn. */

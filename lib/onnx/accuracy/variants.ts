@@ -4,7 +4,12 @@
  * @module
  */
 import { type AnalysisOptions, Runs } from "../../quantization/analysis/inputs.ts";
-import { calibrateOnnx, OnnxCalibration, type OnnxSamples, type OnnxSource } from "../calibrate.ts";
+import {
+  calibrateOnnx,
+  OnnxCalibration,
+  type OnnxSamples,
+  type OnnxSource,
+} from "../calibration/calibrate.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { OutputJudge, type RepeatedSamples } from "./output_judge.ts";
 import { roleOf } from "../qdq/operators.ts";

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { int8SymmPerTokenReducedRangeQuant } from "../../quantization/int8_dynamic_activation.ts";
-import type { LinearActivationQuantizedTensor } from "../../quantization/linear_activation_quantized_tensor.ts";
-import type { QuantizedLinear } from "../../quantization/quantized_linear.ts";
-import type { AffineQuantizedTensor } from "../../quantization/quantized_tensor.ts";
-import type { DType } from "../../tensor/dtype.ts";
-import { roundTo } from "../../tensor/rounding.ts";
+import { int8SymmPerTokenReducedRangeQuant } from "../../quantization/configs/int8_dynamic_activation.ts";
+import type { LinearActivationQuantizedTensor } from "../../quantization/tensors/linear_activation_quantized_tensor.ts";
+import type { QuantizedLinear } from "../../quantization/layers/quantized_linear.ts";
+import type { AffineQuantizedTensor } from "../../quantization/tensors/quantized_tensor.ts";
+import type { DType } from "../../numbers/dtype.ts";
+import { roundTo } from "../../numbers/rounding.ts";
 import { ones, type Tensor, zeros } from "../../tensor/tensor.ts";
 import type { GraphBuilder } from "./graph.ts";
 import { checkZeroPoints } from "./weights.ts";

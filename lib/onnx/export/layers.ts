@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { QuantizedLinear } from "../../quantization/quantized_linear.ts";
-import { LinearActivationQuantizedTensor } from "../../quantization/linear_activation_quantized_tensor.ts";
-import { AffineQuantizedTensor } from "../../quantization/quantized_tensor.ts";
+import { QuantizedLinear } from "../../quantization/layers/quantized_linear.ts";
+import { LinearActivationQuantizedTensor } from "../../quantization/tensors/linear_activation_quantized_tensor.ts";
+import { AffineQuantizedTensor } from "../../quantization/tensors/quantized_tensor.ts";
 import { ReLU } from "../../nn/relu.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import {

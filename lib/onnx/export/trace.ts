@@ -7,8 +7,8 @@ import type { DeviceBuffer } from "../../backend/backend.ts";
 import { Linear } from "../../nn/linear.ts";
 import { type Module, nameModules } from "../../nn/module.ts";
 import { ReLU } from "../../nn/relu.ts";
-import { ObservedLinear } from "../../quantization/observed_linear.ts";
-import { QuantizedLinear } from "../../quantization/quantized_linear.ts";
+import { ObservedLinear } from "../../quantization/layers/observed_linear.ts";
+import { QuantizedLinear } from "../../quantization/layers/quantized_linear.ts";
 import { type Tensor, tidy } from "../../tensor/tensor.ts";
 
 /** A layer that has an ONNX form. */

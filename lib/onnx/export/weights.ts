@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { AffineQuantizedTensor } from "../../quantization/quantized_tensor.ts";
+import type { AffineQuantizedTensor } from "../../quantization/tensors/quantized_tensor.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { GraphBuilder, OnnxType } from "./graph.ts";
 

@@ -5,9 +5,9 @@
  */
 import type { FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto } from "./proto.ts";
 import { fail, show } from "./onnx_error.ts";
-import { subgraphs } from "../graph/subgraphs.ts";
+import { subgraphs } from "./subgraphs.ts";
 import { tensorField } from "./tensor_data.ts";
-import { topologicalOrder } from "../graph/topological_order.ts";
+import { topologicalOrder } from "./topological_order.ts";
 
 /** The name under which files keep the domain of ONNX's own operators, which has two. */
 export function domainName(domain: string): string {

@@ -7,7 +7,7 @@ import { isAbsolute, join, relative, sep } from "node:path";
 import type { FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto } from "./proto.ts";
 import type { OnnxMessages } from "./messages.ts";
 import { fail, show } from "./onnx_error.ts";
-import { subgraphs } from "../graph/subgraphs.ts";
+import { subgraphs } from "./subgraphs.ts";
 import { EXTERNAL, setRawData } from "./tensor_data.ts";
 
 /** The smallest tensor that is written into another file, in bytes. */

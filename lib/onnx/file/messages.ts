@@ -12,7 +12,7 @@ import type {
   ValueInfoProto,
 } from "./proto.ts";
 import { dataTypeCode, type OnnxDataType } from "./data_type.ts";
-import { loadPackage, type OnnxBuf, PACKAGES, type Protobuf } from "../packages.ts";
+import { loadPackage, type OnnxBuf, PACKAGES, type Protobuf } from "../../files/packages.ts";
 import { type TensorElements, writeTensor } from "./tensor_data.ts";
 
 /** What an attribute holds, in the field that ONNX has for it: an integer, a float, a string, … */

@@ -6,7 +6,7 @@
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ModelProto } from "./proto.ts";
-import { StagedFile } from "../../formats/staged_file.ts";
+import { StagedFile } from "../../files/staged_file.ts";
 import { checkModel } from "./check_model.ts";
 import { externalLocations, largeBytes, readExternalData, splitModel } from "./external_data.ts";
 import { fileKind } from "./file_kind.ts";

@@ -5,8 +5,8 @@
  * @module
  */
 import type { TensorProto } from "./proto.ts";
-import { bfloat16, float8_e4m3fn, float8_e5m2 } from "../../tensor/dtype.ts";
-import { decode, encode } from "../../tensor/encoding.ts";
+import { bfloat16, float8_e4m3fn, float8_e5m2 } from "../../numbers/dtype.ts";
+import { decode, encode } from "../../numbers/encoding.ts";
 import { bitsOf, dataTypeCode, dataTypeName, type OnnxDataType } from "./data_type.ts";
 import { fail, show } from "./onnx_error.ts";
 

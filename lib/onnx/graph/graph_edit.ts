@@ -4,8 +4,8 @@
  * @module
  */
 import type { GraphProto, NodeProto } from "../file/proto.ts";
-import { captures, definedValues, initializerNames, subgraphs } from "./subgraphs.ts";
-import { producers, topologicalOrder } from "./topological_order.ts";
+import { captures, definedValues, initializerNames, subgraphs } from "../file/subgraphs.ts";
+import { producers, topologicalOrder } from "../file/topological_order.ts";
 
 /** Nodes to put in and to take out. */
 export interface NodeChanges {

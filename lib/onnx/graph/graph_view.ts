@@ -6,8 +6,8 @@ import type {
   ValueInfoProto,
 } from "../file/proto.ts";
 import { dataTypeName, type OnnxDataType } from "../file/data_type.ts";
-import { captures } from "./subgraphs.ts";
-import { producers } from "./topological_order.ts";
+import { captures } from "../file/subgraphs.ts";
+import { producers } from "../file/topological_order.ts";
 
 /** A place where a value is read. */
 export type Use =

@@ -1,5 +1,5 @@
 import type { GraphProto } from "../file/proto.ts";
-import { initializerNames, walkGraphs } from "./subgraphs.ts";
+import { initializerNames, walkGraphs } from "../file/subgraphs.ts";
 
 /** Names that nothing in a graph has yet, neither a value nor a node, and neither inside of its nodes. */
 export class UniqueNames {

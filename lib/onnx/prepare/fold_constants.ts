@@ -2,7 +2,7 @@ import type { NodeProto, TensorProto } from "../file/proto.ts";
 import { bitsOf } from "../file/data_type.ts";
 import { OnnxModel } from "../file/model.ts";
 import { OnnxRuntime } from "../run/runtime.ts";
-import { subgraphs } from "../graph/subgraphs.ts";
+import { subgraphs } from "../file/subgraphs.ts";
 import { tensorByteSize } from "../file/tensor_data.ts";
 import { type GraphTools, isOp, removeNodes } from "./graph_tools.ts";
 

@@ -1,6 +1,6 @@
 import type { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";
-import { walkGraphs } from "../graph/subgraphs.ts";
+import { walkGraphs } from "../file/subgraphs.ts";
 import { describeNode } from "../graph/describe_node.ts";
 
 /** What the operators of quantized models are called. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { roundHalfEven } from "../../tensor/rounding.ts";
+import { roundHalfEven } from "../../numbers/rounding.ts";
 
 const MAX = 2 ** 31 - 1;
 /** Leaves room for the rounding of scales. */

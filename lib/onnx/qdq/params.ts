@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { chooseRange } from "../../quantization/range.ts";
-import { dtypes, float32 } from "../../tensor/dtype.ts";
+import { chooseRange } from "../../quantization/affine/range.ts";
+import { dtypes, float32 } from "../../numbers/dtype.ts";
 
 /** The integers that activations and weights can become. */
 export type QuantType = "int8" | "uint8" | "int4" | "uint4";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { roundHalfEven } from "../../tensor/rounding.ts";
+import { roundHalfEven } from "../../numbers/rounding.ts";
 import type { FloatConstant } from "./graph_facts.ts";
 import { quantLimits, quantParams, type QuantSpec, type QuantType } from "./params.ts";
 

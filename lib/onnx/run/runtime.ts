@@ -6,7 +6,7 @@
 import { Tensor } from "../../tensor/tensor.ts";
 import { dataTypeName, type OnnxDataType } from "../file/data_type.ts";
 import type { OnnxModel } from "../file/model.ts";
-import { loadPackage, PACKAGES } from "../packages.ts";
+import { loadPackage, PACKAGES } from "../../files/packages.ts";
 import { sums16Bits } from "./sums_16_bits.ts";
 import { elementCount } from "../file/tensor_data.ts";
 

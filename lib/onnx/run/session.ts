@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { loadPackage, PACKAGES } from "../packages.ts";
+import { loadPackage, PACKAGES } from "../../files/packages.ts";
 import { isPrecise, type Ort, type OrtSession, sessionOptions } from "./runtime.ts";
 
 /** A host array and its shape. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { GraphProto, NodeProto } from "../file/proto.ts";
-import { subgraphs } from "../graph/subgraphs.ts";
+import { subgraphs } from "../file/subgraphs.ts";
 import { UniqueNames } from "../graph/unique_names.ts";
 import { ShapeFacts } from "../graph/infer_shapes.ts";
 import type { OnnxModel } from "../file/model.ts";

@@ -4,20 +4,20 @@
  * @module
  */
 import { deepcopy, type Module } from "../../nn/module.ts";
-import { type DType, int8 } from "../../tensor/dtype.ts";
+import { type DType, int8 } from "../../numbers/dtype.ts";
 import { Tensor } from "../../tensor/tensor.ts";
-import { PerAxis, PerTensor } from "../granularity.ts";
+import { PerAxis, PerTensor } from "../affine/granularity.ts";
 import {
   Int8StaticActivationInt4WeightConfig,
   Int8StaticActivationInt8WeightConfig,
-} from "../int8_static_activation.ts";
-import type { MappingType } from "../mapping.ts";
-import { insertObservers_, type ObservedLinear } from "../observed_linear.ts";
+} from "../configs/int8_static_activation.ts";
+import type { MappingType } from "../affine/mapping.ts";
+import { insertObservers_, type ObservedLinear } from "../layers/observed_linear.ts";
 import { AffineQuantizedMinMaxObserver } from "../observers/min_max_observer.ts";
 import type { AffineQuantizedObserverBase } from "../observers/observer.ts";
-import { type AOBaseConfig, quantize_ } from "../quantize.ts";
-import type { Match } from "../replace.ts";
-import { StaticQuantConfig, StaticQuantTensorConfig } from "../static_quant.ts";
+import { type AOBaseConfig, quantize_ } from "../configs/quantize.ts";
+import type { Match } from "../../nn/replace.ts";
+import { StaticQuantConfig, StaticQuantTensorConfig } from "../configs/static_quant.ts";
 import type { Batches, Runs } from "./inputs.ts";
 import { freeModule, place, tensorsOf } from "./layers.ts";
 

@@ -3,15 +3,15 @@
  *
  * @module
  */
-import type { Figure } from "../../display/figure.ts";
+import type { Figure } from "../../plot/figure.ts";
 import { deepcopy, type Module, nameModules } from "../../nn/module.ts";
-import { int32 } from "../../tensor/dtype.ts";
-import { formatShape, sameShape } from "../../tensor/shape.ts";
+import { int32 } from "../../numbers/dtype.ts";
+import { formatShape, sameShape } from "../../numbers/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { LinearActivationQuantizedTensor } from "../linear_activation_quantized_tensor.ts";
-import { quantizeAffine } from "../primitives.ts";
-import { QuantizedLinear } from "../quantized_linear.ts";
-import { AffineQuantizedTensor } from "../quantized_tensor.ts";
+import { LinearActivationQuantizedTensor } from "../tensors/linear_activation_quantized_tensor.ts";
+import { quantizeAffine } from "../affine/primitives.ts";
+import { QuantizedLinear } from "../layers/quantized_linear.ts";
+import { AffineQuantizedTensor } from "../tensors/quantized_tensor.ts";
 import { type AnalysisOptions, batchesOf, type ModelInputs, Runs } from "./inputs.ts";
 import { type Call, freeModule, quantizedLayers, Recorder, release } from "./layers.ts";
 import { Noise } from "./noise.ts";

@@ -7,8 +7,8 @@
 import { Linear } from "../../nn/linear.ts";
 import { type Module, setField } from "../../nn/module.ts";
 import { Tensor } from "../../tensor/tensor.ts";
-import { ObservedLinear } from "../observed_linear.ts";
-import { findMatches, isLinear, type Match, type ModuleFilter } from "../replace.ts";
+import { ObservedLinear } from "../layers/observed_linear.ts";
+import { findMatches, isLinear, type Match, type ModuleFilter } from "../../nn/replace.ts";
 
 /** Which layers are meant: their full names, or a filter. */
 export type LayerSelection = readonly string[] | ModuleFilter;

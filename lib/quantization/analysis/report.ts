@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { DisplayBundle } from "../../display/bundle.ts";
-import type { Figure } from "../../display/figure.ts";
-import { Table } from "../../display/table.ts";
+import type { DisplayBundle } from "../../plot/bundle.ts";
+import type { Figure } from "../../plot/figure.ts";
+import { Table } from "../../plot/table.ts";
 
 /**
  * A result that is plain data, prints as an aligned table and draws itself in a notebook. What
@@ -64,7 +64,7 @@ export async function barsOfDecibels(
 ): Promise<Figure | null> {
   const finite = Object.entries(values).filter(([, value]) => Number.isFinite(value));
   if (finite.length === 0) return null;
-  const { plotBars } = await import("../../display/bars.ts");
+  const { plotBars } = await import("../../plot/bars.ts");
   return plotBars(Object.fromEntries(finite), {
     title,
     label,

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import type { Figure } from "../../display/figure.ts";
+import type { Figure } from "../../plot/figure.ts";
 import { deepcopy, type Module, nameModules } from "../../nn/module.ts";
-import { uint8 } from "../../tensor/dtype.ts";
-import { AOBaseConfig } from "../quantize.ts";
-import type { Match } from "../replace.ts";
-import { StaticQuantConfig } from "../static_quant.ts";
+import { uint8 } from "../../numbers/dtype.ts";
+import { AOBaseConfig } from "../configs/quantize.ts";
+import type { Match } from "../../nn/replace.ts";
+import { StaticQuantConfig } from "../configs/static_quant.ts";
 import { type AnalysisObservers, describeConfig, planFor, quantizeEach } from "./candidates.ts";
 import { type AnalysisOptions, Batches, type ModelInputs, Runs } from "./inputs.ts";
 import { bytesOf, freeModule, type LayerSelection, place, selectLayers } from "./layers.ts";
@@ -162,7 +162,7 @@ export class ConfigSearchResult extends AnalysisReport {
 
   /** A bar for each layer's bytes. */
   override async figure(): Promise<Figure | null> {
-    const { plotBars } = await import("../../display/bars.ts");
+    const { plotBars } = await import("../../plot/bars.ts");
     const bars = this.layers.map(({ layer, choice, bytes }) => [`${layer}: ${choice}`, bytes]);
     return plotBars(Object.fromEntries(bars), { title: "Bytes of each layer", label: "bytes" });
   }

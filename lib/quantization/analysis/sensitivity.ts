@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { Figure } from "../../display/figure.ts";
+import type { Figure } from "../../plot/figure.ts";
 import { deepcopy, type Module, nameModules } from "../../nn/module.ts";
-import type { AOBaseConfig } from "../quantize.ts";
+import type { AOBaseConfig } from "../configs/quantize.ts";
 import {
   type AnalysisObservers,
   describeConfig,

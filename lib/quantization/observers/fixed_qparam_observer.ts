@@ -3,12 +3,12 @@
  *
  * @module
  */
-import type { DType } from "../../tensor/dtype.ts";
-import { float32, int32 } from "../../tensor/dtype.ts";
-import { formatShape, sameShape } from "../../tensor/shape.ts";
+import type { DType } from "../../numbers/dtype.ts";
+import { float32, int32 } from "../../numbers/dtype.ts";
+import { formatShape, sameShape } from "../../numbers/shape.ts";
 import { type Tensor, tensor, zeros } from "../../tensor/tensor.ts";
-import type { MappingType } from "../mapping.ts";
-import type { QParams } from "../primitives.ts";
+import type { MappingType } from "../affine/mapping.ts";
+import type { QParams } from "../affine/primitives.ts";
 import { AffineQuantizedObserverBase, type ObserverOptions } from "./observer.ts";
 
 /** Options of {@linkcode AffineQuantizedFixedQParamObserver}. */

@@ -9,9 +9,9 @@ import {
   type Histogram,
   mergeHistograms,
 } from "../../backend/histogram_state.ts";
-import { roundTo } from "../../tensor/rounding.ts";
+import { roundTo } from "../../numbers/rounding.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { chooseRange } from "../range.ts";
+import { chooseRange } from "../affine/range.ts";
 import { type BatchTurn, mergeMinMaxPrefix, RangeObserver, type Ranges } from "./range_observer.ts";
 
 export type { Histogram } from "../../backend/histogram_state.ts";

@@ -4,9 +4,9 @@
  * @module
  */
 import { emptyMinMaxState } from "../../backend/minmax_state.ts";
-import type { DType } from "../../tensor/dtype.ts";
+import type { DType } from "../../numbers/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import type { MappingType } from "../mapping.ts";
+import type { MappingType } from "../affine/mapping.ts";
 import type { ObserverOptions } from "./observer.ts";
 import { type BatchTurn, mergeMinMaxPrefix, RangeObserver, type Ranges } from "./range_observer.ts";
 

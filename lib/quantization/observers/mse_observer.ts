@@ -5,13 +5,13 @@
  */
 import { collapseBlocks, countBlocks } from "../../backend/blocks.ts";
 import { decodeMinMaxState, emptyMinMaxState } from "../../backend/minmax_state.ts";
-import { type DType, float32, promoteTypes } from "../../tensor/dtype.ts";
-import { roundTo } from "../../tensor/rounding.ts";
+import { type DType, float32, promoteTypes } from "../../numbers/dtype.ts";
+import { roundTo } from "../../numbers/rounding.ts";
 import { Tensor, tensor } from "../../tensor/tensor.ts";
-import { getBlockSize, qparamShape } from "../granularity.ts";
-import type { MappingType } from "../mapping.ts";
-import { type QParams, qparamsOf } from "../primitives.ts";
-import { chooseRange } from "../range.ts";
+import { getBlockSize, qparamShape } from "../affine/granularity.ts";
+import type { MappingType } from "../affine/mapping.ts";
+import { type QParams, qparamsOf } from "../affine/primitives.ts";
+import { chooseRange } from "../affine/range.ts";
 import { AffineQuantizedObserverBase, type ObserverOptions } from "./observer.ts";
 
 /** Options of {@linkcode AffineQuantizedMSEObserver}. */

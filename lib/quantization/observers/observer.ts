@@ -4,12 +4,12 @@
  * @module
  */
 import { Module } from "../../nn/module.ts";
-import type { DType } from "../../tensor/dtype.ts";
+import type { DType } from "../../numbers/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import type { Granularity } from "../granularity.ts";
-import type { MappingType, ZeroPointDomain } from "../mapping.ts";
-import type { ChooseQParamsOptions, QParams } from "../primitives.ts";
-import { quantRange } from "../range.ts";
+import type { Granularity } from "../affine/granularity.ts";
+import type { MappingType, ZeroPointDomain } from "../affine/mapping.ts";
+import type { ChooseQParamsOptions, QParams } from "../affine/primitives.ts";
+import { quantRange } from "../affine/range.ts";
 
 /** Options of observers. */
 export interface ObserverOptions extends ChooseQParamsOptions {

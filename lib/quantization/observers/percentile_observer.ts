@@ -4,8 +4,8 @@
  * @module
  */
 import type { Histogram } from "../../backend/histogram_state.ts";
-import type { DType } from "../../tensor/dtype.ts";
-import type { MappingType } from "../mapping.ts";
+import type { DType } from "../../numbers/dtype.ts";
+import type { MappingType } from "../affine/mapping.ts";
 import { HistogramObserverBase } from "./histogram_observer.ts";
 import type { ObserverOptions } from "./observer.ts";
 

@@ -13,11 +13,11 @@ import {
   int32,
   promoteTypes,
   uint8,
-} from "../../tensor/dtype.ts";
-import { formatShape, sameShape } from "../../tensor/shape.ts";
+} from "../../numbers/dtype.ts";
+import { formatShape, sameShape } from "../../numbers/shape.ts";
 import { type Tensor, tensor, tensorFromBytes } from "../../tensor/tensor.ts";
-import { getBlockSize, qparamShape } from "../granularity.ts";
-import { type QParams, qparamsOf } from "../primitives.ts";
+import { getBlockSize, qparamShape } from "../affine/granularity.ts";
+import { type QParams, qparamsOf } from "../affine/primitives.ts";
 import { AffineQuantizedObserverBase } from "./observer.ts";
 
 /** Minima and maxima, one a block. */

@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import type { Progress } from "../../../mod.ts";
 import { autoQuantize } from "../../../lib/onnx/accuracy/auto_quantize.ts";
-import { calibrateOnnx } from "../../../lib/onnx/calibrate.ts";
+import { calibrateOnnx } from "../../../lib/onnx/calibration/calibrate.ts";
 import { compareOnnx } from "../../../lib/onnx/accuracy/compare_onnx.ts";
 import { quantizeStatic } from "../../../lib/onnx/quantize_static.ts";
 import { upgradeOpset } from "../../../lib/onnx/upgrade/upgrade_opset.ts";

@@ -18,11 +18,11 @@ import {
 import { GraphView } from "../../../lib/onnx/graph/graph_view.ts";
 import { OnnxError } from "../../../lib/onnx/file/onnx_error.ts";
 import type { NodeProto } from "../../../lib/onnx/file/proto.ts";
-import { captures, freeValues, walkGraphs } from "../../../lib/onnx/graph/subgraphs.ts";
+import { captures, freeValues, walkGraphs } from "../../../lib/onnx/file/subgraphs.ts";
 import {
   isTopologicallySorted,
   topologicalOrder,
-} from "../../../lib/onnx/graph/topological_order.ts";
+} from "../../../lib/onnx/file/topological_order.ts";
 import { UniqueNames } from "../../../lib/onnx/graph/unique_names.ts";
 import { branch, graphProto, messages, tensorProto, variedGraph } from "../files.ts";
 

@@ -1,5 +1,5 @@
 /** Another dtype for the same numbers. */
-import type { DType } from "../../../tensor/dtype.ts";
+import type { DType } from "../../../numbers/dtype.ts";
 import type { Kernel } from "../runtime.ts";
 import { toInteger } from "../wgsl.ts";
 import { elementwise } from "./elementwise.ts";

@@ -1,5 +1,5 @@
 /** Integer to float with parameters a block. */
-import { type DType, float32 } from "../../../tensor/dtype.ts";
+import { type DType, float32 } from "../../../numbers/dtype.ts";
 import type { Kernel } from "../runtime.ts";
 import { rounded } from "../wgsl.ts";
 import { blockFields, blockOfFunction } from "./block_index.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { DType } from "../../../tensor/dtype.ts";
+import type { DType } from "../../../numbers/dtype.ts";
 import type { Kernel } from "../runtime.ts";
 import { bindings, CONVERSIONS, encoded, entry, loader, perWord } from "../wgsl.ts";
 

@@ -2,7 +2,7 @@
  * Counting a batch into growing histograms (`backend/histogram_state.ts`), after `minmax` has widened
  * the ranges: one kernel brings the bins onto the grid of the new range, one counts.
  */
-import type { DType } from "../../../tensor/dtype.ts";
+import type { DType } from "../../../numbers/dtype.ts";
 import { BINS, MIN_EXPONENT } from "../../histogram_state.ts";
 import type { Kernel } from "../runtime.ts";
 import { bindings, CONVERSIONS, entry, loader } from "../wgsl.ts";

@@ -1,5 +1,5 @@
 /** The float product's kernel. */
-import type { DType } from "../../../tensor/dtype.ts";
+import type { DType } from "../../../numbers/dtype.ts";
 import type { Kernel } from "../runtime.ts";
 import { loader } from "../wgsl.ts";
 import { type Epilogue, float32Step, matmul, type Step } from "./matmul.ts";

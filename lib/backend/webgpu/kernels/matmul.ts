@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { DType } from "../../../tensor/dtype.ts";
+import type { DType } from "../../../numbers/dtype.ts";
 import type { Kernel } from "../runtime.ts";
 import {
   type ArrayBinding,

@@ -1,5 +1,5 @@
 /** Writing a matrix of 4-bit numbers two a byte, and summing the groups of packed rows. */
-import { type DType, int32 } from "../../../tensor/dtype.ts";
+import { type DType, int32 } from "../../../numbers/dtype.ts";
 import type { Kernel } from "../runtime.ts";
 import { elementwise } from "./elementwise.ts";
 

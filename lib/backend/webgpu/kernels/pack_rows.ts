@@ -3,7 +3,7 @@
  * the way, from floats. Every element is read once, four at a time where rows allow it. A row is
  * taken by a subgroup, or without one by 64 invocations, or by eight where there are many rows.
  */
-import { type DType, float32 } from "../../../tensor/dtype.ts";
+import { type DType, float32 } from "../../../numbers/dtype.ts";
 import type { Kernel } from "../runtime.ts";
 import {
   type ArrayBinding,

@@ -1,5 +1,5 @@
 /** A float matrix as float32, its rows padded with zeros. */
-import { type DType, float32 } from "../../../tensor/dtype.ts";
+import { type DType, float32 } from "../../../numbers/dtype.ts";
 import type { Kernel } from "../runtime.ts";
 import { elementwise } from "./elementwise.ts";
 

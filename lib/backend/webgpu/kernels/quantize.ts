@@ -1,5 +1,5 @@
 /** Float to integer with parameters a block. */
-import { type DType, float32, int8 } from "../../../tensor/dtype.ts";
+import { type DType, float32, int8 } from "../../../numbers/dtype.ts";
 import type { Kernel } from "../runtime.ts";
 import { literal, rounded, toInteger } from "../wgsl.ts";
 import { blockFields, blockOfFunction } from "./block_index.ts";

@@ -2,7 +2,7 @@
  * Division, correctly rounded. WGSL's own may be off by 2.5 ULP, so the quotient's bits come from a
  * long division of mantissas; there is one a block, not one an element.
  */
-import { type DType, float32 } from "../../../tensor/dtype.ts";
+import { type DType, float32 } from "../../../numbers/dtype.ts";
 import type { Kernel } from "../runtime.ts";
 import { rounded } from "../wgsl.ts";
 import { elementwise } from "./elementwise.ts";

@@ -1,5 +1,5 @@
 /** `max(x, 0)`. */
-import type { DType } from "../../../tensor/dtype.ts";
+import type { DType } from "../../../numbers/dtype.ts";
 import type { Kernel } from "../runtime.ts";
 import { elementwise } from "./elementwise.ts";
 

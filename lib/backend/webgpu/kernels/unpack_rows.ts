@@ -1,5 +1,5 @@
 /** Packed rows back to the plain matrix, a byte an element. */
-import { type DType, int32 } from "../../../tensor/dtype.ts";
+import { type DType, int32 } from "../../../numbers/dtype.ts";
 import type { Kernel } from "../runtime.ts";
 import { elementwise } from "./elementwise.ts";
 

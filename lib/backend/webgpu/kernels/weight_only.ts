@@ -1,5 +1,5 @@
 /** The product of a float `x` and packed integers of `w`, which become floats in registers. */
-import type { DType } from "../../../tensor/dtype.ts";
+import type { DType } from "../../../numbers/dtype.ts";
 import type { Kernel } from "../runtime.ts";
 import { loader } from "../wgsl.ts";
 import { type Epilogue, float32Step, type Groups, matmul, type Step } from "./matmul.ts";

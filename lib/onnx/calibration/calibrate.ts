@@ -1,0 +1,431 @@
+/**
+ * Running samples through a float ONNX model and taking note of its activations.
+ *
+ * @module
+ */
+import type { CpuBackend } from "../../backend/cpu/backend.ts";
+import { backendFor } from "../../backend/registry.ts";
+import { loadSafetensors, saveSafetensors } from "../../nn/state_file.ts";
+import { parseSafetensors } from "../../files/safetensors.ts";
+import { deepcopy } from "../../nn/module.ts";
+import { PerTensor } from "../../quantization/affine/granularity.ts";
+import { MappingType } from "../../quantization/affine/mapping.ts";
+import { AffineQuantizedEntropyObserver } from "../../quantization/observers/entropy_observer.ts";
+import { AffineQuantizedHistogramObserver } from "../../quantization/observers/histogram_observer.ts";
+import { AffineQuantizedMinMaxObserver } from "../../quantization/observers/min_max_observer.ts";
+import { AffineQuantizedMovingAverageMinMaxObserver } from "../../quantization/observers/moving_average_observer.ts";
+import { AffineQuantizedObserverBase } from "../../quantization/observers/observer.ts";
+import { AffineQuantizedPercentileObserver } from "../../quantization/observers/percentile_observer.ts";
+import { RangeObserver } from "../../quantization/observers/range_observer.ts";
+import { float32, uint8 } from "../../numbers/dtype.ts";
+import { Tensor } from "../../tensor/tensor.ts";
+import { ActivationReader } from "./activation_reader.ts";
+import { loadOnnx } from "../file/model_file.ts";
+import { OnnxModel } from "../file/model.ts";
+import { OnnxError } from "../file/onnx_error.ts";
+import { prepareOnnx } from "../prepare/prepare.ts";
+import { GraphFacts } from "../qdq/graph_facts.ts";
+import type { TensorRange } from "../qdq/params.ts";
+import { placeQuantization } from "../qdq/placement.ts";
+import { checkSelection, type NodeSelection } from "../qdq/selection.ts";
+import { checkFloatModel } from "../qdq/already_quantized.ts";
+import type { OnnxFeeds } from "../run/runtime.ts";
+import { describeNode } from "../graph/describe_node.ts";
+
+export type { NodeSelection } from "../qdq/selection.ts";
+export type { TensorRange } from "../qdq/params.ts";
+
+/** Opens the errors. */
+const WHERE = "calibrateOnnx";
+
+/** A way to choose ranges. */
+export type CalibrationMethod = "minmax" | "movingAverage" | "percentile" | "entropy" | "mse";
+
+/** Where an ONNX model comes from: a path, a file's bytes, or a loaded one. */
+export type OnnxSource = string | URL | Uint8Array<ArrayBuffer> | OnnxModel;
+
+/** Samples, one after the other. */
+export type OnnxSamples = Iterable<OnnxFeeds> | AsyncIterable<OnnxFeeds>;
+
+/** How far a calibration is. */
+export interface CalibrationProgress {
+  /** The samples that were run. */
+  readonly samples: number;
+  /** How many there are, if that is known. */
+  readonly total: number | undefined;
+}
+
+/** Options of {@linkcode OnnxCalibration.add}. */
+export interface AddSamplesOptions {
+  /** Hears of every sample that is done. */
+  onProgress?: (progress: CalibrationProgress) => void;
+  /** How many samples there are, for who hears of progress; by default the length of an array. */
+  total?: number;
+  /** Ends the run after the sample that it is at. */
+  signal?: AbortSignal;
+  /** Samples at the start to pass over, such as those that a saved state has already seen; 0 by default. */
+  skip?: number;
+}
+
+/** Options of {@linkcode OnnxCalibration.open}. */
+export interface CalibrationOptions extends NodeSelection {
+  /**
+   * How ranges are chosen. An observer stands for copies of itself, one a tensor. By default `"minmax"`, which
+   * is quick and cuts nothing off; `"mse"` takes longer and mostly loses the least.
+   *
+   * - `"minmax"`: from the least to the greatest value
+   * - `"movingAverage"`: from the average least to the average greatest value of the samples
+   * - `"percentile"`: what holds nearly all values
+   * - `"entropy"`: what loses the least information
+   * - `"mse"`: what has the least squared error, clipping against rounding
+   */
+  calibrationMethod?: CalibrationMethod | AffineQuantizedObserverBase;
+  /** The share of values that `"percentile"` keeps, in percent; 99.999 by default. */
+  percentile?: number;
+  /** How far `"movingAverage"` moves towards each sample, above 0 and at most 1; 0.01 by default. */
+  averagingConstant?: number;
+  /** Whether the model goes through {@linkcode prepareOnnx} first; yes by default. */
+  prepare?: boolean;
+}
+
+/** Options of {@linkcode calibrateOnnx}. */
+export interface CalibrateOnnxOptions extends CalibrationOptions, AddSamplesOptions {}
+
+/** An observer that has seen nothing. */
+function observerFor(options: CalibrationOptions): AffineQuantizedObserverBase {
+  const { calibrationMethod = "minmax", percentile, averagingConstant } = options;
+  if (calibrationMethod instanceof AffineQuantizedObserverBase) {
+    if (!(calibrationMethod.granularity instanceof PerTensor)) {
+      throw new TypeError(
+        `${WHERE}: the observer has granularity ${calibrationMethod.granularity}; activations have one ` +
+          `range each, PerTensor()`,
+      );
+    }
+    return calibrationMethod;
+  }
+  const common = { granularity: new PerTensor() };
+  const make = {
+    minmax: () => new AffineQuantizedMinMaxObserver(MappingType.ASYMMETRIC, uint8, common),
+    movingAverage: () =>
+      new AffineQuantizedMovingAverageMinMaxObserver(MappingType.ASYMMETRIC, uint8, {
+        ...common,
+        averagingConstant,
+      }),
+    percentile: () =>
+      new AffineQuantizedPercentileObserver(MappingType.ASYMMETRIC, uint8, {
+        ...common,
+        percentile,
+      }),
+    entropy: () => new AffineQuantizedEntropyObserver(MappingType.ASYMMETRIC, uint8, common),
+    mse: () => new AffineQuantizedHistogramObserver(MappingType.ASYMMETRIC, uint8, common),
+  };
+  if (!Object.hasOwn(make, calibrationMethod)) {
+    throw new TypeError(
+      `${WHERE}: there is no calibration method ${JSON.stringify(calibrationMethod)}; use one of ${
+        Object.keys(make).join(", ")
+      }, or an observer`,
+    );
+  }
+  return make[calibrationMethod]();
+}
+
+/** Whether an observer asks no more of a batch than its least and greatest value. */
+function needsOnlyRange(observer: AffineQuantizedObserverBase): boolean {
+  return observer.constructor === AffineQuantizedMinMaxObserver ||
+    observer.constructor === AffineQuantizedMovingAverageMinMaxObserver;
+}
+
+/** An array as a float32 tensor that shares its memory. */
+function view(data: Float32Array, dims: readonly number[]): Tensor {
+  const bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+  const cpu = backendFor("cpu") as CpuBackend;
+  return new Tensor(cpu, cpu.adopt(bytes), dims, float32);
+}
+
+/** The key of a saved state that says what it is of. */
+const KIND = "staticquant calibration";
+
+/**
+ * What is known of a float model's activations: an observer for each, which remembers what it needs and no
+ * activation. {@linkcode quantizeStatic} takes ranges from it, as often as asked and with any options.
+ *
+ * Memory does not grow with the number of samples: the activations of one are held at a time. The shapes of
+ * inputs may change from sample to sample.
+ *
+ * @example
+ * ```ts
+ * import { exportOnnx, Linear, OnnxCalibration, randn } from "@staticquant/staticquant";
+ * const file = await exportOnnx(new Linear(4, 2), randn([1, 4]));
+ * const calibration = await OnnxCalibration.open(file);
+ * await calibration.add([{ input: randn([3, 4]) }, { input: randn([5, 4]) }]);
+ * const state = await calibration.save(); // to go on later, or elsewhere
+ * const resumed = await OnnxCalibration.open(file);
+ * await resumed.load(state);
+ * console.log(resumed.samples, (await resumed.ranges()).size); // 2 1
+ * ```
+ */
+export class OnnxCalibration {
+  /** The samples that were run. */
+  samples = 0;
+  private observers: Map<string, AffineQuantizedObserverBase>;
+  /** What the observers stand for, until they see more: choosing a range may be a search. */
+  private chosen: Promise<ReadonlyMap<string, TensorRange>> | undefined;
+
+  private constructor(
+    /** The float model that is run, prepared; {@linkcode quantizeStatic} starts from it. */
+    readonly model: OnnxModel,
+    /** The values that are observed. */
+    readonly tensors: readonly string[],
+    observer: AffineQuantizedObserverBase,
+  ) {
+    this.observers = new Map(tensors.map((name) => [name, deepcopy(observer)]));
+  }
+
+  /**
+   * A calibration that has seen nothing.
+   *
+   * @param source the float model; it is not changed.
+   * @throws {OnnxError} if it is not one, is quantized already, or has nothing to quantize.
+   */
+  static async open(
+    source: OnnxSource,
+    options: CalibrationOptions = {},
+  ): Promise<OnnxCalibration> {
+    const observer = observerFor(options);
+    const model = source instanceof OnnxModel ? source : await loadOnnx(source);
+    checkFloatModel(WHERE, model);
+    const prepared = options.prepare === false ? model.clone() : await prepareOnnx(model);
+    const facts = new GraphFacts(prepared.graph);
+    const chosen = checkSelection(WHERE, facts, options);
+    const { bytes, active, weighted } = placeQuantization(facts, chosen);
+    if (active.size === 0 && weighted.length === 0) {
+      throw new OnnxError(
+        `${WHERE}: there is nothing to quantize: the model has no Conv, Gemm or MatMul with float32 weights ` +
+          `among the nodes that are asked for`,
+      );
+    }
+    const sources = [...new Set(bytes.values())].filter((name) => !facts.isConstant(name));
+    return new OnnxCalibration(prepared, sources, observer);
+  }
+
+  /**
+   * Runs samples and observes the activations. If it fails or is ended early, the samples before count and
+   * the one it was at does not.
+   *
+   * @param data the inputs of each sample, by name.
+   * @throws {TypeError | RangeError} if a sample does not fit the model.
+   * @throws {OnnxError} if there are no samples, or an activation is NaN or infinite; names the node and the
+   * sample.
+   */
+  async add(data: OnnxSamples, options: AddSamplesOptions = {}): Promise<void> {
+    const { onProgress, signal, skip = 0 } = options;
+    const total = options.total ?? (Array.isArray(data) ? data.length : undefined);
+    signal?.throwIfAborted();
+    const rangesOnly = [...this.observers.values()].every(needsOnlyRange);
+    await using reader = await ActivationReader.open(WHERE, this.model, this.tensors, {
+      rangesOnly,
+    });
+    let index = 0;
+    for await (const feeds of data) {
+      signal?.throwIfAborted();
+      if (index++ < skip) continue;
+      await this.addSample(reader, feeds, index - 1);
+      onProgress?.({ samples: index, total });
+    }
+    if (index === 0) {
+      throw new OnnxError(
+        `${WHERE}: there are no samples; give at least one, better a hundred`,
+      );
+    }
+  }
+
+  /** Runs and observes one sample; nothing is observed if something is wrong with it. */
+  private async addSample(
+    reader: ActivationReader,
+    feeds: OnnxFeeds,
+    index: number,
+  ): Promise<void> {
+    let seen;
+    try {
+      seen = await reader.read(feeds);
+    } catch (error) {
+      if (error instanceof Error) error.message += ` (sample ${index}, counted from 0)`;
+      throw error;
+    }
+    const bad = seen.findIndex(({ range }) => !range);
+    if (bad >= 0) throw new OnnxError(this.describeBad(this.tensors[bad], index));
+    this.chosen = undefined;
+    this.tensors.forEach((name, i) => {
+      const { data, dims } = seen[i];
+      if (data.length === 0) return;
+      using x = view(data, dims);
+      this.observers.get(name)!.forward(x);
+    });
+    this.samples++;
+    reader.free(seen);
+  }
+
+  /** The error about a value that is not finite. */
+  private describeBad(name: string, index: number): string {
+    const node = this.model.graph.node.find(({ output }) => output.includes(name));
+    const what = node
+      ? `${JSON.stringify(name)}, which ${describeNode(node)} makes,`
+      : `the input ${JSON.stringify(name)}`;
+    return `${WHERE}: ${what} holds a NaN or an infinity in sample ${index} (counted from 0), which no ` +
+      `range can hold; look at that sample, or leave the nodes around it out by nodesToExclude`;
+  }
+
+  /**
+   * The range of each observed value, as the method chooses it.
+   *
+   * @throws {OnnxError} if nothing was seen yet.
+   */
+  async ranges(): Promise<ReadonlyMap<string, TensorRange>> {
+    if (this.samples === 0) {
+      throw new OnnxError(`${WHERE}: no sample was run yet; there are no ranges`);
+    }
+    return await (this.chosen ??= rangesOf(this.observers));
+  }
+
+  /**
+   * What was seen so far, as the bytes of a safetensors file.
+   *
+   * @throws {TypeError} if the observers are of a kind that keeps no state of its own.
+   */
+  async save(): Promise<Uint8Array> {
+    const state: Record<string, Tensor> = {};
+    for (const [name, observer] of this.observers) {
+      if (!(observer instanceof RangeObserver)) {
+        throw new TypeError(`${WHERE}: a ${observer.constructor.name} cannot be saved`);
+      }
+      for (const [key, tensor] of Object.entries(observer.stateDict())) {
+        state[`${name}/${key}`] = tensor;
+      }
+    }
+    return await saveSafetensors(state, { kind: KIND, samples: String(this.samples) });
+  }
+
+  /**
+   * Takes over what {@linkcode OnnxCalibration.save} gave in place of what was seen. If it fails, nothing is
+   * taken over.
+   *
+   * @throws {Error} if it is of another model or method.
+   */
+  async load(file: Uint8Array): Promise<void> {
+    const { metadata } = parseSafetensors(file);
+    const samples = Number(metadata.samples);
+    if (metadata.kind !== KIND || !Number.isSafeInteger(samples) || samples < 0) {
+      throw new OnnxError(`${WHERE}: the file is no saved calibration; nothing was loaded`);
+    }
+    const state = loadSafetensors(file, { device: "cpu" });
+    const dicts = new Map<string, Record<string, Tensor>>();
+    for (const [key, tensor] of Object.entries(state)) {
+      const at = key.lastIndexOf("/");
+      const name = key.slice(0, at);
+      dicts.set(name, { ...dicts.get(name), [key.slice(at + 1)]: tensor });
+    }
+    const strange = [...dicts.keys()].find((name) => !this.observers.has(name)) ??
+      this.tensors.find((name) => !dicts.has(name));
+    if (strange !== undefined) {
+      throw new OnnxError(
+        `${WHERE}: the saved calibration is of another model or of other options: ${
+          JSON.stringify(strange)
+        } is observed in one and not in the other; nothing was loaded`,
+      );
+    }
+    this.observers = await this.changed((name, observer) =>
+      observer.loadStateDict(dicts.get(name)!)
+    );
+    this.chosen = undefined;
+    this.samples = samples;
+  }
+
+  /**
+   * Takes in what another calibration of the same model and method has seen, on another machine perhaps. If
+   * it fails, nothing is taken in.
+   *
+   * @param other left as it is.
+   * @throws {Error} if it is of another model or method.
+   */
+  async merge(other: OnnxCalibration): Promise<void> {
+    const same = this.tensors.length === other.tensors.length &&
+      this.tensors.every((name) => other.observers.has(name));
+    if (!same) {
+      throw new OnnxError(
+        `${WHERE}: the other calibration is of another model or of other options; nothing was merged`,
+      );
+    }
+    this.observers = await this.changed((name, observer) =>
+      observer.merge(other.observers.get(name) as RangeObserver)
+    );
+    this.chosen = undefined;
+    this.samples += other.samples;
+  }
+
+  /** Copies of the observers, after a change of each. */
+  private async changed(
+    change: (name: string, observer: RangeObserver) => Promise<void>,
+  ): Promise<Map<string, AffineQuantizedObserverBase>> {
+    const copies = new Map<string, AffineQuantizedObserverBase>();
+    for (const [name, observer] of this.observers) {
+      const copy = deepcopy(observer);
+      if (!(copy instanceof RangeObserver)) {
+        throw new TypeError(`${WHERE}: a ${copy.constructor.name} cannot be loaded or merged`);
+      }
+      await change(name, copy);
+      copies.set(name, copy);
+    }
+    return copies;
+  }
+}
+
+/** The range that each observer stands for. */
+async function rangesOf(
+  observers: ReadonlyMap<string, AffineQuantizedObserverBase>,
+): Promise<ReadonlyMap<string, TensorRange>> {
+  const ranges = new Map<string, TensorRange>();
+  for (const [name, observer] of observers) ranges.set(name, await rangeOf(observer));
+  return ranges;
+}
+
+/** The range that an observer stands for. */
+async function rangeOf(observer: AffineQuantizedObserverBase): Promise<TensorRange> {
+  if (observer instanceof RangeObserver) {
+    // No batch but empty ones: the value is never more than nothing.
+    if (observer.batchCount === 0) return { min: 0, max: 0 };
+    const [min, max] = await observer.minMax();
+    return { min: await min.item(), max: await max.item() };
+  }
+  const [scale, zeroPoint] = await observer.calculateQParams();
+  const [s, z] = [await scale.item(), await zeroPoint.item()];
+  return { min: (observer.quantMin - z) * s, max: (observer.quantMax - z) * s };
+}
+
+/**
+ * Runs samples through a float ONNX model and takes note of its activations.
+ *
+ * @param source the float model; it is not changed.
+ * @param data the inputs of each sample, by name: an array, or an async iterable that reads them as they are
+ * needed.
+ * @throws {OnnxError} if the model is quantized already or has nothing to quantize, there are no samples, or
+ * an activation is NaN or infinite.
+ * @throws {TypeError | RangeError} if a sample does not fit the model.
+ *
+ * @example
+ * ```ts
+ * import { calibrateOnnx, exportOnnx, Linear, randn } from "@staticquant/staticquant";
+ * const file = await exportOnnx(new Linear(4, 2), randn([1, 4]));
+ * const samples = Array.from({ length: 8 }, () => ({ input: randn([1, 4]) }));
+ * const calibration = await calibrateOnnx(file, samples, { calibrationMethod: "percentile" });
+ * console.log((await calibration.ranges()).get("input"));
+ * ```
+ */
+export async function calibrateOnnx(
+  source: OnnxSource,
+  data: OnnxSamples,
+  options: CalibrateOnnxOptions = {},
+): Promise<OnnxCalibration> {
+  const calibration = await OnnxCalibration.open(source, options);
+  await calibration.add(data, options);
+  return calibration;
+}

@@ -1,0 +1,344 @@
+/**
+ * The arithmetic of affine quantization: choosing parameters, quantizing, dequantizing.
+ *
+ * @module
+ */
+import { collapseBlocks, countBlocks } from "../../backend/blocks.ts";
+import { decodeMinMaxState, emptyMinMaxState } from "../../backend/minmax_state.ts";
+import { type DType, float32, int32, promoteTypes } from "../../numbers/dtype.ts";
+import { checkSameDevice } from "../../tensor/ops.ts";
+import { roundTo } from "../../numbers/rounding.ts";
+import { formatShape, numelOf, sameShape } from "../../numbers/shape.ts";
+import { Tensor, tensor } from "../../tensor/tensor.ts";
+import { checkBlockSize, qparamShape } from "./granularity.ts";
+import type { MappingType } from "./mapping.ts";
+import { chooseRange, quantRange } from "./range.ts";
+
+/** A scale and a zero point for each block. The zero point is null where a domain has none. */
+export type QParams = [scale: Tensor, zeroPoint: Tensor];
+
+/** Options of {@linkcode chooseQParamsAffine}. */
+export interface ChooseQParamsOptions {
+  /** The least integer to use; the dtype's by default. */
+  quantMin?: number;
+  /** The greatest integer to use; the dtype's by default. */
+  quantMax?: number;
+  /** The least scale; the smallest normal number of the input's dtype by default. */
+  eps?: number;
+  /** Dtype of the scales; the input's by default. */
+  scaleDtype?: DType;
+  /** Dtype of the zero points; int32 by default. */
+  zeroPointDtype?: DType;
+  /** Whether dimensions that lie whole in a block stay in the result's shape, as 1. */
+  keepdim?: boolean;
+}
+
+/** Options of {@linkcode quantizeAffine}. */
+export interface QuantizeOptions {
+  /** The least integer to use; the dtype's by default. */
+  quantMin?: number;
+  /** The greatest integer to use; the dtype's by default. */
+  quantMax?: number;
+}
+
+/** Options of {@linkcode dequantizeAffine}. */
+export interface DequantizeOptions extends QuantizeOptions {
+  /** Dtype of the result; float32 by default. */
+  outputDtype?: DType;
+}
+
+function checkFloat(where: string, x: Tensor): void {
+  if (!x.dtype.isFloat) {
+    throw new TypeError(`${where}: expected a float tensor, got ${x.dtype.name}`);
+  }
+}
+
+/**
+ * Scale and zero point for each block of a tensor, from its minimum and maximum.
+ *
+ * With `minNeg = min(min, 0)`, `maxPos = max(max, 0)`, every step rounded in the input's dtype:
+ * - ASYMMETRIC: `scale = (maxPos − minNeg) / (qmax − qmin)`, `zeroPoint = clamp(qmin − round(minNeg / scale))`
+ * - SYMMETRIC: `scale = max(−minNeg, maxPos) / ((qmax − qmin) / 2)`, `zeroPoint = trunc((qmax + qmin + 1) / 2)`
+ * - SYMMETRIC_NO_CLIPPING_ERR: `scale = max(minNeg / qmin, maxPos / qmax)`, zero point as SYMMETRIC
+ *
+ * and no scale below `eps`.
+ *
+ * @param input float, any shape.
+ * @param mappingType how the range is laid onto integers.
+ * @param blockSize the block that shares parameters, one size a dimension (see `getBlockSize`).
+ * @param targetDtype the integer dtype to quantize to.
+ * @param options the integer range, eps, result dtypes and shape.
+ * @returns scale and zero point, one a block. Waits for the device.
+ * @throws {RangeError} if the block does not divide the shape, the input is empty, holds a NaN or
+ * an infinity, or quantMin and quantMax leave the dtype.
+ * @throws {TypeError} if the input is not float or the target dtype not an integer one.
+ *
+ * @example
+ * ```ts
+ * import { chooseQParamsAffine, MappingType, tensor, uint8 } from "@staticquant/staticquant";
+ * const x = tensor([[-1, 0, 4.1]]);
+ * const [scale, zeroPoint] = await chooseQParamsAffine(x, MappingType.ASYMMETRIC, [1, 3], uint8);
+ * console.log(await scale.item(), await zeroPoint.item()); // 0.0199… 50
+ * ```
+ */
+export async function chooseQParamsAffine(
+  input: Tensor,
+  mappingType: MappingType,
+  blockSize: readonly number[],
+  targetDtype: DType,
+  options: ChooseQParamsOptions = {},
+): Promise<QParams> {
+  const where = "chooseQParamsAffine";
+  checkFloat(where, input);
+  quantRange(where, targetDtype, options.quantMin, options.quantMax);
+  checkBlockSize(input.shape, blockSize, where);
+  if (input.numel === 0) {
+    throw new RangeError(`${where}: a tensor of shape ${formatShape(input.shape)} has no range`);
+  }
+  const { backend } = input;
+  const blocks = countBlocks(collapseBlocks(input.shape, blockSize));
+  const state = backend.upload(emptyMinMaxState(blocks));
+  backend.updateMinMax(state, input.operand, blockSize, 0);
+  const reading = backend.read(state);
+  const { min, max, badBatch } = decodeMinMaxState(await reading);
+  backend.release(state);
+  if (badBatch !== undefined) {
+    throw new RangeError(`${where}: the input holds a NaN or an infinity, which have no scale`);
+  }
+  const shape = qparamShape(input.shape, blockSize, options.keepdim);
+  return qparamsOf(min, max, input.dtype, mappingType, targetDtype, shape, input, options);
+}
+
+/**
+ * Scale and zero point from minima and maxima that are already known, one pair a block. See
+ * {@linkcode chooseQParamsAffine} for the formulas.
+ *
+ * @param minVal the minima, in the dtype that was observed.
+ * @param maxVal the maxima, of the same shape and dtype.
+ * @param mappingType how the range is laid onto integers.
+ * @param targetDtype the integer dtype to quantize to.
+ * @param options as for `chooseQParamsAffine`.
+ * @throws {RangeError} if shapes or dtypes differ or a minimum lies above its maximum.
+ *
+ * @example
+ * ```ts
+ * import { chooseQParamsAffineWithMinMax, int8, MappingType, tensor } from "@staticquant/staticquant";
+ * const [scale] = await chooseQParamsAffineWithMinMax(
+ *   tensor([-1, -2]), tensor([1, 3]), MappingType.SYMMETRIC, int8);
+ * console.log(await scale.data()); // Float32Array [ 0.00784…, 0.0235… ]
+ * ```
+ */
+export async function chooseQParamsAffineWithMinMax(
+  minVal: Tensor,
+  maxVal: Tensor,
+  mappingType: MappingType,
+  targetDtype: DType,
+  options: ChooseQParamsOptions = {},
+): Promise<QParams> {
+  const where = "chooseQParamsAffineWithMinMax";
+  checkFloat(where, minVal);
+  if (minVal.dtype !== maxVal.dtype || !sameShape(minVal.shape, maxVal.shape)) {
+    throw new RangeError(
+      `${where}: minVal is ${minVal.dtype.name} ${
+        formatShape(minVal.shape)
+      }, maxVal ${maxVal.dtype.name} ` +
+        `${formatShape(maxVal.shape)}; they must agree`,
+    );
+  }
+  const [min, max] = await Promise.all([minVal.data(), maxVal.data()]);
+  const crossed = min.findIndex((low, i) => !(low <= max[i]));
+  if (crossed >= 0) {
+    throw new RangeError(
+      `${where}: block ${crossed} has minimum ${min[crossed]} and maximum ${max[crossed]}`,
+    );
+  }
+  return qparamsOf(min, max, minVal.dtype, mappingType, targetDtype, minVal.shape, minVal, options);
+}
+
+/** The parameters of many blocks, on the device that `like` is on. */
+export function qparamsOf(
+  min: ArrayLike<number>,
+  max: ArrayLike<number>,
+  dtype: DType,
+  mappingType: MappingType,
+  targetDtype: DType,
+  shape: readonly number[],
+  like: { readonly device: Tensor["device"] },
+  options: ChooseQParamsOptions,
+): QParams {
+  const range = quantRange("chooseQParamsAffine", targetDtype, options.quantMin, options.quantMax);
+  if (targetDtype.isFloat && mappingType === "ASYMMETRIC") {
+    throw new TypeError(
+      `chooseQParamsAffine: ${targetDtype.name} has no zero point, so the mapping must be SYMMETRIC`,
+    );
+  }
+  const spec = { ...range, mappingType, dtype, eps: options.eps };
+  const { device } = like;
+  const ranges = Array.from({ length: min.length }, (_, i) => chooseRange(min[i], max[i], spec));
+  const { scaleDtype = dtype, zeroPointDtype = int32 } = options;
+  const beyond = ranges.findIndex((r) => {
+    const scale = roundTo(scaleDtype, r.scale);
+    return !(scale > 0 && scale < Infinity);
+  });
+  if (beyond >= 0) {
+    throw new RangeError(
+      `chooseQParamsAffine: the range ${min[beyond]} to ${
+        max[beyond]
+      } of block ${beyond} gives the ` +
+        `scale ${
+          ranges[beyond].scale
+        }, which is not a positive ${scaleDtype.name}; choose a wider ` +
+        `scaleDtype, rescale the values, or give a sound eps`,
+    );
+  }
+  const scale = ranges.map((r) => r.scale);
+  const zeroPoint = ranges.map((r) => r.zeroPoint);
+  return [
+    tensor(scale, { shape, dtype: scaleDtype, device }).keep(),
+    tensor(zeroPoint, { shape, dtype: zeroPointDtype, device }).keep(),
+  ];
+}
+
+/** Throws unless there is one scale, and one zero point if any, for each block of a shape. */
+export function checkQParams(
+  where: string,
+  shape: readonly number[],
+  blockSize: readonly number[],
+  scale: Tensor,
+  zeroPoint: Tensor | null,
+): void {
+  checkBlockSize(shape, blockSize, where);
+  // An empty dimension lies in one block of none.
+  const blocks = numelOf(shape.map((size, i) => blockSize[i] ? size / blockSize[i] : 1));
+  for (const [name, t] of [["scale", scale], ["zeroPoint", zeroPoint]] as const) {
+    if (t && t.numel !== blocks) {
+      throw new RangeError(
+        `${where}: the ${name} has shape ${formatShape(t.shape)}, but a tensor of shape ${
+          formatShape(shape)
+        } in blocks of ${formatShape(blockSize)} needs ${blocks} of them, shape ${
+          formatShape(qparamShape(shape, blockSize))
+        }`,
+      );
+    }
+  }
+  if (!scale.dtype.isFloat) {
+    throw new TypeError(`${where}: the scale must be float, got ${scale.dtype.name}`);
+  }
+}
+
+/** Runs `use` with the zero points as float32 (zeros if there are none), freed afterwards. */
+function withFloat32<T>(
+  zeroPoint: Tensor | null,
+  like: Tensor,
+  use: (zeroPoint: Tensor) => T,
+): T {
+  if (zeroPoint?.dtype === float32) return use(zeroPoint);
+  using converted = zeroPoint?.to(float32) ??
+    tensor(new Float32Array(like.numel), { shape: like.shape, device: like.device });
+  return use(converted);
+}
+
+/**
+ * Quantizes: `clamp(round(x · (1 / scale)) + zeroPoint, quantMin, quantMax)`. The reciprocal is
+ * correctly rounded in the scale's dtype, the product in the dtype that input and scale promote to,
+ * and `round` goes to even at ties; the bits are the same on every device. Enqueued.
+ *
+ * @param input float, any shape.
+ * @param blockSize the block that shares parameters, one size a dimension.
+ * @param scale one a block.
+ * @param zeroPoint one a block, or null for zeros.
+ * @param outputDtype the integer dtype.
+ * @param options the integer range.
+ * @returns integers, the input's shape.
+ * @throws {RangeError} if shapes do not fit or the range leaves the dtype.
+ * @throws {TypeError} if a dtype is of the wrong kind.
+ *
+ * @example
+ * ```ts
+ * import { quantizeAffine, tensor, uint8 } from "@staticquant/staticquant";
+ * const q = quantizeAffine(tensor([[-1, 0, 4.1]]), [1, 3], tensor([0.02]), tensor([50]), uint8);
+ * console.log(await q.data()); // Uint8Array [ 0, 50, 255 ]
+ * ```
+ */
+export function quantizeAffine(
+  input: Tensor,
+  blockSize: readonly number[],
+  scale: Tensor,
+  zeroPoint: Tensor | null,
+  outputDtype: DType,
+  options: QuantizeOptions = {},
+): Tensor {
+  const where = "quantizeAffine";
+  checkFloat(where, input);
+  const range = quantRange(where, outputDtype, options.quantMin, options.quantMax);
+  checkQParams(where, input.shape, blockSize, scale, zeroPoint);
+  checkSameDevice(where, input, scale, ...(zeroPoint ? [zeroPoint] : []));
+  const { backend } = input;
+  return withFloat32(zeroPoint, scale, (zp) => {
+    using inverse = new Tensor(backend, backend.reciprocal(scale.operand), scale.shape, float32);
+    const q = backend.quantizeAffine(input.operand, {
+      ...range,
+      blockSize,
+      inverseScale: inverse.operand.buffer,
+      zeroPoint: zp.operand.buffer,
+      productDtype: promoteTypes(input.dtype, scale.dtype),
+      outputDtype,
+    });
+    return new Tensor(backend, q, input.shape, outputDtype);
+  });
+}
+
+/**
+ * Dequantizes: `(q − zeroPoint) · scale`, the product rounded in the dtype that output and scale
+ * promote to and then to the output's. Enqueued.
+ *
+ * @param input integers, any shape.
+ * @param blockSize the block that shares parameters, one size a dimension.
+ * @param scale one a block.
+ * @param zeroPoint one a block, or null for zeros.
+ * @param inputDtype the dtype that the integers were quantized to.
+ * @param options the output dtype.
+ * @returns floats, the input's shape.
+ * @throws {RangeError} if shapes do not fit.
+ * @throws {TypeError} if the input is not of `inputDtype` or the output dtype not float.
+ *
+ * @example
+ * ```ts
+ * import { dequantizeAffine, tensor, uint8 } from "@staticquant/staticquant";
+ * const q = tensor([[0, 50, 255]], { dtype: uint8 });
+ * const x = dequantizeAffine(q, [1, 3], tensor([0.02]), tensor([50]), uint8);
+ * console.log(await x.data()); // Float32Array [ -1, 0, 4.1 ]
+ * ```
+ */
+export function dequantizeAffine(
+  input: Tensor,
+  blockSize: readonly number[],
+  scale: Tensor,
+  zeroPoint: Tensor | null,
+  inputDtype: DType,
+  options: DequantizeOptions = {},
+): Tensor {
+  const where = "dequantizeAffine";
+  const { outputDtype = float32 } = options;
+  quantRange(where, inputDtype, options.quantMin, options.quantMax);
+  if (input.dtype !== inputDtype) {
+    throw new TypeError(`${where}: the integers are ${input.dtype.name}, not ${inputDtype.name}`);
+  }
+  if (!outputDtype.isFloat) {
+    throw new TypeError(`${where}: the output dtype must be float, got ${outputDtype.name}`);
+  }
+  checkQParams(where, input.shape, blockSize, scale, zeroPoint);
+  checkSameDevice(where, input, scale, ...(zeroPoint ? [zeroPoint] : []));
+  const { backend } = input;
+  return withFloat32(zeroPoint, scale, (zp) => {
+    using wide = scale.dtype === float32 ? scale.reshape(scale.numel) : scale.to(float32);
+    const x = backend.dequantizeAffine(input.operand, {
+      blockSize,
+      scale: wide.operand.buffer,
+      zeroPoint: zp.operand.buffer,
+      productDtype: promoteTypes(outputDtype, scale.dtype),
+      outputDtype,
+    });
+    return new Tensor(backend, x, input.shape, outputDtype);
+  });
+}

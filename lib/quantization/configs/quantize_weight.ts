@@ -1,0 +1,98 @@
+/**
+ * What the configs share: taking the float weight of a layer and quantizing it by its own range.
+ *
+ * @module
+ */
+import { Linear } from "../../nn/linear.ts";
+import type { LinearWeight, Module } from "../../nn/module.ts";
+import type { DType } from "../../numbers/dtype.ts";
+import { Tensor } from "../../tensor/tensor.ts";
+import { type Granularity, PerGroup } from "../affine/granularity.ts";
+import type { MappingType } from "../affine/mapping.ts";
+import { chooseQParamsAffine } from "../affine/primitives.ts";
+import type { AOBaseConfig } from "./quantize.ts";
+import {
+  type AffineQuantizedTensor,
+  toAffineQuantizedIntxStatic,
+} from "../tensors/quantized_tensor.ts";
+
+/** A `Linear` whose weight is still a plain tensor. */
+export interface FloatLinear extends Linear {
+  weight: Tensor;
+}
+
+/** The module as a `Linear` with a float weight, or an error that names it and the config. */
+export function floatLinear(module: Module, config: AOBaseConfig): FloatLinear {
+  const name = config.constructor.name;
+  if (!(module instanceof Linear)) {
+    throw new TypeError(
+      `quantize_: ${name} takes Linear layers, but ${module.displayName} is not one; narrow filterFn`,
+    );
+  }
+  if (!(module.weight instanceof Tensor)) {
+    throw new TypeError(
+      `quantize_: the weight of ${module.displayName} is quantized already; give ${name} the float model`,
+    );
+  }
+  return module as FloatLinear;
+}
+
+/** A plain `Linear` with another weight, and the bias of the one given. */
+export function withWeight(linear: Linear, weight: LinearWeight): Linear {
+  const { inFeatures, outFeatures, bias } = linear;
+  // Made without a weight of its own, so that no random numbers are drawn and no memory is taken.
+  const quantized: Linear = Object.create(Linear.prototype);
+  return Object.assign(quantized, { fullName: "", inFeatures, outFeatures, weight, bias });
+}
+
+/** How a weight is quantized. */
+export interface WeightScheme {
+  readonly mappingType: MappingType;
+  readonly targetDtype: DType;
+  readonly granularity: Granularity;
+  /** The least scale. */
+  readonly eps: number;
+  /** Dtype of the zero points; null for a symmetric mapping, which has them at 0. */
+  readonly zeroPointDtype: DType | null;
+}
+
+/** Throws unless `groupSize` is one of `choices`. */
+export function checkGroupSize(where: string, groupSize: number, choices: readonly number[]): void {
+  if (!choices.includes(groupSize)) {
+    throw new RangeError(
+      `${where}: groupSize must be one of ${choices.join(", ")}, got ${groupSize}`,
+    );
+  }
+}
+
+/** The layer's weight quantized by its own range, in the layout of the kernels. Waits for the range. */
+export async function quantizeWeight(
+  { weight, displayName }: FloatLinear,
+  scheme: WeightScheme,
+  config: AOBaseConfig,
+): Promise<AffineQuantizedTensor> {
+  const { mappingType, targetDtype, granularity, eps, zeroPointDtype } = scheme;
+  const inFeatures = weight.shape[1];
+  if (granularity instanceof PerGroup && inFeatures % granularity.groupSize !== 0) {
+    throw new RangeError(
+      `quantize_: ${config.constructor.name} has groupSize ${granularity.groupSize}, which does not ` +
+        `divide inFeatures = ${inFeatures} of ${displayName}; choose one that does, or leave the layer ` +
+        `out with filterFn or FqnToConfig`,
+    );
+  }
+  const block = granularity.blockSize(weight.shape);
+  const [scale, zeroPoint] = await chooseQParamsAffine(weight, mappingType, block, targetDtype, {
+    eps,
+    zeroPointDtype: zeroPointDtype ?? targetDtype,
+  });
+  if (!zeroPointDtype) zeroPoint.dispose();
+  const quantized = toAffineQuantizedIntxStatic(
+    weight,
+    scale,
+    zeroPointDtype && zeroPoint,
+    block,
+    targetDtype,
+  );
+  quantized.packedRows({ sums: false });
+  return quantized;
+}

@@ -1,0 +1,415 @@
+/**
+ * SmoothQuant: outliers moved from activations into weights.
+ *
+ * @module
+ */
+import type { Figure } from "../../plot/figure.ts";
+import { Table } from "../../plot/table.ts";
+import { Linear } from "../../nn/linear.ts";
+import { deepcopy, type Module, nameModules, setField } from "../../nn/module.ts";
+import { type DType, finfo, int8 } from "../../numbers/dtype.ts";
+import { Tensor, tensor } from "../../tensor/tensor.ts";
+import { DataFlow } from "../analysis/graph.ts";
+import {
+  type AnalysisOptions,
+  type Batch,
+  batchesOf,
+  type ModelInputs,
+  Runs,
+} from "../analysis/inputs.ts";
+import {
+  freeModule,
+  isFloatLinear,
+  type LayerSelection,
+  selectLayers,
+  tap,
+  tensorsOf,
+} from "../analysis/layers.ts";
+import { Noise } from "../analysis/noise.ts";
+import { AnalysisReport } from "../analysis/report.ts";
+import { PerAxis } from "../affine/granularity.ts";
+import { AffineQuantizedMinMaxObserver } from "../observers/min_max_observer.ts";
+
+/** Options of {@linkcode smooth_}. */
+export interface SmoothOptions extends AnalysisOptions {
+  /**
+   * How much of the difficulty goes from activations to weights: 0 none, 1 all; 0.5 by default,
+   * which the paper found right for most models.
+   */
+  alpha?: number;
+  /**
+   * The layers to smooth, by full name or by a filter; each must have a predecessor that can absorb
+   * the scale. By default every `Linear` that has one.
+   */
+  layers?: LayerSelection;
+}
+
+/** What {@linkcode smooth_} did to a layer. */
+export interface SmoothedLayer {
+  /** The layer's full name. */
+  readonly layer: string;
+  /** The full name of the module that absorbed the inverse scale. */
+  readonly predecessor: string;
+  /** The largest magnitude of the layer's inputs before. */
+  readonly inputMaxBefore: number;
+  /** The largest magnitude of the layer's inputs after. */
+  readonly inputMaxAfter: number;
+  /** The largest magnitude of the layer's weight before. */
+  readonly weightMaxBefore: number;
+  /** The largest magnitude of the layer's weight after. */
+  readonly weightMaxAfter: number;
+  /** The smoothing scale of each input channel. */
+  readonly scale: readonly number[];
+}
+
+/** What {@linkcode smooth_} did. */
+export class SmoothingReport extends AnalysisReport {
+  /**
+   * The result of `smooth_`.
+   *
+   * @param alpha the migration strength used.
+   * @param layers what was smoothed, in the model's order.
+   * @param skipped the layers left as they were, with the reasons.
+   */
+  constructor(
+    readonly alpha: number,
+    readonly layers: readonly SmoothedLayer[],
+    readonly skipped: readonly { readonly layer: string; readonly reason: string }[],
+  ) {
+    super();
+  }
+
+  /** A row for each layer. */
+  override table(): Table {
+    const rows = this.layers.map((row) => ({
+      layer: row.layer,
+      "absorbed by": row.predecessor,
+      "input max": row.inputMaxBefore,
+      "then": row.inputMaxAfter,
+      "weight max": row.weightMaxBefore,
+      "then ": row.weightMaxAfter,
+    }));
+    const note = this.skipped.map(({ layer, reason }) => `${layer} is as it was: ${reason}`);
+    return new Table(rows, { title: `SmoothQuant, α = ${this.alpha}`, note: note.join("\n") });
+  }
+
+  /** The largest input of each layer before and after. */
+  override async figure(): Promise<Figure | null> {
+    const { plotBars } = await import("../../plot/bars.ts");
+    const bars = this.layers.flatMap(({ layer, inputMaxBefore, inputMaxAfter }) => [
+      [`${layer} before`, inputMaxBefore],
+      [`${layer} after`, inputMaxAfter],
+    ]);
+    return plotBars(Object.fromEntries(bars), {
+      title: "Largest input before and after smoothing",
+      label: "magnitude",
+    });
+  }
+}
+
+/**
+ * SmoothQuant (Xiao et al. 2022, arXiv:2211.10438), before observers are put in: runs the model on
+ * sample inputs, takes the largest magnitude of each input channel `j` of each layer, and divides
+ * that channel by
+ *
+ * `s[j] = max|X[j]|^α / max|W[:, j]|^(1 − α)`
+ *
+ * by multiplying column `j` of the layer's weight by it and dividing what comes before by it: rows
+ * and bias of a `Linear` (a `ReLU` between the two does no harm), or weight and bias of a
+ * normalization. Channels without any signal keep the scale 1. The float model computes what it
+ * did, up to rounding, and this is checked on the first batch; its layers' inputs have smaller
+ * outliers, so that one scale for a whole tensor fits better. Layers fed by the same module are
+ * smoothed together.
+ *
+ * @param model the float model; changed in place.
+ * @param inputs batches as `model.forward` takes them; one pass.
+ * @param options alpha, which layers, progress and a signal to stop.
+ * @returns what was done to each layer, and which layers were left as they were.
+ * @throws {Error} if a layer asked for has a predecessor that cannot absorb the scale, no layer can
+ * be smoothed, or the function would change (then something between two layers is not seen: for
+ * example a sum with the output of the predecessor). The model is then as it was.
+ * @throws {RangeError} if alpha is outside [0, 1], there are no inputs or they hold a NaN.
+ *
+ * @example
+ * ```ts
+ * import { Linear, randn, ReLU, Sequential, smooth_ } from "@staticquant/staticquant";
+ * const m = new Sequential({ fc1: new Linear(64, 32), relu: new ReLU(), fc2: new Linear(32, 10) });
+ * const report = await smooth_(m, [randn([16, 64]), randn([16, 64])], { alpha: 0.5 });
+ * console.log(String(report), report.layers[0].predecessor); // … fc1
+ * ```
+ */
+export async function smooth_(
+  model: Module,
+  inputs: ModelInputs,
+  options: SmoothOptions = {},
+): Promise<SmoothingReport> {
+  const { alpha = 0.5 } = options;
+  if (!(alpha >= 0 && alpha <= 1)) {
+    throw new RangeError(`smooth_: alpha is ${alpha}; give a number from 0 to 1, such as 0.5`);
+  }
+  const runs = new Runs(options);
+  const copy = deepcopy(model);
+  const made = new Set<Tensor>();
+  const before = tensorsOf(copy);
+  let done = false;
+  try {
+    nameModules(copy);
+    const targets = selectLayers("smooth_", copy, options.layers).map(({ module }) =>
+      module as FloatLinear
+    );
+    using seen = await observe(copy, targets, inputs, runs);
+    const { groups, skipped } = groupLayers(targets, seen.flow, seen.output);
+    if (groups.size === 0 || (options.layers && skipped.length)) {
+      const { layer, reason } = skipped[0];
+      throw new Error(
+        `smooth_: ${layer} is a layer whose predecessor cannot absorb the scale: ${reason}; ` +
+          `${options.layers ? "leave it out of layers" : "no other layer can be smoothed"}`,
+      );
+    }
+    const edits = new Edits();
+    const layers: SmoothedLayer[] = [];
+    for (const [predecessor, group] of groups) {
+      layers.push(...await smoothGroup(predecessor, group, seen.observers, alpha, edits));
+    }
+    for (const { module, field, value } of edits.tensors()) {
+      made.add(value);
+      setField(module, field, value);
+    }
+    await checkUnchanged(copy, seen, runs);
+    runs.check();
+    const own = new Map(model.namedModules());
+    const names = new Map(copy.namedModules().map(([name, module]) => [module, name] as const));
+    for (const { module, field, value } of edits.tensors()) {
+      setField(own.get(names.get(module)!)!, field, value);
+    }
+    done = true;
+    const order = targets.map(({ fullName }) => fullName);
+    layers.sort((a, b) => order.indexOf(a.layer) - order.indexOf(b.layer));
+    return new SmoothingReport(alpha, layers, skipped);
+  } finally {
+    before.forEach((t) => t.dispose());
+    freeModule(copy, done ? made : undefined);
+  }
+}
+
+type FloatLinear = Linear & { weight: Tensor };
+
+/** A normalization: it multiplies each channel by a weight and may add a bias. */
+type Norm = Module & { weight: Tensor; bias?: Tensor | null };
+
+/** What a pass over the inputs tells. */
+interface Seen extends Disposable {
+  readonly observers: ReadonlyMap<Module, AffineQuantizedMinMaxObserver>;
+  readonly flow: DataFlow;
+  readonly batch: Batch;
+  /** The first batch's output, and its elements. */
+  readonly output: Tensor;
+  readonly values: ArrayLike<number>;
+}
+
+async function observe(
+  copy: Module,
+  targets: readonly FloatLinear[],
+  inputs: ModelInputs,
+  runs: Runs,
+): Promise<Seen> {
+  const flow = new DataFlow(copy);
+  const observers = new Map<Module, AffineQuantizedMinMaxObserver>();
+  const granularity = new PerAxis(-1);
+  for (const target of targets) {
+    const observer = new AffineQuantizedMinMaxObserver("SYMMETRIC", int8, { granularity });
+    observer.fullName = `input of ${target.fullName}`;
+    observers.set(target, observer);
+    tap(target, ([x]) => observer.forward(x));
+  }
+  let batch: Batch | undefined;
+  let output: Tensor | undefined;
+  const dispose = () => {
+    flow[Symbol.dispose]();
+    batch?.forEach((x) => x.dispose());
+    output?.dispose();
+  };
+  try {
+    for await (const next of batchesOf("smooth_", inputs)) {
+      batch ??= next.map((x) => x.clone().keep());
+      const y = runs.run(copy, next);
+      if (output) y.dispose();
+      else {
+        output = y;
+        flow.stop();
+      }
+      runs.step("observing");
+    }
+    const values = await output!.data();
+    return { observers, flow, batch: batch!, output: output!, values, [Symbol.dispose]: dispose };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+}
+
+/** The layers that share a predecessor which can absorb their scale, and those that have none. */
+function groupLayers(targets: readonly FloatLinear[], flow: DataFlow, output: Tensor) {
+  const groups = new Map<FloatLinear | Norm, FloatLinear[]>();
+  const skipped: { layer: string; reason: string }[] = [];
+  for (const target of targets) {
+    const found = predecessorOf(target, targets, flow, output);
+    if (typeof found === "string") skipped.push({ layer: target.fullName, reason: found });
+    else groups.set(found, [...(groups.get(found) ?? []), target]);
+  }
+  return { groups, skipped };
+}
+
+/** The module that can absorb a layer's scale, or why there is none. */
+function predecessorOf(
+  layer: FloatLinear,
+  targets: readonly FloatLinear[],
+  flow: DataFlow,
+  output: Tensor,
+): FloatLinear | Norm | string {
+  if (flow.calls(layer) === 0) return "the inputs do not run it";
+  const sources = flow.sources(layer);
+  const [source] = sources;
+  if (sources.size > 1) return "it is run on the outputs of several modules";
+  if (source === null) {
+    return "its input is the model's own, or is made by a function instead of a module";
+  }
+  const name = source.displayName;
+  if (!isAbsorber(source, layer.inFeatures)) {
+    return `${name} before it is neither a Linear nor a normalization with a weight for each channel`;
+  }
+  const readers = flow.readers(source);
+  for (const reader of readers) {
+    if (!targets.includes(reader as FloatLinear)) {
+      return `${name} before it also feeds ${reader.displayName}, which is not smoothed`;
+    }
+    if (flow.sources(reader).size > 1) {
+      return `${name} before it also feeds ${reader.displayName}, which is run on the outputs of ` +
+        `several modules`;
+    }
+  }
+  if (flow.writes(source, output)) return `the output of ${name} before it is the model's`;
+  return source;
+}
+
+function isAbsorber(module: Module, channels: number): module is FloatLinear | Norm {
+  if (module instanceof Linear) {
+    return module.constructor === Linear && isFloatLinear(module) &&
+      module.outFeatures === channels;
+  }
+  const { weight, bias } = module as unknown as Partial<Norm>;
+  const fits = (t: unknown) => t instanceof Tensor && t.ndim === 1 && t.numel === channels;
+  return fits(weight) && (bias === undefined || bias === null || fits(bias)) &&
+    module.namedChildren().length === 0;
+}
+
+/** New numbers for tensor fields, gathered on the host until all are known. */
+class Edits {
+  private readonly fields = new Map<
+    Module,
+    Map<string, { readonly old: Tensor; values: Float64Array; made?: Tensor }>
+  >();
+
+  /** The numbers of a field, to be changed in place. */
+  async values(module: Module, field: string): Promise<Float64Array> {
+    const fields = this.fields.get(module) ?? new Map();
+    this.fields.set(module, fields);
+    if (!fields.has(field)) {
+      const old = (module as unknown as Record<string, Tensor>)[field];
+      fields.set(field, { old, values: Float64Array.from(await old.data()) });
+    }
+    return fields.get(field).values;
+  }
+
+  /** The new tensors, made once. */
+  *tensors(): Generator<{ module: Module; field: string; value: Tensor }> {
+    for (const [module, fields] of this.fields) {
+      for (const [field, entry] of fields) {
+        const { old: { shape, dtype, device }, values } = entry;
+        entry.made ??= tensor(values, { shape, dtype, device }).keep();
+        yield { module, field, value: entry.made };
+      }
+    }
+  }
+}
+
+/** The largest magnitude in each column. */
+function columnMaxima(values: ArrayLike<number>, columns: number): Float64Array {
+  const maxima = new Float64Array(columns);
+  for (let i = 0; i < values.length; i++) {
+    const size = Math.abs(values[i]);
+    if (size > maxima[i % columns]) maxima[i % columns] = size;
+  }
+  return maxima;
+}
+
+async function smoothGroup(
+  predecessor: FloatLinear | Norm,
+  group: readonly FloatLinear[],
+  observers: ReadonlyMap<Module, AffineQuantizedMinMaxObserver>,
+  alpha: number,
+  edits: Edits,
+): Promise<SmoothedLayer[]> {
+  const channels = group[0].inFeatures;
+  const inputMax: Float64Array[] = [];
+  const weightMax: Float64Array[] = [];
+  for (const layer of group) {
+    const [min, max] = await observers.get(layer)!.minMax();
+    const [lows, highs] = await Promise.all([min.data(), max.data()]);
+    min.dispose();
+    max.dispose();
+    inputMax.push(columnMaxima([...lows, ...highs], channels));
+    // Of the weight as it was, so that the order of layers does not matter.
+    weightMax.push(columnMaxima(await layer.weight.data(), channels));
+  }
+  const scale = Float64Array.from({ length: channels }, (_, j) => {
+    const x = Math.max(...inputMax.map((maxima) => maxima[j]));
+    const w = Math.max(...weightMax.map((maxima) => maxima[j]));
+    return x > 0 && w > 0 ? x ** alpha / w ** (1 - alpha) : 1;
+  });
+  const linear = predecessor instanceof Linear;
+  const weight = await edits.values(predecessor, "weight");
+  const perChannel = linear ? predecessor.inFeatures : 1;
+  for (let i = 0; i < weight.length; i++) weight[i] /= scale[Math.floor(i / perChannel)];
+  if (predecessor.bias) {
+    const bias = await edits.values(predecessor, "bias");
+    for (let j = 0; j < channels; j++) bias[j] /= scale[j];
+  }
+  const layers: SmoothedLayer[] = [];
+  for (const [n, layer] of group.entries()) {
+    const values = await edits.values(layer, "weight");
+    for (let i = 0; i < values.length; i++) values[i] *= scale[i % channels];
+    const largest = (maxima: Float64Array, by = (x: number, _: number) => x) =>
+      maxima.reduce((most, x, j) => Math.max(most, by(x, j)), 0);
+    layers.push({
+      layer: layer.fullName,
+      predecessor: predecessor.fullName,
+      inputMaxBefore: largest(inputMax[n]),
+      inputMaxAfter: largest(inputMax[n], (x, j) => x / scale[j]),
+      weightMaxBefore: largest(weightMax[n]),
+      weightMaxAfter: largest(weightMax[n], (w, j) => w * scale[j]),
+      scale: [...scale],
+    });
+  }
+  return layers;
+}
+
+/** The least SQNR in decibels that rounding alone explains in a dtype, with room for deep models. */
+function roundingFloor(dtype: DType): number {
+  return -20 * Math.log10(finfo(dtype).eps) - 30;
+}
+
+async function checkUnchanged(copy: Module, seen: Seen, runs: Runs): Promise<void> {
+  using y = runs.run(copy, seen.batch);
+  const noise = new Noise();
+  noise.add(seen.values, await y.data());
+  if (noise.sqnr >= roundingFloor(y.dtype)) return;
+  throw new Error(
+    `smooth_: the smoothed model would compute something else (${
+      noise.sqnr.toFixed(1)
+    } dB from what it ` +
+      `did), so something between its layers is not seen: a sum, a function called without a module, ` +
+      `or numbers too large for ${y.dtype.name}; the model is as it was. Name the layers to smooth ` +
+      `in options.layers`,
+  );
+}

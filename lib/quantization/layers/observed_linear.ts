@@ -1,0 +1,147 @@
+/**
+ * Linear layers under observation.
+ *
+ * @module
+ */
+import { Linear, type LinearOptions } from "../../nn/linear.ts";
+import { deepcopy, type Module } from "../../nn/module.ts";
+import { checkLinearShapes, linear } from "../../tensor/ops.ts";
+import { Tensor } from "../../tensor/tensor.ts";
+import type { AffineQuantizedObserverBase } from "../observers/observer.ts";
+import {
+  isLinear,
+  type ModuleFilter,
+  replaceWithCustomFnIfMatchesFilter_,
+} from "../../nn/replace.ts";
+
+/** The weight that a layer has shown to its observer: it does not change from batch to batch. */
+const observedWeights = new WeakMap<ObservedLinear, Tensor>();
+
+/**
+ * A float `Linear` that shows its input to an observer before it multiplies it, and to another its
+ * weight, once.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   AffineQuantizedMinMaxObserver, type Granularity, Linear, MappingType, ObservedLinear, PerAxis, PerTensor, randn, uint8,
+ * } from "@staticquant/staticquant";
+ * const observer = (granularity: Granularity) =>
+ *   new AffineQuantizedMinMaxObserver(MappingType.ASYMMETRIC, uint8, { granularity });
+ * const layer = ObservedLinear.fromFloat(
+ *   new Linear(64, 32), observer(new PerTensor()), observer(new PerAxis(0)));
+ * layer.forward(randn([8, 64]));
+ * console.log(await (await layer.actObs.calculateQParams())[0].item());
+ * ```
+ */
+export class ObservedLinear extends Linear {
+  /** Sees every input. */
+  readonly actObs: AffineQuantizedObserverBase;
+  /** Sees the weight, once as long as that stays the same. */
+  readonly weightObs: AffineQuantizedObserverBase;
+
+  /**
+   * A layer drawn at random, under observation.
+   *
+   * @param inFeatures size of each input row.
+   * @param outFeatures size of each output row.
+   * @param actObs sees every input.
+   * @param weightObs sees the weight.
+   * @param options as for `Linear`.
+   */
+  constructor(
+    inFeatures: number,
+    outFeatures: number,
+    actObs: AffineQuantizedObserverBase,
+    weightObs: AffineQuantizedObserverBase,
+    options: LinearOptions = {},
+  ) {
+    super(inFeatures, outFeatures, options);
+    this.actObs = actObs;
+    this.weightObs = weightObs;
+  }
+
+  /** The float output; the observers take note on the way. Enqueued. */
+  override forward(x: Tensor): Tensor {
+    if (!(this.weight instanceof Tensor)) {
+      throw new TypeError(
+        `${this.displayName}: the weight is quantized already; observe the float model instead`,
+      );
+    }
+    checkLinearShapes(this.displayName, x, this.weight.shape, this.bias);
+    if (observedWeights.get(this) !== this.weight) {
+      this.weightObs.forward(this.weight);
+      observedWeights.set(this, this.weight);
+    }
+    return linear(this.actObs.forward(x), this.weight, this.bias, this.displayName);
+  }
+
+  /**
+   * An observed layer with the weight and bias of a float one, which it shares.
+   *
+   * @throws {TypeError} if the weight is quantized already.
+   */
+  static fromFloat(
+    float: Linear,
+    actObs: AffineQuantizedObserverBase,
+    weightObs: AffineQuantizedObserverBase,
+  ): ObservedLinear {
+    if (!(float.weight instanceof Tensor)) {
+      throw new TypeError(
+        `ObservedLinear.fromFloat: the weight of ${float.displayName} is quantized already`,
+      );
+    }
+    // Made without weights of its own, so that no random numbers are drawn and no memory is taken.
+    const observed: ObservedLinear = Object.create(ObservedLinear.prototype);
+    return Object.assign(observed, float, { actObs, weightObs });
+  }
+}
+
+/**
+ * Puts every `Linear` of a model under observation, in place: each becomes an `ObservedLinear` with
+ * copies of the two observers.
+ *
+ * @param model the float model.
+ * @param actObs copied for each layer's input.
+ * @param weightObs copied for each layer's weight.
+ * @param filterFn which modules to observe; every `Linear` by default.
+ * @returns the full names of the observed layers; a warning is printed if there are none.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   AffineQuantizedMinMaxObserver, type Granularity, insertObservers_, Linear, MappingType, PerAxis, PerTensor, Sequential, uint8,
+ * } from "@staticquant/staticquant";
+ * const m = new Sequential([new Linear(8, 4), new Linear(4, 2)]);
+ * const observer = (granularity: Granularity) =>
+ *   new AffineQuantizedMinMaxObserver(MappingType.ASYMMETRIC, uint8, { granularity });
+ * console.log(insertObservers_(m, observer(new PerTensor()), observer(new PerAxis(0)))); // [ "0", "1" ]
+ * ```
+ */
+export function insertObservers_(
+  model: Module,
+  actObs: AffineQuantizedObserverBase,
+  weightObs: AffineQuantizedObserverBase,
+  filterFn: ModuleFilter = isLinear,
+): string[] {
+  const observe = (module: Module) => {
+    if (!(module instanceof Linear)) {
+      throw new TypeError(
+        `insertObservers_: ${module.displayName} is not a Linear; narrow filterFn`,
+      );
+    }
+    return ObservedLinear.fromFloat(module, deepcopy(actObs), deepcopy(weightObs));
+  };
+  const names = replaceWithCustomFnIfMatchesFilter_(model, observe, filterFn);
+  if (names.length === 0) {
+    console.warn(
+      "insertObservers_: no module passed the filter, so nothing is observed; check filterFn against " +
+        "model.namedModules()",
+    );
+  }
+  return names;
+}
+
+/** The filter of observed layers, for `quantize_`. */
+export const isObservedLinear: ModuleFilter = (module: Module): boolean =>
+  module instanceof ObservedLinear;

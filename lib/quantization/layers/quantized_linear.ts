@@ -1,0 +1,271 @@
+/**
+ * The integer layer.
+ *
+ * @module
+ */
+import { Module } from "../../nn/module.ts";
+import { type DType, float32, promoteTypes } from "../../numbers/dtype.ts";
+import { asRows, checkLinearShapes, checkSameDevice } from "../../tensor/ops.ts";
+import { formatShape } from "../../numbers/shape.ts";
+import { Tensor } from "../../tensor/tensor.ts";
+import type { ObservedLinear } from "./observed_linear.ts";
+import {
+  accumulated,
+  type AffineQuantizedTensor,
+  checkAccumulator,
+  checkIntegerWeight,
+  float32Param,
+  releaseRows,
+  toAffineQuantizedIntxStatic,
+} from "../tensors/quantized_tensor.ts";
+import { quantRange } from "../affine/range.ts";
+import { getBlockSize } from "../affine/granularity.ts";
+
+/** Parameters as the kernels take them: float32, and the reciprocal of the input's scale. */
+interface KernelParams {
+  readonly inverseScale: Tensor;
+  readonly xScale: Tensor;
+  readonly xZeroPoint: Tensor;
+  readonly wScale: Tensor;
+  readonly wZeroPoint: Tensor | null;
+}
+
+/** What a {@linkcode QuantizedLinear} consists of. */
+export interface QuantizedLinearParts {
+  /** The input's scale, one number. */
+  readonly actScale: Tensor;
+  /** The input's zero point, one number. */
+  readonly actZeroPoint: Tensor;
+  /**
+   * (outFeatures, inFeatures), at most 8 bits, one scale or one a row; with at most 4 bits also one
+   * for each group of a multiple of 32.
+   */
+  readonly qweight: AffineQuantizedTensor;
+  /** (outFeatures,), or null. */
+  readonly bias: Tensor | null;
+  /** The 8-bit dtype that inputs are quantized to. */
+  readonly targetDtype: DType;
+  /** Whether the input's zero point is known to be 0, which spares its correction; false by default. */
+  readonly actSymmetric?: boolean;
+  /** The least integer for inputs; the dtype's by default. */
+  readonly actQuantMin?: number;
+  /** The greatest integer for inputs; the dtype's by default. */
+  readonly actQuantMax?: number;
+}
+
+/**
+ * A linear layer that multiplies integers: it quantizes its input with a fixed scale, multiplies
+ * bytes with an exact int32 accumulator, and scales the result:
+ *
+ * `y[m, n] = sx·sw[n]·(Σ qx·qw − zx·Σ qw[n] − zw[n]·Σ qx[m] + K·zx·zw[n]) + b[n]`
+ *
+ * The accumulator has the same bits on every device. A weight of at most 4 bits lies two elements a
+ * byte and may have a scale and a zero point for each group `g` of its rows, whose sums are exact too:
+ *
+ * `y[m, n] = sx·Σ_g sw[n, g]·Σ (qx − zx)·(qw − zw[n, g]) + b[n]`
+ *
+ * Made by {@linkcode QuantizedLinear.fromObserved},
+ * usually through `quantize_`.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   AffineQuantizedMinMaxObserver, type Granularity, insertObservers_, isObservedLinear, Linear,
+ *   MappingType, PerAxis, PerTensor, quantize_, randn, Sequential, StaticQuantConfig, uint8,
+ * } from "@staticquant/staticquant";
+ * const m = new Sequential({ fc: new Linear(64, 32) });
+ * const observer = (granularity: Granularity) =>
+ *   new AffineQuantizedMinMaxObserver(MappingType.ASYMMETRIC, uint8, { granularity });
+ * insertObservers_(m, observer(new PerTensor()), observer(new PerAxis(0)));
+ * m.forward(randn([8, 64]));
+ * await quantize_(m, new StaticQuantConfig({ targetDtype: uint8 }), isObservedLinear);
+ * console.log(String(m)); // Sequential( (fc): QuantizedLinear() )
+ * ```
+ */
+export class QuantizedLinear extends Module {
+  /** Size of each input row. */
+  readonly inFeatures: number;
+  /** Size of each output row. */
+  readonly outFeatures: number;
+  /** The input's scale, one number. */
+  readonly actScale: Tensor;
+  /** The input's zero point, one number. */
+  readonly actZeroPoint: Tensor;
+  /** The weight. */
+  readonly qweight: AffineQuantizedTensor;
+  /** (outFeatures,), or null. */
+  readonly bias: Tensor | null;
+  /** The 8-bit dtype that inputs are quantized to. */
+  readonly targetDtype: DType;
+  /** The integers that inputs are quantized to. */
+  readonly actRange: { readonly quantMin: number; readonly quantMax: number };
+  private params: KernelParams;
+  private readonly actSymmetric: boolean;
+
+  /**
+   * A layer of parts that are already quantized.
+   *
+   * @param parts weight, bias and fixed input range.
+   * @throws {RangeError} if the parts do not fit together or inFeatures is beyond what an int32
+   * accumulator can take.
+   */
+  constructor(parts: QuantizedLinearParts) {
+    super();
+    const where = "QuantizedLinear";
+    const { actScale, actZeroPoint, qweight, bias, targetDtype } = parts;
+    if (actScale.numel !== 1 || actZeroPoint.numel !== 1) {
+      throw new RangeError(
+        `${where}: inputs have one scale and one zero point, got shapes ${
+          formatShape(actScale.shape)
+        } and ${formatShape(actZeroPoint.shape)}; observe activations PerTensor`,
+      );
+    }
+    if (
+      ![targetDtype, qweight.targetDtype].every((dtype) => dtype.itemSize === 1 && !dtype.isFloat)
+    ) {
+      throw new TypeError(
+        `${where}: the integer product takes 8-bit numbers, got ${targetDtype.name} inputs and ` +
+          `${qweight.targetDtype.name} weights`,
+      );
+    }
+    this.actRange = quantRange(where, targetDtype, parts.actQuantMin, parts.actQuantMax);
+    checkIntegerWeight(where, qweight);
+    checkAccumulator(where, accumulated(qweight), this.actRange, qweight);
+    checkSameDevice(where, actScale, actZeroPoint, qweight.scale, ...(bias ? [bias] : []));
+    if (bias && (bias.ndim !== 1 || bias.shape[0] !== qweight.shape[0])) {
+      throw new RangeError(
+        `${where}: the bias must have shape (${qweight.shape[0]},), got ${formatShape(bias.shape)}`,
+      );
+    }
+    [this.outFeatures, this.inFeatures] = qweight.shape;
+    this.actScale = actScale;
+    this.actZeroPoint = actZeroPoint;
+    this.qweight = qweight;
+    this.bias = bias;
+    this.targetDtype = targetDtype;
+    this.actSymmetric = parts.actSymmetric ?? false;
+    this.params = this.prepare();
+  }
+
+  /** The parameters as the kernels take them. */
+  private prepare(): KernelParams {
+    const { actScale, actZeroPoint, qweight } = this;
+    const { backend } = actScale;
+    const inverse = backend.reciprocal(actScale.operand);
+    const param = (t: Tensor, like: Tensor) => float32Param(t, like).keep();
+    qweight.packedRows({ sums: this.needsSums });
+    return {
+      inverseScale: new Tensor(backend, inverse, [1], float32).keep(),
+      xScale: param(actScale, actScale),
+      xZeroPoint: param(actZeroPoint, actScale),
+      wScale: param(qweight.scale, qweight.scale),
+      wZeroPoint: qweight.zeroPoint && param(qweight.zeroPoint, qweight.scale),
+    };
+  }
+
+  /** A cast leaves the fixed ranges alone. */
+  protected override castFields(): string[] {
+    return ["bias"];
+  }
+
+  /** Derives the kernels' parameters anew. */
+  protected override tensorsChanged(): void {
+    this.params = this.prepare();
+  }
+
+  /**
+   * The integer layer for what an observed one has seen. Waits for the observers.
+   *
+   * @param observed the calibrated layer.
+   * @param targetDtype the 8-bit dtype; the one that its observers were made for.
+   * @throws {Error} if the observers saw nothing, or a NaN or an infinity.
+   * @throws {TypeError} if the observers were made for another dtype.
+   */
+  static async fromObserved(
+    observed: ObservedLinear,
+    targetDtype: DType,
+  ): Promise<QuantizedLinear> {
+    const parts = await quantizeObserved(observed, targetDtype);
+    return new QuantizedLinear(parts);
+  }
+
+  /** Whether the input's zero point is taken out, for which the weight's sums are needed. */
+  private get needsSums(): boolean {
+    return !this.actSymmetric || this.targetDtype.min === 0;
+  }
+
+  /**
+   * The layer's output: quantize, multiply integers, scale.
+   *
+   * @param x float, shape (…, inFeatures).
+   * @returns shape (…, outFeatures), the dtype of `x`. Enqueued.
+   * @throws {RangeError} if the last dimension of `x` is not inFeatures.
+   */
+  override forward(x: Tensor): Tensor {
+    const where = this.displayName;
+    if (!x.dtype.isFloat) {
+      throw new TypeError(`${where}: expected a float input, got ${x.dtype.name}`);
+    }
+    checkLinearShapes(where, x, this.qweight.shape, null);
+    checkSameDevice(where, x, this.actScale);
+    const { backend } = x;
+    const { leading, rows } = asRows(x);
+    using matrix = rows;
+    const { inverseScale, xScale, xZeroPoint, wScale, wZeroPoint } = this.params;
+    const packed = backend.quantizeRows(matrix.operand, {
+      ...this.actRange,
+      inverseScale: inverseScale.operand.buffer,
+      zeroPoint: xZeroPoint.operand.buffer,
+      productDtype: promoteTypes(x.dtype, this.actScale.dtype),
+      outputDtype: this.targetDtype,
+    });
+    try {
+      const y = backend.packedLinear(packed, this.qweight.packedRows({ sums: this.needsSums }), {
+        xScale: xScale.operand.buffer,
+        xZeroPoint: this.actSymmetric ? null : xZeroPoint.operand.buffer,
+        wScale: wScale.operand.buffer,
+        wZeroPoint: wZeroPoint && wZeroPoint.operand.buffer,
+        wParamCount: wScale.numel,
+        bias: this.bias && this.bias.operand,
+        outputDtype: x.dtype,
+      });
+      return new Tensor(backend, y, [...leading, this.outFeatures], x.dtype);
+    } finally {
+      releaseRows(backend, packed);
+    }
+  }
+}
+
+/** What an observed layer becomes: its weight quantized, its input's range fixed. */
+export async function quantizeObserved(
+  observed: ObservedLinear,
+  targetDtype: DType,
+): Promise<QuantizedLinearParts> {
+  const { actObs, weightObs, weight, bias } = observed;
+  const where = observed.displayName;
+  for (const [name, observer] of [["actObs", actObs], ["weightObs", weightObs]] as const) {
+    if (observer.targetDtype !== targetDtype) {
+      throw new TypeError(
+        `${where}: ${name} was calibrated for ${observer.targetDtype.name}, but the config asks for ` +
+          `${targetDtype.name}; make them the same`,
+      );
+    }
+  }
+  if (!(weight instanceof Tensor)) throw new TypeError(`${where}: the weight is quantized already`);
+  const [actScale, actZeroPoint] = await actObs.calculateQParams();
+  const [weightScale, weightZeroPoint] = await weightObs.calculateQParams();
+  const { quantMin, quantMax, granularity } = weightObs;
+  const block = getBlockSize(weight.shape, granularity);
+  return {
+    actScale,
+    actZeroPoint,
+    qweight: toAffineQuantizedIntxStatic(weight, weightScale, weightZeroPoint, block, targetDtype, {
+      quantMin,
+      quantMax,
+    }),
+    bias,
+    targetDtype,
+    actQuantMin: actObs.quantMin,
+    actQuantMax: actObs.quantMax,
+  };
+}

@@ -1,0 +1,47 @@
+import { assert, assertEquals } from "@std/assert";
+import { Table } from "../../mod.ts";
+import { formatBytes, formatNumber, formatShare } from "../../lib/plot/format.ts";
+
+Deno.test("a table aligns its columns as text", () => {
+  const table = new Table([{ model: "float", bytes: 940584 }, { model: "uint8", bytes: 241080 }], {
+    title: "Size",
+    note: "in all",
+  });
+  assertEquals(
+    String(table),
+    [
+      "Size",
+      "model    bytes",
+      "float  940,584",
+      "uint8  241,080",
+      "in all",
+    ].join("\n"),
+  );
+});
+
+Deno.test("a table escapes what it holds, and leaves missing cells empty", () => {
+  const table = new Table([{ "<a>": "<b>&" }, { c: true }], { title: "<t>", note: "<n>" });
+  assertEquals(table.html.match(/<(?!\/?(div|table|thead|tbody|tr|th|td)\b)/g), null);
+  assert(table.html.includes("&lt;b&gt;&amp;"));
+  assertEquals(table.cells, [["<b>&", ""], ["", "yes"]]);
+});
+
+Deno.test("numbers are written for people", () => {
+  assertEquals(
+    [0, 12345, -1.5, 0.0324719, 0.00001234, 1 / 0, -1 / 0, NaN].map(formatNumber),
+    ["0", "12,345", "−1.5", "0.03247", "1.234e−5", "∞", "−∞", "NaN"],
+  );
+  assertEquals([0, 1023, 1024, 940584, 2 ** 30].map(formatBytes), [
+    "0 B",
+    "1023 B",
+    "1.0 KiB",
+    "919 KiB",
+    "1.0 GiB",
+  ]);
+  assertEquals([[0, 5], [1, 3], [1, 1e6], [0, 0]].map(([a, b]) => formatShare(a, b)), [
+    "0 %",
+    "33.33 %",
+    "< 0.01 %",
+    "0 %",
+  ]);
+});

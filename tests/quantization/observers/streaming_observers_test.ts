@@ -1,0 +1,359 @@
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import fc from "fast-check";
+import {
+  AffineQuantizedEntropyObserver,
+  AffineQuantizedHistogramObserver,
+  AffineQuantizedMinMaxObserver,
+  AffineQuantizedMovingAverageMinMaxObserver,
+  AffineQuantizedMSEObserver,
+  AffineQuantizedPercentileObserver,
+  backendFor,
+  type Device,
+  init,
+  int8,
+  loadSafetensors,
+  MappingType,
+  PerAxis,
+  PerBlock,
+  PerGroup,
+  PerRow,
+  PerTensor,
+  PerToken,
+  type RangeObserver,
+  saveSafetensors,
+  tensor,
+  uint8,
+} from "../../../mod.ts";
+import { eachBackend } from "../../backends.ts";
+
+const perTensor = { granularity: new PerTensor() };
+
+const kinds: Record<string, (options?: { granularity: PerTensor | PerAxis }) => RangeObserver> = {
+  "min-max": (options = perTensor) =>
+    new AffineQuantizedMinMaxObserver(MappingType.ASYMMETRIC, uint8, options),
+  "moving average": (options = perTensor) =>
+    new AffineQuantizedMovingAverageMinMaxObserver(MappingType.ASYMMETRIC, uint8, options),
+  "histogram": (options = perTensor) =>
+    new AffineQuantizedHistogramObserver(MappingType.ASYMMETRIC, uint8, options),
+  "percentile": (options = perTensor) =>
+    new AffineQuantizedPercentileObserver(MappingType.ASYMMETRIC, uint8, {
+      ...options,
+      percentile: 99,
+    }),
+  "entropy": (options = perTensor) =>
+    new AffineQuantizedEntropyObserver(MappingType.SYMMETRIC, int8, options),
+};
+
+/** Finite float32 numbers from subnormal to huge. */
+const numbers = fc.oneof(
+  fc.float({ noNaN: true, noDefaultInfinity: true }),
+  fc.float({ noNaN: true, noDefaultInfinity: true, min: -8, max: 8 }),
+  fc.constantFrom(0, -0, 1, -1, 2 ** -140, -(2 ** -140), 3.4e38, -3.4e38, 1000.0625),
+);
+const batches = fc.array(fc.array(numbers, { minLength: 1, maxLength: 40 }), {
+  minLength: 1,
+  maxLength: 6,
+});
+
+function observe(observer: RangeObserver, data: number[][], device: Device): RangeObserver {
+  for (const batch of data) observer.forward(tensor(batch, { device }));
+  return observer;
+}
+
+async function stateOf(observer: RangeObserver): Promise<Uint8Array> {
+  return await observer.stateDict().state.bytes();
+}
+
+Deno.test("histograms have the same bits on both backends", async () => {
+  await init({ device: "webgpu" });
+  await fc.assert(
+    fc.asyncProperty(batches, async (data) => {
+      const [cpu, gpu] = await Promise.all(
+        (["cpu", "webgpu"] as const).map((device) =>
+          stateOf(observe(kinds.histogram(), data, device))
+        ),
+      );
+      assertEquals(gpu, cpu);
+    }),
+    { seed: 1, numRuns: 60 },
+  );
+});
+
+eachBackend(
+  "a histogram counts every value, in the bin it belongs to, as it grows",
+  async (device) => {
+    const observer = new AffineQuantizedHistogramObserver(MappingType.ASYMMETRIC, uint8, perTensor);
+    const data = [1, 10, 100, 1000].map((size) =>
+      Array.from({ length: 500 }, (_, i) => Math.fround(Math.sin(i * 7.1 + size) * size))
+    );
+    observe(observer, data, device);
+    const [{ counts, start, width, min, max }] = await observer.histograms();
+    const all = data.flat();
+    assertEquals([min, max], [Math.min(...all), Math.max(...all)]);
+    const expected = new Float64Array(counts.length);
+    for (const x of all) expected[Math.floor((x - start) / width)]++;
+    assertEquals(counts, expected);
+    assert((max - min) / width > counts.length / 2 - 2, "more than half of the bins are used");
+  },
+);
+
+eachBackend("per-channel histograms are those of the channels alone", async (device) => {
+  const make = (granularity: PerTensor | PerAxis) =>
+    new AffineQuantizedHistogramObserver(MappingType.ASYMMETRIC, uint8, { granularity });
+  const rows = [0.1, 3, 700].map((size) =>
+    Array.from({ length: 50 }, (_, i) => Math.fround(Math.cos(i * 3.3) * size))
+  );
+  const together = make(new PerAxis(0));
+  together.forward(tensor(rows, { device }));
+  const histograms = await together.histograms();
+  for (const [i, row] of rows.entries()) {
+    const alone = make(new PerTensor());
+    alone.forward(tensor(row, { device }));
+    assertEquals(histograms[i], (await alone.histograms())[0]);
+  }
+});
+
+for (const [kind, make] of Object.entries(kinds)) {
+  const exact = kind !== "moving average";
+
+  eachBackend(`${kind}: merging halves gives what one pass gives`, async (device) => {
+    await fc.assert(
+      fc.asyncProperty(batches, fc.nat(6), async (data, at) => {
+        const one = observe(make(), data, device);
+        const [a, b] = [data.slice(0, at), data.slice(at)].map((half) =>
+          observe(make(), half, device)
+        );
+        await a.merge(b);
+        assertEquals(a.batchCount, one.batchCount);
+        if (exact) assertEquals(await stateOf(a), await stateOf(one));
+      }),
+      { seed: 2, numRuns: 12 },
+    );
+  });
+
+  Deno.test(`${kind}: merging is commutative and associative`, async () => {
+    await fc.assert(
+      fc.asyncProperty(batches, batches, batches, async (x, y, z) => {
+        // An average may overflow between the ends of float32, so its numbers stay smaller.
+        const tame = (v: number) => exact ? v : v / 1024;
+        const [a, b, c] = [x, y, z].map((data) => () =>
+          observe(make(), data.map((batch) => batch.map(tame)), "cpu")
+        );
+        const merged = async (first: RangeObserver, ...others: RangeObserver[]) => {
+          for (const other of others) await first.merge(other);
+          return first;
+        };
+        const ab = await merged(a(), b());
+        const ba = await merged(b(), a());
+        const left = await merged(await merged(a(), b()), c());
+        const right = await merged(a(), await merged(b(), c()));
+        const ranges = await Promise.all(
+          [ab, ba, left, right].map(async (o) =>
+            (await Promise.all((await o.minMax()).map((t) => t.data()))).map((d) => d[0])
+          ),
+        );
+        if (exact) {
+          assertEquals(await stateOf(ba), await stateOf(ab));
+          assertEquals(await stateOf(right), await stateOf(left));
+        } else {
+          const size = Math.max(...ranges.flat().map(Math.abs), 1e-30);
+          for (const [i, j] of [[0, 1], [2, 3]]) {
+            ranges[i].forEach((v, k) => assert(Math.abs(v - ranges[j][k]) <= 1e-6 * size));
+          }
+        }
+      }),
+      { seed: 3, numRuns: 25 },
+    );
+  });
+
+  eachBackend(`${kind}: a saved state goes on where it stopped`, async (device) => {
+    const data = [[1, -2, 3], [4, 5], [-60, 0.5, 0.25]];
+    const whole = observe(make(), data, device);
+    const file = await saveSafetensors(observe(make(), data.slice(0, 2), device).stateDict());
+    const resumed = make();
+    await resumed.loadStateDict(loadSafetensors(file, { device }));
+    observe(resumed, data.slice(2), device);
+    assertEquals(await stateOf(resumed), await stateOf(whole));
+    const [a, b] = [await resumed.calculateQParams(), await whole.calculateQParams()];
+    assertEquals(await a[0].data(), await b[0].data());
+    assertEquals(await a[1].data(), await b[1].data());
+  });
+
+  eachBackend(`${kind}: state is of one size and nothing is read back`, (device) => {
+    const observer = make();
+    const backend = backendFor(device);
+    const x = tensor([1, 2, 3, -4], { device });
+    observer.forward(x);
+    const before = backend.memory();
+    const { read } = backend;
+    let reads = 0;
+    backend.read = (buffer) => (reads++, read.call(backend, buffer));
+    try {
+      for (let i = 0; i < 200; i++) observer.forward(x);
+    } finally {
+      backend.read = read;
+    }
+    assertEquals(reads, 0);
+    assertEquals(backend.memory().liveBytes, before.liveBytes);
+    assertEquals(observer.batchCount, 201);
+  });
+
+  eachBackend(`${kind}: refuses what does not fit and stays as it was`, async (device) => {
+    const observer = observe(make(), [[1, -1]], device);
+    const before = await stateOf(observer);
+    const refuse = (other: RangeObserver, ...parts: string[]) =>
+      refused(() => observer.merge(other), ...parts);
+    const another = kind === "min-max" ? kinds.histogram : kinds["min-max"];
+    await refuse(observe(another(), [[1]], device), "merge", "observer");
+    await refuse(make({ granularity: new PerAxis(0) }), "granularity", "PerAxis(0)");
+    await refused(
+      () => observer.loadStateDict(another().stateDict()),
+      "loadStateDict",
+      "nothing was loaded",
+    );
+    await refused(() => observer.loadStateDict({}), "description", "missing");
+    const { description } = observer.stateDict();
+    await refused(() => observer.loadStateDict({ description }), '"state" is missing');
+    const state = tensor([1, 2, 3], { device });
+    await refused(() => observer.loadStateDict({ description, state }), "bytes");
+    assertEquals(await stateOf(observer), before);
+
+    const axis = make({ granularity: new PerAxis(0) });
+    axis.forward(tensor([[1], [2]], { device }));
+    const wider = make({ granularity: new PerAxis(0) });
+    wider.forward(tensor([[1], [2], [3]], { device }));
+    await refused(() => axis.merge(wider), "(2, 1)", "(3, 1)");
+    assertThrows(() => axis.forward(tensor([[1], [2], [3]], { device })), RangeError, "(3, 1)");
+  });
+
+  eachBackend(`${kind}: names the batch that held a NaN, through a merge too`, async (device) => {
+    const first = observe(make(), [[1], [2]], device);
+    const second = observe(make(), [[3], [NaN], [4]], device);
+    await refused(() => second.calculateQParams(), "batch 1");
+    await first.merge(second);
+    await refused(() => first.calculateQParams(), "batch 3");
+  });
+
+  eachBackend(`${kind}: works for every granularity`, async (device) => {
+    const x = tensor(Array.from({ length: 64 }, (_, i) => Math.sin(i)), { shape: [4, 16], device });
+    const shapes: [PerTensor | PerAxis, number[]][] = [
+      [new PerTensor(), []],
+      [new PerAxis(0), [4]],
+      [new PerAxis(1), [16]],
+      [new PerRow(), [4]],
+      [new PerToken(), [4]],
+      [new PerGroup(8), [4, 2]],
+      [new PerBlock([2, 4]), [2, 4]],
+    ];
+    for (const [granularity, shape] of shapes) {
+      const observer = make({ granularity });
+      observer.forward(x);
+      observer.forward(x);
+      const [scale, zeroPoint] = await observer.calculateQParams();
+      assertEquals([...scale.shape], shape, String(granularity));
+      assertEquals([...zeroPoint.shape], shape);
+      for (const s of await scale.data()) assert(s > 0 && s < 0.02, `${granularity}: ${s}`);
+    }
+  });
+}
+
+async function refused(run: () => Promise<unknown>, ...parts: string[]): Promise<void> {
+  const error = await assertRejects(run, Error);
+  for (const part of parts) assertStringIncludes(error.message, part);
+}
+
+eachBackend("percentile leaves out what onnxruntime's would", async (device) => {
+  const values = Array.from({ length: 10_000 }, (_, i) => i / 100); // 0 to 99.99
+  const range = async (mapping: MappingType, percentile: number) => {
+    const observer = new AffineQuantizedPercentileObserver(mapping, uint8, {
+      ...perTensor,
+      percentile,
+    });
+    observer.forward(tensor(values, { device }));
+    return Promise.all((await observer.minMax()).map((t) => t.item()));
+  };
+  const width = 1 / 32; // of a bin
+  const [low, high] = await range(MappingType.ASYMMETRIC, 90);
+  assert(Math.abs(low - 5) <= width && Math.abs(high - 95) <= width, `${low} to ${high}`);
+  const [, most] = await range(MappingType.SYMMETRIC, 90);
+  assert(Math.abs(most - 90) <= width, `${most}`);
+  assertEquals(await range(MappingType.ASYMMETRIC, 100), [0, Math.fround(99.99)]);
+});
+
+eachBackend("entropy clips outliers that min-max would keep", async (device) => {
+  const values = Array.from({ length: 20_000 }, (_, i) => Math.sin(i * 1.7) + Math.cos(i * 0.61));
+  const observer = kinds.entropy();
+  observer.forward(tensor([...values, 100], { device }));
+  const [, max] = await observer.minMax();
+  const threshold = await max.item();
+  assert(threshold > 1.5 && threshold < 20, `${threshold}`);
+});
+
+eachBackend("more steps of the line search never raise the error", async (device) => {
+  const values = Array.from({ length: 512 }, (_, i) => Math.sin(i * 2.3) ** 5 * (i % 97 ? 1 : 9));
+  const x = tensor(values, { device });
+  let before = Infinity;
+  for (const steps of [1, 2, 4, 8, 16, 32, 64]) { // each tries the ranges of the one before
+    const observer = new AffineQuantizedMSEObserver(MappingType.SYMMETRIC, int8, {
+      ...perTensor,
+      steps,
+    });
+    observer.forward(x);
+    const [scale] = await observer.calculateQParams();
+    const s = await scale.item();
+    const error = values.reduce((sum, v) => {
+      const q = Math.min(Math.max(Math.round(Math.fround(v) / s), -128), 127);
+      return sum + (q * s - v) ** 2;
+    }, 0);
+    assert(error <= before * (1 + 1e-5), `${steps} steps: ${error} after ${before}`);
+    before = error;
+  }
+});
+
+eachBackend("runOnce keeps the first batch, else the last one counts", async (device) => {
+  const range = async (runOnce: boolean) => {
+    const observer = new AffineQuantizedMSEObserver(MappingType.SYMMETRIC, int8, {
+      ...perTensor,
+      steps: 1,
+      runOnce,
+    });
+    observer.forward(tensor([1, -2], { device }));
+    observer.forward(tensor([5, 4], { device }));
+    return (await observer.minMax())[1].item();
+  };
+  assertEquals(await range(true), 2);
+  assertEquals(await range(false), 5);
+});
+
+Deno.test("bad settings are refused by name", () => {
+  const make = (Observer: typeof AffineQuantizedPercentileObserver, options: object) => () =>
+    new Observer(MappingType.ASYMMETRIC, uint8, { ...perTensor, ...options });
+  for (const percentile of [0, -1, 101, NaN]) {
+    assertThrows(make(AffineQuantizedPercentileObserver, { percentile }), RangeError, "(0, 100]");
+  }
+  for (const steps of [0, 1.5, -3]) {
+    assertThrows(
+      make(AffineQuantizedMSEObserver as unknown as typeof AffineQuantizedPercentileObserver, {
+        steps,
+      }),
+      RangeError,
+      "steps",
+    );
+  }
+  for (const averagingConstant of [0, 1.1]) {
+    assertThrows(
+      make(
+        AffineQuantizedMovingAverageMinMaxObserver as unknown as typeof AffineQuantizedPercentileObserver,
+        { averagingConstant },
+      ),
+      RangeError,
+      "averagingConstant",
+    );
+  }
+});
