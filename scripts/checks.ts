@@ -1,10 +1,12 @@
 /**
- * Every check of this repository, as `deno task test` runs them. With `--quick`, only those that
- * need neither an install nor Jupyter.
+ * The checks of this repository. `deno task ok` runs the quick ones with the tests of what changed,
+ * `deno task ok --all` with all tests, and `deno task test` also sets up what they need, executes
+ * the notebooks and tries the package.
  *
  * @module
  */
 import { basename } from "node:path";
+import { changedFiles, testsOf } from "./changed.ts";
 import { ensureVulkanDriver } from "./driver.ts";
 import { execute } from "./execute.ts";
 import { type Command, ensureJupyter } from "./jupyter.ts";
@@ -26,7 +28,15 @@ const SOURCES = [
   "docs",
 ];
 
+/** Those of the command line as a process, which may start this Deno. */
 const PROCESS_TESTS = "tests/cli/process_test.ts";
+
+const whole = Deno.args.includes("--whole");
+const all = whole || Deno.args.includes("--all");
+const steps = new Steps();
+
+const check = (...args: string[]) =>
+  steps.step(`deno ${args.join(" ")}`, async () => (await deno(args)).ok);
 
 async function denoTest(...what: string[]): Promise<Counts> {
   const args = ["test", ...await permissions(), ...what];
@@ -34,26 +44,35 @@ async function denoTest(...what: string[]): Promise<Counts> {
   return countTests(ok, stdout);
 }
 
-const quick = Deno.args.includes("--quick");
-const steps = new Steps();
-const check = (...args: string[]) =>
-  steps.step(`deno ${args.join(" ")}`, async () => (await deno(args)).ok);
+const test = (name: string, ...what: string[]) =>
+  steps.step(`deno test ${name}`, () => denoTest(...what));
 
-if (!quick) await steps.step("GPU driver", ensureVulkanDriver);
-await check("fmt", "--check");
-await check("lint");
-await check("check", ...SOURCES);
-await check("doc", "--lint", "mod.ts");
-if (!quick) await check("publish", "--dry-run", "--allow-dirty");
-await steps.step("deno test", () => denoTest(`--ignore=${PROCESS_TESTS}`));
-// Those start the command line with permissions of its own, so they may start this Deno.
-await steps.step(
-  `deno test ${PROCESS_TESTS}`,
-  () => denoTest(`--allow-run=${Deno.execPath()}`, PROCESS_TESTS),
-);
-await steps.step("deno test --doc", () => denoTest("--doc", "--ignore=tests", "mod.ts", "lib"));
+const testProcesses = () => test(PROCESS_TESTS, `--allow-run=${Deno.execPath()}`, PROCESS_TESTS);
 
-if (!quick) {
+async function testAll(): Promise<void> {
+  await test("", `--ignore=${PROCESS_TESTS}`);
+  await testProcesses();
+  await test("--doc", "--doc", "--ignore=tests", "mod.ts", "lib");
+}
+
+async function testChanged(): Promise<void> {
+  const files = await changedFiles();
+  const tests = [...new Set(files.flatMap((path) => testsOf(path) ?? []))];
+  const sources = files.filter((path) => /^lib\/.*\.ts$/.test(path));
+  console.log(`\n${files.length} files differ from main; --all runs the tests of the others too.`);
+  const inside = tests.filter((path) => path !== PROCESS_TESTS);
+  if (inside.length) await test(inside.join(" "), `--ignore=${PROCESS_TESTS}`, ...inside);
+  if (tests.some((path) => PROCESS_TESTS.startsWith(path))) await testProcesses();
+  if (sources.length) await steps.step("deno test --doc", () => docTests(sources));
+}
+
+/** Sources without an example have no test, which is no failure here. */
+async function docTests(sources: readonly string[]): Promise<boolean> {
+  const args = ["test", ...await permissions(), "--permit-no-files", "--doc", ...sources];
+  return (await deno(args, { env: temporary() })).ok;
+}
+
+async function executeNotebooks(): Promise<void> {
   let jupyter: Command | undefined;
   await steps.step("Jupyter", async () => (jupyter = await ensureJupyter()) !== undefined);
   for (const path of notebooks()) {
@@ -63,5 +82,18 @@ if (!quick) {
     );
   }
 }
+
+if (whole) await steps.step("GPU driver", ensureVulkanDriver);
+await check("fmt", "--check");
+await check("lint");
+await check("check", ...SOURCES);
+await steps.step(
+  "floors",
+  async () => (await deno(["run", "--allow-read", "--allow-run", "scripts/layers.ts"])).ok,
+);
+await check("doc", "--lint", "mod.ts");
+if (whole) await check("publish", "--dry-run", "--allow-dirty");
+await (all ? testAll() : testChanged());
+if (whole) await executeNotebooks();
 
 Deno.exitCode = steps.summarise() ? 0 : 1;
