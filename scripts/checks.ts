@@ -87,10 +87,6 @@ if (whole) await steps.step("GPU driver", ensureVulkanDriver);
 await check("fmt", "--check");
 await check("lint");
 await check("check", ...SOURCES);
-await steps.step(
-  "floors",
-  async () => (await deno(["run", "--allow-read", "--allow-run", "scripts/layers.ts"])).ok,
-);
 await check("doc", "--lint", "mod.ts");
 if (whole) await check("publish", "--dry-run", "--allow-dirty");
 await (all ? testAll() : testChanged());

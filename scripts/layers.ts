@@ -4,51 +4,16 @@
  *
  * @module
  */
+import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { drawFloors } from "./draw_floors.ts";
+import { FLOORS, type Imports } from "./floors.ts";
 import { root } from "./paths.ts";
 import { deno } from "./run.ts";
 
-/** The folders and files of the house from the ground up; the longest path that fits a file counts. */
-export const FLOORS: readonly string[] = [
-  "lib/numbers",
-  "lib/files",
-  "lib/data",
-  "lib/backend",
-  "lib/backend/cpu",
-  "lib/backend/webgpu/kernels",
-  "lib/backend/webgpu",
-  "lib/backend/registry.ts",
-  "lib/tensor",
-  "lib/nn",
-  "lib/plot",
-  "lib/quantization/affine",
-  "lib/quantization/observers",
-  "lib/quantization/tensors",
-  "lib/quantization/layers",
-  "lib/quantization/configs",
-  "lib/quantization/analysis",
-  "lib/quantization/improve",
-  "lib/quantization/saved",
-  "lib/onnx/file",
-  "lib/onnx/graph",
-  "lib/onnx/upgrade",
-  "lib/onnx/run",
-  "lib/onnx/prepare",
-  "lib/onnx/qdq",
-  "lib/onnx/calibration",
-  "lib/onnx/quantize_static.ts",
-  "lib/onnx/accuracy",
-  "lib/onnx/inspect",
-  "lib/onnx/export",
-  "lib/compile",
-  "lib/display",
-  "mod.ts",
-  "lib/cli",
-  "cli.ts",
-];
-
-/** A file, by its path from the root, and the files that it imports. */
-export type Imports = ReadonlyMap<string, readonly string[]>;
+interface Target {
+  readonly specifier?: string;
+}
 
 /** The floor that a file is on. */
 export function floorOf(path: string, floors: readonly string[] = FLOORS): number {
@@ -103,16 +68,20 @@ export async function importsOf(...entries: string[]): Promise<Imports> {
   return imports;
 }
 
-interface Target {
-  readonly specifier?: string;
-}
+const PICTURE = join(root, "docs", "floors.svg");
 
 if (import.meta.main) {
   const imports = await importsOf("mod.ts", "cli.ts");
-  const climbing = climbs(imports);
-  const circling = circles(imports);
-  for (const line of climbing) console.error(`climbs: ${line}`);
-  for (const line of circling) console.error(`circle: ${line}`);
-  console.log(`${imports.size} files, ${climbing.length} climbs, ${circling.length} circles`);
-  if (climbing.length + circling.length > 0) Deno.exitCode = 1;
+  const wrong = [
+    ...climbs(imports).map((line) => `climbs: ${line}`),
+    ...circles(imports).map((line) => `circle: ${line}`),
+  ];
+  const picture = drawFloors(imports);
+  if (Deno.args.includes("--draw")) await Deno.writeTextFile(PICTURE, picture);
+  else if (await Deno.readTextFile(PICTURE) !== picture) {
+    wrong.push("docs/floors.svg shows another house; draw it anew: deno task floors --draw");
+  }
+  wrong.forEach((line) => console.error(line));
+  console.log(`${imports.size} files, ${wrong.length === 0 ? "all on their floors" : "not so"}`);
+  if (wrong.length > 0) Deno.exitCode = 1;
 }
