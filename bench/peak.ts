@@ -7,7 +7,8 @@
  */
 import { backendFor, zeros } from "../mod.ts";
 import { WebGpuBackend } from "../lib/backend/webgpu/backend.ts";
-import type { Kernel, Runtime } from "../lib/backend/webgpu/runtime.ts";
+import type { Kernel } from "../lib/backend/webgpu/kernels/kernel.ts";
+import type { Runtime } from "../lib/backend/webgpu/runtime.ts";
 import type { DeviceClock } from "./device_clock.ts";
 
 const WORKGROUP = 64;

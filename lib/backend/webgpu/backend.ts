@@ -29,6 +29,7 @@ import { blockParams } from "./kernels/block_index.ts";
 import { castKernel } from "./kernels/cast.ts";
 import { dequantizeKernel } from "./kernels/dequantize.ts";
 import { elementwiseWorkgroups } from "./kernels/elementwise.ts";
+import type { Kernel } from "./kernels/kernel.ts";
 import { HISTOGRAM_CHUNK, histogramKernel, regridKernel } from "./kernels/histogram.ts";
 import { linearKernel, linearSteps } from "./kernels/linear.ts";
 import { MATMUL_FIELDS } from "./kernels/matmul.ts";
@@ -66,7 +67,7 @@ import { unpackRowsKernel } from "./kernels/unpack_rows.ts";
 import { weightOnlyKernel } from "./kernels/weight_only.ts";
 import type { PooledBuffer } from "./pool.ts";
 import type { Retile } from "./recording.ts";
-import { type Kernel, Runtime } from "./runtime.ts";
+import { Runtime } from "./runtime.ts";
 
 const gpu = (buffer: DeviceBuffer) => buffer as PooledBuffer;
 

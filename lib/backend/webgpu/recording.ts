@@ -7,7 +7,8 @@
  */
 import { checkFits, makeBuffer, type Pool, PooledBuffer, sizeClass } from "./pool.ts";
 import type { Tile } from "./kernels/tile.ts";
-import type { Enqueued, Kernel, Runtime } from "./runtime.ts";
+import type { Kernel } from "./kernels/kernel.ts";
+import type { Enqueued, Runtime } from "./runtime.ts";
 
 /** Other kernels that do the same as a recorded one. */
 export interface Retile {

@@ -4,14 +4,9 @@
  *
  * @module
  */
+import type { Kernel } from "./kernels/kernel.ts";
 import { BufferPool, type Pool, type PooledBuffer } from "./pool.ts";
 import { type Ends, record, type Recorder, type Recording, type Retile } from "./recording.ts";
-
-/** A compute shader: `key` names its text, which is built only when it has not been compiled. */
-export interface Kernel {
-  readonly key: string;
-  readonly wgsl: () => string;
-}
 
 /** Thrown by everything that still needs a device which was lost. */
 export class DeviceLostError extends Error {

@@ -1,7 +1,7 @@
 /** Another dtype for the same numbers. */
 import type { DType } from "../../../numbers/dtype.ts";
-import type { Kernel } from "../runtime.ts";
-import { toInteger } from "../wgsl.ts";
+import type { Kernel } from "./kernel.ts";
+import { toInteger } from "./wgsl.ts";
 import { elementwise } from "./elementwise.ts";
 
 /**

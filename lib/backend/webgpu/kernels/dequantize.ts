@@ -1,7 +1,7 @@
 /** Integer to float with parameters a block. */
 import { type DType, float32 } from "../../../numbers/dtype.ts";
-import type { Kernel } from "../runtime.ts";
-import { rounded } from "../wgsl.ts";
+import type { Kernel } from "./kernel.ts";
+import { rounded } from "./wgsl.ts";
 import { blockFields, blockOfFunction } from "./block_index.ts";
 import { elementwise } from "./elementwise.ts";
 

@@ -5,8 +5,8 @@
  * @module
  */
 import type { DType } from "../../../numbers/dtype.ts";
-import type { Kernel } from "../runtime.ts";
-import { bindings, CONVERSIONS, encoded, entry, loader, perWord } from "../wgsl.ts";
+import type { Kernel } from "./kernel.ts";
+import { bindings, CONVERSIONS, encoded, entry, loader, perWord } from "./wgsl.ts";
 
 const WORKGROUP = 64;
 

@@ -4,8 +4,8 @@
  */
 import type { DType } from "../../../numbers/dtype.ts";
 import { BINS, MIN_EXPONENT } from "../../histogram_state.ts";
-import type { Kernel } from "../runtime.ts";
-import { bindings, CONVERSIONS, entry, loader } from "../wgsl.ts";
+import type { Kernel } from "./kernel.ts";
+import { bindings, CONVERSIONS, entry, loader } from "./wgsl.ts";
 import { blockFields, elementOfFunction } from "./block_index.ts";
 
 const WORKGROUP = 256;

@@ -1,7 +1,7 @@
 /** The float product's kernel. */
 import type { DType } from "../../../numbers/dtype.ts";
-import type { Kernel } from "../runtime.ts";
-import { loader } from "../wgsl.ts";
+import type { Kernel } from "./kernel.ts";
+import { loader } from "./wgsl.ts";
 import { type Epilogue, float32Step, matmul, type Step } from "./matmul.ts";
 import type { Tile } from "./tile.ts";
 import { RELU } from "./relu.ts";

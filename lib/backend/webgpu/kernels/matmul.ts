@@ -6,7 +6,7 @@
  * @module
  */
 import type { DType } from "../../../numbers/dtype.ts";
-import type { Kernel } from "../runtime.ts";
+import type { Kernel } from "./kernel.ts";
 import {
   type ArrayBinding,
   bindings,
@@ -15,7 +15,7 @@ import {
   entry,
   perWord,
   subgroupEntry,
-} from "../wgsl.ts";
+} from "./wgsl.ts";
 import { ALONE, STAGE_SIDE, type Tile, tileName } from "./tile.ts";
 
 /** Vectors of K that a staged block holds at a time. */

@@ -1,7 +1,7 @@
 /** Running minima and maxima a block, in one pass over a batch. */
 import type { DType } from "../../../numbers/dtype.ts";
-import type { Kernel } from "../runtime.ts";
-import { bindings, CONVERSIONS, entry, loader } from "../wgsl.ts";
+import type { Kernel } from "./kernel.ts";
+import { bindings, CONVERSIONS, entry, loader } from "./wgsl.ts";
 import { blockFields, elementOfFunction } from "./block_index.ts";
 
 const WORKGROUP = 64;

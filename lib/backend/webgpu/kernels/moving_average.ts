@@ -1,6 +1,6 @@
 /** Moving averages of the minima and maxima that `minmax` found in one batch. */
-import type { Kernel } from "../runtime.ts";
-import { bindings, entry } from "../wgsl.ts";
+import type { Kernel } from "./kernel.ts";
+import { bindings, entry } from "./wgsl.ts";
 
 const WORKGROUP = 64;
 

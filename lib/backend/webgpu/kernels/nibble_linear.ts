@@ -1,6 +1,6 @@
 /** The product of bytes of `x` and nibbles of `w`. */
-import type { Kernel } from "../runtime.ts";
-import { loader } from "../wgsl.ts";
+import type { Kernel } from "./kernel.ts";
+import { loader } from "./wgsl.ts";
 import { type Epilogue, type Groups, matmul, packedStep, type Step } from "./matmul.ts";
 import { LOW_NIBBLES } from "./pack_nibbles.ts";
 import {

@@ -1,6 +1,6 @@
 /** Writing a matrix of 4-bit numbers two a byte, and summing the groups of packed rows. */
 import { type DType, int32 } from "../../../numbers/dtype.ts";
-import type { Kernel } from "../runtime.ts";
+import type { Kernel } from "./kernel.ts";
 import { elementwise } from "./elementwise.ts";
 
 /** The low and the high nibbles of a word of eight, each as four bytes. */

@@ -4,7 +4,7 @@
  * taken by a subgroup, or without one by 64 invocations, or by eight where there are many rows.
  */
 import { type DType, float32 } from "../../../numbers/dtype.ts";
-import type { Kernel } from "../runtime.ts";
+import type { Kernel } from "./kernel.ts";
 import {
   type ArrayBinding,
   bindings,
@@ -14,7 +14,7 @@ import {
   loader,
   rounded,
   subgroupEntry,
-} from "../wgsl.ts";
+} from "./wgsl.ts";
 import { quantizeVectorFunction } from "./quantize.ts";
 import { DIVIDE } from "./reciprocal.ts";
 

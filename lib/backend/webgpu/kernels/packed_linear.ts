@@ -1,7 +1,7 @@
 /** The product of bytes: exact sums, zero points taken out, scales and bias, and what follows. */
 import type { DType } from "../../../numbers/dtype.ts";
-import type { Kernel } from "../runtime.ts";
-import { type ArrayBinding, loader, rounded } from "../wgsl.ts";
+import type { Kernel } from "./kernel.ts";
+import { type ArrayBinding, loader, rounded } from "./wgsl.ts";
 import { type Epilogue, matmul, packedStep, type Step, sumOfBytes } from "./matmul.ts";
 import { quantizeFunction, quantizeVectorFunction } from "./quantize.ts";
 import { RELU } from "./relu.ts";

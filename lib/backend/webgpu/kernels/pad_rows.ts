@@ -1,6 +1,6 @@
 /** A float matrix as float32, its rows padded with zeros. */
 import { type DType, float32 } from "../../../numbers/dtype.ts";
-import type { Kernel } from "../runtime.ts";
+import type { Kernel } from "./kernel.ts";
 import { elementwise } from "./elementwise.ts";
 
 /** Parameters after numel: k, elements a padded row. */

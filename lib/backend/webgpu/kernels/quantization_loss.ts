@@ -1,8 +1,8 @@
 /** What candidates of scale and zero point cost: the squared error of quantizing with each. */
 import type { DType } from "../../../numbers/dtype.ts";
 import { float32 } from "../../../numbers/dtype.ts";
-import type { Kernel } from "../runtime.ts";
-import { bindings, CONVERSIONS, entry, loader, rounded } from "../wgsl.ts";
+import type { Kernel } from "./kernel.ts";
+import { bindings, CONVERSIONS, entry, loader, rounded } from "./wgsl.ts";
 import { blockFields, elementOfFunction } from "./block_index.ts";
 import { quantizeFunction } from "./quantize.ts";
 

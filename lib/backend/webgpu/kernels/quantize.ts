@@ -1,7 +1,7 @@
 /** Float to integer with parameters a block. */
 import { type DType, float32, int8 } from "../../../numbers/dtype.ts";
-import type { Kernel } from "../runtime.ts";
-import { literal, rounded, toInteger } from "../wgsl.ts";
+import type { Kernel } from "./kernel.ts";
+import { literal, rounded, toInteger } from "./wgsl.ts";
 import { blockFields, blockOfFunction } from "./block_index.ts";
 import { elementwise } from "./elementwise.ts";
 

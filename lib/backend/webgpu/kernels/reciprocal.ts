@@ -3,8 +3,8 @@
  * long division of mantissas; there is one a block, not one an element.
  */
 import { type DType, float32 } from "../../../numbers/dtype.ts";
-import type { Kernel } from "../runtime.ts";
-import { rounded } from "../wgsl.ts";
+import type { Kernel } from "./kernel.ts";
+import { rounded } from "./wgsl.ts";
 import { elementwise } from "./elementwise.ts";
 
 /** `fn divide(x: f32, y: f32) -> f32`, the float32 nearest to x / y, ties to even. */

@@ -1,6 +1,6 @@
 /** `max(x, 0)`. */
 import type { DType } from "../../../numbers/dtype.ts";
-import type { Kernel } from "../runtime.ts";
+import type { Kernel } from "./kernel.ts";
 import { elementwise } from "./elementwise.ts";
 
 /** Negative numbers become 0; a NaN stays one. */

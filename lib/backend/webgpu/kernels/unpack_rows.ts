@@ -1,6 +1,6 @@
 /** Packed rows back to the plain matrix, a byte an element. */
 import { type DType, int32 } from "../../../numbers/dtype.ts";
-import type { Kernel } from "../runtime.ts";
+import type { Kernel } from "./kernel.ts";
 import { elementwise } from "./elementwise.ts";
 
 /** Parameters after numel: k, words a packed row. */

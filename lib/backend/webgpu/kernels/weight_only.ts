@@ -1,7 +1,7 @@
 /** The product of a float `x` and packed integers of `w`, which become floats in registers. */
 import type { DType } from "../../../numbers/dtype.ts";
-import type { Kernel } from "../runtime.ts";
-import { loader } from "../wgsl.ts";
+import type { Kernel } from "./kernel.ts";
+import { loader } from "./wgsl.ts";
 import { type Epilogue, float32Step, type Groups, matmul, type Step } from "./matmul.ts";
 import { nibbleBytes, spreadZeroPoint } from "./nibble_linear.ts";
 import { paramIndex, type ParamKind } from "./packed_linear.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { DType } from "../../numbers/dtype.ts";
+import type { DType } from "../../../numbers/dtype.ts";
 
 const DECODE_F16 = /* wgsl */ `
 fn decode_f16(h: u32) -> f32 {
