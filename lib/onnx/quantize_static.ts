@@ -13,11 +13,7 @@ import {
 } from "./calibration/calibrate.ts";
 import type { OnnxModel } from "./file/model.ts";
 import { OnnxError } from "./file/onnx_error.ts";
-import type { NodeProto } from "./file/proto.ts";
-import { leastWeightScale, quantizeBias } from "./qdq/biases.ts";
 import { GraphFacts } from "./qdq/graph_facts.ts";
-import { QdqWriter } from "./qdq/insert.ts";
-import { channelAxis, hasBias, operands } from "./qdq/operators.ts";
 import {
   type QuantParams,
   quantParams,
@@ -27,9 +23,8 @@ import {
   type TensorRange,
 } from "./qdq/params.ts";
 import { type Placement, placeQuantization } from "./qdq/placement.ts";
+import { Quantizer, type Specs, takesNibbles } from "./qdq/quantizer.ts";
 import { checkSelection, nodeName } from "./qdq/selection.ts";
-import { quantizeBlocks, quantizeConstant } from "./qdq/weights.ts";
-
 import { upgradeOpset } from "./upgrade/upgrade_opset.ts";
 
 /** What a caller knows better of a value. */
@@ -180,178 +175,6 @@ function constantRange(facts: GraphFacts, name: string): TensorRange | undefined
       ({ min, max }, x) => ({ min: Math.min(min, x), max: Math.max(max, x) }),
       { min: 0, max: 0 },
     );
-}
-
-/** Whether quantizing cuts off all that a Relu or Clip does. */
-function absorbs(node: NodeProto, facts: GraphFacts, params: QuantParams): boolean {
-  const bound = (i: number, none: number) => {
-    const name = node.input[i];
-    return name ? facts.constant(name)?.data[0] : none;
-  };
-  const [low, high] = node.opType === "Relu"
-    ? [0, Infinity]
-    : [bound(1, -Infinity), bound(2, Infinity)];
-  if (low === undefined || high === undefined) return false;
-  const { min, max } = representable(params);
-  // A share of a step may be left over by the rounding of scales.
-  const slack = params.scale * 1e-3;
-  return min >= low - slack && max <= high + slack;
-}
-
-/** Whether a node's weight is a matrix that onnxruntime can multiply with in 4 bits. */
-function takesNibbles(node: NodeProto, facts: GraphFacts): boolean {
-  return node.opType === "MatMul" && facts.constantDims(node.input[1])?.length === 2;
-}
-
-/** Rows that share a scale in weights of 4 bits. */
-const BLOCK = 32;
-
-/** How tensors become integers. */
-interface Specs {
-  readonly activation: QuantSpec;
-  readonly weight: QuantSpec;
-  /** Weights of 4 bits, where they are asked for. */
-  readonly nibbles: QuantSpec | undefined;
-  readonly perChannel: boolean;
-}
-
-/** Writes a quantized graph in the place of a float one. */
-class Quantizer {
-  private readonly graph;
-  private readonly writer: QdqWriter;
-  /** By the value and for weights the axis. */
-  private readonly constants = new Map<string, string>();
-
-  constructor(
-    model: OnnxModel,
-    private readonly facts: GraphFacts,
-    private readonly placement: Placement,
-    private readonly params: ReadonlyMap<string, QuantParams>,
-    private readonly options: Specs,
-  ) {
-    this.graph = model.graph;
-    this.writer = new QdqWriter(model.graph, model.messages);
-  }
-
-  private paramsOf(value: string): QuantParams {
-    return this.params.get(this.placement.bytes.get(value)!)!;
-  }
-
-  quantize(): void {
-    this.quantizeWeights();
-    this.quantizeConstants();
-    this.quantizeActivations();
-    this.clearTheWay();
-    this.writer.finish();
-  }
-
-  /** The axis with a scale for each index, if there is one. */
-  private axisOf(node: NodeProto): number | undefined {
-    const axis = channelAxis(node);
-    const dims = this.facts.constantDims(node.input[1])!;
-    const fits = node.opType === "MatMul" ? dims.length === 2 : axis < dims.length;
-    return this.options.perChannel && fits ? axis : undefined;
-  }
-
-  private quantizeWeights(): void {
-    const { facts, placement, writer } = this;
-    // Nodes that share a weight share its integers, whose scales suit the biases of all.
-    const groups = Map.groupBy(
-      placement.weighted,
-      (node) => `${node.input[1]} ${this.axisOf(node)}`,
-    );
-    for (const nodes of groups.values()) {
-      const name = nodes[0].input[1];
-      const axis = this.axisOf(nodes[0]);
-      const weight = facts.constant(name)!;
-      const { nibbles } = this.options;
-      if (nibbles && nodes.every((node) => takesNibbles(node, facts))) {
-        const read = writer.addConstant(name, quantizeBlocks(weight, nibbles, BLOCK));
-        for (const node of nodes) node.input[1] = read;
-        continue;
-      }
-      const channels = axis === undefined ? 1 : weight.dims[axis];
-      const least = new Float64Array(channels);
-      for (const node of nodes.filter((node) => this.isIntegerBias(node))) {
-        const bias = facts.constant(node.input[2])!.data;
-        leastWeightScale(bias, this.paramsOf(node.input[0]).scale, channels)
-          .forEach((scale, c) => least[c] = Math.max(least[c], scale));
-      }
-      const quantized = quantizeConstant(weight, this.options.weight, axis, least);
-      const read = writer.addConstant(name, quantized);
-      for (const node of nodes) {
-        if (this.isIntegerBias(node)) {
-          const { scale } = this.paramsOf(node.input[0]);
-          const bias = quantizeBias(facts.constant(node.input[2])!.data, scale, quantized.scale);
-          node.input[2] = writer.addBias(node.input[2], bias.integers, bias.scale);
-        }
-        if (node.opType === "Gemm") writer.spellOutBeta(node);
-        node.input[1] = read;
-      }
-    }
-  }
-
-  private isIntegerBias(node: NodeProto): boolean {
-    return hasBias(node) && this.placement.active.has(node);
-  }
-
-  /** Constants that are added, multiplied and put beside activations. */
-  private quantizeConstants(): void {
-    const { facts, placement, writer } = this;
-    for (const node of placement.active) {
-      for (const i of operands(node)) {
-        const name = node.input[i];
-        if (!placement.bytes.has(name) || !facts.isConstant(name)) continue;
-        let read = this.constants.get(name);
-        if (read === undefined) {
-          const quantized = quantizeConstant(facts.constant(name)!, this.options.activation);
-          read = writer.addConstant(name, quantized);
-          this.constants.set(name, read);
-        }
-        node.input[i] = read;
-      }
-    }
-  }
-
-  /** Lets onnxruntime see the products that give floats to a Relu or Clip. */
-  private clearTheWay(): void {
-    const { facts, placement, writer } = this;
-    for (const node of this.graph.node) {
-      const [output] = node.output;
-      const product = node.opType === "MatMul" || node.opType === "Gemm";
-      const integers = placement.active.has(node) || placement.weighted.includes(node);
-      if (!product || !integers || placement.produced.has(output)) continue;
-      const reader = facts.onlyReader(output);
-      if (!reader || facts.role(reader) !== "clips") continue;
-      const [, low, high] = reader.input;
-      if (reader.opType === "Relu" || low || high) writer.respellClip(reader, [low, high]);
-    }
-  }
-
-  private quantizeActivations(): void {
-    const { facts, placement, writer } = this;
-    const absorbed = new Map<string, NodeProto>();
-    for (const clip of placement.clips) {
-      if (absorbs(clip, facts, this.paramsOf(clip.output[0]))) absorbed.set(clip.input[0], clip);
-    }
-    const gone = new Set([...absorbed.values()].map(({ output }) => output[0]));
-    for (const value of placement.bytes.keys()) {
-      if (facts.isConstant(value) || gone.has(value)) continue;
-      const producer = facts.view.producer(value);
-      const clip = absorbed.get(value);
-      if (clip) {
-        writer.produce(producer!, value, clip.output[0], this.paramsOf(clip.output[0]));
-        writer.remove(clip);
-      } else if (placement.produced.has(value)) {
-        writer.produce(producer!, value, value, this.paramsOf(value));
-      } else {
-        const read = writer.offer(producer, value, this.paramsOf(value));
-        for (const node of placement.active) {
-          for (const i of operands(node)) if (node.input[i] === value) node.input[i] = read;
-        }
-      }
-    }
-  }
 }
 
 /**
