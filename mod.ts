@@ -250,15 +250,13 @@ export {
   type AddSamplesOptions,
   calibrateOnnx,
   type CalibrateOnnxOptions,
-  type CalibrationMethod,
-  type CalibrationOptions,
   type CalibrationProgress,
-  type NodeSelection,
   OnnxCalibration,
   type OnnxSamples,
   type OnnxSource,
-  type TensorRange,
 } from "./lib/onnx/calibration/calibrate.ts";
+export type { CalibrationMethod, CalibrationOptions } from "./lib/onnx/calibration/method.ts";
+export type { NodeSelection } from "./lib/onnx/qdq/selection.ts";
 export {
   type QuantizedActivation,
   type QuantizedNode,
@@ -267,17 +265,16 @@ export {
   type QuantizeStaticResult,
   type TensorOverride,
 } from "./lib/onnx/quantize_static.ts";
-export type { QuantParams, QuantType } from "./lib/onnx/qdq/params.ts";
+export type { QuantParams, QuantType, TensorRange } from "./lib/onnx/qdq/params.ts";
 export { upgradeOpset } from "./lib/onnx/upgrade/upgrade_opset.ts";
 export { prepareOnnx, type PrepareOnnxOptions } from "./lib/onnx/prepare/prepare.ts";
+export { compareOnnx, type CompareOnnxOptions } from "./lib/onnx/accuracy/compare_onnx.ts";
 export {
-  compareOnnx,
-  type CompareOnnxOptions,
   OnnxComparison,
   type OnnxModelCost,
   type OnnxOutputComparison,
   type OnnxTensorComparison,
-} from "./lib/onnx/accuracy/compare_onnx.ts";
+} from "./lib/onnx/accuracy/comparison.ts";
 export { NodeRanking, rankNodes } from "./lib/onnx/accuracy/rank_nodes.ts";
 export {
   autoQuantize,

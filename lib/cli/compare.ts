@@ -6,7 +6,8 @@
 import { readSamples } from "../data/read_samples.ts";
 import { formatBytes } from "../plot/format.ts";
 import { Table } from "../plot/table.ts";
-import { compareOnnx, median, type OnnxModelCost } from "../onnx/accuracy/compare_onnx.ts";
+import { compareOnnx } from "../onnx/accuracy/compare_onnx.ts";
+import { median, type OnnxModelCost } from "../onnx/accuracy/comparison.ts";
 import { loadOnnx } from "../onnx/file/model_file.ts";
 import { decibels, percent } from "../quantization/analysis/report.ts";
 import type { CompareOptions } from "./compare_command.ts";

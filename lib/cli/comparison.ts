@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { OnnxComparison } from "../onnx/accuracy/compare_onnx.ts";
+import type { OnnxComparison } from "../onnx/accuracy/comparison.ts";
 
 /** Two models side by side, and where they came from. */
 export interface Comparison {

@@ -10,7 +10,7 @@ import { formatBytes, formatNumber } from "../plot/format.ts";
 import { escape } from "../plot/markup.ts";
 import { decibels, percent } from "../quantization/analysis/report.ts";
 import { plotLines } from "../plot/lines.ts";
-import { median, type OnnxTensorComparison } from "../onnx/accuracy/compare_onnx.ts";
+import { median, type OnnxTensorComparison } from "../onnx/accuracy/comparison.ts";
 import type { Comparison } from "./comparison.ts";
 import { formatMs, plotLatency, plotTensors } from "./report_figures.ts";
 

@@ -6,7 +6,7 @@
 import { draw } from "../plot/draw.ts";
 import { type Figure, frame } from "../plot/figure.ts";
 import { ACCENT, FAINT, INK, MUTED, SERIES, TEXT_SIZE, textWidth } from "../plot/style.ts";
-import type { OnnxTensorComparison } from "../onnx/accuracy/compare_onnx.ts";
+import type { OnnxTensorComparison } from "../onnx/accuracy/comparison.ts";
 
 const WIDTH = 920;
 const OTHER = "others";

@@ -6,11 +6,11 @@
 import {
   type AddSamplesOptions,
   calibrateOnnx,
-  type CalibrationOptions,
   OnnxCalibration,
   type OnnxSamples,
   type OnnxSource,
 } from "./calibration/calibrate.ts";
+import type { CalibrationOptions } from "./calibration/method.ts";
 import type { OnnxModel } from "./file/model.ts";
 import { OnnxError } from "./file/onnx_error.ts";
 import { GraphFacts } from "./qdq/graph_facts.ts";

@@ -11,10 +11,8 @@ import {
   Table,
 } from "../../quantization/analysis/report.ts";
 import type { OnnxCalibration, OnnxSamples, OnnxSource } from "../calibration/calibrate.ts";
+import { MOST_BARS } from "./comparison.ts";
 import { type NodeSensitivity, type VariantOptions, Variants } from "./variants.ts";
-
-/** Bars that are drawn. */
-const MOST_BARS = 24;
 
 /** The nodes of a model, the most sensitive first. */
 export class NodeRanking extends AnalysisReport {

@@ -8,18 +8,12 @@ import { backendFor } from "../../backend/registry.ts";
 import { loadSafetensors, saveSafetensors } from "../../nn/state_file.ts";
 import { parseSafetensors } from "../../files/safetensors.ts";
 import { deepcopy } from "../../nn/module.ts";
-import { PerTensor } from "../../quantization/affine/granularity.ts";
-import { MappingType } from "../../quantization/affine/mapping.ts";
-import { AffineQuantizedEntropyObserver } from "../../quantization/observers/entropy_observer.ts";
-import { AffineQuantizedHistogramObserver } from "../../quantization/observers/histogram_observer.ts";
-import { AffineQuantizedMinMaxObserver } from "../../quantization/observers/min_max_observer.ts";
-import { AffineQuantizedMovingAverageMinMaxObserver } from "../../quantization/observers/moving_average_observer.ts";
-import { AffineQuantizedObserverBase } from "../../quantization/observers/observer.ts";
-import { AffineQuantizedPercentileObserver } from "../../quantization/observers/percentile_observer.ts";
+import type { AffineQuantizedObserverBase } from "../../quantization/observers/observer.ts";
 import { RangeObserver } from "../../quantization/observers/range_observer.ts";
-import { float32, uint8 } from "../../numbers/dtype.ts";
+import { float32 } from "../../numbers/dtype.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { ActivationReader } from "./activation_reader.ts";
+import { type CalibrationOptions, needsOnlyRange, observerFor, rangesOf } from "./method.ts";
 import { loadOnnx } from "../file/model_file.ts";
 import { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";
@@ -27,19 +21,13 @@ import { prepareOnnx } from "../prepare/prepare.ts";
 import { GraphFacts } from "../qdq/graph_facts.ts";
 import type { TensorRange } from "../qdq/params.ts";
 import { placeQuantization } from "../qdq/placement.ts";
-import { checkSelection, type NodeSelection } from "../qdq/selection.ts";
+import { checkSelection } from "../qdq/selection.ts";
 import { checkFloatModel } from "../qdq/already_quantized.ts";
 import type { OnnxFeeds } from "../run/runtime.ts";
 import { describeNode } from "../graph/describe_node.ts";
 
-export type { NodeSelection } from "../qdq/selection.ts";
-export type { TensorRange } from "../qdq/params.ts";
-
 /** Opens the errors. */
 const WHERE = "calibrateOnnx";
-
-/** A way to choose ranges. */
-export type CalibrationMethod = "minmax" | "movingAverage" | "percentile" | "entropy" | "mse";
 
 /** Where an ONNX model comes from: a path, a file's bytes, or a loaded one. */
 export type OnnxSource = string | URL | Uint8Array<ArrayBuffer> | OnnxModel;
@@ -67,73 +55,8 @@ export interface AddSamplesOptions {
   skip?: number;
 }
 
-/** Options of {@linkcode OnnxCalibration.open}. */
-export interface CalibrationOptions extends NodeSelection {
-  /**
-   * How ranges are chosen. An observer stands for copies of itself, one a tensor. By default `"minmax"`, which
-   * is quick and cuts nothing off; `"mse"` takes longer and mostly loses the least.
-   *
-   * - `"minmax"`: from the least to the greatest value
-   * - `"movingAverage"`: from the average least to the average greatest value of the samples
-   * - `"percentile"`: what holds nearly all values
-   * - `"entropy"`: what loses the least information
-   * - `"mse"`: what has the least squared error, clipping against rounding
-   */
-  calibrationMethod?: CalibrationMethod | AffineQuantizedObserverBase;
-  /** The share of values that `"percentile"` keeps, in percent; 99.999 by default. */
-  percentile?: number;
-  /** How far `"movingAverage"` moves towards each sample, above 0 and at most 1; 0.01 by default. */
-  averagingConstant?: number;
-  /** Whether the model goes through {@linkcode prepareOnnx} first; yes by default. */
-  prepare?: boolean;
-}
-
 /** Options of {@linkcode calibrateOnnx}. */
 export interface CalibrateOnnxOptions extends CalibrationOptions, AddSamplesOptions {}
-
-/** An observer that has seen nothing. */
-function observerFor(options: CalibrationOptions): AffineQuantizedObserverBase {
-  const { calibrationMethod = "minmax", percentile, averagingConstant } = options;
-  if (calibrationMethod instanceof AffineQuantizedObserverBase) {
-    if (!(calibrationMethod.granularity instanceof PerTensor)) {
-      throw new TypeError(
-        `${WHERE}: the observer has granularity ${calibrationMethod.granularity}; activations have one ` +
-          `range each, PerTensor()`,
-      );
-    }
-    return calibrationMethod;
-  }
-  const common = { granularity: new PerTensor() };
-  const make = {
-    minmax: () => new AffineQuantizedMinMaxObserver(MappingType.ASYMMETRIC, uint8, common),
-    movingAverage: () =>
-      new AffineQuantizedMovingAverageMinMaxObserver(MappingType.ASYMMETRIC, uint8, {
-        ...common,
-        averagingConstant,
-      }),
-    percentile: () =>
-      new AffineQuantizedPercentileObserver(MappingType.ASYMMETRIC, uint8, {
-        ...common,
-        percentile,
-      }),
-    entropy: () => new AffineQuantizedEntropyObserver(MappingType.ASYMMETRIC, uint8, common),
-    mse: () => new AffineQuantizedHistogramObserver(MappingType.ASYMMETRIC, uint8, common),
-  };
-  if (!Object.hasOwn(make, calibrationMethod)) {
-    throw new TypeError(
-      `${WHERE}: there is no calibration method ${JSON.stringify(calibrationMethod)}; use one of ${
-        Object.keys(make).join(", ")
-      }, or an observer`,
-    );
-  }
-  return make[calibrationMethod]();
-}
-
-/** Whether an observer asks no more of a batch than its least and greatest value. */
-function needsOnlyRange(observer: AffineQuantizedObserverBase): boolean {
-  return observer.constructor === AffineQuantizedMinMaxObserver ||
-    observer.constructor === AffineQuantizedMovingAverageMinMaxObserver;
-}
 
 /** An array as a float32 tensor that shares its memory. */
 function view(data: Float32Array, dims: readonly number[]): Tensor {
@@ -191,7 +114,7 @@ export class OnnxCalibration {
     source: OnnxSource,
     options: CalibrationOptions = {},
   ): Promise<OnnxCalibration> {
-    const observer = observerFor(options);
+    const observer = observerFor(WHERE, options);
     const model = source instanceof OnnxModel ? source : await loadOnnx(source);
     checkFloatModel(WHERE, model);
     const prepared = options.prepare === false ? model.clone() : await prepareOnnx(model);
@@ -377,28 +300,6 @@ export class OnnxCalibration {
     }
     return copies;
   }
-}
-
-/** The range that each observer stands for. */
-async function rangesOf(
-  observers: ReadonlyMap<string, AffineQuantizedObserverBase>,
-): Promise<ReadonlyMap<string, TensorRange>> {
-  const ranges = new Map<string, TensorRange>();
-  for (const [name, observer] of observers) ranges.set(name, await rangeOf(observer));
-  return ranges;
-}
-
-/** The range that an observer stands for. */
-async function rangeOf(observer: AffineQuantizedObserverBase): Promise<TensorRange> {
-  if (observer instanceof RangeObserver) {
-    // No batch but empty ones: the value is never more than nothing.
-    if (observer.batchCount === 0) return { min: 0, max: 0 };
-    const [min, max] = await observer.minMax();
-    return { min: await min.item(), max: await max.item() };
-  }
-  const [scale, zeroPoint] = await observer.calculateQParams();
-  const [s, z] = [await scale.item(), await zeroPoint.item()];
-  return { min: (observer.quantMin - z) * s, max: (observer.quantMax - z) * s };
 }
 
 /**

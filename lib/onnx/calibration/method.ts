@@ -1,0 +1,115 @@
+/**
+ * The ways to choose the ranges of activations: an observer each.
+ *
+ * @module
+ */
+import { uint8 } from "../../numbers/dtype.ts";
+import { PerTensor } from "../../quantization/affine/granularity.ts";
+import { MappingType } from "../../quantization/affine/mapping.ts";
+import { AffineQuantizedEntropyObserver } from "../../quantization/observers/entropy_observer.ts";
+import { AffineQuantizedHistogramObserver } from "../../quantization/observers/histogram_observer.ts";
+import { AffineQuantizedMinMaxObserver } from "../../quantization/observers/min_max_observer.ts";
+import { AffineQuantizedMovingAverageMinMaxObserver } from "../../quantization/observers/moving_average_observer.ts";
+import { AffineQuantizedObserverBase } from "../../quantization/observers/observer.ts";
+import { AffineQuantizedPercentileObserver } from "../../quantization/observers/percentile_observer.ts";
+import { RangeObserver } from "../../quantization/observers/range_observer.ts";
+import type { TensorRange } from "../qdq/params.ts";
+import type { NodeSelection } from "../qdq/selection.ts";
+
+/** A way to choose ranges. */
+export type CalibrationMethod = "minmax" | "movingAverage" | "percentile" | "entropy" | "mse";
+
+/** Options of {@linkcode OnnxCalibration.open}. */
+export interface CalibrationOptions extends NodeSelection {
+  /**
+   * How ranges are chosen. An observer stands for copies of itself, one a tensor. By default `"minmax"`, which
+   * is quick and cuts nothing off; `"mse"` takes longer and mostly loses the least.
+   *
+   * - `"minmax"`: from the least to the greatest value
+   * - `"movingAverage"`: from the average least to the average greatest value of the samples
+   * - `"percentile"`: what holds nearly all values
+   * - `"entropy"`: what loses the least information
+   * - `"mse"`: what has the least squared error, clipping against rounding
+   */
+  calibrationMethod?: CalibrationMethod | AffineQuantizedObserverBase;
+  /** The share of values that `"percentile"` keeps, in percent; 99.999 by default. */
+  percentile?: number;
+  /** How far `"movingAverage"` moves towards each sample, above 0 and at most 1; 0.01 by default. */
+  averagingConstant?: number;
+  /** Whether the model goes through {@linkcode prepareOnnx} first; yes by default. */
+  prepare?: boolean;
+}
+
+/**
+ * An observer that has seen nothing.
+ *
+ * @param where opens the errors.
+ * @throws {TypeError} if the method is not known, or an observer has more than one range.
+ */
+export function observerFor(
+  where: string,
+  options: CalibrationOptions,
+): AffineQuantizedObserverBase {
+  const { calibrationMethod = "minmax", percentile, averagingConstant } = options;
+  if (calibrationMethod instanceof AffineQuantizedObserverBase) {
+    if (!(calibrationMethod.granularity instanceof PerTensor)) {
+      throw new TypeError(
+        `${where}: the observer has granularity ${calibrationMethod.granularity}; activations have one ` +
+          `range each, PerTensor()`,
+      );
+    }
+    return calibrationMethod;
+  }
+  const common = { granularity: new PerTensor() };
+  const make = {
+    minmax: () => new AffineQuantizedMinMaxObserver(MappingType.ASYMMETRIC, uint8, common),
+    movingAverage: () =>
+      new AffineQuantizedMovingAverageMinMaxObserver(MappingType.ASYMMETRIC, uint8, {
+        ...common,
+        averagingConstant,
+      }),
+    percentile: () =>
+      new AffineQuantizedPercentileObserver(MappingType.ASYMMETRIC, uint8, {
+        ...common,
+        percentile,
+      }),
+    entropy: () => new AffineQuantizedEntropyObserver(MappingType.ASYMMETRIC, uint8, common),
+    mse: () => new AffineQuantizedHistogramObserver(MappingType.ASYMMETRIC, uint8, common),
+  };
+  if (!Object.hasOwn(make, calibrationMethod)) {
+    throw new TypeError(
+      `${where}: there is no calibration method ${JSON.stringify(calibrationMethod)}; use one of ${
+        Object.keys(make).join(", ")
+      }, or an observer`,
+    );
+  }
+  return make[calibrationMethod]();
+}
+
+/** Whether an observer asks no more of a batch than its least and greatest value. */
+export function needsOnlyRange(observer: AffineQuantizedObserverBase): boolean {
+  return observer.constructor === AffineQuantizedMinMaxObserver ||
+    observer.constructor === AffineQuantizedMovingAverageMinMaxObserver;
+}
+
+/** The range that each observer stands for. */
+export async function rangesOf(
+  observers: ReadonlyMap<string, AffineQuantizedObserverBase>,
+): Promise<ReadonlyMap<string, TensorRange>> {
+  const ranges = new Map<string, TensorRange>();
+  for (const [name, observer] of observers) ranges.set(name, await rangeOf(observer));
+  return ranges;
+}
+
+/** The range that an observer stands for. */
+async function rangeOf(observer: AffineQuantizedObserverBase): Promise<TensorRange> {
+  if (observer instanceof RangeObserver) {
+    // No batch but empty ones: the value is never more than nothing.
+    if (observer.batchCount === 0) return { min: 0, max: 0 };
+    const [min, max] = await observer.minMax();
+    return { min: await min.item(), max: await max.item() };
+  }
+  const [scale, zeroPoint] = await observer.calculateQParams();
+  const [s, z] = [await scale.item(), await zeroPoint.item()];
+  return { min: (observer.quantMin - z) * s, max: (observer.quantMax - z) * s };
+}
