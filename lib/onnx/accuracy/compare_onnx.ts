@@ -12,10 +12,14 @@ import {
   comparedValues,
   withOutputs,
 } from "./compared_tensors.ts";
-import { OnnxComparison, type OnnxOutputComparison } from "./comparison.ts";
+import {
+  OnnxComparison,
+  type OnnxOutputComparison,
+  type OnnxTensorComparison,
+} from "./comparison.ts";
 import { loadOnnx } from "../file/model_file.ts";
 import { OnnxModel } from "../file/model.ts";
-import { type OnnxOutput, OnnxRuntime } from "../run/runtime.ts";
+import { type OnnxFeeds, type OnnxOutput, OnnxRuntime } from "../run/runtime.ts";
 import type { AnalysisOptions } from "../../quantization/analysis/inputs.ts";
 
 /** Options of {@linkcode compareOnnx}. */
@@ -34,7 +38,7 @@ export async function modelOf(source: OnnxSource): Promise<OnnxModel> {
   return source instanceof OnnxModel ? source : await loadOnnx(source);
 }
 
-/** Throws unless both tensors are float32 of one shape. */
+/** Throws unless both tensors have one shape; their element types may differ. */
 export function checkPair(where: string, name: string, a: OnnxOutput, b: OnnxOutput): void {
   const shape = ({ type, dims }: OnnxOutput) => `${type} [${dims.join(", ")}]`;
   if (a.dims.length === b.dims.length && a.dims.every((size, i) => size === b.dims[i])) return;
@@ -91,6 +95,106 @@ class OutputSums {
   }
 }
 
+/** The outputs of the float model, by name, after checking that the quantized one has them too. */
+function sharedOutputs(where: string, float: OnnxModel, quantized: OnnxModel): string[] {
+  const others = new Set(quantized.graph.output.map(({ name }) => name));
+  const outputs = float.graph.output.map(({ name }) => name);
+  const missing = outputs.find((name) => !others.has(name));
+  if (missing !== undefined) {
+    throw new Error(
+      `${where}: the quantized model has no output ${
+        JSON.stringify(missing)
+      }, which the float one has; ` +
+        `give the quantized model that was made from this float model`,
+    );
+  }
+  return outputs;
+}
+
+/** What a model gave for one sample, by name. */
+type Results = Readonly<Record<string, OnnxOutput>>;
+
+/** Runs both models in turns and takes the time. */
+class StopWatch {
+  /** Milliseconds of each run, of the float and of the quantized model. */
+  readonly latency: readonly [number[], number[]] = [[], []];
+  private runs = 0;
+
+  constructor(
+    private readonly models: readonly [OnnxRuntime, OnnxRuntime],
+    private readonly outputs: readonly string[],
+  ) {}
+
+  /** What both give for a sample. */
+  async run(feeds: OnnxFeeds): Promise<[Results, Results]> {
+    // The first run of a session finds its memory; it is not counted.
+    if (this.runs === 0) { for (const model of this.models) await model.run(feeds); }
+    const results: Results[] = [];
+    // Whoever comes second may find warmer caches.
+    for (const i of this.runs++ % 2 ? [1, 0] : [0, 1]) {
+      const start = performance.now();
+      results[i] = await this.models[i].run(feeds, this.outputs);
+      this.latency[i].push(performance.now() - start);
+    }
+    return [results[0], results[1]];
+  }
+}
+
+/** Sums up how far off the tensors between inputs and outputs are. */
+class TensorSums {
+  private readonly noises: ReadonlyMap<ComparedValue, Noise>;
+  private readonly names: readonly [string[], string[]];
+
+  constructor(
+    private readonly where: string,
+    private readonly models: readonly [OnnxRuntime, OnnxRuntime],
+    values: readonly ComparedValue[],
+  ) {
+    this.noises = new Map(values.map((value) => [value, new Noise()]));
+    this.names = [
+      values.map(({ name }) => name),
+      [...new Set(values.map(({ fetch }) => fetch))],
+    ];
+  }
+
+  /** Opens both models, to give these values too. */
+  static async open(
+    where: string,
+    models: readonly [OnnxModel, OnnxModel],
+    values: readonly ComparedValue[],
+    open: (model: OnnxModel) => Promise<OnnxRuntime>,
+  ): Promise<TensorSums> {
+    const [a, b] = models;
+    const floats = values.map(({ name }) => ({ name, dtype: "float32" as const }));
+    const others = values.map(({ fetch, dtype }) => ({ name: fetch, dtype }));
+    const pair = [await open(withOutputs(a, floats)), await open(withOutputs(b, others))] as const;
+    return new TensorSums(where, pair, values);
+  }
+
+  /** Runs both models on a sample. */
+  async add(feeds: OnnxFeeds): Promise<void> {
+    const [floats, others] = [
+      await this.models[0].run(feeds, this.names[0]),
+      await this.models[1].run(feeds, this.names[1]),
+    ];
+    for (const [value, noise] of this.noises) {
+      const [x, y] = [floats[value.name], others[value.fetch]];
+      checkPair(this.where, value.name, x, y);
+      noise.add(x.data as Float32Array, comparedNumbers(value, y));
+    }
+  }
+
+  /** A row for each tensor. */
+  result(): OnnxTensorComparison[] {
+    return [...this.noises].map(([{ name, opType, scale }, { sqnr }]) => ({
+      name,
+      opType,
+      quantized: scale !== undefined,
+      sqnr,
+    }));
+  }
+}
+
 /**
  * Runs a float ONNX model and the quantized one made from it on the same samples through onnxruntime, and
  * compares outputs (SQNR, see `computeError`; the share of equal classes), the tensors that both compute, size and
@@ -121,67 +225,33 @@ export async function compareOnnx(
 ): Promise<OnnxComparison> {
   const where = "compareOnnx";
   const { onProgress, signal, total, threads, tensors: compareTensors = true } = options;
-  const models = [await modelOf(float), await modelOf(quantized)];
-  const [a, b] = models;
-  const outputs = a.graph.output.map(({ name }) => name);
-  const missing = outputs.find((name) => !b.graph.output.some((output) => output.name === name));
-  if (missing !== undefined) {
-    throw new Error(
-      `${where}: the quantized model has no output ${
-        JSON.stringify(missing)
-      }, which the float one has; ` +
-        `give the quantized model that was made from this float model`,
-    );
-  }
+  const models = [await modelOf(float), await modelOf(quantized)] as const;
+  const outputs = sharedOutputs(where, ...models);
+  const isOutput = new Set(outputs);
   const values = compareTensors
-    ? comparedValues(a, b).filter(({ name }) => !outputs.includes(name))
+    ? comparedValues(...models).filter(({ name }) => !isOutput.has(name))
     : [];
   await using stack = new AsyncDisposableStack();
   const open = async (model: OnnxModel) =>
     stack.use(await OnnxRuntime.open(where, model, { threads }));
-  const timed = [await open(a), await open(b)];
-  const inside = values.length
-    ? [
-      await open(withOutputs(a, values.map(({ name }) => ({ name, dtype: "float32" })))),
-      await open(withOutputs(b, values.map(({ fetch, dtype }) => ({ name: fetch, dtype })))),
-    ]
-    : [];
+  const watch = new StopWatch([await open(models[0]), await open(models[1])], outputs);
+  const inside = values.length ? await TensorSums.open(where, models, values, open) : undefined;
 
-  const classes = classOutputs(a);
+  const classes = classOutputs(models[0]);
   const sums = new Map<string, OutputSums>();
-  const noises = new Map(values.map((value): [ComparedValue, Noise] => [value, new Noise()]));
-  const latency: number[][] = [[], []];
   let samples = 0;
   for await (const feeds of data) {
     signal?.throwIfAborted();
-    // The first run of a session finds its memory; it is not counted.
-    if (samples === 0) { for (const runtime of timed) await runtime.run(feeds); }
-    const results: Record<string, OnnxOutput>[] = [];
-    // Whoever comes second may find warmer caches.
-    for (const i of samples % 2 ? [1, 0] : [0, 1]) {
-      const start = performance.now();
-      results[i] = await timed[i].run(feeds, outputs);
-      latency[i].push(performance.now() - start);
-    }
+    const [floats, others] = await watch.run(feeds);
     for (const name of outputs) {
-      const [x, y] = results.map((result) => result[name]);
+      const [x, y] = [floats[name], others[name]];
       checkPair(where, name, x, y);
       if (x.type !== "float32" || y.type !== "float32") continue;
       const sum = sums.get(name) ?? new OutputSums(name, classes.has(name));
       sums.set(name, sum);
       sum.add(x, y);
     }
-    if (inside.length) {
-      const [floats, others] = [
-        await inside[0].run(feeds, values.map(({ name }) => name)),
-        await inside[1].run(feeds, [...new Set(values.map(({ fetch }) => fetch))]),
-      ];
-      for (const [value, noise] of noises) {
-        const [x, y] = [floats[value.name], others[value.fetch]];
-        checkPair(where, value.name, x, y);
-        noise.add(x.data as Float32Array, comparedNumbers(value, y));
-      }
-    }
+    await inside?.add(feeds);
     samples++;
     onProgress?.({ step: "comparing", done: samples, total });
   }
@@ -190,16 +260,11 @@ export async function compareOnnx(
       `${where}: there are no samples, so there is nothing to run the models on`,
     );
   }
-  const cost = (i: number) => ({ bytes: models[i].toBytes().length, latency: latency[i] });
+  const cost = (i: 0 | 1) => ({ bytes: models[i].toBytes().length, latency: watch.latency[i] });
   return new OnnxComparison({
     samples,
     outputs: [...sums.values()].map((sum) => sum.result()),
-    tensors: [...noises].map(([{ name, opType, scale }, { sqnr }]) => ({
-      name,
-      opType,
-      quantized: scale !== undefined,
-      sqnr,
-    })),
+    tensors: inside?.result() ?? [],
     float: cost(0),
     quantized: cost(1),
   });
