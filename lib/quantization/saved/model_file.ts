@@ -1,0 +1,218 @@
+/**
+ * A parsed file of a quantized model, held against the model that it is to go into.
+ *
+ * @module
+ */
+import type { Device } from "../../backend/backend.ts";
+import type { Linear } from "../../nn/linear.ts";
+import { isLinearWeight, type Module } from "../../nn/module.ts";
+import { formatNameOf } from "../../nn/state_file.ts";
+import { type DType, dtypes } from "../../numbers/dtype.ts";
+import { decode } from "../../numbers/encoding.ts";
+import { formatShape, sameShape } from "../../numbers/shape.ts";
+import type { SafetensorsEntry } from "../../files/safetensors.ts";
+import { Tensor, tensorFromBytes } from "../../tensor/tensor.ts";
+import type { LayerSpec } from "./layer_spec.ts";
+
+/** Where a quantized layer goes. */
+export interface LayerPlace {
+  readonly name: string;
+  readonly spec: LayerSpec;
+  readonly parent: Module;
+  readonly field: string;
+}
+
+/** Where a plain tensor goes. */
+export interface FieldPlace {
+  readonly key: string;
+  readonly dtype: DType;
+  readonly owner: Module;
+  readonly field: string;
+}
+
+/** What {@linkcode ModelFile.expect} checks a tensor against. */
+interface Expected {
+  /** Undefined where any shape will do that has as many elements as `numel`. */
+  readonly shape?: readonly number[];
+  readonly numel?: number;
+  readonly check?: (values: ArrayLike<number>) => string | undefined;
+  /** The only dtype; any float or integer one where that is left out. */
+  readonly dtype?: DType;
+  readonly isFloat?: boolean;
+}
+
+/** A parsed file, what is wrong with it, and what of it was asked for. */
+export class ModelFile {
+  private readonly problems: string[] = [];
+  private readonly known = new Set<string>();
+
+  constructor(
+    private readonly where: string,
+    private readonly tensors: ReadonlyMap<string, SafetensorsEntry>,
+    private readonly layers: ReadonlyMap<string, LayerSpec>,
+  ) {}
+
+  /** Where the quantized layers go; checks their tensors. */
+  layerPlaces(model: Module): LayerPlace[] {
+    const modules = new Map(model.namedModules());
+    const places: LayerPlace[] = [];
+    for (const [name, spec] of this.layers) {
+      const at = name.lastIndexOf(".");
+      const parent = modules.get(name.slice(0, Math.max(at, 0)));
+      const module = modules.get(name);
+      this.expectLayer(name, spec);
+      if (!parent || !module || name === "") {
+        this.problems.push(`the model has no module ${name}`);
+        continue;
+      }
+      const { inFeatures, outFeatures } = module as unknown as Partial<Linear>;
+      if (inFeatures === undefined || outFeatures === undefined) {
+        this.problems.push(`${name} is a ${module.constructor.name} in the model, not a Linear`);
+      } else if (!sameShape([outFeatures, inFeatures], spec.weight.shape)) {
+        this.problems.push(
+          `shape of ${name}: the model has ${formatShape([outFeatures, inFeatures])}, the file ${
+            formatShape(spec.weight.shape)
+          }`,
+        );
+      }
+      places.push({ name, spec, parent, field: name.slice(at + 1) });
+    }
+    return places;
+  }
+
+  private expectLayer(name: string, spec: LayerSpec): void {
+    const { weight, input, bias, kind } = spec;
+    const field = kind === "QuantizedLinear" ? "qweight" : "weight";
+    const blocks = weight.shape.reduce((n, size, i) => n * (size / weight.blockSize[i]), 1);
+    const { quantMin, quantMax } = weight;
+    this.expect(`${name}.${field}.intData`, {
+      shape: weight.shape,
+      dtype: dtypes[weight.targetDtype],
+      check: (values) => outside(values, quantMin, quantMax),
+    });
+    this.expect(`${name}.${field}.scale`, { numel: blocks, isFloat: true, check: notScales });
+    if (weight.zeroPoint) {
+      this.expect(`${name}.${field}.zeroPoint`, { numel: blocks, check: notFinite });
+    }
+    if (input) {
+      this.expect(`${name}.actScale`, { numel: 1, isFloat: true, check: notScales });
+      if (input.zeroPoint) this.expect(`${name}.actZeroPoint`, { numel: 1, check: notFinite });
+    }
+    if (bias) this.expect(`${name}.bias`, { shape: [weight.shape[0]], isFloat: true });
+  }
+
+  /** Where the other tensors go; checks them. */
+  floatPlaces(model: Module): FieldPlace[] {
+    const places: FieldPlace[] = [];
+    const modules = model.namedModules();
+    const names = [...this.layers.keys()];
+    for (const [prefix, owner] of modules) {
+      if (names.some((name) => prefix === name || isBelow(prefix, name))) continue;
+      for (const [field, value] of Object.entries(owner)) {
+        const key = prefix ? `${prefix}.${field}` : field;
+        if (isLinearWeight(value)) {
+          this.problems.push(`${key} is quantized in the model already; build a float one`);
+        }
+        if (!(value instanceof Tensor)) continue;
+        const { dtype, shape } = value;
+        this.expect(key, dtype.isFloat ? { shape, isFloat: true } : { shape, dtype });
+        const found = this.tensors.get(key);
+        places.push({
+          key,
+          dtype: (dtype.isFloat && found && floatDtype(found)) || dtype,
+          owner,
+          field,
+        });
+      }
+    }
+    return places;
+  }
+
+  /** Takes note that a tensor is wanted, and of what is wrong with the one that is there. */
+  private expect(key: string, wanted: Expected): void {
+    this.known.add(key);
+    const found = this.tensors.get(key);
+    if (!found) {
+      this.problems.push(`missing: ${key}`);
+      return;
+    }
+    const numel = found.shape.reduce((n, size) => n * size, 1);
+    const { shape, dtype, isFloat, check } = wanted;
+    if (shape ? !sameShape(shape, found.shape) : numel !== wanted.numel) {
+      this.problems.push(
+        `shape of ${key}: ${shape ? formatShape(shape) : `${wanted.numel} elements`} wanted, the ` +
+          `file has ${formatShape(found.shape)}`,
+      );
+      return;
+    }
+    const actual = dtype && formatNameOf(dtype) === found.dtype ? dtype : dtypeOf(found);
+    if (!actual || (dtype && actual !== dtype) || (isFloat && !actual.isFloat)) {
+      this.problems.push(
+        `dtype of ${key}: ${
+          dtype?.name ?? (isFloat ? "a float one" : "a number")
+        } wanted, the file ` +
+          `has ${found.dtype}`,
+      );
+      return;
+    }
+    const fault = check?.(decode(found.bytes, actual));
+    if (fault) this.problems.push(`values of ${key}: ${fault}`);
+  }
+
+  /** Throws if anything is wrong. */
+  throwProblems(model: Module): void {
+    for (const key of this.tensors.keys()) {
+      if (!this.known.has(key)) this.problems.push(`unknown: ${key}`);
+    }
+    if (this.problems.length === 0) return;
+    throw new Error(
+      `${this.where}: the file does not fit ${model.constructor.name}; nothing was loaded:\n  ${
+        this.problems.join("\n  ")
+      }`,
+    );
+  }
+
+  /** A tensor that was checked. */
+  tensor(key: string, dtype: DType | undefined, device: Device | undefined): Tensor {
+    const entry = this.tensors.get(key)!;
+    const { shape, bytes } = entry;
+    return tensorFromBytes(bytes, { shape, dtype: dtype ?? dtypeOf(entry), device }).keep();
+  }
+}
+
+function outside(values: ArrayLike<number>, min: number, max: number): string | undefined {
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] < min || values[i] > max) {
+      return `element ${i} is ${values[i]}, beyond ${min} … ${max}`;
+    }
+  }
+}
+
+function notScales(values: ArrayLike<number>): string | undefined {
+  for (let i = 0; i < values.length; i++) {
+    if (!(values[i] > 0 && values[i] < Infinity)) {
+      return `element ${i} is ${values[i]}, but scales are positive`;
+    }
+  }
+}
+
+function notFinite(values: ArrayLike<number>): string | undefined {
+  for (let i = 0; i < values.length; i++) {
+    if (!Number.isFinite(values[i])) return `element ${i} is ${values[i]}`;
+  }
+}
+
+/** The dtype of an element type; for those that lie in whole bytes, the byte. */
+function dtypeOf({ dtype }: SafetensorsEntry): DType | undefined {
+  return Object.values(dtypes).find((d) => formatNameOf(d) === dtype);
+}
+
+function floatDtype(entry: SafetensorsEntry): DType | undefined {
+  const dtype = dtypeOf(entry);
+  return dtype?.isFloat ? dtype : undefined;
+}
+
+/** Whether a name is that of something inside the module called `name`. */
+export function isBelow(key: string, name: string): boolean {
+  return key.startsWith(`${name}.`);
+}
