@@ -9,9 +9,9 @@ import type { OnnxModel } from "../onnx/file/model.ts";
 import type { Console } from "./console.ts";
 import { readOptions } from "./data_options.ts";
 import { modelInputs } from "./model_inputs.ts";
+import { METHODS, type QuantizeFlags } from "./options.ts";
 import { readIfThere, writeWhole } from "./output_file.ts";
 import type { ProgressBar } from "./progress_bar.ts";
-import { METHODS, type QuantizeOptions } from "./quantize_command.ts";
 
 /**
  * Calibrates a model on the samples of `--data`. With `--state`, goes on where the file there ends, and
@@ -21,7 +21,7 @@ import { METHODS, type QuantizeOptions } from "./quantize_command.ts";
  */
 export async function calibrate(
   model: OnnxModel,
-  options: QuantizeOptions,
+  options: QuantizeFlags,
   console: Console,
   bar: ProgressBar,
 ): Promise<OnnxCalibration> {

@@ -10,13 +10,13 @@ import { compareOnnx } from "../onnx/accuracy/compare_onnx.ts";
 import { median, type OnnxModelCost } from "../onnx/accuracy/comparison.ts";
 import { loadOnnx } from "../onnx/file/model_file.ts";
 import { decibels, percent } from "../quantization/analysis/report.ts";
-import type { CompareOptions } from "./compare_command.ts";
 import type { Comparison } from "./comparison.ts";
 import type { Console } from "./console.ts";
 import { readOptions } from "./data_options.ts";
-import { EXIT } from "./exit_code.ts";
+import { EXIT } from "./cli_error.ts";
 import { htmlReport } from "./html_report.ts";
 import { modelInputs } from "./model_inputs.ts";
+import type { CompareFlags } from "./options.ts";
 import { checkTarget, writeWhole } from "./output_file.ts";
 import { ProgressBar } from "./progress_bar.ts";
 import { formatMs } from "./report_figures.ts";
@@ -32,7 +32,7 @@ const NOISIEST = 8;
 export async function compare(
   floatPath: string,
   quantizedPath: string,
-  options: CompareOptions,
+  options: CompareFlags,
   console: Console,
 ): Promise<number> {
   const { report, force, json, targetSqnr } = options;
@@ -49,7 +49,7 @@ export async function compare(
 async function measure(
   float: string,
   quantized: string,
-  options: CompareOptions,
+  options: CompareFlags,
   console: Console,
 ): Promise<Comparison> {
   const models = [await loadOnnx(float), await loadOnnx(quantized)];

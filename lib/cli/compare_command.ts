@@ -5,17 +5,10 @@
  */
 import type { Command } from "commander";
 import type { Console } from "./console.ts";
-import { addDataOptions, type DataOptions } from "./data_options.ts";
+import { addDataOptions } from "./data_options.ts";
 import { COMPARE_HELP } from "./help.ts";
+import type { CompareFlags } from "./options.ts";
 import { parseNumber } from "./parse.ts";
-
-/** The options as commander gives them. */
-export interface CompareOptions extends DataOptions {
-  report?: string;
-  force?: boolean;
-  json?: boolean;
-  targetSqnr?: number;
-}
 
 /** Adds the command; `exit` is told if the target is missed. */
 export function addCompareCommand(
@@ -35,7 +28,7 @@ export function addCompareCommand(
   addDataOptions(command, "samples to run");
   command
     .addHelpText("after", COMPARE_HELP)
-    .action(async (float: string, quantized: string, options: CompareOptions) => {
+    .action(async (float: string, quantized: string, options: CompareFlags) => {
       const { compare } = await import("./compare.ts");
       exit(await compare(float, quantized, options, console));
     });

@@ -17,7 +17,7 @@ import {
 } from "./parse.ts";
 
 /** The options as commander gives them. */
-export interface DataOptions {
+export interface DataFlags {
   data: string;
   samples?: number;
   input?: Record<string, string>;
@@ -75,7 +75,7 @@ export function addDataOptions(command: Command, what: string): Command {
 }
 
 /** What {@linkcode readSamples} takes of them. */
-export function readOptions(options: DataOptions): ReadSamplesOptions {
+export function readOptions(options: DataFlags): ReadSamplesOptions {
   const { size, resize, padValue, multipleOf, layout, channels, scale, mean, std } = options;
   return {
     image: { size, resize, padValue, multipleOf, layout, channels, scale, mean, std },

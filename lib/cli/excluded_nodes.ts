@@ -3,9 +3,7 @@
  *
  * @module
  */
-import { CliError } from "./cli_error.ts";
-import { EXIT } from "./exit_code.ts";
-import { isGlob, matchesGlob } from "./glob.ts";
+import { CliError, EXIT } from "./cli_error.ts";
 
 /** A node, as far as it can be chosen. */
 export interface NamedNode {
@@ -35,4 +33,33 @@ export function excludedNodes(nodes: readonly NamedNode[], patterns: readonly st
     );
   });
   return [...new Set(chosen.map(({ name }) => name))];
+}
+
+/** Whether a pattern has wildcards. */
+function isGlob(pattern: string): boolean {
+  return /[*?]/.test(pattern);
+}
+
+/**
+ * Whether a name matches a pattern: `*` stands for any characters, `?` for one. Takes time in proportion
+ * to both lengths, whatever they hold.
+ */
+export function matchesGlob(pattern: string, name: string): boolean {
+  let [p, n] = [0, 0];
+  // Where the last star stands, and the first character that it may not have swallowed yet.
+  let [star, mark] = [-1, 0];
+  while (n < name.length) {
+    if (pattern[p] === "*") {
+      star = p++;
+      mark = n;
+    } else if (p < pattern.length && (pattern[p] === "?" || pattern[p] === name[n])) {
+      p++;
+      n++;
+    } else if (star >= 0) {
+      p = star + 1;
+      n = ++mark;
+    } else return false;
+  }
+  while (pattern[p] === "*") p++;
+  return p === pattern.length;
 }

@@ -4,9 +4,8 @@
  * @module
  */
 import { CommanderError } from "commander";
-import { CliError, plainMessage } from "./cli_error.ts";
+import { CliError, EXIT, plainMessage } from "./cli_error.ts";
 import { type Console, processConsole } from "./console.ts";
-import { EXIT } from "./exit_code.ts";
 import { createProgram } from "./program.ts";
 
 /**

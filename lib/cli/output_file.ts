@@ -5,8 +5,7 @@
  */
 import { dirname } from "node:path";
 import { StagedFile } from "../files/staged_file.ts";
-import { CliError } from "./cli_error.ts";
-import { EXIT } from "./exit_code.ts";
+import { CliError, EXIT } from "./cli_error.ts";
 
 /**
  * Makes sure that a file can be written later, before work is spent on it.

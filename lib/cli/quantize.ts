@@ -13,16 +13,15 @@ import type { OnnxModel } from "../onnx/file/model.ts";
 import { quantizeStatic, type QuantizeStaticOptions } from "../onnx/quantize_static.ts";
 import { decibels } from "../quantization/analysis/report.ts";
 import { calibrate } from "./calibrate.ts";
-import { CliError, usage } from "./cli_error.ts";
+import { CliError, EXIT, usage } from "./cli_error.ts";
 import type { Console } from "./console.ts";
 import { readOptions } from "./data_options.ts";
 import { excludedNodes } from "./excluded_nodes.ts";
-import { EXIT } from "./exit_code.ts";
 import { modelInputs } from "./model_inputs.ts";
+import type { QuantizeFlags } from "./options.ts";
 import { summarizeModel } from "../onnx/inspect/model_summary.ts";
 import { checkFolder, checkTarget } from "./output_file.ts";
 import { ProgressBar } from "./progress_bar.ts";
-import type { QuantizeOptions } from "./quantize_command.ts";
 import { quantizeJson, quantizeSummary } from "./quantize_summary.ts";
 
 /**
@@ -32,7 +31,7 @@ import { quantizeJson, quantizeSummary } from "./quantize_summary.ts";
  */
 export async function quantize(
   path: string,
-  options: QuantizeOptions,
+  options: QuantizeFlags,
   console: Console,
 ): Promise<number> {
   const { out, force, heldOut, targetSqnr, json } = options;
@@ -89,7 +88,7 @@ export async function quantize(
 /** The library's options. */
 function staticOptions(
   calibration: OnnxCalibration,
-  options: QuantizeOptions,
+  options: QuantizeFlags,
 ): QuantizeStaticOptions {
   const { activationType, weightType, perChannel, symmetric, reduceRange, opTypes } = options;
   const nodes = calibration.model.graph.node;
@@ -105,7 +104,7 @@ function staticOptions(
 }
 
 /** The samples held out, which may be gone through many times. */
-function heldOutSamples(model: OnnxModel, path: string, options: QuantizeOptions) {
+function heldOutSamples(model: OnnxModel, path: string, options: QuantizeFlags) {
   const settings = { ...readOptions(options), limit: undefined };
   return replay(() => readSamples(path, modelInputs(model), settings));
 }

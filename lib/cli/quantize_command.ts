@@ -5,37 +5,10 @@
  */
 import { type Command, Option } from "commander";
 import type { Console } from "./console.ts";
-import { addDataOptions, type DataOptions } from "./data_options.ts";
+import { addDataOptions } from "./data_options.ts";
 import { QUANTIZE_HELP } from "./help.ts";
+import { METHODS, type QuantizeFlags } from "./options.ts";
 import { collectNames, parseNumber, parsePercentile } from "./parse.ts";
-
-/** The methods that choose ranges, and what the library calls them. */
-export const METHODS = {
-  "min-max": "minmax",
-  "percentile": "percentile",
-  "mse": "mse",
-  "entropy": "entropy",
-  "moving-average": "movingAverage",
-} as const;
-
-/** The options as commander gives them. */
-export interface QuantizeOptions extends DataOptions {
-  out: string;
-  force?: boolean;
-  method: keyof typeof METHODS;
-  percentile?: number;
-  activationType: "uint8" | "int8";
-  weightType: "int8" | "uint8" | "int4" | "uint4";
-  perChannel: boolean;
-  symmetric?: boolean;
-  reduceRange?: boolean;
-  opTypes?: string[];
-  exclude?: string[];
-  heldOut?: string;
-  targetSqnr?: number;
-  state?: string;
-  json?: boolean;
-}
 
 /** Adds the command; `exit` is told if the target is missed. */
 export function addQuantizeCommand(
@@ -97,7 +70,7 @@ export function addQuantizeCommand(
   addDataOptions(command, "samples to calibrate with");
   command
     .addHelpText("after", QUANTIZE_HELP)
-    .action(async (model: string, options: QuantizeOptions) => {
+    .action(async (model: string, options: QuantizeFlags) => {
       const { quantize } = await import("./quantize.ts");
       exit(await quantize(model, options, console));
     });

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { plainMessage } from "../../lib/cli/cli_error.ts";
-import { matchesGlob } from "../../lib/cli/glob.ts";
+import { matchesGlob } from "../../lib/cli/excluded_nodes.ts";
 import * as parse from "../../lib/cli/parse.ts";
 import { command } from "./console.ts";
 

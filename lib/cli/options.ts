@@ -1,0 +1,42 @@
+/**
+ * The options of the commands, as commander gives them.
+ *
+ * @module
+ */
+import type { DataFlags } from "./data_options.ts";
+
+/** The methods that choose ranges, and what the library calls them. */
+export const METHODS = {
+  "min-max": "minmax",
+  "percentile": "percentile",
+  "mse": "mse",
+  "entropy": "entropy",
+  "moving-average": "movingAverage",
+} as const;
+
+/** Those of `quantize`. */
+export interface QuantizeFlags extends DataFlags {
+  out: string;
+  force?: boolean;
+  method: keyof typeof METHODS;
+  percentile?: number;
+  activationType: "uint8" | "int8";
+  weightType: "int8" | "uint8" | "int4" | "uint4";
+  perChannel: boolean;
+  symmetric?: boolean;
+  reduceRange?: boolean;
+  opTypes?: string[];
+  exclude?: string[];
+  heldOut?: string;
+  targetSqnr?: number;
+  state?: string;
+  json?: boolean;
+}
+
+/** Those of `compare`. */
+export interface CompareFlags extends DataFlags {
+  report?: string;
+  force?: boolean;
+  json?: boolean;
+  targetSqnr?: number;
+}
