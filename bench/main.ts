@@ -24,7 +24,6 @@ import { tensorflowJs } from "./peers/tfjs.ts";
 import { list, markdownTable, withSection } from "./results.ts";
 import { parseShape, type Shape, SHAPES, title } from "./shapes.ts";
 import { failures, modelTable, REFERENCE, shapeTable, speedupTable } from "./tables.ts";
-import { targetTable } from "./targets.ts";
 
 const RESULTS = new URL("./RESULTS.md", import.meta.url);
 
@@ -139,7 +138,6 @@ const failed = failures(outcome);
 const summary = [
   show(`How many times as fast as ${REFERENCE}`, speedupTable(outcome)),
   ...(failed.length ? [list(failed.map((reason) => `Failed: ${reason}`))] : []),
-  show("Targets", targetTable(outcome)),
 ];
 failed.forEach((reason) => console.log(`Failed: ${reason}`));
 

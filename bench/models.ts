@@ -18,8 +18,8 @@ import {
   type Tensor,
   tensor,
 } from "../mod.ts";
-import { loadMnist, MNIST_PIXELS } from "../examples/mnist_data.ts";
-import { loadMnistModel } from "../examples/mnist_model.ts";
+import { loadMnist, MNIST_PIXELS } from "../examples/support/mnist_data.ts";
+import { loadMnistModel } from "../examples/support/mnist_model.ts";
 import { awaited, enqueued, quantized } from "./layers.ts";
 import type { Candidate } from "./measure.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { LINE_HEIGHT, type OcrLine, ocrLines } from "../examples/ocr_lines.ts";
+import { LINE_HEIGHT, type OcrLine, ocrLines } from "../examples/support/ocr_lines.ts";
 
 /** What is to be quantized, and how. */
 export interface QuantizeJob {

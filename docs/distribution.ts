@@ -18,8 +18,8 @@ import {
   plotDistribution,
   uint8,
 } from "@staticquant/staticquant";
-import { loadMnist } from "../examples/mnist_data.ts";
-import { imagesTensor, loadMnistModel } from "../examples/mnist_model.ts";
+import { loadMnist } from "../examples/support/mnist_data.ts";
+import { imagesTensor, loadMnistModel } from "../examples/support/mnist_model.ts";
 
 await init();
 const { train } = loadMnist({ train: 512, test: 0 });

@@ -35,8 +35,14 @@ import {
   tensor,
   uint8,
 } from "@staticquant/staticquant";
-import { loadMnist, MNIST_PIXELS, type MnistSplit } from "./mnist_data.ts";
-import { accuracyOf, imagesTensor, loadMnistModel, logitsOf, predictions } from "./mnist_model.ts";
+import { loadMnist, MNIST_PIXELS, type MnistSplit } from "./support/mnist_data.ts";
+import {
+  accuracyOf,
+  imagesTensor,
+  loadMnistModel,
+  logitsOf,
+  predictions,
+} from "./support/mnist_model.ts";
 
 /** Which observer looks at the activations. */
 export type ObserverKind = "min-max" | "histogram";
@@ -120,7 +126,7 @@ export async function calibrateInWorkers(
   device: Device,
 ): Promise<Uint8Array[]> {
   return await Promise.all(parts.map(async (images) => {
-    const url = new URL("./merge_calibration_worker.ts", import.meta.url);
+    const url = new URL("./support/merge_calibration_worker.ts", import.meta.url);
     const worker = new Worker(url, { type: "module" });
     try {
       return await new Promise<Uint8Array>((resolve, reject) => {

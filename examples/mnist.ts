@@ -25,8 +25,14 @@ import {
   tensor,
   uint8,
 } from "@staticquant/staticquant";
-import { loadMnist } from "./mnist_data.ts";
-import { accuracyOf, imagesTensor, loadMnistModel, logitsOf, predictions } from "./mnist_model.ts";
+import { loadMnist } from "./support/mnist_data.ts";
+import {
+  accuracyOf,
+  imagesTensor,
+  loadMnistModel,
+  logitsOf,
+  predictions,
+} from "./support/mnist_model.ts";
 
 const CALIBRATION_IMAGES = 1024;
 

@@ -21,11 +21,11 @@ import {
   randn,
   rankNodes,
 } from "@staticquant/staticquant";
-import { loadMnist, MNIST_PIXELS, type MnistSplit } from "./mnist_data.ts";
-import { accuracyOf, imagesTensor, loadMnistModel, predictions } from "./mnist_model.ts";
-import { judgeReading } from "./ocr_judge.ts";
-import { ocrLines } from "./ocr_lines.ts";
-import { OCR_MODEL, ocrCharacters, ocrInput, ocrInputs } from "./ocr_model.ts";
+import { loadMnist, MNIST_PIXELS, type MnistSplit } from "./support/mnist_data.ts";
+import { accuracyOf, imagesTensor, loadMnistModel, predictions } from "./support/mnist_model.ts";
+import { judgeReading } from "./support/ocr_judge.ts";
+import { ocrLines } from "./support/ocr_lines.ts";
+import { OCR_MODEL, ocrCharacters, ocrInput, ocrInputs } from "./support/ocr_model.ts";
 
 const CALIBRATION_LINES = 64;
 const TEST_LINES = Number(Deno.args[0] ?? 200);

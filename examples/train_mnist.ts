@@ -15,7 +15,7 @@ import {
   type SafetensorsEntry,
   serializeSafetensors,
 } from "../lib/files/safetensors.ts";
-import { loadMnist, MNIST_PIXELS, type MnistSplit } from "./mnist_data.ts";
+import { loadMnist, MNIST_PIXELS, type MnistSplit } from "./support/mnist_data.ts";
 
 const SEED = 1;
 const EPOCHS = 20;

@@ -4,7 +4,9 @@ Takes one JSON object as its argument: model and output (paths), samples (a path
 shapes and offsets, `.bin` holds the numbers), count, method, percentile, perChannel, preprocess. Prints what it took.
 """
 
+import contextlib
 import json
+import os
 import resource
 import sys
 import tempfile
@@ -45,8 +47,9 @@ class Samples(quantization.CalibrationDataReader):
 def main():
     job = json.loads(sys.argv[1])
     start = time.perf_counter()
-    model = job["model"]
-    with tempfile.TemporaryDirectory() as folder:
+    model, output, samples = (os.path.abspath(job[key]) for key in ("model", "output", "samples"))
+    # Symbolic shape inference leaves a file in the current folder.
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         if job["preprocess"]:
             prepared = str(Path(folder) / "prepared.onnx")
             try:
@@ -60,8 +63,8 @@ def main():
             extra["CalibPercentile"] = job["percentile"]
         quantization.quantize_static(
             model,
-            job["output"],
-            Samples(job["samples"], job["count"]),
+            output,
+            Samples(samples, job["count"]),
             quant_format=quantization.QuantFormat.QDQ,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,

@@ -25,8 +25,8 @@ import {
   tensor,
   uint8,
 } from "../../mod.ts";
-import { loadMnist } from "../../examples/mnist_data.ts";
-import { imagesTensor, loadMnistModel, logitsOf, predictions } from "../../examples/mnist_model.ts";
+import { loadMnist } from "../../examples/support/mnist_data.ts";
+import { imagesTensor, loadMnistModel, logitsOf, predictions } from "../../examples/support/mnist_model.ts";
 import { eachBackend } from "../backends.ts";
 import { minMax, quantized } from "../quantization/flow.ts";
 import { assertClose, runFile, step } from "../onnx/model.ts";

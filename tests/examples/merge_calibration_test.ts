@@ -9,8 +9,8 @@ import {
   partsOf,
   qparamsOf,
 } from "../../examples/merge_calibration.ts";
-import { loadMnist } from "../../examples/mnist_data.ts";
-import { loadMnistModel } from "../../examples/mnist_model.ts";
+import { loadMnist } from "../../examples/support/mnist_data.ts";
+import { loadMnistModel } from "../../examples/support/mnist_model.ts";
 
 const { device } = await init();
 const { train } = loadMnist({ train: 192, test: 0 });

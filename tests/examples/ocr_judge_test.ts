@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { judgeReading } from "../../examples/ocr_judge.ts";
-import { ocrLines } from "../../examples/ocr_lines.ts";
-import { OCR_MODEL, ocrCharacters, ocrInputs } from "../../examples/ocr_model.ts";
+import { judgeReading } from "../../examples/support/ocr_judge.ts";
+import { ocrLines } from "../../examples/support/ocr_lines.ts";
+import { OCR_MODEL, ocrCharacters, ocrInputs } from "../../examples/support/ocr_model.ts";
 import { loadOnnx } from "../../lib/onnx/file/model_file.ts";
 import { quantizeStatic } from "../../lib/onnx/quantize_static.ts";
 

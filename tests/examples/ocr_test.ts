@@ -1,16 +1,16 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import * as ort from "onnxruntime-node";
-import { LINE_HEIGHT, ocrLines } from "../../examples/ocr_lines.ts";
+import { LINE_HEIGHT, ocrLines } from "../../examples/support/ocr_lines.ts";
 import {
   ctcText,
   OCR_MODEL,
   ocrCharacters,
   ocrInput,
   ocrInputs,
-} from "../../examples/ocr_model.ts";
-import { editDistance, readingScore } from "../../examples/ocr_score.ts";
-import { lineText } from "../../examples/ocr_text.ts";
-import { SeededRandom } from "../../examples/seeded_random.ts";
+} from "../../examples/support/ocr_model.ts";
+import { editDistance, readingScore } from "../../examples/support/ocr_score.ts";
+import { lineText } from "../../examples/support/ocr_text.ts";
+import { SeededRandom } from "../../examples/support/seeded_random.ts";
 
 Deno.test("SeededRandom: a seed gives the same numbers, another one others", () => {
   const numbers = (seed: number) => {

@@ -6,7 +6,7 @@
  */
 /// <reference lib="deno.worker" />
 import { init } from "@staticquant/staticquant";
-import { calibrate, type CalibrationJob, observed, saveObservers } from "./merge_calibration.ts";
+import { calibrate, type CalibrationJob, observed, saveObservers } from "../merge_calibration.ts";
 import { loadMnistModel } from "./mnist_model.ts";
 
 self.onmessage = async ({ data }: MessageEvent<CalibrationJob>) => {

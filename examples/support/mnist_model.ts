@@ -22,7 +22,7 @@ export async function loadMnistModel(): Promise<Sequential> {
     relu2: new ReLU(),
     fc3: new Linear(128, 10),
   });
-  const file = await Deno.readFile(new URL("./mnist_mlp.safetensors", import.meta.url));
+  const file = await Deno.readFile(new URL("../mnist_mlp.safetensors", import.meta.url));
   model.loadStateDict(loadSafetensors(file));
   return model;
 }
