@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Command } from "commander";
+import type { Command } from "./commander.ts";
 import type { Console } from "./console.ts";
 import { addDataOptions } from "./data_options.ts";
 import { COMPARE_HELP } from "./help.ts";

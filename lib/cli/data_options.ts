@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Command, Option } from "commander";
+import { type Command, Option } from "./commander.ts";
 import type { ImageOptions, ImageSide } from "../data/image_options.ts";
 import type { ReadSamplesOptions } from "../data/read_samples.ts";
 import {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { CommanderError } from "commander";
+import { CommanderError } from "./commander.ts";
 import { CliError, EXIT, plainMessage } from "./cli_error.ts";
 import { type Console, processConsole } from "./console.ts";
 import { createProgram } from "./program.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError } from "./commander.ts";
 import type { ImageSide } from "../data/image_options.ts";
 
 function invalid(message: string): never {

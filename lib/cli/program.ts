@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Command } from "commander";
+import { Command } from "./commander.ts";
 import config from "../../deno.json" with { type: "json" };
 import { addCompareCommand } from "./compare_command.ts";
 import type { Console } from "./console.ts";
@@ -31,6 +31,9 @@ export function createProgram(console: Console, exit: (code: number) => void): C
       writeErr: (text) => console.err(text),
       // What is wrong is printed once, where the error is caught.
       outputError: () => {},
+      // There are no colours to decide on; by itself commander asks the environment.
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
     })
     .exitOverride()
     .addHelpText("after", OVERVIEW);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Command, Option } from "commander";
+import { type Command, Option } from "./commander.ts";
 import type { Console } from "./console.ts";
 import { addDataOptions } from "./data_options.ts";
 import { QUANTIZE_HELP } from "./help.ts";

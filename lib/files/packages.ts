@@ -1,5 +1,5 @@
 /**
- * The packages that ONNX and samples need, loaded when first used. Their specifiers are kept from the module
+ * The packages that ONNX, samples and plots need, loaded when first used. Their specifiers are kept from the module
  * graph on purpose: a literal `import("npm:…")` would make Deno fetch them for every program that
  * imports this library, and onnxruntime-node is more than 100 MB to download.
  *
@@ -15,7 +15,9 @@ export type OnnxBuf = typeof import("onnx-buf");
 export const PACKAGES = {
   protobuf: "npm:@bufbuild/protobuf@2.17.0",
   onnxBuf: "npm:onnx-buf@1.20.0-1",
+  linkedom: "npm:linkedom@0.18.15",
   onnxruntime: "npm:onnxruntime-node@1.30.0",
+  plot: "npm:@observablehq/plot@0.6.17",
   sharp: "npm:sharp@0.35.5",
 } as const;
 

@@ -4,6 +4,7 @@
  * @module
  */
 import type { PlotOptions } from "@observablehq/plot";
+import { loadPackage, PACKAGES } from "../files/packages.ts";
 
 /** Observable Plot. */
 export type Plot = typeof import("@observablehq/plot");
@@ -15,8 +16,8 @@ export type Plot = typeof import("@observablehq/plot");
  */
 export async function draw(options: (plot: Plot) => PlotOptions): Promise<string> {
   const [plot, { DOMParser }] = await Promise.all([
-    import("@observablehq/plot"),
-    import("linkedom"),
+    loadPackage<Plot>("draw", PACKAGES.plot),
+    loadPackage<typeof import("linkedom")>("draw", PACKAGES.linkedom),
   ]);
   const xml = '<svg xmlns="http://www.w3.org/2000/svg"></svg>';
   const document = new DOMParser().parseFromString(xml, "image/svg+xml");

@@ -4,7 +4,18 @@ import sharp from "sharp";
 import { exportOnnx, Linear, loadOnnx, manualSeed, randn } from "../../mod.ts";
 import { floats, npyFile, TestFolder } from "../data/files.ts";
 import { classifier, imageClassifier, quantizedClassifier } from "./models.ts";
-import { config, ended, run, start } from "./process.ts";
+import {
+  cli,
+  config,
+  ended,
+  NO_WORD_ON_COLOUR,
+  run,
+  runTask,
+  start,
+  startDeno,
+} from "./process.ts";
+
+const COMMANDS = ["inspect", "quantize", "compare"];
 
 const IMAGE_PERMISSIONS = [
   "--allow-env=npm_package_config_libvips,MALLOC_ARENA_MAX",
@@ -41,6 +52,54 @@ Deno.test("inspect needs to read the model, and says so", async () => {
 Deno.test("help needs no permission", async () => {
   assertEquals((await run([], "quantize", "--help")).code, 0);
   assertEquals((await run([], "quantize")).code, 2);
+});
+
+Deno.test("the task shows every help in a shell that says nothing of colours", async () => {
+  for (const args of [[], ["--help"], ...COMMANDS.map((name) => [name, "--help"])]) {
+    const { code, out, err } = await runTask({ env: NO_WORD_ON_COLOUR }, ...args);
+    assertEquals(code, args.length === 0 ? 2 : 0, err);
+    assert((args.length === 0 ? err : out).includes("Usage: staticquant"), out + err);
+  }
+});
+
+Deno.test("the task takes paths as the caller's", async () => {
+  using folder = await prepared();
+  const { code, out, err } = await runTask(
+    { cwd: `${folder.path}/out` },
+    ...["quantize", "../float.onnx", "--data", "../x.npy", "--out", "small.onnx"],
+    ...["--state", "state.safetensors"],
+  );
+  assertEquals([code, err], [0, ""]);
+  assert(out.includes("small.onnx"), out);
+  assertEquals([...Deno.readDirSync(`${folder.path}/out`)].map(({ name }) => name).sort(), [
+    "small.onnx",
+    "state.safetensors",
+  ]);
+});
+
+Deno.test("the program installs, and runs from another folder without a configuration", async () => {
+  using folder = await prepared();
+  const at = { cwd: folder.path };
+  const rights = ["--allow-read", "--allow-write=.", "--allow-ffi"];
+  const installed = await ended(startDeno(
+    ["install", "--global", "--root", folder.path, ...rights, "--name=staticquant", cli],
+    at,
+  ));
+  assertEquals(installed.code, 0, installed.err);
+  assert([...Deno.readDirSync(`${folder.path}/bin`)].some(({ name }) => /^staticquant/.test(name)));
+  const report = ["--report", "report.html"];
+  for (
+    const args of [
+      ["quantize", "float.onnx", "--data", "x.npy", "--out", "small.onnx"],
+      ["compare", "float.onnx", "small.onnx", "--data", "x.npy", ...report],
+    ]
+  ) {
+    const { code, err } = await ended(
+      startDeno(["run", "--no-prompt", "--no-config", ...rights, cli, ...args], at),
+    );
+    assertEquals(code, 0, err);
+  }
+  assert(Deno.readTextFileSync(`${folder.path}/report.html`).includes("<svg"));
 });
 
 Deno.test("compare needs to read its files and to load onnxruntime", async () => {

@@ -26,3 +26,8 @@ Deno.test("PACKAGES: the versions are those of deno.json", () => {
     assertEquals(imports.filter((pinned) => pinned === specifier), [specifier]);
   }
 });
+
+Deno.test("the version of the parser of arguments is that of deno.json", async () => {
+  const source = await Deno.readTextFile(new URL("../../lib/cli/commander.ts", import.meta.url));
+  assertEquals(/from "(npm:.*)"/.exec(source)?.[1], config.imports.commander);
+});
