@@ -23,14 +23,17 @@ export function bfloat16Value(bits: number): number {
 }
 
 /**
- * The bits of the 8-bit float nearest to `x`, ties to even; what lies beyond its ends becomes the
- * nearest end, and a NaN stays one.
+ * The bits of the 8-bit float nearest to `x`, ties to even, as PyTorch casts: what rounds beyond the
+ * largest number becomes infinity in float8_e5m2 and the largest number in float8_e4m3fn, which has
+ * no infinity; a NaN stays one.
  */
 export function float8Bits(x: number, dtype: DType): number {
   const { eps, tiny, max } = finfo(dtype);
   const sign = x < 0 || Object.is(x, -0) ? 0x80 : 0;
   if (Number.isNaN(x)) return sign | 0x7f;
-  const magnitude = Math.min(Math.abs(x), max);
+  // The step beyond the largest number is infinity where the dtype has one.
+  const beyond = dtype.name === "float8_e5m2" ? 2 ** 16 : max;
+  const magnitude = Math.min(Math.abs(x), beyond);
   f32[0] = Math.max(magnitude, tiny);
   const exponent = (u32[0] >>> 23) - 127; // of the leading bit, or the least that there is
   const steps = roundHalfEven(magnitude / (2 ** exponent * eps));

@@ -12,8 +12,8 @@ Deno.test("what was encoded is decoded, at the ends of every dtype", () => {
     assertEquals(bytes.byteLength, values.length * dtype.itemSize);
     const back = decode(bytes, dtype);
     assertInstanceOf(back, emptyArray(dtype, 0).constructor as new () => object);
-    // The 8-bit floats keep their ends, whatever lies beyond.
-    const kept = dtype.isFloat && dtype.itemSize === 1
+    // float8_e4m3fn has no infinity, so what lies beyond its ends becomes them.
+    const kept = dtype.name === "float8_e4m3fn"
       ? values.map((v) => Math.min(Math.max(v, dtype.min), dtype.max))
       : values;
     assertEquals([...back], kept);

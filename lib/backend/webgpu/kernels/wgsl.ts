@@ -38,8 +38,17 @@ fn encode_bf16(x: f32) -> u32 {
   return (bits + 0x7fffu + ((bits >> 16u) & 1u)) >> 16u;
 }`;
 
-/** Reading and writing an 8-bit float with `mantissa` bits and `bias`; `max` is its largest number. */
-function float8(name: string, mantissa: number, bias: number, max: number): string {
+/**
+ * Reading and writing an 8-bit float with `mantissa` bits and `bias`; `max` is its largest number, and
+ * `end` what greater ones become: that, or one step more, which is infinity.
+ */
+function float8(
+  name: string,
+  mantissa: number,
+  bias: number,
+  max: number,
+  end: number,
+): string {
   const one = 1 << mantissa;
   const least = 1 - bias;
   const power = (e: string) => `bitcast<f32>(u32(127 + ${e}) << 23u)`;
@@ -59,7 +68,7 @@ fn encode_${name}(x: f32) -> u32 {
   let bits = bitcast<u32>(x);
   let sign = (bits >> 24u) & 0x80u;
   if ((bits & 0x7fffffffu) > 0x7f800000u) { return sign | 0x7fu; }
-  let magnitude = min(bitcast<f32>(bits & 0x7fffffffu), ${max}.0);
+  let magnitude = min(bitcast<f32>(bits & 0x7fffffffu), ${end}.0);
   let exponent = max(i32(bitcast<u32>(magnitude) >> 23u) - 127, ${least});
   let steps = u32(round(magnitude * ${power(`${mantissa} - exponent`)}));
   return sign | (u32(exponent - (${least})) * ${one}u + steps);
@@ -68,7 +77,7 @@ fn encode_${name}(x: f32) -> u32 {
 
 /** The conversions that {@linkcode loader}, {@linkcode encoded} and {@linkcode rounded} call. */
 export const CONVERSIONS = DECODE_F16 + ENCODE_F16 + ENCODE_BF16 +
-  float8("e4m3", 3, 7, 448) + float8("e5m2", 2, 15, 57344);
+  float8("e4m3", 3, 7, 448, 448) + float8("e5m2", 2, 15, 57344, 65536);
 
 /** The names of the 8-bit floats' conversions. */
 const FLOAT8: Partial<Record<DType["name"], string>> = {
