@@ -171,7 +171,7 @@ export {
   type ModelInputs,
   type Progress,
 } from "./lib/quantization/analysis/inputs.ts";
-export { AnalysisReport } from "./lib/quantization/analysis/report.ts";
+export { AnalysisReport } from "./lib/plot/report.ts";
 export type { LayerSelection } from "./lib/quantization/analysis/layers.ts";
 export type { AnalysisObservers } from "./lib/quantization/analysis/candidates.ts";
 export {

@@ -4,12 +4,11 @@
  * @module
  */
 import { readSamples } from "../data/read_samples.ts";
-import { formatBytes } from "../plot/format.ts";
+import { decibels, formatBytes, percent } from "../plot/format.ts";
 import { Table } from "../plot/table.ts";
 import { compareOnnx } from "../onnx/accuracy/compare_onnx.ts";
 import { median, type OnnxModelCost } from "../onnx/accuracy/comparison.ts";
 import { loadOnnx } from "../onnx/file/model_file.ts";
-import { decibels, percent } from "../quantization/analysis/report.ts";
 import type { Comparison } from "./comparison.ts";
 import type { Console } from "./console.ts";
 import { readOptions } from "./data_options.ts";

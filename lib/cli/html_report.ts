@@ -6,9 +6,8 @@
 import { basename } from "node:path";
 import { plotBars } from "../plot/bars.ts";
 import type { Figure } from "../plot/figure.ts";
-import { formatBytes, formatNumber } from "../plot/format.ts";
+import { decibels, formatBytes, formatNumber, percent } from "../plot/format.ts";
 import { escape } from "../plot/markup.ts";
-import { decibels, percent } from "../quantization/analysis/report.ts";
 import { plotLines } from "../plot/lines.ts";
 import { median, type OnnxTensorComparison } from "../onnx/accuracy/comparison.ts";
 import type { Comparison } from "./comparison.ts";

@@ -11,7 +11,7 @@ import { compareOnnx } from "../onnx/accuracy/compare_onnx.ts";
 import { loadOnnx, saveOnnx } from "../onnx/file/model_file.ts";
 import type { OnnxModel } from "../onnx/file/model.ts";
 import { quantizeStatic, type QuantizeStaticOptions } from "../onnx/quantize_static.ts";
-import { decibels } from "../quantization/analysis/report.ts";
+import { decibels } from "../plot/format.ts";
 import { calibrate } from "./calibrate.ts";
 import { CliError, EXIT, usage } from "./cli_error.ts";
 import type { Console } from "./console.ts";

@@ -3,12 +3,11 @@
  *
  * @module
  */
-import { formatBytes } from "../plot/format.ts";
+import { decibels, formatBytes, percent } from "../plot/format.ts";
 import { Table } from "../plot/table.ts";
 import type { AutoQuantizeResult } from "../onnx/accuracy/auto_quantize.ts";
 import type { OnnxComparison } from "../onnx/accuracy/comparison.ts";
 import type { QuantizeStaticResult } from "../onnx/quantize_static.ts";
-import { decibels, percent } from "../quantization/analysis/report.ts";
 
 /** What is to be told. */
 export interface QuantizeParts {

@@ -54,3 +54,17 @@ export function extent(values: ArrayLike<number>): [low: number, high: number] {
   }
   return low <= high ? [low, high] : [NaN, NaN];
 }
+
+/** A ratio as people read it. */
+export function decibels(value: number | null): string {
+  if (value === null) return "";
+  if (!Number.isFinite(value)) return value > 0 ? "∞ dB" : Number.isNaN(value) ? "NaN dB" : "−∞ dB";
+  return `${value.toFixed(1).replace("-", "−")} dB`;
+}
+
+/** A share as people read it. */
+export function percent(share: number | null): string {
+  if (share === null) return "";
+  if (share > 0 && share < 0.0001) return "< 0.01 %";
+  return `${(100 * share).toFixed(2)} %`;
+}

@@ -4,7 +4,9 @@
  * @module
  */
 import type { Figure } from "../../plot/figure.ts";
-import { AnalysisReport, decibels, Table } from "../../quantization/analysis/report.ts";
+import { decibels } from "../../plot/format.ts";
+import { AnalysisReport } from "../../plot/report.ts";
+import { Table } from "../../plot/table.ts";
 import type { OnnxCalibration, OnnxSamples, OnnxSource } from "../calibration/calibrate.ts";
 import { fewestLeftOut } from "./fewest_left_out.ts";
 import type { OnnxModel } from "../file/model.ts";

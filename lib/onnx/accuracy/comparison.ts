@@ -4,13 +4,9 @@
  * @module
  */
 import type { Figure } from "../../plot/figure.ts";
-import {
-  AnalysisReport,
-  barsOfDecibels,
-  decibels,
-  percent,
-  Table,
-} from "../../quantization/analysis/report.ts";
+import { decibels, percent } from "../../plot/format.ts";
+import { AnalysisReport, barsOfDecibels } from "../../plot/report.ts";
+import { Table } from "../../plot/table.ts";
 
 /** An output of both models. */
 export interface OnnxOutputComparison {

@@ -4,12 +4,9 @@
  * @module
  */
 import type { Figure } from "../../plot/figure.ts";
-import {
-  AnalysisReport,
-  barsOfDecibels,
-  decibels,
-  Table,
-} from "../../quantization/analysis/report.ts";
+import { decibels } from "../../plot/format.ts";
+import { AnalysisReport, barsOfDecibels } from "../../plot/report.ts";
+import { Table } from "../../plot/table.ts";
 import type { OnnxCalibration, OnnxSamples, OnnxSource } from "../calibration/calibrate.ts";
 import { MOST_BARS } from "./comparison.ts";
 import { type NodeSensitivity, type VariantOptions, Variants } from "./variants.ts";

@@ -15,7 +15,9 @@ import { AffineQuantizedTensor } from "../tensors/quantized_tensor.ts";
 import { type AnalysisOptions, batchesOf, type ModelInputs, Runs } from "./inputs.ts";
 import { type Call, freeModule, quantizedLayers, Recorder, release } from "./layers.ts";
 import { Noise } from "./noise.ts";
-import { AnalysisReport, barsOfDecibels, decibels, percent, Table } from "./report.ts";
+import { decibels, percent } from "../../plot/format.ts";
+import { AnalysisReport, barsOfDecibels } from "../../plot/report.ts";
+import { Table } from "../../plot/table.ts";
 
 /**
  * What quantizing did to a layer. A number is null where it has no meaning: a layer that quantizes

@@ -12,7 +12,9 @@ import { StaticQuantConfig } from "../configs/static_quant.ts";
 import { type AnalysisObservers, describeConfig, planFor, quantizeEach } from "./candidates.ts";
 import { type AnalysisOptions, Batches, type ModelInputs, Runs } from "./inputs.ts";
 import { bytesOf, freeModule, type LayerSelection, place, selectLayers } from "./layers.ts";
-import { AnalysisReport, decibels, Table } from "./report.ts";
+import { decibels } from "../../plot/format.ts";
+import { AnalysisReport } from "../../plot/report.ts";
+import { Table } from "../../plot/table.ts";
 import { outputsOf, outputSqnr } from "./sensitivity.ts";
 
 /** One way to quantize a layer. */

@@ -16,7 +16,9 @@ import {
 import { type AnalysisOptions, Batches, type ModelInputs, Runs } from "./inputs.ts";
 import { bytesOf, freeModule, type LayerSelection, place, selectLayers } from "./layers.ts";
 import { Noise } from "./noise.ts";
-import { AnalysisReport, barsOfDecibels, decibels, Table } from "./report.ts";
+import { decibels } from "../../plot/format.ts";
+import { AnalysisReport, barsOfDecibels } from "../../plot/report.ts";
+import { Table } from "../../plot/table.ts";
 
 /** Options of {@linkcode sensitivity}. */
 export interface SensitivityOptions extends AnalysisOptions {

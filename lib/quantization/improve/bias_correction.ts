@@ -11,7 +11,8 @@ import { Tensor, tensor } from "../../tensor/tensor.ts";
 import { type AnalysisOptions, Batches, type ModelInputs, Runs } from "../analysis/inputs.ts";
 import { freeModule, quantizedLayers, Recorder, release } from "../analysis/layers.ts";
 import { Noise } from "../analysis/noise.ts";
-import { AnalysisReport, barsOfDecibels, decibels } from "../analysis/report.ts";
+import { decibels } from "../../plot/format.ts";
+import { AnalysisReport, barsOfDecibels } from "../../plot/report.ts";
 
 /** What {@linkcode correctBias_} did to a layer. */
 export interface CorrectedLayer {

@@ -26,7 +26,7 @@ import {
   tensorsOf,
 } from "../analysis/layers.ts";
 import { Noise } from "../analysis/noise.ts";
-import { AnalysisReport } from "../analysis/report.ts";
+import { AnalysisReport } from "../../plot/report.ts";
 import { PerAxis } from "../affine/granularity.ts";
 import { AffineQuantizedMinMaxObserver } from "../observers/min_max_observer.ts";
 

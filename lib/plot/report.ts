@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { DisplayBundle } from "../../plot/bundle.ts";
-import type { Figure } from "../../plot/figure.ts";
-import { Table } from "../../plot/table.ts";
+import type { DisplayBundle } from "./bundle.ts";
+import type { Figure } from "./figure.ts";
+import type { Table } from "./table.ts";
 
 /**
  * A result that is plain data, prints as an aligned table and draws itself in a notebook. What
@@ -64,26 +64,10 @@ export async function barsOfDecibels(
 ): Promise<Figure | null> {
   const finite = Object.entries(values).filter(([, value]) => Number.isFinite(value));
   if (finite.length === 0) return null;
-  const { plotBars } = await import("../../plot/bars.ts");
+  const { plotBars } = await import("./bars.ts");
   return plotBars(Object.fromEntries(finite), {
     title,
     label,
     format: (value) => `${value.toFixed(1)} dB`,
   });
 }
-
-/** A ratio as people read it. */
-export function decibels(value: number | null): string {
-  if (value === null) return "";
-  if (!Number.isFinite(value)) return value > 0 ? "∞ dB" : Number.isNaN(value) ? "NaN dB" : "−∞ dB";
-  return `${value.toFixed(1).replace("-", "−")} dB`;
-}
-
-/** A share as people read it. */
-export function percent(share: number | null): string {
-  if (share === null) return "";
-  if (share > 0 && share < 0.0001) return "< 0.01 %";
-  return `${(100 * share).toFixed(2)} %`;
-}
-
-export { Table };
