@@ -255,7 +255,11 @@ export {
   type OnnxSamples,
   type OnnxSource,
 } from "./lib/onnx/calibration/calibrate.ts";
-export type { CalibrationMethod, CalibrationOptions } from "./lib/onnx/calibration/method.ts";
+export type { CalibrationOptions } from "./lib/onnx/calibration/method.ts";
+export {
+  CALIBRATION_METHODS,
+  type CalibrationMethod,
+} from "./lib/onnx/calibration/method_names.ts";
 export type { NodeSelection } from "./lib/onnx/qdq/selection.ts";
 export {
   type QuantizedActivation,

@@ -9,7 +9,7 @@ import type { OnnxModel } from "../onnx/file/model.ts";
 import type { Console } from "./console.ts";
 import { readOptions } from "./data_options.ts";
 import { modelInputs } from "./model_inputs.ts";
-import { METHODS, type QuantizeFlags } from "./options.ts";
+import type { QuantizeFlags } from "./options.ts";
 import { readIfThere, writeWhole } from "./output_file.ts";
 import type { ProgressBar } from "./progress_bar.ts";
 
@@ -29,7 +29,7 @@ export async function calibrate(
   const { signal } = console;
   const saved = state === undefined ? undefined : await readIfThere(state);
   const calibration = await OnnxCalibration.open(model, {
-    calibrationMethod: METHODS[method],
+    calibrationMethod: method,
     percentile,
     opTypesToQuantize: options.opTypes,
   });

@@ -16,7 +16,7 @@ import { EXIT } from "./cli_error.ts";
 import { htmlReport } from "./html_report.ts";
 import { modelInputs } from "./model_inputs.ts";
 import type { CompareFlags } from "./options.ts";
-import { checkTarget, writeWhole } from "./output_file.ts";
+import { checkFree, checkOutputs, writeWhole } from "./output_file.ts";
 import { ProgressBar } from "./progress_bar.ts";
 import { formatMs } from "./report_figures.ts";
 
@@ -35,9 +35,13 @@ export async function compare(
   console: Console,
 ): Promise<number> {
   const { report, force, json, targetSqnr } = options;
-  if (report) await checkTarget(report, force);
+  if (report !== undefined) {
+    const inputs = { "the float model": floatPath, "the quantized model": quantizedPath };
+    await checkOutputs({ "--report": report }, { ...inputs, "--data": options.data });
+    await checkFree(report, force);
+  }
   const comparison = await measure(floatPath, quantizedPath, options, console);
-  if (report) await writeWhole(report, await htmlReport(comparison));
+  if (report !== undefined) await writeWhole(report, await htmlReport(comparison));
   console.out(json ? `${asJson(comparison)}\n` : `${summary(comparison)}\n`);
   const missed = targetSqnr !== undefined &&
     !(comparison.result.sqnr >= targetSqnr);

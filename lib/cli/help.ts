@@ -55,14 +55,15 @@ Permissions:
 /** After the options of `quantize`. */
 export const QUANTIZE_HELP = `${DATA_HELP}
 Which --method:
-  min-max         from the least to the greatest value seen. The default, the fastest, and exact with few
-                  samples; one far outlier makes all steps wide.
-  percentile      leaves out the outermost 0.001 % of the values (see --percentile): for models with rare
-                  outliers, such as attention and LayerNorm, and for many samples.
-  mse             the range with the least squared error, clipping against rounding.
-  entropy         the range that loses the least information (KL divergence). For classifiers with ReLU; may
-                  clip much.
-  moving-average  min-max that forgets slowly. For noisy samples.
+  minmax         from the least to the greatest value seen. The default, the fastest, and exact with few
+                 samples; one far outlier makes all steps wide.
+  percentile     leaves out the outermost 0.001 % of the values (see --percentile): for models with rare
+                 outliers, such as attention and LayerNorm, and for many samples.
+  mse            the range with the least squared error, clipping against rounding.
+  entropy        the range that loses the least information (KL divergence). For classifiers with ReLU; may
+                 clip much.
+  movingAverage  minmax that forgets slowly. For noisy samples.
+  Hyphens may stand between: min-max, moving-average.
   Which is best depends on the model: try two or three with --held-out, and keep the best SQNR.
   If none is good enough, let --target-sqnr leave out the nodes that hurt most.
 

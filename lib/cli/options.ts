@@ -3,22 +3,14 @@
  *
  * @module
  */
+import type { CalibrationMethod } from "../onnx/calibration/method_names.ts";
 import type { DataFlags } from "./data_options.ts";
-
-/** The methods that choose ranges, and what the library calls them. */
-export const METHODS = {
-  "min-max": "minmax",
-  "percentile": "percentile",
-  "mse": "mse",
-  "entropy": "entropy",
-  "moving-average": "movingAverage",
-} as const;
 
 /** Those of `quantize`. */
 export interface QuantizeFlags extends DataFlags {
   out: string;
   force?: boolean;
-  method: keyof typeof METHODS;
+  method: CalibrationMethod;
   percentile?: number;
   activationType: "uint8" | "int8";
   weightType: "int8" | "uint8" | "int4" | "uint4";

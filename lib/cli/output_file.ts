@@ -3,47 +3,78 @@
  *
  * @module
  */
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { StagedFile } from "../files/staged_file.ts";
 import { CliError, EXIT } from "./cli_error.ts";
 
+/** Paths by what gives them: `--out`, `--data`, `the model`. */
+export type NamedPaths = Readonly<Record<string, string | undefined>>;
+
 /**
- * Makes sure that a file can be written later, before work is spent on it.
+ * Makes sure that files can be written later, before work is spent on it.
  *
- * @throws {CliError} if its folder is not there or may not be written.
+ * @param outputs what is to be written.
+ * @param inputs what is read.
+ * @throws {CliError} if one is a folder, stands for the file of another or of an input, through links too, or
+ * its folder is not there or may not be written.
  */
-export async function checkFolder(path: string): Promise<void> {
+export async function checkOutputs(outputs: NamedPaths, inputs: NamedPaths): Promise<void> {
+  const taken = new Map<string, string>();
+  for (const [what, path] of Object.entries(inputs)) {
+    const id = path === undefined ? undefined : await fileId(path);
+    if (id !== undefined) taken.set(id, what);
+  }
+  for (const [what, path] of Object.entries(outputs)) {
+    if (path === undefined) continue;
+    await checkFolder(path);
+    if (path === "" || path.endsWith("/") || (await infoOf(path, Deno.stat))?.isFile === false) {
+      refuse(`${path || "an empty name"} is no file; give ${what} the name of one`);
+    }
+    const id = await fileId(path) ?? `${await fileId(dirname(path))}/${basename(path)}`;
+    const other = taken.get(id);
+    if (other) refuse(`${path} is the file of ${other} too; choose another name for ${what}`);
+    taken.set(id, what);
+  }
+}
+
+/** @throws {CliError} if there is a file at the path and it may not be replaced. */
+export async function checkFree(path: string, force: boolean | undefined): Promise<void> {
+  if (force || !await infoOf(path, Deno.lstat)) return;
+  refuse(`${path} exists; choose another name, or replace it with --force`);
+}
+
+/** @throws {CliError} if the folder of a path is not there or may not be written. */
+async function checkFolder(path: string): Promise<void> {
   const folder = dirname(path);
-  const isFolder = await Deno.stat(folder).then(({ isDirectory }) => isDirectory, (error) => {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  });
-  if (!isFolder) {
-    throw new CliError(EXIT.failed, `${path} cannot be written: there is no folder ${folder}`);
+  if (!(await infoOf(folder, Deno.stat))?.isDirectory) {
+    refuse(`${path} cannot be written: there is no folder ${folder}`);
   }
   const { state } = await Deno.permissions.query({ name: "write", path: folder });
   if (state !== "granted") {
-    throw new CliError(
-      EXIT.failed,
+    refuse(
       `${path} may not be written; run with --allow-write=${folder}, for it gets its name when complete`,
     );
   }
 }
 
-/** @throws {CliError} if there is a file at the path and it may not be replaced, or it cannot be written. */
-export async function checkTarget(path: string, force: boolean | undefined): Promise<void> {
-  await checkFolder(path);
-  if (force) return;
+/** What tells a file from all others, however it is called; nothing if it is not there. */
+async function fileId(path: string): Promise<string | undefined> {
+  const info = await infoOf(path, Deno.stat);
+  return info && (info.ino ? `${info.dev}:${info.ino}` : path);
+}
+
+/** What is at a path, if anything. */
+async function infoOf(path: string, stat: typeof Deno.stat): Promise<Deno.FileInfo | undefined> {
   try {
-    await Deno.lstat(path);
+    return await stat(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
+    if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
-  throw new CliError(
-    EXIT.failed,
-    `${path} exists; choose another name, or replace it with --force`,
-  );
+}
+
+function refuse(message: string): never {
+  throw new CliError(EXIT.failed, message);
 }
 
 /** Writes a file that has its name when all of it is there. */

@@ -5,6 +5,7 @@
  */
 import { InvalidArgumentError } from "./commander.ts";
 import type { ImageSide } from "../data/image_options.ts";
+import { CALIBRATION_METHODS, type CalibrationMethod } from "../onnx/calibration/method_names.ts";
 
 function invalid(message: string): never {
   throw new InvalidArgumentError(message);
@@ -59,6 +60,13 @@ export function parseSize(text: string): [ImageSide, ImageSide] {
   const sides = text.toLowerCase().split("x");
   if (sides.length > 2) invalid("Give HEIGHTxWIDTH, such as 48x320, 48xauto or 224.");
   return [side(sides[0]), side(sides[1] ?? sides[0])];
+}
+
+/** A method that chooses ranges, by the library's name or with hyphens: `movingAverage`, `moving-average`. */
+export function parseMethod(text: string): CalibrationMethod {
+  const letters = (name: string) => name.replaceAll("-", "").toLowerCase();
+  return CALIBRATION_METHODS.find((method) => letters(method) === letters(text)) ??
+    invalid(`Allowed choices are ${CALIBRATION_METHODS.join(", ")}.`);
 }
 
 /** Names with commas between, added to those that were given before. */

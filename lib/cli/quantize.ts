@@ -20,7 +20,7 @@ import { excludedNodes } from "./excluded_nodes.ts";
 import { modelInputs } from "./model_inputs.ts";
 import type { QuantizeFlags } from "./options.ts";
 import { summarizeModel } from "../onnx/inspect/model_summary.ts";
-import { checkFolder, checkTarget } from "./output_file.ts";
+import { checkFree, checkOutputs } from "./output_file.ts";
 import { ProgressBar } from "./progress_bar.ts";
 import { quantizeJson, quantizeSummary } from "./quantize_summary.ts";
 
@@ -38,8 +38,9 @@ export async function quantize(
   if (targetSqnr !== undefined && !heldOut) {
     usage("--target-sqnr needs --held-out: samples that the model is not calibrated on");
   }
-  await checkTarget(out, force);
-  if (options.state !== undefined) await checkFolder(options.state);
+  const outputs = { "--out": out, "--state": options.state };
+  await checkOutputs(outputs, { "the model": path, "--data": options.data, "--held-out": heldOut });
+  await checkFree(out, force);
   const model = await loadOnnx(path);
   if (summarizeModel(model).quantized) {
     throw new CliError(EXIT.failed, `${path} is quantized already; give the float model`);

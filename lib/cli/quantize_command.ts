@@ -7,8 +7,8 @@ import { type Command, Option } from "./commander.ts";
 import type { Console } from "./console.ts";
 import { addDataOptions } from "./data_options.ts";
 import { QUANTIZE_HELP } from "./help.ts";
-import { METHODS, type QuantizeFlags } from "./options.ts";
-import { collectNames, parseNumber, parsePercentile } from "./parse.ts";
+import type { QuantizeFlags } from "./options.ts";
+import { collectNames, parseMethod, parseNumber, parsePercentile } from "./parse.ts";
 
 /** Adds the command; `exit` is told if the target is missed. */
 export function addQuantizeCommand(
@@ -26,10 +26,8 @@ export function addQuantizeCommand(
     .option("--force", "replace --out if it exists");
   command.optionsGroup("Quantization:")
     .addOption(
-      new Option("--method <name>", "how ranges are chosen; see below").choices(
-        Object.keys(METHODS),
-      )
-        .default("min-max"),
+      new Option("--method <name>", "how ranges are chosen; see below")
+        .argParser(parseMethod).default("minmax"),
     )
     .option(
       "--percentile <p>",

@@ -23,7 +23,7 @@ export class StagedFile implements AsyncDisposable {
    * @param parts the bytes, one part after the other.
    */
   static async write(path: string, parts: Iterable<Uint8Array>): Promise<StagedFile> {
-    const temporary = join(dirname(path), `.${basename(path)}.${crypto.randomUUID()}.tmp`);
+    const temporary = join(dirname(path), `.${start(basename(path))}.${crypto.randomUUID()}.tmp`);
     const staged = new StagedFile(temporary, path);
     try {
       using file = await Deno.open(temporary, { write: true, createNew: true });
@@ -52,6 +52,12 @@ export class StagedFile implements AsyncDisposable {
     // What kept it from being written is the error to report.
     await Deno.remove(this.temporary).catch(() => {});
   }
+}
+
+/** As much of a name as leaves room for more: a name may take 255 bytes. */
+function start(name: string): string {
+  const { read } = new TextEncoder().encodeInto(name, new Uint8Array(200));
+  return name.slice(0, read);
 }
 
 async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { plainMessage } from "../../lib/cli/cli_error.ts";
 import { matchesGlob } from "../../lib/cli/excluded_nodes.ts";
 import * as parse from "../../lib/cli/parse.ts";
+import { CALIBRATION_METHODS } from "../../lib/onnx/calibration/method_names.ts";
 import { command } from "./console.ts";
 
 Deno.test("a command that is not understood ends with 2 and says why, on standard error", async () => {
@@ -12,7 +13,7 @@ Deno.test("a command that is not understood ends with 2 and says why, on standar
     [["inspect", "--jsno", "a"], "Did you mean --json?"],
     [["quantize", "a", "--out", "b"], "required option '--data <path>' not specified"],
     [["quantize", "a", "--data", "d"], "required option '--out <path>' not specified"],
-    [["quantize", "a", "--method", "guess"], "Allowed choices are min-max"],
+    [["quantize", "a", "--method", "guess"], "Allowed choices are minmax, movingAverage, "],
     [["quantize", "a", "--samples", "0"], "whole number of at least 1"],
     [["quantize", "a", "--size", "3x4x5"], "HEIGHTxWIDTH"],
     [["quantize", "a", "--std", "1,0"], "may be 0"],
@@ -62,6 +63,9 @@ Deno.test("values of options are parsed", () => {
   assertEquals(parse.collectInputs("x", { y: "" }), { y: "", x: "" });
   assertEquals(parse.collectInputs("a=b=c"), { "a=b": "c" });
   assertEquals(parse.parsePercentile("99.99"), 99.99);
+  for (const method of CALIBRATION_METHODS) assertEquals(parse.parseMethod(method), method);
+  assertEquals(parse.parseMethod("min-max"), "minmax");
+  assertEquals(parse.parseMethod("moving-average"), "movingAverage");
   for (const text of ["", " ", "x", "1,", "NaN", "Infinity"]) {
     assertThrows(() => parse.parseNumbers(text), Error, "Give a number");
   }

@@ -68,6 +68,49 @@ Deno.test("quantize judges on samples held out, and tells it as JSON", async () 
   assertEquals(nodes.some(({ quantized }: { quantized: boolean }) => quantized), true);
 });
 
+Deno.test("a target that is the input is refused, forced or not, under any of its names", async () => {
+  using folder = await Prepared.create();
+  const before = Deno.readFileSync(folder.model);
+  const names = ["soft.onnx", "hard.onnx"].map((name) => `${folder.path}/${name}`);
+  Deno.symlinkSync(folder.model, names[0]);
+  Deno.linkSync(folder.model, names[1]);
+  for (const out of [folder.model, `${folder.path}/./model.onnx`, ...names]) {
+    for (const force of [[], ["--force"]]) {
+      const { code, err } = await folder.quantize("--out", out, ...force);
+      assertEquals([code, err], [
+        1,
+        `error: ${out} is the file of the model too; choose another name for --out\n`,
+      ]);
+    }
+  }
+  assertEquals(Deno.readFileSync(folder.model), before);
+  const { err } = await folder.quantize("--out", folder.data, "--force");
+  assert(err.includes("is the file of --data too"), err);
+});
+
+Deno.test("a target that is a folder, or also the state, is refused before work is spent", async () => {
+  using folder = await Prepared.create();
+  for (const out of [folder.path, `${folder.path}/new.onnx/`, ""]) {
+    const { code, err } = await folder.quantize("--out", out, "--force");
+    assertEquals(code, 1);
+    assert(err.includes("is no file; give --out the name of one"), err);
+  }
+  const same = await folder.quantize("--state", `${folder.path}/./model.int8.onnx`);
+  assertEquals(same.code, 1);
+  assert(same.err.includes("is the file of --out too; choose another name for --state"), same.err);
+  const state = await folder.quantize("--state", folder.path);
+  assert(state.err.includes("give --state the name of one"), state.err);
+  assertEquals(folder.names(), ["model.onnx", "test.npy", "train.npy"]);
+});
+
+Deno.test("a name as long as names may be is written", async () => {
+  using folder = await Prepared.create();
+  const out = `${folder.path}/${"ä".repeat(125)}.onnx`;
+  const { code, err } = await folder.quantize("--out", out, "--method", "min-max");
+  assertEquals([code, err], [0, ""]);
+  assert(Deno.statSync(out).size > 0);
+});
+
 Deno.test("an existing target is an error, and left alone, unless forced", async () => {
   using folder = await Prepared.create();
   folder.write("model.int8.onnx", "mine");

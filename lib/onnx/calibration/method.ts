@@ -15,9 +15,7 @@ import { AffineQuantizedPercentileObserver } from "../../quantization/observers/
 import { RangeObserver } from "../../quantization/observers/range_observer.ts";
 import type { TensorRange } from "../qdq/params.ts";
 import type { NodeSelection } from "../qdq/selection.ts";
-
-/** A way to choose ranges. */
-export type CalibrationMethod = "minmax" | "movingAverage" | "percentile" | "entropy" | "mse";
+import type { CalibrationMethod } from "./method_names.ts";
 
 /** Options of {@linkcode OnnxCalibration.open}. */
 export interface CalibrationOptions extends NodeSelection {
@@ -61,7 +59,7 @@ export function observerFor(
     return calibrationMethod;
   }
   const common = { granularity: new PerTensor() };
-  const make = {
+  const make: Record<CalibrationMethod, () => AffineQuantizedObserverBase> = {
     minmax: () => new AffineQuantizedMinMaxObserver(MappingType.ASYMMETRIC, uint8, common),
     movingAverage: () =>
       new AffineQuantizedMovingAverageMinMaxObserver(MappingType.ASYMMETRIC, uint8, {

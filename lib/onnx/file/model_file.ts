@@ -182,9 +182,10 @@ export async function saveOnnx(
     }
   };
   await refuseExisting();
-  const name = await freeName(dirname(target), basename(target));
+  const { externalData = largeBytes(model.proto) > MAX_MESSAGE_BYTES - OTHER_BYTES } = options;
+  const name = externalData ? await freeName(dirname(target), basename(target)) : "";
   const dataPath = join(dirname(target), name);
-  const { bytes, parts } = encode(model, options.externalData, name);
+  const { bytes, parts } = encode(model, externalData, name);
   const replaced = await ownDataFiles(model.messages, target);
   await using data = parts.length > 0 ? await StagedFile.write(dataPath, parts) : undefined;
   await using file = await StagedFile.write(target, [bytes]);
@@ -204,7 +205,7 @@ export async function saveOnnx(
 /** What to write into the model's file, and what into the data file of this name; maybe nothing. */
 function encode(
   model: OnnxModel,
-  external: boolean = largeBytes(model.proto) > MAX_MESSAGE_BYTES - OTHER_BYTES,
+  external: boolean,
   name: string,
 ): { bytes: Uint8Array; parts: Uint8Array[] } {
   if (external) {
