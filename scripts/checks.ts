@@ -16,9 +16,11 @@ import { deno } from "./run.ts";
 import { Steps } from "./steps.ts";
 import { type Counts, countTests } from "./summary.ts";
 
+/** What the package offers: the values of `exports` in deno.json. */
+const ENTRIES = ["mod.ts", "quantization.ts", "onnx.ts", "plot.ts", "cli.ts"];
+
 const SOURCES = [
-  "mod.ts",
-  "cli.ts",
+  ...ENTRIES,
   "lib",
   "examples",
   "tests",
@@ -52,7 +54,7 @@ const testProcesses = () => test(PROCESS_TESTS, `--allow-run=${Deno.execPath()}`
 async function testAll(): Promise<void> {
   await test("", `--ignore=${PROCESS_TESTS}`);
   await testProcesses();
-  await test("--doc", "--doc", "--ignore=tests", "mod.ts", "lib");
+  await test("--doc", "--doc", "--ignore=tests", ...ENTRIES, "lib");
 }
 
 async function testChanged(): Promise<void> {
@@ -87,7 +89,7 @@ if (whole) await steps.step("GPU driver", ensureVulkanDriver);
 await check("fmt", "--check");
 await check("lint");
 await check("check", ...SOURCES);
-await check("doc", "--lint", "mod.ts");
+await check("doc", "--lint", ...ENTRIES);
 if (whole) await check("publish", "--dry-run", "--allow-dirty");
 await (all ? testAll() : testChanged());
 if (whole) await executeNotebooks();

@@ -8,7 +8,7 @@ import { OnnxCalibration } from "../onnx/calibration/calibrate.ts";
 import type { OnnxModel } from "../onnx/file/model.ts";
 import type { Console } from "./console.ts";
 import { readOptions } from "./data_options.ts";
-import { modelInputs } from "./model_inputs.ts";
+import { modelInputs } from "../onnx/inspect/model_inputs.ts";
 import type { QuantizeFlags } from "./options.ts";
 import { readIfThere, writeWhole } from "./output_file.ts";
 import type { ProgressBar } from "./progress_bar.ts";

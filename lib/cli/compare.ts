@@ -14,7 +14,7 @@ import type { Console } from "./console.ts";
 import { readOptions } from "./data_options.ts";
 import { EXIT } from "./cli_error.ts";
 import { htmlReport } from "./html_report.ts";
-import { modelInputs } from "./model_inputs.ts";
+import { modelInputs } from "../onnx/inspect/model_inputs.ts";
 import type { CompareFlags } from "./options.ts";
 import { checkFree, checkOutputs, writeWhole } from "./output_file.ts";
 import { ProgressBar } from "./progress_bar.ts";

@@ -17,9 +17,9 @@ import { CliError, EXIT, usage } from "./cli_error.ts";
 import type { Console } from "./console.ts";
 import { readOptions } from "./data_options.ts";
 import { excludedNodes } from "./excluded_nodes.ts";
-import { modelInputs } from "./model_inputs.ts";
+import { modelInputs } from "../onnx/inspect/model_inputs.ts";
+import { quantizedNode } from "../onnx/qdq/already_quantized.ts";
 import type { QuantizeFlags } from "./options.ts";
-import { summarizeModel } from "../onnx/inspect/model_summary.ts";
 import { checkFree, checkOutputs } from "./output_file.ts";
 import { ProgressBar } from "./progress_bar.ts";
 import { quantizeJson, quantizeSummary } from "./quantize_summary.ts";
@@ -42,7 +42,7 @@ export async function quantize(
   await checkOutputs(outputs, { "the model": path, "--data": options.data, "--held-out": heldOut });
   await checkFree(out, force);
   const model = await loadOnnx(path);
-  if (summarizeModel(model).quantized) {
+  if (quantizedNode(model)) {
     throw new CliError(EXIT.failed, `${path} is quantized already; give the float model`);
   }
   using bar = new ProgressBar(console);

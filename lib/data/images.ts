@@ -8,7 +8,7 @@ import { fail, MAX_SAMPLE_BYTES } from "./data_error.ts";
 import type { ImageOptions, ImageSide } from "./image_options.ts";
 import { channelCount, normalizePixels, type RgbImage } from "./pixels.ts";
 import { fitImage } from "./resample.ts";
-import { describeInput, type Feeds, fits, type ModelInput, showDims } from "./sample.ts";
+import { describeInput, type Feeds, fits, showDims, type TensorInfo } from "./sample.ts";
 
 type Sharp = typeof import("sharp").default;
 
@@ -74,7 +74,7 @@ interface Target {
  */
 export function imageTarget(
   where: string,
-  inputs: readonly ModelInput[],
+  inputs: readonly TensorInfo[],
   options: ImageOptions,
 ): Target {
   if (inputs.length !== 1) {
@@ -139,7 +139,7 @@ export function imageTarget(
 export async function readImage(
   where: string,
   path: string,
-  input: ModelInput,
+  input: TensorInfo,
   target: Target,
 ): Promise<Feeds> {
   const { size: fileBytes } = await Deno.stat(path);

@@ -7,7 +7,7 @@ import { DataError, fail, MAX_SAMPLE_BYTES } from "./data_error.ts";
 import { type ElementType, isElementType, itemSizeOf, zerosOf } from "./element_type.ts";
 import { type InputNames, pickArrays } from "./pick_arrays.ts";
 import { describeInput, type Feeds, type FeedTensor, fits } from "./sample.ts";
-import { type ModelInput, showDims } from "./sample.ts";
+import { showDims, type TensorInfo } from "./sample.ts";
 
 const MAX_LINE = 2 ** 28;
 const MAX_RANK = 32;
@@ -24,7 +24,7 @@ const MAX_RANK = 32;
 export async function* readJsonLines(
   where: string,
   file: Deno.FsFile,
-  inputs: readonly ModelInput[],
+  inputs: readonly TensorInfo[],
   names: InputNames,
 ): AsyncGenerator<Feeds> {
   let number = 0;
@@ -60,7 +60,7 @@ async function* linesOf(where: string, file: Deno.FsFile): AsyncGenerator<string
 function parseLine(
   where: string,
   line: string,
-  inputs: readonly ModelInput[],
+  inputs: readonly TensorInfo[],
   names: InputNames,
 ): Feeds {
   let value: unknown;
@@ -87,7 +87,7 @@ function tensorOf(
   where: string,
   name: string,
   value: unknown,
-  input: ModelInput,
+  input: TensorInfo,
   type: ElementType,
 ): FeedTensor {
   const inside = name ? `${where}: ${name}` : where;

@@ -4,7 +4,7 @@
  * @module
  */
 import { fail } from "./data_error.ts";
-import { describeInput, type ModelInput } from "./sample.ts";
+import { describeInput, type TensorInfo } from "./sample.ts";
 
 /** Names of arrays by the names of inputs, as the user gives them; an empty name is the only array. */
 export type InputNames = Readonly<Record<string, string>>;
@@ -18,7 +18,7 @@ export type InputNames = Readonly<Record<string, string>>;
  */
 export function pickArrays(
   where: string,
-  inputs: readonly ModelInput[],
+  inputs: readonly TensorInfo[],
   arrays: readonly string[],
   names: InputNames,
 ): string[] {
@@ -44,7 +44,7 @@ export function pickArrays(
 /** @throws {DataError} if a name told is no input's. */
 export function checkNames(
   where: string,
-  inputs: readonly ModelInput[],
+  inputs: readonly TensorInfo[],
   names: InputNames,
 ): void {
   const known = inputs.map(({ name }) => name);

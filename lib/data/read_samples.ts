@@ -14,13 +14,13 @@ import { openNpy } from "./npy.ts";
 import { openNpz } from "./npz.ts";
 import { checkNames, type InputNames, pickArrays } from "./pick_arrays.ts";
 import { openSafetensors } from "./safetensors_arrays.ts";
-import type { Feeds, ModelInput } from "./sample.ts";
+import type { Feeds, TensorInfo } from "./sample.ts";
 import { splitSamples } from "./split.ts";
 
 export type { ElementArray, ElementType } from "./element_type.ts";
 export type { ImageOptions, ImageSide } from "./image_options.ts";
 export type { InputNames } from "./pick_arrays.ts";
-export type { Feeds, FeedTensor, ModelInput } from "./sample.ts";
+export type { Feeds, FeedTensor, TensorInfo } from "./sample.ts";
 
 /** Options of {@linkcode readSamples}. */
 export interface ReadSamplesOptions {
@@ -75,7 +75,7 @@ const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
  */
 export async function* readSamples(
   path: string,
-  inputs: readonly ModelInput[],
+  inputs: readonly TensorInfo[],
   options: ReadSamplesOptions = {},
 ): AsyncGenerator<Feeds> {
   const { limit = Infinity } = options;
@@ -141,7 +141,7 @@ function kindOf(path: string): Kind {
 
 async function* samplesOf(
   { path, kind }: { path: string; kind: Kind },
-  inputs: readonly ModelInput[],
+  inputs: readonly TensorInfo[],
   { image = {}, names = {}, whole = false, onTotal }: ReadSamplesOptions,
 ): AsyncGenerator<Feeds> {
   if (kind === "image") {

@@ -19,8 +19,8 @@ export interface FeedTensor {
 /** One sample: a tensor for each input of the model. */
 export type Feeds = Readonly<Record<string, FeedTensor>>;
 
-/** An input of a model, as its file describes it. */
-export interface ModelInput {
+/** An input or an output of a model, as its file describes it. */
+export interface TensorInfo {
   /** Its name. */
   readonly name: string;
   /** Its element type, by onnxruntime's name. */
@@ -31,7 +31,7 @@ export interface ModelInput {
 }
 
 /** An input in words: `x: float32 [batch, 3, ?]`. */
-export function describeInput({ name, dtype, dims }: ModelInput): string {
+export function describeInput({ name, dtype, dims }: TensorInfo): string {
   return `${name}: ${dtype} ${dims ? showDims(dims) : "of any shape"}`;
 }
 
@@ -41,13 +41,13 @@ export function showDims(dims: readonly (number | string | undefined)[]): string
 }
 
 /** Whether a shape is one that the input takes. */
-export function fits(dims: ModelInput["dims"], shape: readonly number[]): boolean {
+export function fits(dims: TensorInfo["dims"], shape: readonly number[]): boolean {
   return !dims || dims.length === shape.length &&
       dims.every((size, axis) => typeof size !== "number" || size === shape[axis]);
 }
 
 /** @throws {DataError} if the elements are not of the input's type. */
-export function checkType(where: string, input: ModelInput, type: string): void {
+export function checkType(where: string, input: TensorInfo, type: string): void {
   if (type === input.dtype) return;
   fail(
     where,

@@ -7,11 +7,11 @@ import type { ArraySource } from "./array_source.ts";
 import { fail, MAX_SAMPLE_BYTES } from "./data_error.ts";
 import { elementsOf, itemSizeOf } from "./element_type.ts";
 import { checkType, describeInput, type Feeds, type FeedTensor, fits } from "./sample.ts";
-import { type ModelInput, showDims } from "./sample.ts";
+import { showDims, type TensorInfo } from "./sample.ts";
 
 /** How an array becomes samples: so many, each of this shape. */
 interface Plan {
-  readonly input: ModelInput;
+  readonly input: TensorInfo;
   readonly source: ArraySource;
   readonly samples: number;
   readonly dims: readonly number[];
@@ -39,7 +39,7 @@ export interface SplitOptions {
  */
 export async function* splitSamples(
   where: string,
-  inputs: readonly ModelInput[],
+  inputs: readonly TensorInfo[],
   sources: readonly ArraySource[],
   { whole, onTotal }: SplitOptions,
 ): AsyncGenerator<Feeds> {
@@ -65,7 +65,7 @@ export async function* splitSamples(
   }
 }
 
-function planOf(input: ModelInput, source: ArraySource, whole: boolean): Plan {
+function planOf(input: TensorInfo, source: ArraySource, whole: boolean): Plan {
   const { where, shape, type } = source;
   checkType(where, input, type);
   const { samples, dims } = cut(input, shape, whole) ?? fail(
@@ -92,7 +92,7 @@ function planOf(input: ModelInput, source: ArraySource, whole: boolean): Plan {
 }
 
 function cut(
-  { dims }: ModelInput,
+  { dims }: TensorInfo,
   shape: readonly number[],
   whole: boolean,
 ): { samples: number; dims: readonly number[] } | undefined {

@@ -26,7 +26,12 @@ import {
   uint8,
 } from "../../mod.ts";
 import { loadMnist } from "../../examples/support/mnist_data.ts";
-import { imagesTensor, loadMnistModel, logitsOf, predictions } from "../../examples/support/mnist_model.ts";
+import {
+  imagesTensor,
+  loadMnistModel,
+  logitsOf,
+  predictions,
+} from "../../examples/support/mnist_model.ts";
 import { eachBackend } from "../backends.ts";
 import { minMax, quantized } from "../quantization/flow.ts";
 import { assertClose, runFile, step } from "../onnx/model.ts";

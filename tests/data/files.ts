@@ -2,9 +2,9 @@
 import { join } from "node:path";
 import {
   type Feeds,
-  type ModelInput,
   readSamples,
   type ReadSamplesOptions,
+  type TensorInfo,
 } from "../../lib/data/read_samples.ts";
 
 /** A folder that is gone when the test ends. */
@@ -25,14 +25,14 @@ export class TestFolder implements Disposable {
 }
 
 /** An input of float32. */
-export function input(name: string, ...dims: (number | string | undefined)[]): ModelInput {
+export function input(name: string, ...dims: (number | string | undefined)[]): TensorInfo {
   return { name, dtype: "float32", dims };
 }
 
 /** All samples. */
 export async function samples(
   path: string,
-  inputs: readonly ModelInput[],
+  inputs: readonly TensorInfo[],
   options?: ReadSamplesOptions,
 ): Promise<Feeds[]> {
   return await Array.fromAsync(readSamples(path, inputs, options));
@@ -41,7 +41,7 @@ export async function samples(
 /** All samples, as sizes and numbers of one input. */
 export async function values(
   path: string,
-  inputs: readonly ModelInput[],
+  inputs: readonly TensorInfo[],
   options?: ReadSamplesOptions,
 ): Promise<[dims: readonly number[], values: number[]][]> {
   const all = await samples(path, inputs, options);

@@ -4,7 +4,7 @@ import sharp from "sharp";
 import { DataError } from "../../lib/data/data_error.ts";
 import { normalizePixels } from "../../lib/data/pixels.ts";
 import { stretch } from "../../lib/data/resample.ts";
-import type { ModelInput } from "../../lib/data/sample.ts";
+import type { TensorInfo } from "../../lib/data/sample.ts";
 import { input, samples, TestFolder, values } from "./files.ts";
 
 const nchw = input("x", "batch", 3, 2, 4);
@@ -20,7 +20,7 @@ async function halves(height: number, width: number): Promise<Uint8Array> {
 
 async function planes(
   image: Uint8Array,
-  model: ModelInput,
+  model: TensorInfo,
   options: Parameters<typeof samples>[2] = {},
 ): Promise<[readonly number[], number[]]> {
   using folder = new TestFolder();
@@ -158,7 +158,7 @@ Deno.test("what is no image, or does not fit, says so", async () => {
   const path = folder.write("a.png", image);
   const refused = (
     message: string,
-    model: ModelInput,
+    model: TensorInfo,
     image: NonNullable<Parameters<typeof samples>[2]>["image"] = {},
   ) => assertRejects(() => samples(path, [model], { image }), DataError, message);
   await refused("--size", input("x", 1, 3, "height", "width"));

@@ -3,27 +3,19 @@
  *
  * @module
  */
-import type { GraphProto, NodeProto, TensorProto } from "onnx-buf";
 import { dataTypeName } from "../file/data_type.ts";
-import { GraphView } from "../graph/graph_view.ts";
 import type { OnnxModel } from "../file/model.ts";
+import type { GraphProto, NodeProto, TensorProto } from "../file/proto.ts";
 import { walkGraphs } from "../file/subgraphs.ts";
 import { elementCount, tensorByteSize, tensorDims } from "../file/tensor_data.ts";
 
-/** An input or an output. */
-export interface ValueSummary {
-  readonly name: string;
-  /** The element type; `unknown` if the file does not tell. */
-  readonly dtype: string;
-  /** Sizes, names of sizes that may change, null for what is not told; null if nothing is. */
-  readonly dims: readonly (number | string | null)[] | null;
-}
-
-/** All nodes of one operator; `Constant` counts as a constant and not as a node. */
+/** All nodes of one operator, in graphs inside of nodes too; `Constant` counts as a constant and not as a node. */
 export interface OperatorSummary {
+  /** The operator. */
   readonly op: string;
   /** Empty for ONNX's own. */
   readonly domain: string;
+  /** How many nodes there are. */
   readonly count: number;
   /** Elements of the constants that the nodes read. */
   readonly parameters: number;
@@ -33,90 +25,78 @@ export interface OperatorSummary {
   readonly share: number;
 }
 
-/** What `inspect` tells. */
+/** The constants of a model. */
+export interface ConstantsSummary {
+  /** How many tensors there are. */
+  readonly tensors: number;
+  /** Their elements. */
+  readonly elements: number;
+  /** Their bytes. */
+  readonly bytes: number;
+  /** The bytes of each element type. */
+  readonly byType: Readonly<Record<string, number>>;
+}
+
+/** The constants and the operators of a model, those with the most bytes first. */
 export interface ModelSummary {
-  readonly producer: string;
-  readonly irVersion: number;
-  /** Versions of the operator sets, by domain; ONNX's own is `ai.onnx`. */
-  readonly opset: Readonly<Record<string, number>>;
-  readonly nodes: number;
-  /** Constants: how many tensors, their elements, their bytes and the bytes of each element type. */
-  readonly constants: {
-    readonly tensors: number;
-    readonly elements: number;
-    readonly bytes: number;
-    readonly byType: Readonly<Record<string, number>>;
-  };
-  /** Whether it holds integer operators or their float frames already. */
-  readonly quantized: boolean;
-  readonly inputs: readonly ValueSummary[];
-  readonly outputs: readonly ValueSummary[];
-  /** Those with the most bytes first. */
+  readonly constants: ConstantsSummary;
   readonly operators: readonly OperatorSummary[];
 }
 
-/** Operators that a float model has none of. */
-const INTEGER_OPERATOR =
-  /^(QuantizeLinear|DequantizeLinear|DynamicQuantizeLinear|ConvInteger|MatMulInteger|MatMulInteger(ToFloat|16)|DynamicQuantizeMatMul|QLinear\w+|QGemm|QAttention|MatMulNBits)$/;
+/** The nodes of an operator: one of them, how many, and the constants that they are the first to read. */
+interface Entry {
+  readonly node: NodeProto;
+  count: number;
+  readonly tensors: Set<TensorProto>;
+}
+
+/** The key of a node's operator: its domain and name. */
+export function operatorKey({ domain, opType }: Pick<NodeProto, "domain" | "opType">): string {
+  return `${domain}:${opType}`;
+}
 
 /** Looks through a model, graphs inside of nodes too. */
-export function summarizeModel(model: OnnxModel): ModelSummary {
-  const { proto, graph } = model;
-  const operators = new Map<
-    string,
-    { node: NodeProto; count: number; tensors: Set<TensorProto> }
-  >();
-  const all = new Map<TensorProto, NodeProto | undefined>();
+export function summarizeModel({ graph }: OnnxModel): ModelSummary {
+  const operators = new Map<string, Entry>();
+  const all = new Set<TensorProto>();
+  const read = new Set<TensorProto>();
   for (const inner of walkGraphs(graph)) {
     const constants = constantsOf(inner);
-    for (const tensor of constants.values()) if (!all.has(tensor)) all.set(tensor, undefined);
+    for (const tensor of constants.values()) all.add(tensor);
     for (const node of inner.node) {
       if (node.opType === "Constant") continue;
-      const key = `${node.domain}:${node.opType}`;
+      const key = operatorKey(node);
       const entry = operators.get(key) ?? { node, count: 0, tensors: new Set() };
-      entry.count++;
       operators.set(key, entry);
+      entry.count++;
       for (const name of node.input) {
         const tensor = constants.get(name);
         // A tensor that several nodes share counts once, for the first of them.
-        if (!tensor || all.get(tensor)) continue;
-        all.set(tensor, node);
+        if (!tensor || read.has(tensor)) continue;
+        read.add(tensor);
         entry.tensors.add(tensor);
       }
     }
   }
-  const total = sizeOf(all.keys());
-  const view = new GraphView(graph);
-  const values = (names: readonly { name: string }[]): ValueSummary[] =>
-    names.map(({ name }) => {
-      const type = view.type(name);
-      const dims = type?.dims?.map((size) => size ?? null) ?? null;
-      return { name, dtype: type?.dtype ?? "unknown", dims };
-    });
-  const byType: Record<string, number> = {};
-  for (const tensor of all.keys()) {
+  const constants = summarizeConstants(all);
+  return { constants, operators: summarizeOperators([...operators.values()], constants.bytes) };
+}
+
+function summarizeConstants(tensors: ReadonlySet<TensorProto>): ConstantsSummary {
+  const byType = new Map<string, number>();
+  for (const tensor of tensors) {
     const type = dataTypeName(tensor.dataType) ?? "unknown";
-    byType[type] = (byType[type] ?? 0) + tensorByteSize(tensor);
+    byType.set(type, (byType.get(type) ?? 0) + tensorByteSize(tensor));
   }
-  const rows = [...operators.values()].map(({ node, count, tensors }): OperatorSummary => {
+  return { tensors: tensors.size, ...sizeOf(tensors), byType: Object.fromEntries(byType) };
+}
+
+function summarizeOperators(entries: readonly Entry[], total: number): OperatorSummary[] {
+  const rows = entries.map(({ node: { opType: op, domain }, count, tensors }): OperatorSummary => {
     const { elements, bytes } = sizeOf(tensors);
-    const share = total.bytes ? bytes / total.bytes : 0;
-    return { op: node.opType, domain: node.domain, count, parameters: elements, bytes, share };
+    return { op, domain, count, parameters: elements, bytes, share: total ? bytes / total : 0 };
   });
-  rows.sort((a, b) => b.bytes - a.bytes || b.count - a.count || (a.op < b.op ? -1 : 1));
-  return {
-    producer: [proto.producerName, proto.producerVersion].filter(Boolean).join(" "),
-    irVersion: Number(proto.irVersion),
-    opset: Object.fromEntries(
-      proto.opsetImport.map(({ domain, version }) => [domain || "ai.onnx", Number(version)]),
-    ),
-    nodes: rows.reduce((sum, { count }) => sum + count, 0),
-    constants: { tensors: all.size, ...total, byType },
-    quantized: rows.some(({ op }) => INTEGER_OPERATOR.test(op)),
-    inputs: values(view.inputs),
-    outputs: values(graph.output),
-    operators: rows,
-  };
+  return rows.sort((a, b) => b.bytes - a.bytes || b.count - a.count || (a.op < b.op ? -1 : 1));
 }
 
 /** Constants of a graph by name: initializers, and the tensors of its `Constant` nodes. */

@@ -1,0 +1,199 @@
+/**
+ * Tensors, modules and quantizing them: observers, configs, quantized layers, and what quantizing cost. All
+ * of it also comes with the whole package, which besides shows tensors and modules in notebooks.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   Int8DynamicActivationInt8WeightConfig, Linear, quantize_, randn, Sequential,
+ * } from "@staticquant/staticquant/quantization";
+ * const model = new Sequential({ fc: new Linear(64, 10) });
+ * await quantize_(model, new Int8DynamicActivationInt8WeightConfig());
+ * console.log(model.forward(randn([8, 64])).shape); // [ 8, 10 ]
+ * ```
+ *
+ * @module
+ */
+export type * from "./lib/backend/backend.ts";
+export {
+  backendFor,
+  getDefaultDevice,
+  init,
+  type InitInfo,
+  type InitOptions,
+} from "./lib/backend/registry.ts";
+export { DeviceLostError } from "./lib/backend/webgpu/runtime.ts";
+export * from "./lib/numbers/dtype.ts";
+export type { NumberArray, TypedArray } from "./lib/numbers/encoding.ts";
+export { manualSeed } from "./lib/tensor/random.ts";
+export {
+  type NestedNumbers,
+  ones,
+  rand,
+  randn,
+  Tensor,
+  tensor,
+  tensorFromBytes,
+  type TensorOptions,
+  tidy,
+  zeros,
+} from "./lib/tensor/tensor.ts";
+export { linear, relu } from "./lib/tensor/ops.ts";
+export { deepcopy, type LinearWeight, Module } from "./lib/nn/module.ts";
+export { Linear, type LinearOptions } from "./lib/nn/linear.ts";
+export { ReLU } from "./lib/nn/relu.ts";
+export { Sequential } from "./lib/nn/sequential.ts";
+export {
+  getBlockSize,
+  type Granularity,
+  PerAxis,
+  PerBlock,
+  PerGroup,
+  PerRow,
+  PerTensor,
+  PerToken,
+} from "./lib/quantization/affine/granularity.ts";
+export { MappingType, ZeroPointDomain } from "./lib/quantization/affine/mapping.ts";
+export {
+  chooseQParamsAffine,
+  chooseQParamsAffineWithMinMax,
+  type ChooseQParamsOptions,
+  dequantizeAffine,
+  type DequantizeOptions,
+  type QParams,
+  quantizeAffine,
+  type QuantizeOptions,
+} from "./lib/quantization/affine/primitives.ts";
+export {
+  type AffineQuantizedParts,
+  AffineQuantizedTensor,
+  type PackedQuantizedParts,
+  toAffineQuantizedIntxStatic,
+} from "./lib/quantization/tensors/quantized_tensor.ts";
+export {
+  type InputQuantFunc,
+  LinearActivationQuantizedTensor,
+  toLinearActivationQuantized,
+} from "./lib/quantization/tensors/linear_activation_quantized_tensor.ts";
+export {
+  AffineQuantizedObserverBase,
+  type ObserverOptions,
+} from "./lib/quantization/observers/observer.ts";
+export {
+  type BatchTurn,
+  RangeObserver,
+  type Ranges,
+} from "./lib/quantization/observers/range_observer.ts";
+export { AffineQuantizedMinMaxObserver } from "./lib/quantization/observers/min_max_observer.ts";
+export {
+  AffineQuantizedMovingAverageMinMaxObserver,
+  type MovingAverageObserverOptions,
+} from "./lib/quantization/observers/moving_average_observer.ts";
+export {
+  AffineQuantizedHistogramObserver,
+  type Histogram,
+  HistogramObserverBase,
+} from "./lib/quantization/observers/histogram_observer.ts";
+export {
+  AffineQuantizedPercentileObserver,
+  type PercentileObserverOptions,
+} from "./lib/quantization/observers/percentile_observer.ts";
+export { AffineQuantizedEntropyObserver } from "./lib/quantization/observers/entropy_observer.ts";
+export {
+  AffineQuantizedMSEObserver,
+  type MSEObserverOptions,
+} from "./lib/quantization/observers/mse_observer.ts";
+export {
+  AffineQuantizedFixedQParamObserver,
+  type FixedQParamObserverOptions,
+} from "./lib/quantization/observers/fixed_qparam_observer.ts";
+export {
+  insertObservers_,
+  isObservedLinear,
+  ObservedLinear,
+} from "./lib/quantization/layers/observed_linear.ts";
+export {
+  isLinear,
+  type ModuleFilter,
+  replaceWithCustomFnIfMatchesFilter_,
+} from "./lib/nn/replace.ts";
+export {
+  QuantizedLinear,
+  type QuantizedLinearParts,
+} from "./lib/quantization/layers/quantized_linear.ts";
+export {
+  AOBaseConfig,
+  type ConfigClass,
+  quantize_,
+  type QuantizeModuleHandler,
+  registerQuantizeModuleHandler,
+} from "./lib/quantization/configs/quantize.ts";
+export {
+  StaticQuantConfig,
+  type StaticQuantOptions,
+  StaticQuantTensorConfig,
+} from "./lib/quantization/configs/static_quant.ts";
+export {
+  type PerTokenOptions,
+  toAffineQuantizedPerToken,
+} from "./lib/quantization/tensors/per_token.ts";
+export {
+  Int8WeightOnlyConfig,
+  type Int8WeightOnlyOptions,
+} from "./lib/quantization/configs/int8_weight_only.ts";
+export {
+  Int4WeightOnlyConfig,
+  type Int4WeightOnlyOptions,
+} from "./lib/quantization/configs/int4_weight_only.ts";
+export { Int8DynamicActivationInt8WeightConfig } from "./lib/quantization/configs/int8_dynamic_activation.ts";
+export {
+  Int8StaticActivationInt4WeightConfig,
+  type Int8StaticActivationInt4WeightOptions,
+  Int8StaticActivationInt8WeightConfig,
+  type Int8StaticActivationInt8WeightOptions,
+} from "./lib/quantization/configs/int8_static_activation.ts";
+export { type FqnConfigs, FqnToConfig } from "./lib/quantization/configs/fqn_to_config.ts";
+export { computeError } from "./lib/quantization/affine/metrics.ts";
+export {
+  type AnalysisOptions,
+  type ModelInput,
+  type ModelInputs,
+  type Progress,
+} from "./lib/quantization/analysis/inputs.ts";
+export type { LayerSelection } from "./lib/quantization/analysis/layers.ts";
+export type { AnalysisObservers } from "./lib/quantization/analysis/candidates.ts";
+export {
+  compareModels,
+  type LayerComparison,
+  ModelComparison,
+} from "./lib/quantization/analysis/compare_models.ts";
+export {
+  type LayerSensitivity,
+  sensitivity,
+  type SensitivityOptions,
+  SensitivityReport,
+} from "./lib/quantization/analysis/sensitivity.ts";
+export {
+  type ConfigCandidate,
+  ConfigSearchResult,
+  type LayerChoice,
+  searchConfig,
+  type SearchConfigOptions,
+} from "./lib/quantization/analysis/search_config.ts";
+export {
+  smooth_,
+  type SmoothedLayer,
+  SmoothingReport,
+  type SmoothOptions,
+} from "./lib/quantization/improve/smooth.ts";
+export {
+  BiasCorrectionReport,
+  correctBias_,
+  type CorrectedLayer,
+} from "./lib/quantization/improve/bias_correction.ts";
+export { loadSafetensors, saveSafetensors } from "./lib/nn/state_file.ts";
+export {
+  loadQuantizedModel_,
+  saveQuantizedModel,
+} from "./lib/quantization/saved/quantized_model.ts";
+export { SafetensorsError } from "./lib/files/safetensors.ts";
