@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { withFlags } from "./options.ts";
+
 /** What the exit codes of the command line mean. */
 export const EXIT = {
   /** Done. */
@@ -55,7 +57,7 @@ function sentence(error: unknown): string {
     return `internal error: ${message}; please report it with what --debug prints`;
   }
   // Which function noticed is nothing to a user of the command line.
-  return message.replace(/^[a-z]+(?:[A-Z][a-z]*)+: /, "") || name;
+  return withFlags(message.replace(/^[a-z]+(?:[A-Z][a-z]*)+: /, "")) || name;
 }
 
 /** What a mistake of this program looks like. */

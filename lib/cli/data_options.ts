@@ -80,7 +80,7 @@ export function readOptions(options: DataFlags): ReadSamplesOptions {
   return {
     image: { size, resize, padValue, multipleOf, layout, channels, scale, mean, std },
     names: options.input,
-    whole: !options.split,
+    split: options.split,
     limit: options.samples,
   };
 }

@@ -32,3 +32,29 @@ export interface CompareFlags extends DataFlags {
   json?: boolean;
   targetSqnr?: number;
 }
+
+/** What the library calls options in its messages, and the flags for them. */
+const FLAGS: ReadonlyMap<string, string> = new Map([
+  ["activationSymmetric", "--symmetric"],
+  ["activationType", "--activation-type"],
+  ["calibrationMethod", "--method"],
+  ["heldOut", "--held-out"],
+  ["nodesToExclude", "--exclude"],
+  ["opTypesToQuantize", "--op-types"],
+  ["perChannel", "--per-channel"],
+  ["reduceRange", "--reduce-range"],
+  ["targetSqnr", "--target-sqnr"],
+  ["weightType", "--weight-type"],
+  ["`image.channels`", "--channels"],
+  ["`image.layout`", "--layout"],
+  ["`image.mean`", "--mean"],
+  ["`image.size`", "--size"],
+  ["`image.std`", "--std"],
+  ["`names`", "--input NAME=ARRAY"],
+  ["`split: false`", "--no-split"],
+]);
+
+/** A message of the library with the flags of the command line in place of the library's options. */
+export function withFlags(message: string): string {
+  return message.replace(/`[^`]*`|\w+/g, (word) => FLAGS.get(word) ?? word);
+}

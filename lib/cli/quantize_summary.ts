@@ -8,6 +8,7 @@ import { Table } from "../plot/table.ts";
 import type { AutoQuantizeResult } from "../onnx/accuracy/auto_quantize.ts";
 import type { OnnxComparison } from "../onnx/accuracy/comparison.ts";
 import type { QuantizeStaticResult } from "../onnx/quantize_static.ts";
+import { withFlags } from "./options.ts";
 
 /** What is to be told. */
 export interface QuantizeParts {
@@ -95,6 +96,6 @@ function operators(nodes: QuantizeStaticResult["nodes"]): string {
     operator,
     nodes,
     quantized,
-    "why not": [...reasons].join("; "),
+    "why not": withFlags([...reasons].join("; ")),
   }))).toString();
 }

@@ -4,8 +4,11 @@
  *
  * @example
  * ```ts
- * const error = new DataError("x.npy: the file is empty");
- * console.log(error.name); // DataError
+ * import { DataError, readSamples } from "@staticquant/staticquant";
+ * const samples = readSamples("none.npy", [{ name: "x", dtype: "float32" }]);
+ * await samples.next().catch((error) => {
+ *   console.log(error instanceof DataError, error.message); // true none.npy: there is no such file or folder
+ * });
  * ```
  */
 export class DataError extends Error {

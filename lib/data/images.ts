@@ -108,13 +108,13 @@ export function imageTarget(
       `${layout} images of ${
         channelCount(channels)
       } channels (${channels}) do not fit the model's ` +
-        `input ${shown}; see --layout and --channels`,
+        `input ${shown}; see \`image.layout\` and \`image.channels\``,
     );
   }
   const size = options.size ??
     (typeof height === "number" && typeof width === "number" ? [height, width] : fail(
       where,
-      `the model's input ${shown} leaves the size open; say it with --size, as 48xauto`,
+      `the model's input ${shown} leaves the size open; say it with \`image.size\`, where a side may be auto`,
     ));
   for (const [side, wanted, given] of [["height", height, size[0]], ["width", width, size[1]]]) {
     if (typeof wanted === "number" && wanted !== given) {
@@ -124,7 +124,10 @@ export function imageTarget(
   for (const name of ["mean", "std"] as const) {
     const numbers = options[name];
     if (!numbers || numbers.length === 1 || numbers.length === channelCount(channels)) continue;
-    fail(where, `--${name} has ${numbers.length} numbers for ${channelCount(channels)} channels`);
+    fail(
+      where,
+      `\`image.${name}\` has ${numbers.length} numbers for ${channelCount(channels)} channels`,
+    );
   }
   return { options: { ...options, layout, channels }, size, batched };
 }

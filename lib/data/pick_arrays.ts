@@ -36,7 +36,7 @@ export function pickArrays(
     fail(
       where,
       `nothing in the file is for the model's input ${describeInput(input)}; it holds ` +
-        `${list(arrays)}; name them alike, or say --input ${input.name}=ARRAY`,
+        `${list(arrays)}; name them alike, or say which array ${input.name} takes with \`names\``,
     );
   });
 }

@@ -28,8 +28,9 @@ export interface ReadSamplesOptions {
   image?: ImageOptions;
   /** Names of arrays in the files, by the names of the model's inputs. */
   names?: InputNames;
-  /** Whether a file of arrays is one sample, as it is, instead of samples along the first dimension. */
-  whole?: boolean;
+  /** Whether arrays are cut into samples along their first dimension; if not, a file of arrays is one sample,
+   * as it is. Yes by default. */
+  split?: boolean;
   /** The most samples that are read; all by default. */
   limit?: number;
   /** Told how many samples there will be, before the first, where that is known without reading them. */
@@ -67,10 +68,13 @@ const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
  *
  * @example
  * ```ts
- * const path = "calibration.npz"; // numpy.savez("calibration.npz", x=images)
- * const samples = readSamples(path, [{ name: "x", dtype: "float32", dims: ["batch", 784] }]);
- * // for await (const { x } of samples) console.log(x.dims); // [ 1, 784 ]
- * console.log(typeof samples[Symbol.asyncIterator]); // function
+ * import { readSamples } from "@staticquant/staticquant";
+ * const path = await Deno.makeTempFile({ suffix: ".jsonl" });
+ * await Deno.writeTextFile(path, '{"x": [[1, 2]]}\n{"x": [[3, 4]]}\n');
+ * const inputs = [{ name: "x", dtype: "float32", dims: ["batch", 2] }]; // or modelInputs(model)
+ * for await (const { x } of readSamples(path, inputs)) console.log(x.dims, ...x.data);
+ * // [ 1, 2 ] 1 2
+ * // [ 1, 2 ] 3 4
  * ```
  */
 export async function* readSamples(
@@ -142,7 +146,7 @@ function kindOf(path: string): Kind {
 async function* samplesOf(
   { path, kind }: { path: string; kind: Kind },
   inputs: readonly TensorInfo[],
-  { image = {}, names = {}, whole = false, onTotal }: ReadSamplesOptions,
+  { image = {}, names = {}, split = true, onTotal }: ReadSamplesOptions,
 ): AsyncGenerator<Feeds> {
   if (kind === "image") {
     yield await readImage(path, path, inputs[0], imageTarget(path, inputs, image));
@@ -158,7 +162,7 @@ async function* samplesOf(
   const sources: ArraySource[] = [];
   try {
     for (const name of picked) sources.push(await arrays.get(name)!());
-    yield* splitSamples(path, inputs, sources, { whole, onTotal });
+    yield* splitSamples(path, inputs, sources, { split, onTotal });
   } finally {
     for (const { bytes } of sources) if (bytes instanceof Inflated) await bytes.close();
   }

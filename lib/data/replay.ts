@@ -12,6 +12,18 @@ import type { Feeds } from "./sample.ts";
  *
  * @param open reads the samples from the start.
  * @param budget bytes to keep at most; 256 MiB by default.
+ * @returns what begins a new turn each time it is called, as `heldOut` of {@linkcode autoQuantize} takes it.
+ *
+ * @example
+ * ```ts
+ * import { readSamples, replay } from "@staticquant/staticquant";
+ * const path = await Deno.makeTempFile({ suffix: ".jsonl" });
+ * await Deno.writeTextFile(path, "[[1, 2]]\n[[3, 4]]\n");
+ * const samples = replay(() => readSamples(path, [{ name: "x", dtype: "float32", dims: [1, 2] }]));
+ * for (let turn = 0; turn < 2; turn++) {
+ *   for await (const { x } of samples()) console.log(turn, ...x.data); // the second from memory
+ * }
+ * ```
  */
 export function replay(
   open: () => AsyncIterable<Feeds>,

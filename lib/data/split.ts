@@ -19,8 +19,8 @@ interface Plan {
 
 /** How arrays are split. */
 export interface SplitOptions {
-  /** Whether the arrays are one sample, as they are. */
-  readonly whole: boolean;
+  /** Whether arrays are cut into samples; otherwise they are one sample, as they are. */
+  readonly split: boolean;
   /** Told how many samples there are, before the first. */
   readonly onTotal?: (samples: number) => void;
 }
@@ -30,7 +30,7 @@ export interface SplitOptions {
  *
  * An array with one dimension more than the input has samples along its first. One with as many
  * dimensions as the input is cut along its first: into parts as long as the input's first size if that
- * is a number, else into parts of 1. With `whole`, a file of such arrays is one sample.
+ * is a number, else into parts of 1. Without `split`, a file of such arrays is one sample.
  *
  * @param where the file, for errors.
  * @param sources the array of each input, in the order of `inputs`.
@@ -41,16 +41,18 @@ export async function* splitSamples(
   where: string,
   inputs: readonly TensorInfo[],
   sources: readonly ArraySource[],
-  { whole, onTotal }: SplitOptions,
+  { split, onTotal }: SplitOptions,
 ): AsyncGenerator<Feeds> {
-  const plans = inputs.map((input, i) => planOf(input, sources[i], whole));
+  const plans = inputs.map((input, i) => planOf(input, sources[i], split));
   const [first] = plans;
+  const oneSample = inputs.every(({ dims }, i) => fits(dims, sources[i].shape));
   for (const { source, samples } of plans) {
     if (samples === first.samples) continue;
     fail(
       where,
       `${first.source.name} holds ${first.samples} samples, but ${source.name} holds ${samples}; ` +
-        `give each input as many`,
+        `give each input as many` +
+        (oneSample ? ", or take the arrays as one sample, as they are, with `split: false`" : ""),
     );
   }
   onTotal?.(first.samples);
@@ -65,10 +67,10 @@ export async function* splitSamples(
   }
 }
 
-function planOf(input: TensorInfo, source: ArraySource, whole: boolean): Plan {
+function planOf(input: TensorInfo, source: ArraySource, split: boolean): Plan {
   const { where, shape, type } = source;
   checkType(where, input, type);
-  const { samples, dims } = cut(input, shape, whole) ?? fail(
+  const { samples, dims } = cut(input, shape, split) ?? fail(
     where,
     `the shape ${showDims(shape)} does not fit the model's input ${
       describeInput(input)
@@ -94,13 +96,13 @@ function planOf(input: TensorInfo, source: ArraySource, whole: boolean): Plan {
 function cut(
   { dims }: TensorInfo,
   shape: readonly number[],
-  whole: boolean,
+  split: boolean,
 ): { samples: number; dims: readonly number[] } | undefined {
   const [count, ...rest] = shape;
   if (dims && shape.length === dims.length + 1 && fits(dims, rest)) {
     return { samples: count, dims: rest };
   }
-  if (whole || shape.length === 0) {
+  if (!split || shape.length === 0) {
     return fits(dims, shape) ? { samples: 1, dims: shape } : undefined;
   }
   const part = typeof dims?.[0] === "number" ? dims[0] : 1;

@@ -100,5 +100,9 @@ Deno.test("errors of the system become plain sentences", () => {
   );
   assertEquals(plainMessage(new Error("loadOnnx: x: it is empty")), "x: it is empty");
   assertEquals(plainMessage(new Error("x.npy: it is empty")), "x.npy: it is empty");
+  assertEquals(
+    plainMessage(new Error("x: leave nodes out by nodesToExclude, or see `image.size`, `k`")),
+    "x: leave nodes out by --exclude, or see --size, `k`",
+  );
   assert(plainMessage(new ReferenceError("y is not defined")).startsWith("internal error"));
 });

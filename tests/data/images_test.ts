@@ -161,12 +161,12 @@ Deno.test("what is no image, or does not fit, says so", async () => {
     model: TensorInfo,
     image: NonNullable<Parameters<typeof samples>[2]>["image"] = {},
   ) => assertRejects(() => samples(path, [model], { image }), DataError, message);
-  await refused("--size", input("x", 1, 3, "height", "width"));
+  await refused("`image.size`", input("x", 1, 3, "height", "width"));
   await refused("takes no images", input("x", 1, 3));
   await refused("8 images at once", input("x", 8, 3, 2, 4));
-  await refused("see --layout", input("x", 1, 4, 2, 4));
+  await refused("see `image.layout`", input("x", 1, 4, 2, 4));
   await refused("the height given is 9", nchw, { size: [9, 4] });
-  await refused("--mean has 2 numbers for 3 channels", nchw, { mean: [1, 2] });
+  await refused("`image.mean` has 2 numbers for 3 channels", nchw, { mean: [1, 2] });
   await refused("images become float32", { ...nchw, dtype: "uint8" });
   await assertRejects(() => samples(path, [nchw, nchw]), DataError, "2 inputs");
 

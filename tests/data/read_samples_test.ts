@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { DataError } from "../../lib/data/data_error.ts";
 import { serializeSafetensors } from "../../lib/files/safetensors.ts";
 import { floats, input, npyFile, samples, TestFolder, values, zip } from "./files.ts";
@@ -27,7 +27,7 @@ Deno.test("arrays are cut along their first dimension", async () => {
   assertEquals(await dims(2, 2), [[2, 2], [2, 2]], "a batch of a fixed size");
   assertEquals(await dims(4, 2), [[4, 2]], "the whole array");
   assertEquals(await dims(2), [[2], [2], [2], [2]], "one dimension more than the input");
-  const [[whole]] = await values(path, [x], { whole: true });
+  const [[whole]] = await values(path, [x], { split: false });
   assertEquals(whole, [4, 2]);
 });
 
@@ -90,7 +90,11 @@ Deno.test("what does not fit the model is told with both sides", async () => {
   const other = folder.write("doubles.npy", doubles);
   const error = await assertRejects(() => samples(other, [x]), DataError, "float64");
   assertEquals(error.message.includes("x: float32 [batch, 2]"), true, error.message);
-  await assertRejects(() => samples(path, [x, input("y", 2)]), DataError, "--input x=ARRAY");
+  await assertRejects(
+    () => samples(path, [x, input("y", 2)]),
+    DataError,
+    "say which array x takes with `names`",
+  );
 });
 
 Deno.test("inputs with different numbers of samples are refused", async () => {
@@ -126,4 +130,19 @@ Deno.test("a file without samples says so", async () => {
   await assertRejects(() => samples(lines, [x]), DataError, "no samples");
   const array = folder.write("x.npy", floats([], 0, 2));
   await assertRejects(() => samples(array, [x]), DataError, "holds nothing");
+});
+
+Deno.test("arrays of different lengths: the way out is told where there is one", async () => {
+  using folder = new TestFolder();
+  const bytes = await zip({ "a.npy": floats([1, 2, 3, 4], 4), "b.npy": floats([1, 2], 2) });
+  const path = folder.write("x.npz", bytes);
+  const inputs = [input("a", "n"), input("b", "m")];
+  await assertRejects(
+    () => samples(path, inputs),
+    DataError,
+    "give each input as many, or take the arrays as one sample, as they are, with `split: false`",
+  );
+  assertEquals(await values(path, inputs, { split: false }), [[[4], [1, 2, 3, 4]]]);
+  const error = await assertRejects(() => samples(path, [input("a"), input("b")]), DataError);
+  assert(!error.message.includes("split"), error.message);
 });
