@@ -4,5 +4,4 @@
  *
  * @module
  */
-// deno-lint-ignore no-import-prefix
 export { Command, CommanderError, InvalidArgumentError, Option } from "npm:commander@15.1.0";

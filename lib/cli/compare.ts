@@ -41,7 +41,11 @@ export async function compare(
     await checkFree(report, force);
   }
   const comparison = await measure(floatPath, quantizedPath, options, console);
-  if (report !== undefined) await writeWhole(report, await htmlReport(comparison));
+  if (report !== undefined) {
+    const page = await htmlReport(comparison);
+    console.signal.throwIfAborted();
+    await writeWhole(report, page);
+  }
   console.out(json ? `${asJson(comparison)}\n` : `${summary(comparison)}\n`);
   const missed = targetSqnr !== undefined &&
     !(comparison.result.sqnr >= targetSqnr);

@@ -1,8 +1,11 @@
 /**
- * Where the command line writes: results to standard output, everything else to standard error.
+ * Where the command line writes: results to standard output, everything else to standard error. What
+ * names from files could do to a terminal is taken out of all of it here.
  *
  * @module
  */
+
+import { printable, printableText } from "../numbers/printable.ts";
 
 /** What a command talks to. */
 export interface Console {
@@ -10,6 +13,8 @@ export interface Console {
   out(text: string): void;
   /** Writes to the person at the terminal. */
   err(text: string): void;
+  /** Shows the person a line in place of the one shown last; a shorter one leaves what it does not cover. */
+  status(line: string): void;
   /** Whether a person watches what `err` writes. */
   readonly interactive: boolean;
   /** Columns of the terminal. */
@@ -34,8 +39,9 @@ function write(stream: { writeSync(bytes: Uint8Array): number }, text: string): 
 export function processConsole(signal: AbortSignal): Console {
   const interactive = Deno.stderr.isTerminal();
   return {
-    out: (text) => write(Deno.stdout, text),
-    err: (text) => write(Deno.stderr, text),
+    out: (text) => write(Deno.stdout, printableText(text)),
+    err: (text) => write(Deno.stderr, printableText(text)),
+    status: (line) => write(Deno.stderr, `\r${printable(line)}`),
     interactive,
     get columns() {
       try {

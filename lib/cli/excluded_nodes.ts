@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { printable } from "../numbers/printable.ts";
 import { CliError, EXIT } from "./cli_error.ts";
 
 /** A node, as far as it can be chosen. */
@@ -27,8 +28,8 @@ export function excludedNodes(nodes: readonly NamedNode[], patterns: readonly st
     throw new CliError(
       EXIT.failed,
       `--exclude ${pattern}: no node is called so; nodes have names such as ` +
-        `${nodes.slice(0, 3).map(({ name }) => name).join(", ")}, operators are ${
-          operators.join(", ")
+        `${nodes.slice(0, 3).map(({ name }) => printable(name)).join(", ")}, operators are ${
+          operators.map(printable).join(", ")
         }`,
     );
   });

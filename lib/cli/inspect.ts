@@ -12,6 +12,7 @@ import {
 } from "../onnx/inspect/inspect_onnx.ts";
 import { formatBytes, formatNumber, formatShare } from "../plot/format.ts";
 import { Table } from "../plot/table.ts";
+import { factLines } from "./facts.ts";
 
 /**
  * Looks into a model.
@@ -51,7 +52,7 @@ function facts(path: string, size: number, found: OnnxInspection): string {
     ["quantized", quantized ? "yes, already" : "no"],
     ...quantized ? [] : [["quantizable", quantizable(found)] as [string, string]],
   ];
-  return rows.map(([name, value]) => `${name.padEnd(14)}${value}`).join("\n");
+  return factLines(rows);
 }
 
 function quantizable({ operators, prepared, problem }: OnnxInspection): string {

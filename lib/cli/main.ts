@@ -7,6 +7,7 @@ import { CommanderError } from "./commander.ts";
 import { CliError, EXIT, plainMessage } from "./cli_error.ts";
 import { type Console, processConsole } from "./console.ts";
 import { createProgram } from "./program.ts";
+import { stopSignal } from "./stop_signal.ts";
 
 /**
  * Runs a command.
@@ -50,15 +51,5 @@ export async function runCommand(args: readonly string[], console: Console): Pro
  * @returns the exit code.
  */
 export async function main(args: readonly string[]): Promise<number> {
-  const controller = new AbortController();
-  const stop = (code: number, message: string) => () => {
-    if (controller.signal.aborted) Deno.exit(code);
-    controller.abort(new CliError(code, message));
-  };
-  Deno.addSignalListener("SIGINT", stop(EXIT.interrupted, "interrupted"));
-  // Windows knows no SIGTERM.
-  if (Deno.build.os !== "windows") {
-    Deno.addSignalListener("SIGTERM", stop(EXIT.terminated, "terminated"));
-  }
-  return await runCommand(args, processConsole(controller.signal));
+  return await runCommand(args, processConsole(stopSignal()));
 }

@@ -26,10 +26,10 @@ export async function checkOutputs(outputs: NamedPaths, inputs: NamedPaths): Pro
   }
   for (const [what, path] of Object.entries(outputs)) {
     if (path === undefined) continue;
-    await checkFolder(path);
     if (path === "" || path.endsWith("/") || (await infoOf(path, Deno.stat))?.isFile === false) {
       refuse(`${path || "an empty name"} is no file; give ${what} the name of one`);
     }
+    await checkFolder(path);
     const id = await fileId(path) ?? `${await fileId(dirname(path))}/${basename(path)}`;
     const other = taken.get(id);
     if (other) refuse(`${path} is the file of ${other} too; choose another name for ${what}`);

@@ -48,8 +48,8 @@ export class ProgressBar implements Disposable {
 
   private draw(line: string): void {
     const { length } = [...line];
-    const end = length === 0 ? "\r" : "";
-    this.console.err(`\r${line}${" ".repeat(Math.max(this.width - length, 0))}${end}`);
+    this.console.status(line + " ".repeat(Math.max(this.width - length, 0)));
+    if (length === 0) this.console.status("");
     this.width = length;
   }
 }

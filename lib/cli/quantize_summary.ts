@@ -8,6 +8,7 @@ import { Table } from "../plot/table.ts";
 import type { AutoQuantizeResult } from "../onnx/accuracy/auto_quantize.ts";
 import type { OnnxComparison } from "../onnx/accuracy/comparison.ts";
 import type { QuantizeStaticResult } from "../onnx/quantize_static.ts";
+import { factLines } from "./facts.ts";
 import { withFlags } from "./options.ts";
 
 /** What is to be told. */
@@ -71,8 +72,7 @@ export function quantizeSummary(parts: QuantizeParts): string {
       (names ? `; left float for it: ${names}` : ""),
     ]);
   }
-  const facts = rows.map(([name, value]) => `${name.padEnd(11)}${value}`).join("\n");
-  return `${facts}\n\n${operators(nodes)}`;
+  return `${factLines(rows)}\n\n${operators(nodes)}`;
 }
 
 function count(samples: number): string {

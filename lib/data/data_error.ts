@@ -1,3 +1,5 @@
+import { printableText } from "../numbers/printable.ts";
+
 /**
  * Thrown for files of samples that cannot be read, or that do not fit the model. The message opens with the
  * file and says what to do.
@@ -14,6 +16,11 @@
 export class DataError extends Error {
   /** The class's name, as it stands in printed errors. */
   override readonly name: string = "DataError";
+
+  /** @param message is made fit to stand on a terminal. */
+  constructor(message: string, options?: ErrorOptions) {
+    super(printableText(message), options);
+  }
 }
 
 /** @throws {DataError} always. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { printable } from "../numbers/printable.ts";
 import { GraphView } from "../onnx/graph/graph_view.ts";
 import type { OnnxModel } from "../onnx/file/model.ts";
 import type { ValueInfoProto } from "../onnx/file/proto.ts";
@@ -60,7 +61,8 @@ export function inspectOnnxModel(model: OnnxModel): string {
   const opsets = proto.opsetImport.map(({ domain, version }) =>
     `${domain || "ai.onnx"} ${version}`
   );
-  return `OnnxModel(${opsets.join(", ")}; ${graph.node.length} nodes; ${
-    describeValues(view, view.inputs)
-  } → ${describeValues(view, graph.output)})`;
+  const [inputs, outputs] = [view.inputs, graph.output].map((list) => describeValues(view, list));
+  return printable(
+    `OnnxModel(${opsets.join(", ")}; ${graph.node.length} nodes; ${inputs} → ${outputs})`,
+  );
 }

@@ -8,6 +8,8 @@
  * @module
  */
 
+import { printableText } from "../numbers/printable.ts";
+
 /** A tensor in a safetensors file: its element type, its shape and its bytes. */
 export interface SafetensorsEntry {
   /**
@@ -39,6 +41,11 @@ export interface SafetensorsEntry {
 export class SafetensorsError extends Error {
   /** The class's name, as it stands in printed errors. */
   override readonly name: string = "SafetensorsError";
+
+  /** @param message is made fit to stand on a terminal. */
+  constructor(message: string, options?: ErrorOptions) {
+    super(printableText(message), options);
+  }
 }
 
 /** Bytes an element. The order is the one in which the reference implementation ranks the types. */

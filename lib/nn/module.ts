@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { printable } from "../numbers/printable.ts";
 import type { Device } from "../backend/backend.ts";
 import type { DType } from "../numbers/dtype.ts";
 import { formatShape, sameShape } from "../numbers/shape.ts";
@@ -215,7 +216,7 @@ export abstract class Module {
     const name = this.constructor.name;
     if (children.length === 0) return `${name}(${extra})`;
     const lines = children.map(([child, module]) =>
-      `(${child}): ${String(module).replaceAll("\n", "\n  ")}`
+      `(${printable(child)}): ${String(module).replaceAll("\n", "\n  ")}`
     );
     return `${name}(\n  ${[...(extra ? [extra] : []), ...lines].join("\n  ")}\n)`;
   }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { printable, printableText } from "../numbers/printable.ts";
 import type { DisplayBundle } from "./bundle.ts";
 import { formatNumber } from "./format.ts";
 import { escape } from "./markup.ts";
@@ -48,7 +49,8 @@ export class Table {
   ) {
     this.columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
     this.cells = rows.map((row) => this.columns.map((column) => cellText(row[column])));
-    this.options = options;
+    const { title, note } = options;
+    this.options = { title: title && printableText(title), note: note && printableText(note) };
   }
 
   /** The table as HTML, everything escaped. */
@@ -75,7 +77,8 @@ export class Table {
   /** The table as plain text. */
   toString(): string {
     const { title, note } = this.options;
-    const rows = [...(this.columns.some(Boolean) ? [this.columns] : []), ...this.cells];
+    const columns = this.columns.map(printable);
+    const rows = [...(columns.some(Boolean) ? [columns] : []), ...this.cells];
     const widths = this.columns.map((_, j) => Math.max(...rows.map((row) => [...row[j]].length)));
     const lines = rows.map((row) =>
       row.map((text, j) => {
@@ -106,5 +109,5 @@ export class Table {
 function cellText(value: TableCell): string {
   if (value === null || value === undefined) return "";
   if (typeof value === "boolean") return value ? "yes" : "no";
-  return typeof value === "number" ? formatNumber(value) : value;
+  return typeof value === "number" ? formatNumber(value) : printable(value);
 }

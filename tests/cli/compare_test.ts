@@ -1,7 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { manualSeed, randn } from "../../mod.ts";
 import { floats, TestFolder } from "../data/files.ts";
-import { command } from "./console.ts";
+import { CliError } from "../../lib/cli/cli_error.ts";
+import { runCommand } from "../../lib/cli/main.ts";
+import { command, TestConsole } from "./console.ts";
 import { classifier, quantizedClassifier } from "./models.ts";
 
 /** A folder with a float model, the quantized one and samples. */
@@ -97,4 +99,22 @@ Deno.test("compare says what does not fit", async () => {
   const { code, out, err } = await command("compare", float, quantized, "--data", data);
   assertEquals([code, out], [1, ""]);
   assert(err.includes("[3, 4]") && err.includes("input: float32 [batch, 40]"), err);
+});
+
+Deno.test("compare that is stopped once all is measured writes no report", async () => {
+  using folder = await prepared();
+  const [float, quantized, data] = inside(folder, "float.onnx", "quantized.onnx", "x.npy");
+  const controller = new AbortController();
+  const console = new TestConsole();
+  console.interactive = true;
+  console.signal = controller.signal;
+  // The bar is cleared when the last sample is done and there is nothing more to measure.
+  console.status = (line) => {
+    if (line === "") controller.abort(new CliError(143, "terminated"));
+  };
+  const report = `${folder.path}/report.html`;
+  const args = ["compare", float, quantized, "--data", data, "--report", report];
+  assertEquals(await runCommand(args, console), 143);
+  assertEquals(console.written, { out: "", err: "error: terminated\n" });
+  assertEquals([...Deno.readDirSync(folder.path)].length, 3, "no report, no temporary file");
 });

@@ -21,6 +21,9 @@ export class TestConsole implements Console {
   err(text: string): void {
     this.written.err += text;
   }
+  status(line: string): void {
+    this.err(`\r${line}`);
+  }
 }
 
 /** Runs a command. */

@@ -172,6 +172,20 @@ Deno.test("quantize needs to write the folder of its target, and no other", asyn
   ]);
 });
 
+Deno.test("a target that is a link to the input is refused, forced or not", async () => {
+  using folder = await prepared();
+  const [model, data, out] = ["float.onnx", "x.npy", "out"].map((name) => `${folder.path}/${name}`);
+  const link = `${out}/link.onnx`;
+  const made = `Deno.symlinkSync(${JSON.stringify(model)}, ${JSON.stringify(link)})`;
+  assertEquals((await ended(startDeno(["eval", made]))).code, 0);
+  const { code, err } = await run(
+    [reading(model, data, out), `--allow-write=${out}`, "--allow-ffi"],
+    ...["quantize", model, "--data", data, "--out", link, "--force"],
+  );
+  assertEquals(code, 1);
+  assert(err.includes("is the file of the model too; choose another name for --out"), err);
+});
+
 Deno.test("Ctrl-C ends with 130 and leaves no target", async () => {
   using folder = await prepared();
   const [model, data, out] = ["float.onnx", "big.npy", "out"].map((name) =>
@@ -230,3 +244,69 @@ Deno.test("a model that is being replaced when the program is killed is the old 
 function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
+
+/** Starts a process that never ends by itself and lets signals come at once. */
+async function waiting(): Promise<Deno.ChildProcess> {
+  const script = new URL("./wait_forever.ts", import.meta.url).pathname;
+  const child = startDeno(["run", "--no-prompt", `--config=${config}`, script]);
+  const reader = child.stdout.getReader();
+  await reader.read(); // it listens
+  reader.releaseLock();
+  return child;
+}
+
+Deno.test("a signal ends what waits for ever, and says so", async () => {
+  for (
+    const [signal, code, word] of [["SIGINT", 130, "interrupted"], ["SIGTERM", 143, "terminated"]]
+  ) {
+    const child = await waiting();
+    child.kill(signal as Deno.Signal);
+    const { err, code: actual } = await ended(child);
+    assertEquals([actual, err], [code, `error: ${word}\n`]);
+  }
+});
+
+Deno.test("a second signal ends it at once, without a word", async () => {
+  const child = await waiting();
+  child.kill("SIGINT");
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  child.kill("SIGTERM");
+  const { err, code } = await ended(child);
+  assertEquals([code, err], [143, ""]);
+});
+
+Deno.test("names in a file steer no terminal, and JSON still tells them", async () => {
+  using folder = new TestFolder();
+  const name = "a\x1b]0;title\x07\u202eb\x9b2J\nerror: none\r";
+  const model = await loadOnnx(await exportOnnx(new Linear(40, 4), randn([1, 40])));
+  const { graph } = model;
+  graph.input[0].name = graph.node[0].input[0] = graph.node[0].name = name;
+  graph.output[0].name = graph.node.at(-1)!.output[0] = `${name}y`;
+  model.proto.producerName = name;
+  const [path, data, out] = ["model.onnx", "x.npy", "small.onnx"]
+    .map((file) => `${folder.path}/${file}`);
+  Deno.writeFileSync(path, model.toBytes());
+  Deno.writeFileSync(data, floats([...await randn([4, 40]).data()], 4, 40));
+  const rights = [reading(folder.path), `--allow-write=${folder.path}`, "--allow-ffi"];
+  const samples = ["--data", data];
+  const json = (text: string) => JSON.parse(text);
+  const commands: [args: string[], code: number][] = [
+    [["inspect", path], 0],
+    [["inspect", path, "--json"], 0],
+    [["quantize", path, ...samples, "--held-out", data, "--out", out], 0],
+    [["quantize", path, ...samples, "--out", out, "--force", "--exclude", "none"], 1],
+    [["compare", path, out, ...samples], 0],
+    [["compare", path, out, ...samples, "--json"], 0],
+    [["compare", path, out, "--data", out, "--debug"], 1],
+  ];
+  for (const [args, expected] of commands) {
+    const { code, out, err } = await run(rights, ...args);
+    assertEquals(code, expected, err);
+    // deno-lint-ignore no-control-regex
+    assert(!/[\0-\x08\x0b-\x1f\x7f-\x9f\u202e]|^error: none/m.test(out + err), out + err);
+    if (args.includes("--json")) {
+      const { inputs, outputs } = json(out);
+      assertEquals((inputs ?? outputs)[0].name, inputs ? name : `${name}y`);
+    }
+  }
+});

@@ -71,10 +71,9 @@ Deno.test("quantize judges on samples held out, and tells it as JSON", async () 
 Deno.test("a target that is the input is refused, forced or not, under any of its names", async () => {
   using folder = await Prepared.create();
   const before = Deno.readFileSync(folder.model);
-  const names = ["soft.onnx", "hard.onnx"].map((name) => `${folder.path}/${name}`);
-  Deno.symlinkSync(folder.model, names[0]);
-  Deno.linkSync(folder.model, names[1]);
-  for (const out of [folder.model, `${folder.path}/./model.onnx`, ...names]) {
+  const link = `${folder.path}/hard.onnx`;
+  Deno.linkSync(folder.model, link);
+  for (const out of [folder.model, `${folder.path}/./model.onnx`, link]) {
     for (const force of [[], ["--force"]]) {
       const { code, err } = await folder.quantize("--out", out, ...force);
       assertEquals([code, err], [

@@ -45,3 +45,17 @@ Deno.test("numbers are written for people", () => {
     "0 %",
   ]);
 });
+
+Deno.test("what steers a terminal is spelled out, in cells, columns, title and note", () => {
+  const evil = "a\x1b[2J\u202eb\nc";
+  const table = new Table([{ [evil]: evil }], { title: "t\x9b", note: "n\x07" });
+  assertEquals(
+    String(table),
+    [
+      "t\\u009b",
+      "a\\u001b[2J\\u202eb\\u000ac",
+      "a\\u001b[2J\\u202eb\\u000ac",
+      "n\\u0007",
+    ].join("\n"),
+  );
+});

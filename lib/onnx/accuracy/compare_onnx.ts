@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../../numbers/printable.ts";
 import { Noise } from "../../quantization/analysis/noise.ts";
 import type { OnnxSamples, OnnxSource } from "../calibration/calibrate.ts";
 import { classOutputs } from "./class_outputs.ts";
@@ -43,7 +44,7 @@ export function checkPair(where: string, name: string, a: OnnxOutput, b: OnnxOut
   const shape = ({ type, dims }: OnnxOutput) => `${type} [${dims.join(", ")}]`;
   if (a.dims.length === b.dims.length && a.dims.every((size, i) => size === b.dims[i])) return;
   throw new Error(
-    `${where}: ${JSON.stringify(name)} is ${shape(a)} in the float model and ${shape(b)} in the ` +
+    `${where}: ${quote(name)} is ${shape(a)} in the float model and ${shape(b)} in the ` +
       `quantized one; give the quantized model that was made from this float model`,
   );
 }
@@ -102,9 +103,7 @@ function sharedOutputs(where: string, float: OnnxModel, quantized: OnnxModel): s
   const missing = outputs.find((name) => !others.has(name));
   if (missing !== undefined) {
     throw new Error(
-      `${where}: the quantized model has no output ${
-        JSON.stringify(missing)
-      }, which the float one has; ` +
+      `${where}: the quantized model has no output ${quote(missing)}, which the float one has; ` +
         `give the quantized model that was made from this float model`,
     );
   }

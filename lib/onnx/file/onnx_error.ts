@@ -1,3 +1,5 @@
+import { printableText, quote } from "../../numbers/printable.ts";
+
 /**
  * Thrown for what is wrong with an ONNX file or model: it's not one, it's damaged, or it says something
  * about itself that isn't so.
@@ -15,6 +17,11 @@
 export class OnnxError extends Error {
   /** The class's name, as it stands in printed errors. */
   override readonly name: string = "OnnxError";
+
+  /** @param message is made fit to stand on a terminal. */
+  constructor(message: string, options?: ErrorOptions) {
+    super(printableText(message), options);
+  }
 }
 
 /** Throws an {@linkcode OnnxError}. */
@@ -24,5 +31,5 @@ export function fail(message: string, cause?: unknown): never {
 
 /** A name for a message: quoted, and short however long it is. */
 export function show(name: string): string {
-  return JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name);
+  return quote(name.length > 80 ? `${name.slice(0, 80)}…` : name);
 }

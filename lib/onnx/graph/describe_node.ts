@@ -1,9 +1,10 @@
 /** Naming a node in messages. */
+import { quote } from "../../numbers/printable.ts";
 import type { NodeProto } from "../file/proto.ts";
 
 /** A node for messages: its operator, and its name or else its first output. */
 export function describeNode({ name, opType, output }: NodeProto): string {
   return name
-    ? `${opType} node ${JSON.stringify(name)}`
-    : `the ${opType} node that makes ${JSON.stringify(output[0] ?? "")}`;
+    ? `${opType} node ${quote(name)}`
+    : `the ${opType} node that makes ${quote(output[0] ?? "")}`;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../../numbers/printable.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { dataTypeName, type OnnxDataType } from "../file/data_type.ts";
 import type { OnnxModel } from "../file/model.ts";
@@ -130,7 +131,7 @@ const ARRAYS: Partial<Record<OnnxDataType, readonly string[]>> = {
 /** An input in words: `"x": float32 [batch, 3, ?]`. */
 function describe({ name, dtype, dims }: OnnxValueInfo): string {
   const shape = dims ? `[${dims.map((size) => size ?? "?").join(", ")}]` : "of any shape";
-  return `${JSON.stringify(name)}: ${dtype} ${shape}`;
+  return `${quote(name)}: ${dtype} ${shape}`;
 }
 
 function valueInfos(
@@ -139,7 +140,7 @@ function valueInfos(
   return values.map(({ name, type }) => {
     if (type?.value.case !== "tensorType") {
       throw new TypeError(
-        `${JSON.stringify(name)} of the model is no tensor; only tensors are run`,
+        `${quote(name)} of the model is no tensor; only tensors are run`,
       );
     }
     const { elemType, shape } = type.value.value;
@@ -242,7 +243,7 @@ export class OnnxRuntime implements AsyncDisposable {
     const unknown = Object.keys(feeds).find((name) => !known.includes(name));
     if (unknown !== undefined) {
       throw new TypeError(
-        `${this.where}: the model has no input ${JSON.stringify(unknown)}; it takes ${
+        `${this.where}: the model has no input ${quote(unknown)}; it takes ${
           this.inputs.map(describe).join(" and ")
         }`,
       );
