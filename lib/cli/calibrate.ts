@@ -40,17 +40,20 @@ export async function calibrate(
     ...readOptions(options),
     onTotal: (samples) => total = samples,
   });
-  try {
-    await calibration.add(samples, {
+  const add = () =>
+    calibration.add(samples, {
       signal,
       skip: before,
       onProgress: ({ samples }) => bar.update("calibrating", samples, total),
     });
-  } finally {
-    if (state !== undefined && calibration.samples > before) {
-      await writeWhole(state, await calibration.save());
+  const addAndSave = async (state: string) => {
+    try {
+      await add();
+    } finally {
+      if (calibration.samples > before) await writeWhole(state, await calibration.save());
     }
-  }
+  };
+  await (state === undefined ? add() : console.finish(() => addAndSave(state)));
   bar.clear();
   return calibration;
 }

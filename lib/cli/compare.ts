@@ -44,7 +44,7 @@ export async function compare(
   if (report !== undefined) {
     const page = await htmlReport(comparison);
     console.signal.throwIfAborted();
-    await writeWhole(report, page);
+    await console.finish(() => writeWhole(report, page));
   }
   console.out(json ? `${asJson(comparison)}\n` : `${summary(comparison)}\n`);
   const missed = targetSqnr !== undefined &&

@@ -6,6 +6,7 @@
  */
 
 import { printable, printableText } from "../numbers/printable.ts";
+import type { CleanStop } from "./clean_stop.ts";
 
 /** What a command talks to. */
 export interface Console {
@@ -21,6 +22,8 @@ export interface Console {
   readonly columns: number;
   /** Aborted when the command is to stop. */
   readonly signal: AbortSignal;
+  /** Does work that a signal from outside is not to cut in two: it aborts `signal` instead. */
+  finish<T>(work: () => Promise<T>): Promise<T>;
 }
 
 const encoder = new TextEncoder();
@@ -36,7 +39,7 @@ function write(stream: { writeSync(bytes: Uint8Array): number }, text: string): 
 }
 
 /** The console of this process. */
-export function processConsole(signal: AbortSignal): Console {
+export function processConsole(stop: CleanStop): Console {
   const interactive = Deno.stderr.isTerminal();
   return {
     out: (text) => write(Deno.stdout, printableText(text)),
@@ -50,6 +53,7 @@ export function processConsole(signal: AbortSignal): Console {
         return 80;
       }
     },
-    signal,
+    signal: stop.signal,
+    finish: (work) => stop.finish(work),
   };
 }

@@ -4,10 +4,10 @@
  * @module
  */
 import { CommanderError } from "./commander.ts";
+import { CleanStop } from "./clean_stop.ts";
 import { CliError, EXIT, plainMessage } from "./cli_error.ts";
 import { type Console, processConsole } from "./console.ts";
 import { createProgram } from "./program.ts";
-import { stopSignal } from "./stop_signal.ts";
 
 /**
  * Runs a command.
@@ -45,11 +45,11 @@ export async function runCommand(args: readonly string[], console: Console): Pro
 }
 
 /**
- * Runs a command of this process: Ctrl-C and SIGTERM stop it cleanly, the second time at once.
+ * Runs a command of this process. Ctrl-C and SIGTERM end it at once, or where it writes what is to be whole, soon.
  *
  * @param args the arguments, as `Deno.args` has them.
  * @returns the exit code.
  */
 export async function main(args: readonly string[]): Promise<number> {
-  return await runCommand(args, processConsole(stopSignal()));
+  return await runCommand(args, processConsole(new CleanStop()));
 }

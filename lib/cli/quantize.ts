@@ -74,7 +74,7 @@ export async function quantize(
     onProgress: ({ done }) => bar.update("judging", done),
   });
   console.signal.throwIfAborted();
-  await saveOnnx(written, out, { force });
+  await console.finish(() => saveOnnx(written, out, { force }));
   bar.clear();
   const parts = {
     ...{ file: path, out, bytes: model.toBytes().length, quantizedBytes: written.toBytes().length },

@@ -15,6 +15,9 @@ export class TestConsole implements Console {
   interactive = false;
   columns = 80;
   signal: AbortSignal = new AbortController().signal;
+  finish<T>(work: () => Promise<T>): Promise<T> {
+    return work();
+  }
   out(text: string): void {
     this.written.out += text;
   }

@@ -186,7 +186,7 @@ Deno.test("a target that is a link to the input is refused, forced or not", asyn
   assert(err.includes("is the file of the model too; choose another name for --out"), err);
 });
 
-Deno.test("Ctrl-C ends with 130 and leaves no target", async () => {
+Deno.test("Ctrl-C ends with 130 and leaves no target, but the state that is asked for", async () => {
   using folder = await prepared();
   const [model, data, out] = ["float.onnx", "big.npy", "out"].map((name) =>
     `${folder.path}/${name}`
@@ -198,13 +198,19 @@ Deno.test("Ctrl-C ends with 130 and leaves no target", async () => {
   Deno.truncateSync(data, header.length + samples * 160);
   const permissions = [reading(model, data, out), `--allow-write=${out}`, "--allow-ffi"];
   const args = ["quantize", model, "--data", data, "--out", `${out}/model.int8.onnx`];
-  const child = start(permissions, ...args);
-  const end = ended(child);
-  await new Promise((resolve) => setTimeout(resolve, 2000));
-  child.kill("SIGINT");
-  const { code, out: printed } = await end;
-  assertEquals([code, printed], [130, ""]);
-  assertEquals([...Deno.readDirSync(out)], []);
+  const interrupted = async (...more: string[]) => {
+    const child = start(permissions, ...args, ...more);
+    const end = ended(child);
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    child.kill("SIGINT");
+    const { code, out: printed, err } = await end;
+    assertEquals([code, printed], [130, ""]);
+    return { err, left: [...Deno.readDirSync(out)].map(({ name }) => name) };
+  };
+  assertEquals(await interrupted(), { err: "", left: [] });
+  // What was seen so far is worth saving.
+  const saved = await interrupted("--state", `${out}/state.safetensors`);
+  assertEquals(saved, { err: "error: interrupted\n", left: ["state.safetensors"] });
 });
 
 Deno.test("a model that is being replaced when the program is killed is the old one or the new", async () => {
@@ -255,7 +261,7 @@ async function waiting(): Promise<Deno.ChildProcess> {
   return child;
 }
 
-Deno.test("a signal ends what waits for ever, and says so", async () => {
+Deno.test("a signal ends soon what would never end, and says so", async () => {
   for (
     const [signal, code, word] of [["SIGINT", 130, "interrupted"], ["SIGTERM", 143, "terminated"]]
   ) {
@@ -266,7 +272,7 @@ Deno.test("a signal ends what waits for ever, and says so", async () => {
   }
 });
 
-Deno.test("a second signal ends it at once, without a word", async () => {
+Deno.test("a second signal ends it at once", async () => {
   const child = await waiting();
   child.kill("SIGINT");
   await new Promise((resolve) => setTimeout(resolve, 100));

@@ -1,6 +1,7 @@
-/** Waits for what never comes, with the command line's ear for signals. */
-import { stopSignal } from "../../lib/cli/stop_signal.ts";
+/** Work that is not to be cut in two and never ends, in a process that writes a line first. */
+import { CleanStop } from "../../lib/cli/clean_stop.ts";
 
-stopSignal();
-console.log("waiting");
-await new Promise((resolve) => setTimeout(resolve, 2 ** 30));
+await new CleanStop().finish(() => {
+  console.log("waiting");
+  return new Promise((resolve) => setTimeout(resolve, 2 ** 30));
+});
