@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import sharp from "sharp";
 import { exportOnnx, Linear, loadOnnx, manualSeed, randn } from "../../mod.ts";
 import { floats, npyFile, TestFolder } from "../data/files.ts";
+import { floats as weights, node, smallModel } from "../onnx/small_models.ts";
 import { classifier, imageClassifier, quantizedClassifier } from "./models.ts";
 import {
   cli,
@@ -47,6 +48,31 @@ Deno.test("inspect needs to read the model, and says so", async () => {
     denied.err.trim().replace(/ \(.*/, ""),
     `error: Requires read access to "${model}"; run with --allow-read for it`,
   );
+});
+
+Deno.test("inspect that may load native code tells what preparing leaves", async () => {
+  using folder = new TestFolder();
+  const model = smallModel({
+    opset: 17,
+    nodes: [
+      node("Transpose", ["w"], ["t"], { perm: { ints: [1, 0] } }),
+      node("MatMul", ["x", "t"], ["y"]),
+    ],
+    constants: [weights("w", [2, 4], [1, 2, 3, 4, 5, 6, 7, 8])],
+    inputs: { x: ["float32", 1, 4] },
+    outputs: ["y"],
+  });
+  const path = folder.write("model.onnx", model.toBytes());
+  const rows = async (...rights: string[]) => {
+    const { out } = await run([reading(path), ...rights], "inspect", path, "--json");
+    const { prepared, operators } = JSON.parse(out);
+    const counts = operators.map((row: Record<string, unknown>) => [
+      ...[row.op, row.count, row.prepared, row.quantizable],
+    ]);
+    return [prepared, ...counts];
+  };
+  assertEquals(await rows(), [false, ["Transpose", 1, 1, 1], ["MatMul", 1, 1, 1]]);
+  assertEquals(await rows("--allow-ffi"), [true, ["Transpose", 1, 0, 0], ["MatMul", 1, 1, 1]]);
 });
 
 Deno.test("help needs no permission", async () => {
