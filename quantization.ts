@@ -71,7 +71,15 @@ export {
   toAffineQuantizedIntxStatic,
 } from "./lib/quantization/tensors/quantized_tensor.ts";
 export {
+  type CustomInputQuantizer,
+  type DynamicInputQuantizer,
+  dynamicInputQuantizer,
   type InputQuantFunc,
+  type InputQuantizer,
+  type StaticInputQuantizer,
+  staticInputQuantizer,
+} from "./lib/quantization/tensors/input_quantizer.ts";
+export {
   LinearActivationQuantizedTensor,
   toLinearActivationQuantized,
 } from "./lib/quantization/tensors/linear_activation_quantized_tensor.ts";
@@ -111,6 +119,7 @@ export {
   insertObservers_,
   isObservedLinear,
   ObservedLinear,
+  removeObservers_,
 } from "./lib/quantization/layers/observed_linear.ts";
 export {
   isLinear,
@@ -118,12 +127,18 @@ export {
   replaceWithCustomFnIfMatchesFilter_,
 } from "./lib/nn/replace.ts";
 export {
+  type LayerKind,
+  type LayerParts,
+  registerLayerKind,
+} from "./lib/quantization/layers/layer_kinds.ts";
+export {
   QuantizedLinear,
   type QuantizedLinearParts,
 } from "./lib/quantization/layers/quantized_linear.ts";
 export {
   AOBaseConfig,
   type ConfigClass,
+  type ObservedAs,
   quantize_,
   type QuantizeModuleHandler,
   registerQuantizeModuleHandler,

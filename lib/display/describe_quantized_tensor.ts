@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { inputName } from "../quantization/tensors/input_quantizer.ts";
 import type { LinearActivationQuantizedTensor } from "../quantization/tensors/linear_activation_quantized_tensor.ts";
 import type { AffineQuantizedTensor } from "../quantization/tensors/quantized_tensor.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -54,7 +55,7 @@ export async function displayActivationQuantized(
   q: LinearActivationQuantizedTensor,
 ): Promise<DisplayBundle> {
   const weight = await displayQuantizedTensor(q.originalWeight);
-  const how = q.inputQuantFunc.name || "a function";
+  const how = inputName(q.inputQuantizer);
   return {
     "text/html": caption(`LinearActivationQuantizedTensor: inputs pass ${how} first`) +
       weight["text/html"],

@@ -9,14 +9,12 @@ import { Module } from "../nn/module.ts";
 import { OnnxModel } from "../onnx/file/model.ts";
 import { LinearActivationQuantizedTensor } from "../quantization/tensors/linear_activation_quantized_tensor.ts";
 import { AffineQuantizedObserverBase } from "../quantization/observers/observer.ts";
-import { QuantizedLinear } from "../quantization/layers/quantized_linear.ts";
 import { AffineQuantizedTensor } from "../quantization/tensors/quantized_tensor.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { CUSTOM_INSPECT, type DisplayBundle, JUPYTER_DISPLAY } from "../plot/bundle.ts";
-import { displayModule, displayOptimizedModule } from "./describe_module.ts";
+import { displayModule, displayOptimizedModule, inspectModule } from "./describe_module.ts";
 import { displayObserver, inspectObserver } from "./describe_observer.ts";
 import { displayOnnxModel, inspectOnnxModel } from "./describe_onnx_model.ts";
-import { displayQuantizedLinear, inspectQuantizedLinear } from "./describe_quantized_linear.ts";
 import { displayActivationQuantized, displayQuantizedTensor } from "./describe_quantized_tensor.ts";
 import { displayTensor } from "./describe_tensor.ts";
 
@@ -41,10 +39,9 @@ function define(prototype: object, name: symbol, value: unknown): void {
 }
 
 register(Tensor, displayTensor);
-register(Module, (model: Module) => displayModule(model));
+register(Module, displayModule, inspectModule);
 register<OptimizedModule>(OptimizedModule, displayOptimizedModule);
 register(AffineQuantizedTensor, displayQuantizedTensor);
 register(LinearActivationQuantizedTensor, displayActivationQuantized);
 register(AffineQuantizedObserverBase, displayObserver, inspectObserver);
-register(QuantizedLinear, displayQuantizedLinear, inspectQuantizedLinear);
 register(OnnxModel, displayOnnxModel, inspectOnnxModel);

@@ -5,14 +5,17 @@
  */
 import type { Device } from "../backend/backend.ts";
 import type { DType } from "../numbers/dtype.ts";
+import { formatShape, sameShape } from "../numbers/shape.ts";
 import { checkLinearShapes, linear } from "../tensor/ops.ts";
 import { rand, Tensor } from "../tensor/tensor.ts";
 import { type LinearWeight, Module } from "./module.ts";
 
 /** Options of {@linkcode Linear}. */
 export interface LinearOptions {
-  /** Whether there is a bias; true by default. */
-  bias?: boolean;
+  /** Whether there is a bias, or the one to hold; true by default. */
+  bias?: boolean | Tensor | null;
+  /** The weight to hold, (outFeatures, inFeatures); by default one is drawn at random. */
+  weight?: Tensor | LinearWeight;
   /** Dtype of weight and bias; float32 by default. */
   dtype?: DType;
   /** Device of weight and bias; by default what `init` chose. */
@@ -21,8 +24,20 @@ export interface LinearOptions {
 
 /** Uniform on [−1/√inFeatures, 1/√inFeatures), what PyTorch starts a Linear with. */
 function initial(shape: number[], inFeatures: number, options: LinearOptions): Tensor {
+  const { dtype, device } = options;
   const bound = 1 / Math.sqrt(inFeatures);
-  return rand(shape, { ...options, low: -bound, high: bound }).keep();
+  return rand(shape, { dtype, device, low: -bound, high: bound }).keep();
+}
+
+function checkShape(
+  name: string,
+  given: { readonly shape: readonly number[] } | undefined,
+  shape: readonly number[],
+): void {
+  if (!given || sameShape(given.shape, shape)) return;
+  throw new RangeError(
+    `Linear: the ${name} must have shape ${formatShape(shape)}, got ${formatShape(given.shape)}`,
+  );
 }
 
 /**
@@ -49,18 +64,22 @@ export class Linear extends Module {
   bias: Tensor | null;
 
   /**
-   * A layer with a weight and a bias drawn at random.
+   * A layer with a weight and a bias drawn at random, unless they are given.
    *
    * @param inFeatures size of each input row.
    * @param outFeatures size of each output row.
-   * @param options whether there is a bias, dtype and device.
+   * @param options whether there is a bias, dtype and device; or weight and bias, which are not copied.
+   * @throws {RangeError} if a weight or a bias that is given has another shape.
    */
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
     super();
     this.inFeatures = inFeatures;
     this.outFeatures = outFeatures;
-    this.weight = initial([outFeatures, inFeatures], inFeatures, options);
-    this.bias = options.bias === false ? null : initial([outFeatures], inFeatures, options);
+    const { weight, bias = true } = options;
+    checkShape("weight", weight, [outFeatures, inFeatures]);
+    if (bias instanceof Tensor) checkShape("bias", bias, [outFeatures]);
+    this.weight = weight ?? initial([outFeatures, inFeatures], inFeatures, options);
+    this.bias = bias === true ? initial([outFeatures], inFeatures, options) : bias || null;
   }
 
   /**

@@ -3,13 +3,12 @@
  *
  * @module
  */
-import { int8SymmPerTokenReducedRangeQuant } from "../../quantization/configs/int8_dynamic_activation.ts";
-import type { LinearActivationQuantizedTensor } from "../../quantization/tensors/linear_activation_quantized_tensor.ts";
-import type { QuantizedLinear } from "../../quantization/layers/quantized_linear.ts";
-import type { AffineQuantizedTensor } from "../../quantization/tensors/quantized_tensor.ts";
-import type { DType } from "../../numbers/dtype.ts";
 import { roundTo } from "../../numbers/rounding.ts";
-import { ones, type Tensor, zeros } from "../../tensor/tensor.ts";
+import { isByte } from "../../quantization/tensors/quantized_tensor.ts";
+import type {
+  InputQuantizer,
+  StaticInputQuantizer,
+} from "../../quantization/tensors/input_quantizer.ts";
 import type { GraphBuilder } from "./graph.ts";
 import { checkZeroPoints } from "./weights.ts";
 
@@ -26,29 +25,44 @@ export interface StaticInput {
   readonly quantMax: number;
 }
 
-/** A scale for each row, found when the model runs. */
+/** A scale for each row, found when the model runs, for signed bytes. */
 export interface DynamicInput {
   readonly kind: "dynamic";
-}
-
-/** How a layer quantizes its input. */
-export type InputQuantization = StaticInput | DynamicInput;
-
-/** Parameters on the device. */
-interface Params {
-  readonly scale: Tensor;
-  readonly zeroPoint: Tensor | null;
+  /** The integers that are used. */
   readonly quantMin: number;
   readonly quantMax: number;
-  readonly targetDtype: DType;
+  /** The least scale. */
+  readonly eps: number;
+}
+
+/** How a layer quantizes its input, on the host. */
+export type InputQuantization = StaticInput | DynamicInput;
+
+/**
+ * Reads how an input is quantized.
+ *
+ * @param where the layer, for messages.
+ * @throws {TypeError} if a function does it, or its integers take more than 8 bits or are floats.
+ * @throws {RangeError} if a zero point is none of the integers.
+ */
+export async function readInput(where: string, input: InputQuantizer): Promise<InputQuantization> {
+  if (input.kind === "dynamic") return input;
+  if (input.kind === "static" && isByte(input.targetDtype)) return await readStatic(where, input);
+  const how = input.kind === "custom"
+    ? `the function ${input.quantize.name || "without a name"}`
+    : input.targetDtype.name;
+  throw new TypeError(
+    `${where} quantizes its input in a way that has no ONNX form here (${how}); supported are 8 bits with ` +
+      `one fixed scale or one a row, given as data: see staticInputQuantizer and dynamicInputQuantizer`,
+  );
 }
 
 /**
  * Reads fixed parameters. Signed bytes are moved up by 128, and their zero point with them: the numbers
  * stay the same, and unsigned inputs have the faster kernels.
  */
-async function staticInput(where: string, params: Params): Promise<StaticInput> {
-  const { scale: scaleTensor, zeroPoint, targetDtype } = params;
+async function readStatic(where: string, input: StaticInputQuantizer): Promise<StaticInput> {
+  const { scale: scaleTensor, zeroPoint, targetDtype } = input;
   const scale = await scaleTensor.item();
   const shift = targetDtype.min < 0 ? 128 : 0;
   const atZero = (zeroPoint ? await zeroPoint.item() : 0) + shift;
@@ -58,50 +72,9 @@ async function staticInput(where: string, params: Params): Promise<StaticInput> 
     scale,
     divisor: Math.fround(1 / roundTo(scaleTensor.dtype, 1 / scale)),
     zeroPoint: atZero,
-    quantMin: params.quantMin + shift,
-    quantMax: params.quantMax + shift,
+    quantMin: input.quantMin + shift,
+    quantMax: input.quantMax + shift,
   };
-}
-
-/** How an integer layer quantizes its input. */
-export function inputOfQuantizedLinear(
-  where: string,
-  { actScale: scale, actZeroPoint: zeroPoint, actRange, targetDtype }: QuantizedLinear,
-): Promise<StaticInput> {
-  return staticInput(where, { scale, zeroPoint, ...actRange, targetDtype });
-}
-
-/**
- * How a weight quantizes the input that it is multiplied with. The function is opaque, so it is tried
- * on two inputs: if both get the same scale and zero point, these are fixed.
- *
- * @throws {TypeError} if it does neither that nor what `Int8DynamicActivationInt8WeightConfig` does.
- */
-export async function inputOfWeight(
-  where: string,
-  { inputQuantFunc, shape: [, k], dtype, device }: LinearActivationQuantizedTensor,
-): Promise<InputQuantization> {
-  if (inputQuantFunc === int8SymmPerTokenReducedRangeQuant) return { kind: "dynamic" };
-  using low = zeros([2, k], { dtype, device });
-  using high = ones([2, k], { dtype, device });
-  using first = inputQuantFunc(low);
-  using second = inputQuantFunc(high);
-  const [a, b] = [await paramsOf(first), await paramsOf(second)];
-  const { targetDtype } = first;
-  const fixed = a.length === 2 && a.every((value, i) => value === b[i]);
-  if (!fixed || targetDtype.isFloat || targetDtype.itemSize !== 1) {
-    throw new TypeError(
-      `${where} quantizes its input in a way that has no ONNX form here (${
-        inputQuantFunc.name || "an anonymous function"
-      }); supported are 8 bits with one fixed scale, and Int8DynamicActivationInt8WeightConfig`,
-    );
-  }
-  return await staticInput(where, first);
-}
-
-/** Scales and zero points, one after the other. */
-async function paramsOf({ scale, zeroPoint }: AffineQuantizedTensor): Promise<number[]> {
-  return [...await scale.data(), ...await zeroPoint?.data() ?? [0]];
 }
 
 /**
@@ -135,8 +108,8 @@ export function addStaticInput(
 }
 
 /**
- * Adds the quantization of an input to −127…127 with a scale for each row, as `toAffineQuantizedPerToken`
- * does it, moved up by 128.
+ * Adds the quantization of an input with a scale for each row, as `toAffineQuantizedPerToken` does it,
+ * moved up by 128.
  *
  * @returns the names of the integers as floats, and of the scales, (rows, 1).
  */
@@ -144,6 +117,7 @@ export function addDynamicInput(
   graph: GraphBuilder,
   name: string,
   x: string,
+  { quantMin, quantMax, eps }: DynamicInput,
 ): { integers: string; scale: string } {
   const scalar = (part: string, value: number) =>
     graph.constant(`${name}.${part}`, "FLOAT", [], Float32Array.of(value));
@@ -151,9 +125,17 @@ export function addDynamicInput(
   const largest = graph.add(name, "ReduceMax", [graph.add(name, "Abs", [x]), axes], {
     keepdims: 1,
   });
-  const ratio = graph.add(name, "Div", [largest, scalar("quant_max", 127)]);
-  const scale = graph.add(name, "Max", [ratio, scalar("eps", 1e-5)]);
-  const scaled = graph.add(name, "Mul", [x, graph.add(name, "Reciprocal", [scale])]);
+  const ratio = graph.add(name, "Div", [largest, scalar("half_range", (quantMax - quantMin) / 2)]);
+  const scale = graph.add(name, "Max", [
+    ratio,
+    scalar("eps", Math.max(Math.fround(eps), 2 ** -126)),
+  ]);
+  const reciprocal = graph.add(name, "Reciprocal", [scale]);
+  let scaled = graph.add(name, "Mul", [x, reciprocal]);
+  if (quantMax < 127) {
+    // QuantizeLinear saturates where the type ends; a narrower range is cut beforehand.
+    scaled = graph.add(name, "Clip", [scaled, scalar("min", quantMin), scalar("max", quantMax)]);
+  }
   const one = scalar("one", 1);
   const zero = graph.constant(`${name}.input_zero_point`, "UINT8", [], Uint8Array.of(128));
   const q = graph.add(name, "QuantizeLinear", [scaled, one, zero]);

@@ -3,17 +3,15 @@
  *
  * @module
  */
-import { QuantizedLinear } from "../../quantization/layers/quantized_linear.ts";
-import { LinearActivationQuantizedTensor } from "../../quantization/tensors/linear_activation_quantized_tensor.ts";
-import { AffineQuantizedTensor } from "../../quantization/tensors/quantized_tensor.ts";
+import type { Linear } from "../../nn/linear.ts";
 import { ReLU } from "../../nn/relu.ts";
+import { describeLayer } from "../../quantization/layers/layer_kinds.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import {
   addDynamicInput,
   addStaticInput,
-  inputOfQuantizedLinear,
-  inputOfWeight,
   type InputQuantization,
+  readInput,
 } from "./activation.ts";
 import type { GraphBuilder } from "./graph.ts";
 import type { Layer } from "./trace.ts";
@@ -53,25 +51,24 @@ export type LayerData =
  */
 export async function readLayer(where: string, layer: Layer): Promise<LayerData> {
   if (layer instanceof ReLU) return { kind: "relu" };
-  const bias = layer.bias && await floats(layer.bias);
-  if (layer instanceof QuantizedLinear) {
-    const input = await inputOfQuantizedLinear(where, layer);
-    return { kind: "quantized", input, weight: await readWeight(where, layer.qweight), bias };
+  const quantized = describeLayer(layer);
+  if (quantized) {
+    const { input, weight, bias } = quantized;
+    return {
+      kind: "quantized",
+      input: input && await readInput(where, input),
+      weight: await readWeight(where, weight),
+      bias: bias && await floats(bias),
+    };
   }
-  const { weight } = layer;
+  const { weight, bias } = layer as Linear;
   if (weight instanceof Tensor) {
-    return { kind: "float", weight: await floats(weight), shape: weight.shape, bias };
-  }
-  if (weight instanceof AffineQuantizedTensor) {
-    return { kind: "quantized", input: null, weight: await readWeight(where, weight), bias };
-  }
-  if (weight instanceof LinearActivationQuantizedTensor) {
-    const input = await inputOfWeight(where, weight);
-    const host = await readWeight(where, weight.originalWeight);
-    return { kind: "quantized", input, weight: host, bias };
+    const { shape } = weight;
+    return { kind: "float", weight: await floats(weight), shape, bias: bias && await floats(bias) };
   }
   throw new TypeError(
-    `${where} has a weight of a class that has no ONNX form here (${weight.constructor.name})`,
+    `${where} has a weight of a class that has no ONNX form here (${weight.constructor.name}); tell what ` +
+      `it is with registerLayerKind`,
   );
 }
 
@@ -92,7 +89,7 @@ export function addLayer(graph: GraphBuilder, name: string, x: string, data: Lay
   }
   const { input, weight } = data;
   if (input?.kind === "dynamic") {
-    const { integers, scale } = addDynamicInput(graph, name, x);
+    const { integers, scale } = addDynamicInput(graph, name, x, input);
     const y = addProduct(graph, name, integers, weight);
     return addBias(graph, name, graph.add(name, "Mul", [y, scale]), bias);
   }

@@ -7,12 +7,12 @@ import type { DeviceBuffer } from "../../backend/backend.ts";
 import { Linear } from "../../nn/linear.ts";
 import { type Module, nameModules } from "../../nn/module.ts";
 import { ReLU } from "../../nn/relu.ts";
+import { layerClasses } from "../../quantization/layers/layer_kinds.ts";
 import { ObservedLinear } from "../../quantization/layers/observed_linear.ts";
-import { QuantizedLinear } from "../../quantization/layers/quantized_linear.ts";
 import { type Tensor, tidy } from "../../tensor/tensor.ts";
 
-/** A layer that has an ONNX form. */
-export type Layer = Linear | QuantizedLinear | ReLU;
+/** A layer that has an ONNX form: a `Linear`, a `ReLU` or a quantized layer. */
+export type Layer = Module;
 
 /** A tensor that was seen: its number and the shape that it had there. */
 export interface Value {
@@ -22,7 +22,7 @@ export interface Value {
 }
 
 /** One call of a layer. */
-export interface Step {
+export interface LayerCall {
   readonly layer: Layer;
   /** The layer's full name. */
   readonly name: string;
@@ -33,15 +33,13 @@ export interface Step {
 /** What a run did. */
 export interface Trace {
   readonly inputs: readonly Value[];
-  readonly steps: readonly Step[];
+  readonly steps: readonly LayerCall[];
   readonly output: Value;
 }
 
 /** The classes with an ONNX form; derived ones too, as long as they compute the same. */
-const LAYERS = [Linear, QuantizedLinear, ReLU];
-
-function isLayer(module: Module): module is Layer {
-  return LAYERS.some((type) => module.forward === type.prototype.forward);
+function layerTypes() {
+  return [...new Set([Linear, ...layerClasses(), ReLU])];
 }
 
 /** What is said of a module that computes and has no ONNX form. */
@@ -62,7 +60,7 @@ export function trace(where: string, model: Module, inputs: readonly Tensor[]): 
   nameModules(model);
   const ids = new Map<DeviceBuffer, number>();
   const held: Tensor[] = [];
-  const steps: Step[] = [];
+  const steps: LayerCall[] = [];
   const running: Module[] = [];
 
   const see = (t: Tensor, id?: number): Value | undefined => {
@@ -98,22 +96,23 @@ export function trace(where: string, model: Module, inputs: readonly Tensor[]): 
     const y = run(...args);
     if (!see(y)) {
       if (module.namedChildren().length) throw unknown(module, "it returns");
-      const names = LAYERS.map(({ name }) => name).join(", ");
+      const names = types.map(({ name }) => name).join(", ");
       throw refusal(where, module, `supported are ${names} and modules that compose them`);
     }
     running.pop();
     return y;
   };
 
+  const types = layerTypes();
   const modules = [...new Set(model.namedModules().map(([, module]) => module))];
   const own = modules.map((module) => Object.getOwnPropertyDescriptor(module, "forward"));
   for (const module of modules) {
     const run = module.forward.bind(module);
-    const layer = isLayer(module) ? module : undefined;
+    const isLayer = types.some((type) => module.forward === type.prototype.forward);
     Object.defineProperty(module, "forward", {
       configurable: true,
       value: (...args: Tensor[]) =>
-        layer ? callLayer(layer, run, args) : callParent(module, run, args),
+        isLayer ? callLayer(module, run, args) : callParent(module, run, args),
     });
   }
   try {

@@ -4,20 +4,14 @@
  * @module
  */
 import { deepcopy, type Module } from "../../nn/module.ts";
-import { type DType, int8 } from "../../numbers/dtype.ts";
+import type { DType } from "../../numbers/dtype.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { PerAxis, PerTensor } from "../affine/granularity.ts";
-import {
-  Int8StaticActivationInt4WeightConfig,
-  Int8StaticActivationInt8WeightConfig,
-} from "../configs/int8_static_activation.ts";
-import type { MappingType } from "../affine/mapping.ts";
 import { insertObservers_, type ObservedLinear } from "../layers/observed_linear.ts";
 import { AffineQuantizedMinMaxObserver } from "../observers/min_max_observer.ts";
 import type { AffineQuantizedObserverBase } from "../observers/observer.ts";
 import { type AOBaseConfig, quantize_ } from "../configs/quantize.ts";
 import type { Match } from "../../nn/replace.ts";
-import { StaticQuantConfig, StaticQuantTensorConfig } from "../configs/static_quant.ts";
 import type { Batches, Runs } from "./inputs.ts";
 import { freeModule, place, tensorsOf } from "./layers.ts";
 
@@ -30,7 +24,7 @@ export interface AnalysisObservers {
 }
 
 /** How each of some layers is to be quantized. */
-export interface Plan {
+export interface LayerPlan {
   readonly match: Match;
   /** Null leaves the layer in float. */
   readonly config: AOBaseConfig | null;
@@ -39,11 +33,11 @@ export interface Plan {
 }
 
 /** What a config, perhaps one that stands for several, means for each layer. */
-export function planFor(
+export function plansFor(
   matches: readonly Match[],
   config: AOBaseConfig,
   given?: AnalysisObservers,
-): Plan[] {
+): LayerPlan[] {
   const configs = config.configsFor?.(matches.map(({ fullName }) => fullName)) ??
     matches.map(() => config);
   return matches.map((match, i) => ({
@@ -54,36 +48,32 @@ export function planFor(
 }
 
 /**
- * The observers for a config: those given; else, for the static configs, min-max observers,
+ * The observers for a config: those given; else, for one that takes observed layers, min-max observers,
  * PerTensor for inputs and PerAxis(0) for weights; else none.
  */
 function observersFor(
   config: AOBaseConfig,
   given?: AnalysisObservers,
 ): AnalysisObservers | undefined {
-  if (given) return given;
-  const pair = (mappingType: MappingType, dtype: DType): AnalysisObservers => {
-    const observer = (granularity: PerTensor | PerAxis) =>
-      new AffineQuantizedMinMaxObserver(mappingType, dtype, { granularity });
-    return { activation: observer(new PerTensor()), weight: observer(new PerAxis(0)) };
+  const how = given ? undefined : config.observedAs?.();
+  if (!how) return given;
+  const observer = (dtype: DType, granularity: PerTensor | PerAxis) =>
+    new AffineQuantizedMinMaxObserver(how.mappingType, dtype, { granularity });
+  return {
+    activation: observer(how.activation, new PerTensor()),
+    weight: observer(how.weight, new PerAxis(0)),
   };
-  if (config instanceof StaticQuantConfig || config instanceof StaticQuantTensorConfig) {
-    return pair("ASYMMETRIC", config.targetDtype);
-  }
-  const fixed = config instanceof Int8StaticActivationInt8WeightConfig ||
-    config instanceof Int8StaticActivationInt4WeightConfig;
-  if (fixed && config.actQuantScale === undefined) return pair("SYMMETRIC", int8);
 }
 
 /** Whether any layer is to be calibrated. */
-export function needsCalibration(plans: readonly Plan[]): boolean {
+export function needsCalibration(plans: readonly LayerPlan[]): boolean {
   return plans.some(({ observers }) => observers);
 }
 
 /** The observed layers by full name, once they have seen all batches. */
 function calibrate(
   model: Module,
-  plans: readonly Plan[],
+  plans: readonly LayerPlan[],
   batches: Batches,
   runs: Runs,
 ): { layers: Map<string, Module>; tensors: Set<Tensor> } {
@@ -124,7 +114,7 @@ function calibrate(
  */
 export async function quantizeEach(
   model: Module,
-  plans: readonly Plan[],
+  plans: readonly LayerPlan[],
   batches: Batches,
   runs: Runs,
   onRefused?: (layer: string, reason: string) => void,

@@ -4,16 +4,18 @@
  * @module
  */
 import type { Figure } from "../../plot/figure.ts";
-import { deepcopy, type Module, nameModules } from "../../nn/module.ts";
+import { Linear } from "../../nn/linear.ts";
+import { deepcopy, isLinearWeight, type Module, nameModules } from "../../nn/module.ts";
 import { int32 } from "../../numbers/dtype.ts";
 import { formatShape, sameShape } from "../../numbers/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { LinearActivationQuantizedTensor } from "../tensors/linear_activation_quantized_tensor.ts";
 import { quantizeAffine } from "../affine/primitives.ts";
-import { QuantizedLinear } from "../layers/quantized_linear.ts";
-import { AffineQuantizedTensor } from "../tensors/quantized_tensor.ts";
+import type { FloatLinear } from "../layers/float_linear.ts";
+import { describeLayer, type LayerParts } from "../layers/layer_kinds.ts";
+import { quantizeInput } from "../tensors/input_quantizer.ts";
+import type { AffineQuantizedTensor } from "../tensors/quantized_tensor.ts";
 import { type AnalysisOptions, batchesOf, type ModelInputs, Runs } from "./inputs.ts";
-import { type Call, freeModule, quantizedLayers, Recorder, release } from "./layers.ts";
+import { type Call, CallRecorder, freeModule, quantizedLayers, release } from "./layers.ts";
 import { Noise } from "./noise.ts";
 import { decibels, percent } from "../../plot/format.ts";
 import { AnalysisReport, barsOfDecibels } from "../../plot/report.ts";
@@ -134,7 +136,7 @@ export async function compareModels(
     nameModules(copy);
     const ours = new Map(copy.namedModules());
     const theirs = new Map(floatCopy.namedModules());
-    const recorders = [new Recorder(floatCopy, names), new Recorder(copy, names)];
+    const recorders = [new CallRecorder(floatCopy, names), new CallRecorder(copy, names)];
     const output = new Noise();
     const stats = new Map<string, Statistics>();
     let batches = 0;
@@ -169,7 +171,7 @@ export async function compareModels(
       layers.push({
         layer: name,
         ...entry.result(),
-        ...await compareWeights((theirs.get(name) as unknown as { weight: Tensor }).weight, entry),
+        ...await compareWeights((theirs.get(name) as FloatLinear).weight, entry.parts?.weight),
       });
     }
     return new ModelComparison(layers, output.sqnr, batches);
@@ -189,47 +191,6 @@ function checkShapes(where: string, what: string, a: Tensor, b: Tensor): void {
   );
 }
 
-/** How a tensor becomes integers. */
-interface Ranges {
-  readonly blockSize: readonly number[];
-  readonly scale: Tensor;
-  readonly zeroPoint: Tensor | null;
-  readonly quantMin: number;
-  readonly quantMax: number;
-}
-
-/** What a quantized layer says about itself. */
-interface Description {
-  readonly kind: string;
-  readonly weight: AffineQuantizedTensor | null;
-  /** How an input becomes integers; null where it does not, or that is not known. */
-  readonly input: ((x: Tensor) => Ranges) | null;
-}
-
-function describe(module: Module): Description {
-  if (module instanceof QuantizedLinear) {
-    const { actScale: scale, actZeroPoint: zeroPoint, actRange, qweight } = module;
-    const input = (x: Tensor) => ({ blockSize: x.shape, scale, zeroPoint, ...actRange });
-    return { kind: "QuantizedLinear", weight: qweight, input };
-  }
-  const { weight } = module as unknown as { weight?: unknown };
-  if (weight instanceof AffineQuantizedTensor) {
-    return { kind: "AffineQuantizedTensor", weight, input: null };
-  }
-  if (weight instanceof LinearActivationQuantizedTensor) {
-    return {
-      kind: "LinearActivationQuantizedTensor",
-      weight: weight.originalWeight,
-      input: (x) => {
-        const q = weight.inputQuantFunc(x);
-        q.dispose();
-        return q;
-      },
-    };
-  }
-  return { kind: module.constructor.name, weight: null, input: null };
-}
-
 /** Integers of this magnitude and less are exact in every step of quantizing. */
 const WIDE = 2 ** 20;
 
@@ -241,9 +202,9 @@ class Spread {
   private high = -Infinity;
   private steps = 1;
 
-  /** Takes floats, quantized as the ranges say but into integers that are wide enough for all. */
-  async add(x: Tensor, ranges: Ranges): Promise<void> {
-    const { blockSize, scale, zeroPoint, quantMin, quantMax } = ranges;
+  /** Takes floats, quantized as `as` is but into integers that are wide enough for all. */
+  async add(x: Tensor, as: AffineQuantizedTensor): Promise<void> {
+    const { blockSize, scale, zeroPoint, quantMin, quantMax } = as;
     const wide = { quantMin: -WIDE, quantMax: WIDE };
     using q = quantizeAffine(x, blockSize, scale, zeroPoint, int32, wide);
     for (const value of await q.data()) {
@@ -270,10 +231,10 @@ class Statistics {
   private readonly input = new Noise();
   private readonly output = new Noise();
   private readonly spread = new Spread();
-  readonly description: Description;
+  readonly parts: LayerParts | undefined;
 
-  constructor(module: Module) {
-    this.description = describe(module);
+  constructor(private readonly module: Module) {
+    this.parts = describeLayer(module);
   }
 
   async add(where: string, name: string, reference: Call, call: Call): Promise<void> {
@@ -281,13 +242,18 @@ class Statistics {
     checkShapes(where, `the outputs of ${name}`, reference.output, call.output);
     this.input.add(await reference.input.data(), await call.input.data());
     this.output.add(await reference.output.data(), await call.output.data());
-    const ranges = this.description.input?.(call.input);
-    if (ranges) await this.spread.add(call.input, ranges);
+    if (!this.parts?.input) return;
+    using quantized = quantizeInput(this.parts.input, call.input);
+    await this.spread.add(call.input, quantized);
   }
 
   result() {
+    const { module } = this;
+    const named = module instanceof Linear && isLinearWeight(module.weight)
+      ? module.weight
+      : module;
     return {
-      kind: this.description.kind,
+      kind: named.constructor.name,
       inputSqnr: this.input.sqnr,
       outputSqnr: this.output.sqnr,
       inputClipped: this.spread.clippedShare,
@@ -296,8 +262,7 @@ class Statistics {
   }
 }
 
-async function compareWeights(weight: Tensor, { description }: Statistics) {
-  const quantized = description.weight;
+async function compareWeights(weight: Tensor, quantized: AffineQuantizedTensor | undefined) {
   const spread = new Spread();
   let weightSqnr: number | null = null;
   if (quantized) {

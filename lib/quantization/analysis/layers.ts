@@ -4,19 +4,14 @@
  *
  * @module
  */
-import { Linear } from "../../nn/linear.ts";
 import { type Module, setField } from "../../nn/module.ts";
-import { Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { isFloatLinear } from "../layers/float_linear.ts";
 import { ObservedLinear } from "../layers/observed_linear.ts";
 import { findMatches, isLinear, type Match, type ModuleFilter } from "../../nn/replace.ts";
 
 /** Which layers are meant: their full names, or a filter. */
 export type LayerSelection = readonly string[] | ModuleFilter;
-
-/** Whether a module is a `Linear` with a plain float weight. */
-export function isFloatLinear(module: Module | undefined): module is Linear & { weight: Tensor } {
-  return module instanceof Linear && module.weight instanceof Tensor;
-}
 
 /** The float layers that are meant, by default every `Linear`. */
 export function selectLayers(
@@ -90,7 +85,7 @@ export interface Call extends Disposable {
 }
 
 /** Remembers, layer by layer, the calls of one run. */
-export class Recorder {
+export class CallRecorder {
   private calls = new Map<string, Call[]>();
 
   /** Looks at the named modules of a copy of a model. */

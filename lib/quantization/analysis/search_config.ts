@@ -9,7 +9,7 @@ import { uint8 } from "../../numbers/dtype.ts";
 import { AOBaseConfig } from "../configs/quantize.ts";
 import type { Match } from "../../nn/replace.ts";
 import { StaticQuantConfig } from "../configs/static_quant.ts";
-import { type AnalysisObservers, describeConfig, planFor, quantizeEach } from "./candidates.ts";
+import { type AnalysisObservers, describeConfig, plansFor, quantizeEach } from "./candidates.ts";
 import { type AnalysisOptions, Batches, type ModelInputs, Runs } from "./inputs.ts";
 import { bytesOf, freeModule, type LayerSelection, place, selectLayers } from "./layers.ts";
 import { decibels } from "../../plot/format.ts";
@@ -128,7 +128,7 @@ export class ConfigSearchResult extends AnalysisReport {
       using batches = await Batches.from(where, inputs, runs);
       for (const candidate of new Set(this.chosen.values())) {
         const meant = matches.filter(({ fullName }) => this.chosen.get(fullName) === candidate);
-        const plans = planFor(meant, candidate.config, candidate.observers);
+        const plans = plansFor(meant, candidate.config, candidate.observers);
         const modules = await quantizeEach(copy, plans, batches, runs);
         for (const [name, module] of modules) quantized.set(name, module);
       }
@@ -249,7 +249,7 @@ export async function searchConfig(
     for (const candidate of candidates) {
       const onRefused = (layer: string, reason: string) =>
         refused.push({ layer, reason: `${nameOf(candidate)}: ${reason}` });
-      const plans = planFor(matches, candidate.config, candidate.observers);
+      const plans = plansFor(matches, candidate.config, candidate.observers);
       const modules = await quantizeEach(work, plans, batches, runs, onRefused);
       made.push(...modules.values());
       for (const match of matches) {

@@ -10,7 +10,7 @@ import {
   type AnalysisObservers,
   describeConfig,
   needsCalibration,
-  planFor,
+  plansFor,
   quantizeEach,
 } from "./candidates.ts";
 import { type AnalysisOptions, Batches, type ModelInputs, Runs } from "./inputs.ts";
@@ -108,7 +108,7 @@ export async function sensitivity(
   try {
     nameModules(work);
     const matches = selectLayers("sensitivity", work, options.layers);
-    const plans = planFor(matches, config, options.observers);
+    const plans = plansFor(matches, config, options.observers);
     using batches = await Batches.from("sensitivity", inputs, runs);
     runs.total = batches.list.length * (1 + (needsCalibration(plans) ? 1 : 0) + matches.length);
     const reference = await outputsOf(work, batches, runs);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../../numbers/arguments.ts";
 import { int8, uint4 } from "../../numbers/dtype.ts";
 import { PerGroup } from "../affine/granularity.ts";
 import { MappingType } from "../affine/mapping.ts";
@@ -12,8 +13,8 @@ import {
   floatLinear,
   quantizeWeight,
   type WeightScheme,
-  withWeight,
 } from "./quantize_weight.ts";
+import { linearWith } from "../layers/weight_linear.ts";
 
 /** Options of {@linkcode Int4WeightOnlyConfig}. */
 export interface Int4WeightOnlyOptions {
@@ -64,6 +65,7 @@ export class Int4WeightOnlyConfig extends AOBaseConfig {
    */
   constructor(options: Int4WeightOnlyOptions = {}) {
     super();
+    checkOptions("Int4WeightOnlyConfig", options, ["groupSize"]);
     this.groupSize = options.groupSize ?? 128;
     checkGroupSize("Int4WeightOnlyConfig", this.groupSize, INT4_GROUP_SIZES);
   }
@@ -71,8 +73,6 @@ export class Int4WeightOnlyConfig extends AOBaseConfig {
 
 registerQuantizeModuleHandler(Int4WeightOnlyConfig, async (module, config) => {
   const linear = floatLinear(module, config);
-  return withWeight(
-    linear,
-    await quantizeWeight(linear, uint4WeightScheme(config.groupSize), config),
-  );
+  const weight = await quantizeWeight(linear, uint4WeightScheme(config.groupSize), config);
+  return linearWith(weight, linear.bias);
 });

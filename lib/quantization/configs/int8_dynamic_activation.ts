@@ -3,18 +3,12 @@
  *
  * @module
  */
-import type { Tensor } from "../../tensor/tensor.ts";
 import { int8WeightScheme } from "./int8_weight_only.ts";
 import { toLinearActivationQuantized } from "../tensors/linear_activation_quantized_tensor.ts";
-import { toAffineQuantizedPerToken } from "../tensors/per_token.ts";
+import { dynamicInputQuantizer } from "../tensors/input_quantizer.ts";
 import { AOBaseConfig, registerQuantizeModuleHandler } from "./quantize.ts";
-import { floatLinear, quantizeWeight, withWeight } from "./quantize_weight.ts";
-import type { AffineQuantizedTensor } from "../tensors/quantized_tensor.ts";
-
-/** What torchao calls `_int8_symm_per_token_reduced_range_quant`; its name is what a model prints. */
-export function int8SymmPerTokenReducedRangeQuant(x: Tensor): AffineQuantizedTensor {
-  return toAffineQuantizedPerToken(x);
-}
+import { floatLinear, quantizeWeight } from "./quantize_weight.ts";
+import { linearWith } from "../layers/weight_linear.ts";
 
 /**
  * Quantizes weights to int8, symmetric, with a scale for each row, and activations to int8 at run
@@ -41,8 +35,5 @@ export class Int8DynamicActivationInt8WeightConfig extends AOBaseConfig {}
 registerQuantizeModuleHandler(Int8DynamicActivationInt8WeightConfig, async (module, config) => {
   const linear = floatLinear(module, config);
   const weight = await quantizeWeight(linear, int8WeightScheme(), config);
-  return withWeight(
-    linear,
-    toLinearActivationQuantized(weight, int8SymmPerTokenReducedRangeQuant),
-  );
+  return linearWith(toLinearActivationQuantized(weight, dynamicInputQuantizer()), linear.bias);
 });

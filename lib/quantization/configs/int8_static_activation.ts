@@ -5,20 +5,21 @@
  * @module
  */
 import type { Module } from "../../nn/module.ts";
+import { checkOptions } from "../../numbers/arguments.ts";
 import { float32, int32, int8 } from "../../numbers/dtype.ts";
 import { Tensor, tensor } from "../../tensor/tensor.ts";
 import { INT4_GROUP_SIZES, uint4WeightScheme } from "./int4_weight_only.ts";
 import { int8WeightScheme } from "./int8_weight_only.ts";
 import { MappingType } from "../affine/mapping.ts";
 import { ObservedLinear } from "../layers/observed_linear.ts";
-import { AOBaseConfig, registerQuantizeModuleHandler } from "./quantize.ts";
+import { AOBaseConfig, type ObservedAs, registerQuantizeModuleHandler } from "./quantize.ts";
 import {
   checkGroupSize,
-  type FloatLinear,
   floatLinear,
   quantizeWeight,
   type WeightScheme,
 } from "./quantize_weight.ts";
+import type { FloatLinear } from "../layers/float_linear.ts";
 import { QuantizedLinear } from "../layers/quantized_linear.ts";
 
 /** Options of {@linkcode Int8StaticActivationInt8WeightConfig}. */
@@ -39,6 +40,13 @@ export interface Int8StaticActivationInt4WeightOptions
    */
   groupSize?: number;
 }
+
+/** The observers that find the scale of an input. */
+const OBSERVED_AS: ObservedAs = {
+  mappingType: MappingType.SYMMETRIC,
+  activation: int8,
+  weight: int8,
+};
 
 function checkScale<S extends Tensor | number | undefined>(where: string, scale: S): S {
   const good = scale instanceof Tensor
@@ -82,7 +90,13 @@ export class Int8StaticActivationInt8WeightConfig extends AOBaseConfig {
    */
   constructor(options: Int8StaticActivationInt8WeightOptions = {}) {
     super();
+    checkOptions(new.target.name, options, ["actQuantScale"]);
     this.actQuantScale = checkScale(new.target.name, options.actQuantScale);
+  }
+
+  /** Symmetric int8, where no scale is given. */
+  override observedAs(): ObservedAs | undefined {
+    return this.actQuantScale === undefined ? OBSERVED_AS : undefined;
   }
 }
 
@@ -120,9 +134,15 @@ export class Int8StaticActivationInt4WeightConfig extends AOBaseConfig {
    */
   constructor(options: Int8StaticActivationInt4WeightOptions = {}) {
     super();
+    checkOptions(new.target.name, options, ["actQuantScale", "groupSize"]);
     this.actQuantScale = checkScale(new.target.name, options.actQuantScale);
     this.groupSize = options.groupSize ?? 128;
     checkGroupSize(new.target.name, this.groupSize, INT4_GROUP_SIZES);
+  }
+
+  /** Symmetric int8, where no scale is given. */
+  override observedAs(): ObservedAs | undefined {
+    return this.actQuantScale === undefined ? OBSERVED_AS : undefined;
   }
 }
 
@@ -160,7 +180,7 @@ async function inputRange(
   return { actScale, actQuantMin: quantMin, actQuantMax: quantMax };
 }
 
-async function quantizeStatic(
+async function quantizeLayer(
   module: Module,
   config: StaticConfig,
   scheme: WeightScheme,
@@ -182,10 +202,10 @@ async function quantizeStatic(
 
 registerQuantizeModuleHandler(
   Int8StaticActivationInt8WeightConfig,
-  (module, config) => quantizeStatic(module, config, int8WeightScheme()),
+  (module, config) => quantizeLayer(module, config, int8WeightScheme()),
 );
 
 registerQuantizeModuleHandler(
   Int8StaticActivationInt4WeightConfig,
-  (module, config) => quantizeStatic(module, config, uint4WeightScheme(config.groupSize)),
+  (module, config) => quantizeLayer(module, config, uint4WeightScheme(config.groupSize)),
 );

@@ -3,11 +3,13 @@
  *
  * @module
  */
+import { checkOptions } from "../../numbers/arguments.ts";
 import { finfo, float32, int8 } from "../../numbers/dtype.ts";
 import { PerGroup, PerRow } from "../affine/granularity.ts";
 import { MappingType } from "../affine/mapping.ts";
 import { AOBaseConfig, registerQuantizeModuleHandler } from "./quantize.ts";
-import { floatLinear, quantizeWeight, type WeightScheme, withWeight } from "./quantize_weight.ts";
+import { floatLinear, quantizeWeight, type WeightScheme } from "./quantize_weight.ts";
+import { linearWith } from "../layers/weight_linear.ts";
 
 /** Options of {@linkcode Int8WeightOnlyConfig}. */
 export interface Int8WeightOnlyOptions {
@@ -54,6 +56,7 @@ export class Int8WeightOnlyConfig extends AOBaseConfig {
    */
   constructor(options: Int8WeightOnlyOptions = {}) {
     super();
+    checkOptions("Int8WeightOnlyConfig", options, ["groupSize"]);
     const { groupSize } = options;
     if (groupSize !== undefined && !(groupSize > 0 && groupSize % 16 === 0)) {
       throw new RangeError(
@@ -66,8 +69,6 @@ export class Int8WeightOnlyConfig extends AOBaseConfig {
 
 registerQuantizeModuleHandler(Int8WeightOnlyConfig, async (module, config) => {
   const linear = floatLinear(module, config);
-  return withWeight(
-    linear,
-    await quantizeWeight(linear, int8WeightScheme(config.groupSize), config),
-  );
+  const weight = await quantizeWeight(linear, int8WeightScheme(config.groupSize), config);
+  return linearWith(weight, linear.bias);
 });

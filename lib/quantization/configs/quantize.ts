@@ -3,9 +3,22 @@
  *
  * @module
  */
-import type { Module } from "../../nn/module.ts";
 import { Linear } from "../../nn/linear.ts";
-import { findMatches, isLinear, type Match, type ModuleFilter, swap } from "../../nn/replace.ts";
+import { Module } from "../../nn/module.ts";
+import { given } from "../../numbers/arguments.ts";
+import type { DType } from "../../numbers/dtype.ts";
+import type { MappingType } from "../affine/mapping.ts";
+import { findMatches, isLinear, type ModuleFilter, swap } from "../../nn/replace.ts";
+
+/** What observers a config's layers must have seen their input and weight with. */
+export interface ObservedAs {
+  /** How ranges are laid onto integers. */
+  readonly mappingType: MappingType;
+  /** The dtype of the input's observer. */
+  readonly activation: DType;
+  /** The dtype of the weight's observer. */
+  readonly weight: DType;
+}
 
 /**
  * The base class of configs: says how layers are to be quantized. What a config does to a module is
@@ -24,6 +37,9 @@ export abstract class AOBaseConfig {
    * null to leave one alone. Throws if it has something to say of a module that is not among them.
    */
   configsFor?(fullNames: readonly string[]): (AOBaseConfig | null)[];
+
+  /** For a config that takes observed layers: how an analysis is to observe them by default. */
+  observedAs?(): ObservedAs | undefined;
 }
 
 /** Makes the quantized module that takes a module's place. */
@@ -68,6 +84,35 @@ function handlerOf(config: AOBaseConfig): QuantizeModuleHandler {
   );
 }
 
+/** Throws unless `config` is one; `where` opens the message. */
+export function checkConfig(where: string, config: unknown): asserts config is AOBaseConfig {
+  if (config instanceof AOBaseConfig) return;
+  throw new TypeError(
+    `${where}: config must say how to quantize, such as new Int8WeightOnlyConfig(), got ${
+      given(config)
+    }`,
+  );
+}
+
+/** The module that a handler makes of another; whatever goes wrong names that. */
+async function replacementOf(module: Module, config: AOBaseConfig): Promise<Module> {
+  const { fullName } = module;
+  try {
+    const replacement: unknown = await handlerOf(config)(module, config);
+    if (replacement instanceof Module) return replacement;
+    throw new TypeError(
+      `quantize_: the handler of ${config.constructor.name} gave ${given(replacement)} for ` +
+        `${module.displayName}; return the module that takes its place`,
+    );
+  } catch (error) {
+    // Some errors come from parts that do not know which module they are for.
+    if (error instanceof Error && !error.message.includes(fullName)) {
+      error.message = `${fullName}: ${error.message}`;
+    }
+    throw error;
+  }
+}
+
 /** The filter for configs that name their modules: `Linear` and what is derived from it. */
 const isLinearLike: ModuleFilter = (module) => module instanceof Linear;
 
@@ -75,13 +120,19 @@ const isLinearLike: ModuleFilter = (module) => module instanceof Linear;
  * Quantizes a model in place: every module that passes the filter is swapped for what the config's
  * handler makes of it. Either all are swapped or, if one fails, none.
  *
+ * The model itself has no place where another module could be put. If it is a `Linear` and the config
+ * leaves it one, as those of weights and of dynamic inputs do, it takes over the quantized weight;
+ * else put it into a `Sequential` first.
+ *
  * @param model the model; for static configs an observed and calibrated one.
  * @param config how to quantize.
  * @param filterFn which modules, by module and full name; every `Linear` by default, and with a
  * config for each module by name (`FqnToConfig`) those of derived classes too, such as `ObservedLinear`.
- * @returns the full names of the swapped modules; a warning is printed if there are none.
+ * @returns the full names of the swapped modules, `""` for the model itself; a warning is printed if
+ * there are none.
+ * @throws {TypeError} if an argument is none of its kind, or a handler gives no module.
  * @throws {Error} if no handler is registered for the config, or a handler fails; the message says for
- * which module.
+ * which module. The model is then as it was.
  *
  * @example
  * ```ts
@@ -94,39 +145,55 @@ const isLinearLike: ModuleFilter = (module) => module instanceof Linear;
 export async function quantize_(
   model: Module,
   config: AOBaseConfig,
-  filterFn: ModuleFilter = config.configsFor ? isLinearLike : isLinear,
+  filterFn?: ModuleFilter,
 ): Promise<string[]> {
-  if (!config.configsFor) handlerOf(config);
-  const candidates = findMatches(model, filterFn, "quantize_");
-  const configs = config.configsFor?.(candidates.map(({ fullName }) => fullName)) ??
-    candidates.map(() => config);
-  const plans = candidates.flatMap((match, i) => {
-    const own = configs[i];
-    return own ? [{ match, own, handler: handlerOf(own) }] : [];
-  });
-  const matches = plans.map(({ match }): Match => match);
-  const replacements: Module[] = [];
-  for (const { match: { module, fullName }, own, handler } of plans) {
-    try {
-      replacements.push(await handler(module, own));
-    } catch (error) {
-      // Some errors come from parts that do not know which module they are for.
-      if (error instanceof Error && !error.message.includes(fullName)) {
-        error.message = `${fullName}: ${error.message}`;
-      }
-      throw error;
-    }
+  if (!(model instanceof Module)) {
+    throw new TypeError(`quantize_: model must be a Module, got ${given(model)}`);
   }
-  swap(model, matches, replacements);
-  if (matches.length === 0) {
-    console.warn(
-      `quantize_: no module passed the filter, so ${model.constructor.name} is unchanged; its modules are: ` +
-        `${
-          model.namedModules().slice(1).map(([name, m]) => `${name} (${m.constructor.name})`).join(
-            ", ",
-          ) || "none"
-        }`,
+  checkConfig("quantize_", config);
+  const filter = filterFn ?? (config.configsFor ? isLinearLike : isLinear);
+  if (typeof filter !== "function") {
+    throw new TypeError(
+      `quantize_: filterFn must be a function such as isObservedLinear, got ${given(filter)}`,
     );
   }
+  if (!config.configsFor) handlerOf(config);
+  if (filter(model, "")) return await quantizeRoot(model, config);
+  const candidates = findMatches(model, filter, "quantize_");
+  const configs = config.configsFor?.(candidates.map(({ fullName }) => fullName)) ??
+    candidates.map(() => config);
+  const matches = candidates.filter((_, i) => configs[i]);
+  const replacements: Module[] = [];
+  for (const [i, { module }] of candidates.entries()) {
+    const own = configs[i];
+    if (own) replacements.push(await replacementOf(module, own));
+  }
+  swap(model, matches, replacements);
+  if (matches.length === 0) warnOfNone(model);
   return matches.map(({ fullName }) => fullName);
+}
+
+/** Quantizes a model that is itself a layer to quantize. */
+async function quantizeRoot(model: Module, config: AOBaseConfig): Promise<string[]> {
+  const own = config.configsFor ? config.configsFor([""])[0] : config;
+  if (!own) return [];
+  const replacement = model.constructor === Linear ? await replacementOf(model, own) : undefined;
+  if (replacement?.constructor !== Linear) {
+    throw new Error(
+      `quantize_: the model itself is a module to swap, which cannot be done in place; put it into a ` +
+        `Sequential first`,
+    );
+  }
+  const { weight, bias } = replacement as Linear;
+  Object.assign(model, { weight, bias });
+  return [""];
+}
+
+function warnOfNone(model: Module): void {
+  const modules = model.namedModules().slice(1);
+  const names = modules.map(([name, { constructor }]) => `${name} (${constructor.name})`);
+  console.warn(
+    `quantize_: no module passed the filter, so ${model.constructor.name} is unchanged; its modules are: ` +
+      `${names.join(", ") || "none"}`,
+  );
 }

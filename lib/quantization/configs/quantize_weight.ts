@@ -4,9 +4,9 @@
  * @module
  */
 import { Linear } from "../../nn/linear.ts";
-import type { LinearWeight, Module } from "../../nn/module.ts";
+import type { Module } from "../../nn/module.ts";
 import type { DType } from "../../numbers/dtype.ts";
-import { Tensor } from "../../tensor/tensor.ts";
+import { type FloatLinear, isFloatLinear } from "../layers/float_linear.ts";
 import { type Granularity, PerGroup } from "../affine/granularity.ts";
 import type { MappingType } from "../affine/mapping.ts";
 import { chooseQParamsAffine } from "../affine/primitives.ts";
@@ -16,11 +16,6 @@ import {
   toAffineQuantizedIntxStatic,
 } from "../tensors/quantized_tensor.ts";
 
-/** A `Linear` whose weight is still a plain tensor. */
-export interface FloatLinear extends Linear {
-  weight: Tensor;
-}
-
 /** The module as a `Linear` with a float weight, or an error that names it and the config. */
 export function floatLinear(module: Module, config: AOBaseConfig): FloatLinear {
   const name = config.constructor.name;
@@ -29,20 +24,12 @@ export function floatLinear(module: Module, config: AOBaseConfig): FloatLinear {
       `quantize_: ${name} takes Linear layers, but ${module.displayName} is not one; narrow filterFn`,
     );
   }
-  if (!(module.weight instanceof Tensor)) {
+  if (!isFloatLinear(module)) {
     throw new TypeError(
       `quantize_: the weight of ${module.displayName} is quantized already; give ${name} the float model`,
     );
   }
-  return module as FloatLinear;
-}
-
-/** A plain `Linear` with another weight, and the bias of the one given. */
-export function withWeight(linear: Linear, weight: LinearWeight): Linear {
-  const { inFeatures, outFeatures, bias } = linear;
-  // Made without a weight of its own, so that no random numbers are drawn and no memory is taken.
-  const quantized: Linear = Object.create(Linear.prototype);
-  return Object.assign(quantized, { fullName: "", inFeatures, outFeatures, weight, bias });
+  return module;
 }
 
 /** How a weight is quantized. */

@@ -3,20 +3,40 @@
  *
  * @module
  */
-import { Linear } from "../../nn/linear.ts";
 import type { Module } from "../../nn/module.ts";
-import type { DType } from "../../numbers/dtype.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
-import { toLinearActivationQuantized } from "../tensors/linear_activation_quantized_tensor.ts";
+import { checkDType, checkOptions } from "../../numbers/arguments.ts";
+import { type DType, dtypes } from "../../numbers/dtype.ts";
+import { MappingType } from "../affine/mapping.ts";
 import { ObservedLinear } from "../layers/observed_linear.ts";
-import { AOBaseConfig, registerQuantizeModuleHandler } from "./quantize.ts";
 import { QuantizedLinear, quantizeObserved } from "../layers/quantized_linear.ts";
-import { toAffineQuantizedIntxStatic } from "../tensors/quantized_tensor.ts";
+import { linearWith } from "../layers/weight_linear.ts";
+import { staticInputQuantizer } from "../tensors/input_quantizer.ts";
+import { toLinearActivationQuantized } from "../tensors/linear_activation_quantized_tensor.ts";
+import { AOBaseConfig, type ObservedAs, registerQuantizeModuleHandler } from "./quantize.ts";
 
 /** Options of the static configs. */
 export interface StaticQuantOptions {
-  /** The 8-bit dtype of inputs and weights: the one that the observers were made for. */
+  /** The 8-bit dtype of inputs: the one that their observers were made for. */
   targetDtype: DType;
+  /**
+   * The 8-bit dtype of weights, likewise; the same by default. uint8 inputs with int8 weights are
+   * PyTorch's usual pair.
+   */
+  weightDtype?: DType;
+}
+
+/** The dtypes that the options of a static config say; one dtype stands for both. */
+function staticDTypes(
+  where: string,
+  options: StaticQuantOptions | DType,
+): { targetDtype: DType; weightDtype: DType | undefined } {
+  const alone = Object.values(dtypes).find((dtype) => dtype === options);
+  if (alone) return { targetDtype: alone, weightDtype: undefined };
+  checkOptions(where, options, ["targetDtype", "weightDtype"]);
+  const { targetDtype, weightDtype } = options as StaticQuantOptions ?? {};
+  checkDType(where, "targetDtype", targetDtype);
+  if (weightDtype !== undefined) checkDType(where, "weightDtype", weightDtype);
+  return { targetDtype, weightDtype };
 }
 
 function observedLinear(module: Module, config: AOBaseConfig): ObservedLinear {
@@ -27,34 +47,56 @@ function observedLinear(module: Module, config: AOBaseConfig): ObservedLinear {
   );
 }
 
+type StaticConfig = StaticQuantConfig | StaticQuantTensorConfig;
+
+function observedAs({ targetDtype, weightDtype = targetDtype }: StaticConfig): ObservedAs {
+  return { mappingType: MappingType.ASYMMETRIC, activation: targetDtype, weight: weightDtype };
+}
+
 /**
  * Turns each `ObservedLinear` into a `QuantizedLinear`, with the input range and the weight fixed
  * to what its observers saw.
  *
  * @example
  * ```ts
- * import { StaticQuantConfig, uint8 } from "@staticquant/staticquant";
- * console.log(new StaticQuantConfig({ targetDtype: uint8 }).targetDtype.name); // uint8
+ * import { int8, StaticQuantConfig, uint8 } from "@staticquant/staticquant";
+ * console.log(new StaticQuantConfig(uint8).targetDtype.name); // uint8
+ * const pair = new StaticQuantConfig({ targetDtype: uint8, weightDtype: int8 });
+ * console.log(pair.weightDtype?.name); // int8
  * ```
  */
 export class StaticQuantConfig extends AOBaseConfig {
-  /** The 8-bit dtype of inputs and weights. */
+  /** The 8-bit dtype of inputs. */
   readonly targetDtype: DType;
+  /** The 8-bit dtype of weights; undefined for that of inputs. */
+  readonly weightDtype: DType | undefined;
   /**
-   * Takes the dtype to quantize to.
+   * Takes the dtypes to quantize to.
    *
-   * @param options the target dtype.
+   * @param options the dtypes; a dtype alone is that of inputs and weights.
+   * @throws {TypeError} if a dtype is none, or an option is unknown.
    */
-  constructor(options: StaticQuantOptions) {
+  constructor(options: StaticQuantOptions | DType) {
     super();
-    this.targetDtype = options.targetDtype;
+    const { targetDtype, weightDtype } = staticDTypes(new.target.name, options);
+    this.targetDtype = targetDtype;
+    this.weightDtype = weightDtype;
+  }
+
+  /** Asymmetric, in the dtypes of this config. */
+  override observedAs(): ObservedAs {
+    return observedAs(this);
   }
 }
 
 registerQuantizeModuleHandler(
   StaticQuantConfig,
   (module, config) =>
-    QuantizedLinear.fromObserved(observedLinear(module, config), config.targetDtype),
+    QuantizedLinear.fromObserved(
+      observedLinear(module, config),
+      config.targetDtype,
+      config.weightDtype,
+    ),
 );
 
 /**
@@ -68,28 +110,35 @@ registerQuantizeModuleHandler(
  * ```
  */
 export class StaticQuantTensorConfig extends AOBaseConfig {
-  /** The 8-bit dtype of inputs and weights. */
+  /** The 8-bit dtype of inputs. */
   readonly targetDtype: DType;
+  /** The 8-bit dtype of weights; undefined for that of inputs. */
+  readonly weightDtype: DType | undefined;
   /**
-   * Takes the dtype to quantize to.
+   * Takes the dtypes to quantize to.
    *
-   * @param options the target dtype.
+   * @param options the dtypes; a dtype alone is that of inputs and weights.
+   * @throws {TypeError} if a dtype is none, or an option is unknown.
    */
-  constructor(options: StaticQuantOptions) {
+  constructor(options: StaticQuantOptions | DType) {
     super();
-    this.targetDtype = options.targetDtype;
+    const { targetDtype, weightDtype } = staticDTypes(new.target.name, options);
+    this.targetDtype = targetDtype;
+    this.weightDtype = weightDtype;
+  }
+
+  /** Asymmetric, in the dtypes of this config. */
+  override observedAs(): ObservedAs {
+    return observedAs(this);
   }
 }
 
-registerQuantizeModuleHandler(StaticQuantTensorConfig, async (module, { targetDtype }) => {
-  const observed = observedLinear(module, new StaticQuantTensorConfig({ targetDtype }));
-  const parts = await quantizeObserved(observed, targetDtype);
+registerQuantizeModuleHandler(StaticQuantTensorConfig, async (module, config) => {
+  const { targetDtype, weightDtype = targetDtype } = config;
+  const observed = observedLinear(module, config);
+  const parts = await quantizeObserved(observed, targetDtype, weightDtype);
   const { actScale, actZeroPoint, qweight, bias, actQuantMin, actQuantMax } = parts;
   const range = { quantMin: actQuantMin, quantMax: actQuantMax };
-  const staticInputQuant = (x: Tensor) =>
-    toAffineQuantizedIntxStatic(x, actScale, actZeroPoint, x.shape, targetDtype, range);
-  const linear: Linear = Object.create(Linear.prototype);
-  const { inFeatures, outFeatures } = observed;
-  const weight = toLinearActivationQuantized(qweight, staticInputQuant);
-  return Object.assign(linear, { fullName: "", inFeatures, outFeatures, weight, bias });
+  const input = staticInputQuantizer(actScale, actZeroPoint, targetDtype, range);
+  return linearWith(toLinearActivationQuantized(qweight, input), bias);
 });

@@ -9,7 +9,7 @@ import { deepcopy, type Module, nameModules, setField } from "../../nn/module.ts
 import type { DType } from "../../numbers/dtype.ts";
 import { Tensor, tensor } from "../../tensor/tensor.ts";
 import { type AnalysisOptions, Batches, type ModelInputs, Runs } from "../analysis/inputs.ts";
-import { freeModule, quantizedLayers, Recorder, release } from "../analysis/layers.ts";
+import { CallRecorder, freeModule, quantizedLayers, release } from "../analysis/layers.ts";
 import { Noise } from "../analysis/noise.ts";
 import { decibels } from "../../plot/format.ts";
 import { AnalysisReport, barsOfDecibels } from "../../plot/report.ts";
@@ -141,7 +141,7 @@ export async function correctBias_(
     if (missing.length) {
       throw new Error(`${where}: the inputs do not run ${missing.join(", ")}, so there is no mean`);
     }
-    const recorder = new Recorder(copy, names);
+    const recorder = new CallRecorder(copy, names);
     for (const name of order) {
       const noise = new Noise();
       const pass = await means(copy, [name], batches, runs, name, async (y, i) => {
@@ -217,7 +217,7 @@ async function means(
   runs: Runs,
   step: string,
   onOutput: (y: Tensor, batch: number) => Promise<void>,
-  recorder: Recorder = new Recorder(model, names),
+  recorder: CallRecorder = new CallRecorder(model, names),
 ): Promise<Map<string, Means>> {
   const sums = new Map<string, { sums: Float64Array; rows: number } & Omit<Means, "means">>();
   for (const [i, batch] of batches.list.entries()) {

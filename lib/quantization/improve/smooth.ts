@@ -19,12 +19,12 @@ import {
 } from "../analysis/inputs.ts";
 import {
   freeModule,
-  isFloatLinear,
   type LayerSelection,
   selectLayers,
   tap,
   tensorsOf,
 } from "../analysis/layers.ts";
+import { type FloatLinear, isFloatLinear } from "../layers/float_linear.ts";
 import { Noise } from "../analysis/noise.ts";
 import { AnalysisReport } from "../../plot/report.ts";
 import { PerAxis } from "../affine/granularity.ts";
@@ -191,8 +191,6 @@ export async function smooth_(
     freeModule(copy, done ? made : undefined);
   }
 }
-
-type FloatLinear = Linear & { weight: Tensor };
 
 /** A normalization: it multiplies each channel by a weight and may add a bias. */
 type Norm = Module & { weight: Tensor; bias?: Tensor | null };

@@ -41,7 +41,7 @@ export class ObservedLinear extends Linear {
   readonly weightObs: AffineQuantizedObserverBase;
 
   /**
-   * A layer drawn at random, under observation.
+   * A layer under observation, drawn at random unless its weight is given.
    *
    * @param inFeatures size of each input row.
    * @param outFeatures size of each output row.
@@ -91,9 +91,18 @@ export class ObservedLinear extends Linear {
         `ObservedLinear.fromFloat: the weight of ${float.displayName} is quantized already`,
       );
     }
-    // Made without weights of its own, so that no random numbers are drawn and no memory is taken.
-    const observed: ObservedLinear = Object.create(ObservedLinear.prototype);
-    return Object.assign(observed, float, { actObs, weightObs });
+    const { inFeatures, outFeatures, weight, bias, fullName } = float;
+    const observed = new ObservedLinear(inFeatures, outFeatures, actObs, weightObs, {
+      weight,
+      bias,
+    });
+    return Object.assign(observed, { fullName });
+  }
+
+  /** The float layer again, with the same weight and bias and without observers. */
+  toFloat(): Linear {
+    const { inFeatures, outFeatures, weight, bias, fullName } = this;
+    return Object.assign(new Linear(inFeatures, outFeatures, { weight, bias }), { fullName });
   }
 }
 
@@ -145,3 +154,36 @@ export function insertObservers_(
 /** The filter of observed layers, for `quantize_`. */
 export const isObservedLinear: ModuleFilter = (module: Module): boolean =>
   module instanceof ObservedLinear;
+
+/**
+ * Takes the observers out of a model, in place: each `ObservedLinear` becomes a float `Linear` again,
+ * with the weight and bias that it has.
+ *
+ * @param model the observed model, which may also be partly quantized.
+ * @param filterFn which observed layers; all by default.
+ * @returns the full names of the layers that are float again.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   AffineQuantizedMinMaxObserver, insertObservers_, Linear, MappingType, PerTensor, removeObservers_,
+ *   Sequential, uint8,
+ * } from "@staticquant/staticquant";
+ * const m = new Sequential([new Linear(8, 4), new Linear(4, 2)]);
+ * const observer = new AffineQuantizedMinMaxObserver(MappingType.ASYMMETRIC, uint8, {
+ *   granularity: new PerTensor(),
+ * });
+ * insertObservers_(m, observer, observer);
+ * console.log(removeObservers_(m)); // [ "0", "1" ]
+ * ```
+ */
+export function removeObservers_(
+  model: Module,
+  filterFn: ModuleFilter = isObservedLinear,
+): string[] {
+  return replaceWithCustomFnIfMatchesFilter_(
+    model,
+    (module) => (module as ObservedLinear).toFloat(),
+    (module, name) => isObservedLinear(module, name) && filterFn(module, name),
+  );
+}

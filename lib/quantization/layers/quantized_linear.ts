@@ -20,6 +20,8 @@ import {
 } from "../tensors/quantized_tensor.ts";
 import { quantRange } from "../affine/range.ts";
 import { getBlockSize } from "../affine/granularity.ts";
+import type { StaticInputQuantizer } from "../tensors/input_quantizer.ts";
+import { registerLayerKind } from "./layer_kind.ts";
 
 /** Parameters as the kernels take them: float32, and the reciprocal of the input's scale. */
 interface KernelParams {
@@ -147,6 +149,12 @@ export class QuantizedLinear extends Module {
     this.params = this.prepare();
   }
 
+  /** How the input is quantized. */
+  get inputQuantizer(): StaticInputQuantizer {
+    const { actScale: scale, actZeroPoint: zeroPoint, targetDtype, actRange, actSymmetric } = this;
+    return { kind: "static", scale, zeroPoint, targetDtype, ...actRange, symmetric: actSymmetric };
+  }
+
   /** The parameters as the kernels take them. */
   private prepare(): KernelParams {
     const { actScale, actZeroPoint, qweight } = this;
@@ -177,16 +185,17 @@ export class QuantizedLinear extends Module {
    * The integer layer for what an observed one has seen. Waits for the observers.
    *
    * @param observed the calibrated layer.
-   * @param targetDtype the 8-bit dtype; the one that its observers were made for.
+   * @param targetDtype the 8-bit dtype of inputs; the one that their observer was made for.
+   * @param weightDtype the 8-bit dtype of the weight, likewise; the same by default.
    * @throws {Error} if the observers saw nothing, or a NaN or an infinity.
    * @throws {TypeError} if the observers were made for another dtype.
    */
   static async fromObserved(
     observed: ObservedLinear,
     targetDtype: DType,
+    weightDtype: DType = targetDtype,
   ): Promise<QuantizedLinear> {
-    const parts = await quantizeObserved(observed, targetDtype);
-    return new QuantizedLinear(parts);
+    return new QuantizedLinear(await quantizeObserved(observed, targetDtype, weightDtype));
   }
 
   /** Whether the input's zero point is taken out, for which the weight's sums are needed. */
@@ -236,20 +245,48 @@ export class QuantizedLinear extends Module {
   }
 }
 
+registerLayerKind({
+  name: "QuantizedLinear",
+  type: QuantizedLinear,
+  input: "static",
+  zeroPoint: true,
+  weightName: "qweight",
+  parts: ({ qweight: weight, inputQuantizer: input, bias }) => ({ weight, input, bias }),
+  build: ({ weight: qweight, input, bias }) => {
+    const { scale, zeroPoint, targetDtype, quantMin, quantMax, symmetric } =
+      input as StaticInputQuantizer;
+    return new QuantizedLinear({
+      actScale: scale,
+      actZeroPoint: zeroPoint!,
+      qweight,
+      bias,
+      targetDtype,
+      actQuantMin: quantMin,
+      actQuantMax: quantMax,
+      actSymmetric: symmetric,
+    });
+  },
+});
+
 /** What an observed layer becomes: its weight quantized, its input's range fixed. */
 export async function quantizeObserved(
   observed: ObservedLinear,
   targetDtype: DType,
+  weightDtype: DType,
 ): Promise<QuantizedLinearParts> {
   const { actObs, weightObs, weight, bias } = observed;
   const where = observed.displayName;
-  for (const [name, observer] of [["actObs", actObs], ["weightObs", weightObs]] as const) {
-    if (observer.targetDtype !== targetDtype) {
-      throw new TypeError(
-        `${where}: ${name} was calibrated for ${observer.targetDtype.name}, but the config asks for ` +
-          `${targetDtype.name}; make them the same`,
-      );
-    }
+  for (
+    const [name, observer, dtype, option] of [
+      ["actObs", actObs, targetDtype, "targetDtype"],
+      ["weightObs", weightObs, weightDtype, "weightDtype"],
+    ] as const
+  ) {
+    if (observer.targetDtype === dtype) continue;
+    throw new TypeError(
+      `${where}: ${name} was calibrated for ${observer.targetDtype.name}, but the config asks for ` +
+        `${dtype.name}; make them the same, such as with the config's ${option}`,
+    );
   }
   if (!(weight instanceof Tensor)) throw new TypeError(`${where}: the weight is quantized already`);
   const [actScale, actZeroPoint] = await actObs.calculateQParams();
@@ -259,7 +296,7 @@ export async function quantizeObserved(
   return {
     actScale,
     actZeroPoint,
-    qweight: toAffineQuantizedIntxStatic(weight, weightScale, weightZeroPoint, block, targetDtype, {
+    qweight: toAffineQuantizedIntxStatic(weight, weightScale, weightZeroPoint, block, weightDtype, {
       quantMin,
       quantMax,
     }),

@@ -3,8 +3,15 @@
  *
  * @module
  */
-import { type DTypeName, dtypes } from "../../numbers/dtype.ts";
+import { type DType, type DTypeName, dtypes, int8 } from "../../numbers/dtype.ts";
 import { SafetensorsError } from "../../files/safetensors.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { type DescribedLayer, type LayerKind, layerKind } from "../layers/layer_kinds.ts";
+import {
+  type DynamicInputQuantizer,
+  dynamicInputQuantizer,
+  type InputQuantizer,
+} from "../tensors/input_quantizer.ts";
 
 /** The version of the JSON below that this writes, and the highest that it reads. */
 export const VERSION = 1;
@@ -12,45 +19,74 @@ export const VERSION = 1;
 /** The metadata's key for that JSON. */
 export const KEY = "staticquant";
 
-/** Integers of a range, with what they stand for. */
-export interface IntegerSpec {
-  readonly targetDtype: DTypeName;
+/** Integers of a range. */
+interface IntegerRange {
+  readonly targetDtype: DType;
   readonly quantMin: number;
   readonly quantMax: number;
+}
+
+/** Integers of a range, with what they stand for. */
+interface IntegerSpec extends IntegerRange {
   /** Whether there are zero points. */
   readonly zeroPoint: boolean;
 }
 
 /** A quantized weight. */
-export interface WeightSpec extends IntegerSpec {
+interface WeightSpec extends IntegerSpec {
   /** The float dtype that it stands for. */
-  readonly dtype: DTypeName;
+  readonly dtype: DType;
   readonly shape: readonly number[];
   readonly blockSize: readonly number[];
 }
 
-const kinds = [
-  "QuantizedLinear",
-  "WeightOnlyLinear",
-  "StaticInputLinear",
-  "DynamicInputLinear",
-] as const;
+/** How the input is quantized: a dynamic one holds all that it is, a static one has tensors beside. */
+type InputSpec =
+  | (IntegerSpec & { readonly kind: "static"; readonly symmetric: boolean })
+  | DynamicInputQuantizer;
 
 /** A quantized layer. */
 export interface LayerSpec {
-  /**
-   * `QuantizedLinear`, or a `Linear` that holds a quantized weight: alone (`WeightOnlyLinear`), with
-   * static input quantization attached (`StaticInputLinear`), or with that of
-   * `Int8DynamicActivationInt8WeightConfig` (`DynamicInputLinear`).
-   */
-  readonly kind: (typeof kinds)[number];
+  readonly kind: LayerKind;
   readonly weight: WeightSpec;
-  /** How the input is quantized, if that is fixed; else null. */
-  readonly input: IntegerSpec | null;
+  readonly input: InputSpec | null;
   /** Whether the layer has a bias. */
   readonly bias: boolean;
-  /** See `QuantizedLinearParts`. */
-  readonly actSymmetric?: boolean;
+}
+
+/** What a dynamic input is if the file says nothing of it, as files of the first release do. */
+const DYNAMIC = dynamicInputQuantizer();
+
+/** The metadata that describes the layers. {@linkcode parseLayers} reads it. */
+export function formatLayers(layers: ReadonlyMap<string, DescribedLayer>): string {
+  const described = [...layers].map(([name, layer]) => [name, formatLayer(layer)]);
+  return JSON.stringify({ version: VERSION, layers: Object.fromEntries(described) });
+}
+
+function formatLayer({ kind, weight, input, bias }: DescribedLayer) {
+  const { dtype, shape, blockSize } = weight;
+  return {
+    kind: kind.name,
+    weight: { dtype: dtype.name, shape, blockSize, ...formatIntegers(weight) },
+    input: input && formatInput(input),
+    bias: bias !== null,
+    ...(input?.kind === "static" && input.symmetric ? { actSymmetric: true } : {}),
+  };
+}
+
+function formatInput(input: InputQuantizer) {
+  if (input.kind === "static") return formatIntegers(input);
+  if (input.kind === "custom") return null;
+  const { targetDtype, quantMin, quantMax, eps } = input;
+  const usual = quantMin === DYNAMIC.quantMin && quantMax === DYNAMIC.quantMax &&
+    eps === DYNAMIC.eps;
+  return usual ? null : { targetDtype: targetDtype.name, quantMin, quantMax, eps };
+}
+
+function formatIntegers(
+  { targetDtype, quantMin, quantMax, zeroPoint }: IntegerRange & { zeroPoint: Tensor | null },
+) {
+  return { targetDtype: targetDtype.name, quantMin, quantMax, zeroPoint: zeroPoint !== null };
 }
 
 /** The layers that the metadata describes, every value checked. */
@@ -105,21 +141,16 @@ function asRecord(where: string, value: unknown, what: string): Record<string, u
   return wrong(where, what, value);
 }
 
-function isKind(kind: unknown): kind is LayerSpec["kind"] {
-  return kinds.includes(kind as LayerSpec["kind"]);
-}
-
 function parseLayer(where: string, name: string, value: unknown): LayerSpec {
   const layer = asRecord(where, value, name);
-  const { kind, bias, actSymmetric = false } = layer;
-  if (!isKind(kind)) return wrong(where, `the kind of ${name}`, kind);
+  const { bias, actSymmetric = false } = layer;
+  const kind = layerKind(layer.kind);
+  if (!kind || kind.input === "custom") return wrong(where, `the kind of ${name}`, layer.kind);
   if (typeof bias !== "boolean") wrong(where, `the bias of ${name}`, bias);
   if (typeof actSymmetric !== "boolean") wrong(where, `actSymmetric of ${name}`, actSymmetric);
   const w = asRecord(where, layer.weight, `the weight of ${name}`);
-  const dtype = w.dtype as DTypeName;
-  if (!Object.hasOwn(dtypes, dtype) || !dtypes[dtype].isFloat) {
-    wrong(where, `the dtype of ${name}`, dtype);
-  }
+  const dtype = dtypeCalled(w.dtype);
+  if (!dtype?.isFloat) return wrong(where, `the dtype of ${name}`, w.dtype);
   const sizes = (key: "shape" | "blockSize"): number[] => {
     const list = w[key];
     const fits = Array.isArray(list) && list.length === 2 &&
@@ -136,16 +167,32 @@ function parseLayer(where: string, name: string, value: unknown): LayerSpec {
     shape,
     blockSize,
   };
-  const dynamic = kind === "WeightOnlyLinear" || kind === "DynamicInputLinear";
-  if (dynamic !== (layer.input === null)) {
-    wrong(where, `the input of ${name}`, layer.input);
-  }
+  return { kind, weight, input: parseInput(where, name, kind, layer.input, actSymmetric), bias };
+}
+
+function parseInput(
+  where: string,
+  name: string,
+  kind: LayerKind,
+  value: unknown,
+  symmetric: boolean,
+): InputSpec | null {
   const what = `the input of ${name}`;
-  const input = layer.input === null
-    ? null
-    : parseIntegers(where, what, asRecord(where, layer.input, what));
-  if (kind === "QuantizedLinear" && !input?.zeroPoint) wrong(where, what, layer.input);
-  return { kind, weight, input, bias, actSymmetric };
+  if (kind.input === null) return value === null ? null : wrong(where, what, value);
+  if (kind.input === "dynamic" && value === null) return DYNAMIC;
+  const input = asRecord(where, value, what);
+  if (kind.input === "dynamic") {
+    const { targetDtype, ...range } = parseRange(where, what, input);
+    if (targetDtype !== int8) wrong(where, `targetDtype of ${what}`, targetDtype.name);
+    try {
+      return dynamicInputQuantizer({ ...range, eps: input.eps as number });
+    } catch {
+      return wrong(where, what, value);
+    }
+  }
+  const spec = parseIntegers(where, what, input);
+  if (kind.zeroPoint && !spec.zeroPoint) wrong(where, what, value);
+  return { kind: "static", ...spec, symmetric };
 }
 
 function parseIntegers(
@@ -153,15 +200,23 @@ function parseIntegers(
   what: string,
   value: Record<string, unknown>,
 ): IntegerSpec {
-  const { targetDtype, quantMin, quantMax, zeroPoint } = value;
-  const dtype = typeof targetDtype === "string" && Object.hasOwn(dtypes, targetDtype)
-    ? dtypes[targetDtype as DTypeName]
-    : undefined;
+  const range = parseRange(where, what, value);
+  const { zeroPoint } = value;
+  if (typeof zeroPoint !== "boolean") return wrong(where, `zeroPoint of ${what}`, zeroPoint);
+  return { ...range, zeroPoint };
+}
+
+function parseRange(where: string, what: string, value: Record<string, unknown>): IntegerRange {
+  const { targetDtype, quantMin, quantMax } = value;
+  const dtype = dtypeCalled(targetDtype);
   if (!dtype) return wrong(where, `targetDtype of ${what}`, targetDtype);
   const [min, max] = [quantMin as number, quantMax as number];
   const fits = Number.isInteger(min) && Number.isInteger(max) && dtype.min <= min && min < max &&
     max <= dtype.max;
   if (!fits) wrong(where, `the integer range of ${what}`, [quantMin, quantMax]);
-  if (typeof zeroPoint !== "boolean") return wrong(where, `zeroPoint of ${what}`, zeroPoint);
-  return { targetDtype: dtype.name, quantMin: min, quantMax: max, zeroPoint };
+  return { targetDtype: dtype, quantMin: min, quantMax: max };
+}
+
+function dtypeCalled(name: unknown): DType | undefined {
+  return Object.hasOwn(dtypes, String(name)) ? dtypes[name as DTypeName] : undefined;
 }

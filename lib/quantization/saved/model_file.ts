@@ -81,20 +81,19 @@ export class ModelFile {
   }
 
   private expectLayer(name: string, spec: LayerSpec): void {
-    const { weight, input, bias, kind } = spec;
-    const field = kind === "QuantizedLinear" ? "qweight" : "weight";
+    const { weight, input, bias, kind: { weightName: field } } = spec;
     const blocks = weight.shape.reduce((n, size, i) => n * (size / weight.blockSize[i]), 1);
     const { quantMin, quantMax } = weight;
     this.expect(`${name}.${field}.intData`, {
       shape: weight.shape,
-      dtype: dtypes[weight.targetDtype],
+      dtype: weight.targetDtype,
       check: (values) => outside(values, quantMin, quantMax),
     });
     this.expect(`${name}.${field}.scale`, { numel: blocks, isFloat: true, check: notScales });
     if (weight.zeroPoint) {
       this.expect(`${name}.${field}.zeroPoint`, { numel: blocks, check: notFinite });
     }
-    if (input) {
+    if (input?.kind === "static") {
       this.expect(`${name}.actScale`, { numel: 1, isFloat: true, check: notScales });
       if (input.zeroPoint) this.expect(`${name}.actZeroPoint`, { numel: 1, check: notFinite });
     }
@@ -104,10 +103,8 @@ export class ModelFile {
   /** Where the other tensors go; checks them. */
   floatPlaces(model: Module): FieldPlace[] {
     const places: FieldPlace[] = [];
-    const modules = model.namedModules();
-    const names = [...this.layers.keys()];
-    for (const [prefix, owner] of modules) {
-      if (names.some((name) => prefix === name || isBelow(prefix, name))) continue;
+    for (const [prefix, owner] of model.namedModules()) {
+      if (this.layers.has(prefix) || isInside(prefix, this.layers)) continue;
       for (const [field, value] of Object.entries(owner)) {
         const key = prefix ? `${prefix}.${field}` : field;
         if (isLinearWeight(value)) {
@@ -212,7 +209,11 @@ function floatDtype(entry: SafetensorsEntry): DType | undefined {
   return dtype?.isFloat ? dtype : undefined;
 }
 
-/** Whether a name is that of something inside the module called `name`. */
-export function isBelow(key: string, name: string): boolean {
-  return key.startsWith(`${name}.`);
+/** Whether a name is that of something inside one of the modules. */
+export function isInside(name: string, modules: ReadonlyMap<string, unknown>): boolean {
+  for (let at = name.lastIndexOf("."); at >= 0; at = name.lastIndexOf(".", at - 1)) {
+    if (modules.has(name.slice(0, at))) return true;
+    if (at === 0) break;
+  }
+  return false;
 }

@@ -5,25 +5,17 @@
  * @module
  */
 import type { Device } from "../../backend/backend.ts";
-import { Linear } from "../../nn/linear.ts";
-import { isLinearWeight, type Module, nameModules, setField } from "../../nn/module.ts";
-import { int8SymmPerTokenReducedRangeQuant } from "../configs/int8_dynamic_activation.ts";
-import { LinearActivationQuantizedTensor } from "../tensors/linear_activation_quantized_tensor.ts";
-import { ObservedLinear } from "../layers/observed_linear.ts";
-import { QuantizedLinear } from "../layers/quantized_linear.ts";
-import { AffineQuantizedTensor, toAffineQuantizedIntxStatic } from "../tensors/quantized_tensor.ts";
-import { type DType, dtypes } from "../../numbers/dtype.ts";
-import { ones, type Tensor, zeros } from "../../tensor/tensor.ts";
 import { parseSafetensors } from "../../files/safetensors.ts";
+import { isLinearWeight, type Module, nameModules, setField } from "../../nn/module.ts";
 import { saveSafetensors } from "../../nn/state_file.ts";
-import { KEY, type LayerSpec, parseLayers, VERSION, type WeightSpec } from "./layer_spec.ts";
-import { isBelow, ModelFile } from "./model_file.ts";
-
-/** A layer on its way into a file. */
-interface SavedLayer {
-  readonly spec: LayerSpec;
-  readonly tensors: Record<string, Tensor>;
-}
+import type { DType } from "../../numbers/dtype.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { type DescribedLayer, describeLayer } from "../layers/layer_kinds.ts";
+import { ObservedLinear } from "../layers/observed_linear.ts";
+import { inputName } from "../tensors/input_quantizer.ts";
+import { AffineQuantizedTensor } from "../tensors/quantized_tensor.ts";
+import { formatLayers, KEY, type LayerSpec, parseLayers } from "./layer_spec.ts";
+import { isInside, ModelFile } from "./model_file.ts";
 
 /**
  * The bytes of a safetensors file that holds a quantized model: the integers of its quantized
@@ -36,7 +28,7 @@ interface SavedLayer {
  * @param metadata strings by name, for the file's header; {@linkcode loadQuantizedModel_} gives
  * them back.
  * @throws {Error} if a layer is still under observation, or quantized in a way that a file cannot
- * hold: by a class or an input quantization of one's own.
+ * hold: by a class that is not registered, or an input quantization that is a function.
  *
  * @example
  * ```ts
@@ -56,162 +48,75 @@ export async function saveQuantizedModel(
   if (Object.hasOwn(metadata, KEY)) {
     throw new Error(`${where}: the metadata key "${KEY}" is the format's own; use another`);
   }
-  const layers: Record<string, LayerSpec> = {};
-  const tensors = model.stateDict();
-  const own = new Set<Tensor>();
+  const layers = new Map<string, DescribedLayer>();
+  for (const [name, module] of model.namedModules()) {
+    const layer = isInside(name, layers) ? undefined : layerToSave(where, name, module);
+    if (layer) layers.set(name, layer);
+  }
+  const own: Tensor[] = [];
   try {
-    for (const [name, module] of model.namedModules()) {
-      const saved = saveLayer(where, name, module, own);
-      if (!saved) continue;
-      layers[name] = saved.spec;
-      for (const key of Object.keys(tensors)) if (isBelow(key, name)) delete tensors[key];
-      for (const [part, t] of Object.entries(saved.tensors)) tensors[`${name}.${part}`] = t;
+    const tensors = Object.entries(model.stateDict()).filter(([key]) => !isInside(key, layers));
+    for (const [name, layer] of layers) {
+      for (const [part, t] of layerTensors(layer, own)) tensors.push([`${name}.${part}`, t]);
     }
-    const description = JSON.stringify({ version: VERSION, layers });
-    return await saveSafetensors(tensors, { ...metadata, [KEY]: description });
+    return await saveSafetensors(Object.fromEntries(tensors), {
+      ...metadata,
+      [KEY]: formatLayers(layers),
+    });
   } finally {
     own.forEach((t) => t.dispose());
   }
 }
 
-/** What a quantized layer is saved as; undefined for other modules. `own` takes what it makes. */
-function saveLayer(
-  where: string,
-  name: string,
-  module: Module,
-  own: Set<Tensor>,
-): SavedLayer | undefined {
+/** A quantized layer, or undefined for other modules; throws if a file cannot hold it. */
+function layerToSave(where: string, name: string, module: Module): DescribedLayer | undefined {
   const called = `${name || "the model itself"} (${module.constructor.name})`;
   if (module instanceof ObservedLinear) {
     throw new Error(`${where}: ${called} is under observation; call quantize_ before saving`);
   }
-  const saved = layerParts(where, called, module, own);
-  if (saved && name === "") {
+  const layer = describeLayer(module);
+  if (layer && name === "") {
     throw new Error(
       `${where}: ${called} cannot be loaded in place; put it into a Sequential before quantizing`,
     );
   }
-  const unknown = saved ? undefined : Object.entries(module).find(([, v]) => isLinearWeight(v));
+  if (layer?.input?.kind === "custom") {
+    throw new Error(
+      `${where}: ${called} quantizes its input by a function of its own (${
+        inputName(layer.input)
+      }), ` +
+        `which a file cannot hold; use a config of this toolkit, or an input quantizer that is data`,
+    );
+  }
+  const unknown = !layer && Object.entries(module).find(([, value]) => isLinearWeight(value));
   if (unknown) {
     throw new Error(
       `${where}: ${called} holds a quantized weight in its field ${
         unknown[0]
-      }, but of a layer or weight ` +
-        `class that the format does not know; quantize it with a config of this toolkit`,
+      }, but of a layer or ` +
+        `weight class that the format does not know; quantize it with a config of this toolkit, or ` +
+        `tell what it is with registerLayerKind`,
     );
   }
-  return saved;
+  return layer;
 }
 
-function layerParts(
-  where: string,
-  called: string,
-  module: Module,
-  own: Set<Tensor>,
-): SavedLayer | undefined {
-  const withBias = (bias: Tensor | null): Record<string, Tensor> => bias ? { bias } : {};
-  if (module instanceof QuantizedLinear) {
-    const { qweight, actScale, actZeroPoint, targetDtype, actRange, bias } = module;
-    const { actSymmetric } = module as unknown as { actSymmetric?: boolean };
-    return {
-      spec: {
-        kind: "QuantizedLinear",
-        weight: weightSpec(qweight),
-        input: { targetDtype: targetDtype.name, ...actRange, zeroPoint: true },
-        bias: bias !== null,
-        ...(actSymmetric ? { actSymmetric } : {}),
-      },
-      tensors: {
-        ...weightTensors("qweight", qweight, own),
-        actScale,
-        actZeroPoint,
-        ...withBias(bias),
-      },
-    };
-  }
-  if (!(module instanceof Linear)) return;
-  const { weight, bias } = module;
-  if (weight instanceof AffineQuantizedTensor) {
-    return {
-      spec: {
-        kind: "WeightOnlyLinear",
-        weight: weightSpec(weight),
-        input: null,
-        bias: bias !== null,
-      },
-      tensors: { ...weightTensors("weight", weight, own), ...withBias(bias) },
-    };
-  }
-  if (!(weight instanceof LinearActivationQuantizedTensor)) return;
-  if (weight.inputQuantFunc === int8SymmPerTokenReducedRangeQuant) {
-    return {
-      spec: {
-        kind: "DynamicInputLinear",
-        weight: weightSpec(weight.originalWeight),
-        input: null,
-        bias: bias !== null,
-      },
-      tensors: { ...weightTensors("weight", weight.originalWeight, own), ...withBias(bias) },
-    };
-  }
-  const input = staticInput(weight);
-  if (!input) {
-    throw new Error(
-      `${where}: ${called} quantizes its input by a function of its own (${
-        weight.inputQuantFunc.name || "without a name"
-      }), which a file cannot hold; use a config of this toolkit`,
-    );
-  }
-  const { targetDtype, quantMin, quantMax, scale, zeroPoint } = input;
-  return {
-    spec: {
-      kind: "StaticInputLinear",
-      weight: weightSpec(weight.originalWeight),
-      input: { targetDtype: targetDtype.name, quantMin, quantMax, zeroPoint: zeroPoint !== null },
-      bias: bias !== null,
-    },
-    tensors: {
-      ...weightTensors("weight", weight.originalWeight, own),
-      actScale: scale,
-      ...(zeroPoint ? { actZeroPoint: zeroPoint } : {}),
-      ...withBias(bias),
-    },
-  };
-}
-
-/** The input's parameters, if they do not depend on the input: two inputs then share tensors. */
-function staticInput(weight: LinearActivationQuantizedTensor): AffineQuantizedTensor | undefined {
-  const { dtype, device } = weight;
-  const shape = [1, weight.shape[1]];
-  using a = zeros(shape, { dtype, device });
-  using b = ones(shape, { dtype, device });
-  using p = weight.inputQuantFunc(a);
-  using q = weight.inputQuantFunc(b);
-  return p.scale === q.scale && p.zeroPoint === q.zeroPoint ? p : undefined;
-}
-
-function weightSpec(weight: AffineQuantizedTensor): WeightSpec {
-  const { dtype, shape, blockSize, targetDtype, quantMin, quantMax, zeroPoint } = weight;
-  return {
-    dtype: dtype.name,
-    shape,
-    blockSize,
-    targetDtype: targetDtype.name,
-    quantMin,
-    quantMax,
-    zeroPoint: zeroPoint !== null,
-  };
-}
-
-function weightTensors(field: string, weight: AffineQuantizedTensor, own: Set<Tensor>) {
+/** The tensors of a layer by the names that a file has for them; `own` takes what it makes. */
+function layerTensors(
+  { kind: { weightName }, weight, input, bias }: DescribedLayer,
+  own: Tensor[],
+): [string, Tensor][] {
   const intData = weight.intData();
-  own.add(intData);
-  const { scale, zeroPoint } = weight;
-  return {
-    [`${field}.intData`]: intData,
-    [`${field}.scale`]: scale,
-    ...(zeroPoint ? { [`${field}.zeroPoint`]: zeroPoint } : {}),
-  };
+  own.push(intData);
+  const named: [string, Tensor | null][] = [
+    [`${weightName}.intData`, intData],
+    [`${weightName}.scale`, weight.scale],
+    [`${weightName}.zeroPoint`, weight.zeroPoint],
+    ["actScale", input?.kind === "static" ? input.scale : null],
+    ["actZeroPoint", input?.kind === "static" ? input.zeroPoint : null],
+    ["bias", bias],
+  ];
+  return named.filter((entry): entry is [string, Tensor] => entry[1] !== null);
 }
 
 /**
@@ -267,54 +172,18 @@ function buildLayer(
   spec: LayerSpec,
   device: Device | undefined,
 ): Module {
-  const { kind, weight: w, input, bias: hasBias } = spec;
+  const { kind, input: i, weight: { targetDtype, zeroPoint, ...rest } } = spec;
   const part = (key: string, dtype?: DType) => file.tensor(`${name}.${key}`, dtype, device);
-  const field = kind === "QuantizedLinear" ? "qweight" : "weight";
-  const { blockSize, quantMin, quantMax, shape } = w;
   const weight = new AffineQuantizedTensor({
-    intData: part(`${field}.intData`, dtypes[w.targetDtype]),
-    scale: part(`${field}.scale`),
-    zeroPoint: w.zeroPoint ? part(`${field}.zeroPoint`) : null,
-    blockSize,
-    dtype: dtypes[w.dtype],
-    quantMin,
-    quantMax,
+    intData: part(`${kind.weightName}.intData`, targetDtype),
+    scale: part(`${kind.weightName}.scale`),
+    zeroPoint: zeroPoint ? part(`${kind.weightName}.zeroPoint`) : null,
+    ...rest,
   });
-  const bias = hasBias ? part("bias") : null;
-  if (!input) {
-    const whole = kind === "WeightOnlyLinear"
-      ? weight
-      : new LinearActivationQuantizedTensor(weight, int8SymmPerTokenReducedRangeQuant);
-    return linearWith(shape, whole, bias);
-  }
-  const targetDtype = dtypes[input.targetDtype];
-  const actScale = part("actScale");
-  const actZeroPoint = input.zeroPoint ? part("actZeroPoint") : null;
-  if (kind === "QuantizedLinear") {
-    const parts = {
-      actScale,
-      actZeroPoint: actZeroPoint!,
-      qweight: weight,
-      bias,
-      targetDtype,
-      actQuantMin: input.quantMin,
-      actQuantMax: input.quantMax,
-      actSymmetric: spec.actSymmetric ?? false,
-    };
-    return new QuantizedLinear(parts);
-  }
-  const range = { quantMin: input.quantMin, quantMax: input.quantMax };
-  const staticInputQuant = (x: Tensor) =>
-    toAffineQuantizedIntxStatic(x, actScale, actZeroPoint, x.shape, targetDtype, range);
-  return linearWith(shape, new LinearActivationQuantizedTensor(weight, staticInputQuant), bias);
-}
-
-/** A `Linear` without a weight drawn at random first. */
-function linearWith(
-  [outFeatures, inFeatures]: readonly number[],
-  weight: AffineQuantizedTensor | LinearActivationQuantizedTensor,
-  bias: Tensor | null,
-): Linear {
-  const linear: Linear = Object.create(Linear.prototype);
-  return Object.assign(linear, { fullName: "", inFeatures, outFeatures, weight, bias });
+  const input = i?.kind !== "static" ? i : {
+    ...i,
+    scale: part("actScale"),
+    zeroPoint: i.zeroPoint ? part("actZeroPoint") : null,
+  };
+  return kind.build({ weight, input, bias: spec.bias ? part("bias") : null });
 }

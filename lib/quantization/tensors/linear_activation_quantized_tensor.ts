@@ -7,14 +7,20 @@ import type { Device } from "../../backend/backend.ts";
 import type { LinearWeight } from "../../nn/module.ts";
 import type { DType } from "../../numbers/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
+import {
+  asInputQuantizer,
+  cloneInput,
+  inputName,
+  type InputQuantFunc,
+  type InputQuantizer,
+  inputTensors,
+  moveInput,
+  quantizeInput,
+} from "./input_quantizer.ts";
 import type { AffineQuantizedTensor } from "./quantized_tensor.ts";
 
-/** Quantizes a layer's input. */
-export type InputQuantFunc = (x: Tensor) => AffineQuantizedTensor;
-
 /**
- * A quantized weight with a function that quantizes the layer's input. A plain `Linear` that holds
- * one runs an integer product. Made by {@linkcode toLinearActivationQuantized}.
+ * A quantized weight with what quantizes the layer's input. A plain `Linear` that holds one runs an integer product. Made by {@linkcode toLinearActivationQuantized}.
  *
  * @example
  * ```ts
@@ -23,16 +29,30 @@ export type InputQuantFunc = (x: Tensor) => AffineQuantizedTensor;
  * ```
  */
 export class LinearActivationQuantizedTensor implements LinearWeight, Disposable {
+  /** The quantized weight. */
+  readonly originalWeight: AffineQuantizedTensor;
+  /** How the layer's input is quantized. */
+  readonly inputQuantizer: InputQuantizer;
+
   /**
    * A weight and what quantizes its input.
    *
    * @param originalWeight the quantized weight.
-   * @param inputQuantFunc quantizes the layer's input.
+   * @param inputQuantizer how the layer's input is quantized; a function becomes a `custom` one.
+   * @throws {TypeError} if that is neither.
    */
   constructor(
-    readonly originalWeight: AffineQuantizedTensor,
-    readonly inputQuantFunc: InputQuantFunc,
-  ) {}
+    originalWeight: AffineQuantizedTensor,
+    inputQuantizer: InputQuantizer | InputQuantFunc,
+  ) {
+    this.originalWeight = originalWeight;
+    this.inputQuantizer = asInputQuantizer("LinearActivationQuantizedTensor", inputQuantizer);
+  }
+
+  /** The input's quantization as a function. */
+  get inputQuantFunc(): InputQuantFunc {
+    return (x) => quantizeInput(this.inputQuantizer, x);
+  }
 
   /** (outFeatures, inFeatures). */
   get shape(): readonly number[] {
@@ -49,40 +69,41 @@ export class LinearActivationQuantizedTensor implements LinearWeight, Disposable
     return this.originalWeight.device;
   }
 
-  /** Bytes that the weight takes. */
+  /** Bytes that the weight takes, and the input's fixed parameters. */
   get nbytes(): number {
-    return this.originalWeight.nbytes;
+    return Object.values(this.tensors()).reduce((sum, t) => sum + t.nbytes, 0);
   }
 
   /** `x·Wᵀ + b`: quantizes `x`, then multiplies integers. Enqueued. */
   linear(x: Tensor, bias: Tensor | null): Tensor {
-    using quantized = this.inputQuantFunc(x);
+    using quantized = quantizeInput(this.inputQuantizer, x);
     return this.originalWeight.linear(quantized, bias);
   }
 
-  /** The tensors of the weight. */
+  /** The tensors of the weight, and the input's fixed parameters. */
   tensors(): Record<string, Tensor> {
-    return this.originalWeight.tensors();
+    return { ...this.originalWeight.tensors(), ...inputTensors(this.inputQuantizer) };
   }
 
-  /** A copy of the weight in memory of its own, with the same function. */
+  /** A copy in memory of its own; a function of the user's is shared. */
   clone(): LinearActivationQuantizedTensor {
-    return new LinearActivationQuantizedTensor(this.originalWeight.clone(), this.inputQuantFunc);
+    const { originalWeight, inputQuantizer } = this;
+    return new LinearActivationQuantizedTensor(originalWeight.clone(), cloneInput(inputQuantizer));
   }
 
   /**
-   * Refuses: the function that quantizes the input holds tensors of its own, on this device.
+   * The same on another device; itself if it is there.
    *
-   * @throws {Error} unless `device` is where it is.
+   * @throws {Error} if a function of the user's quantizes the input, which may hold tensors of its own.
    */
-  to(device: Device): Promise<LinearActivationQuantizedTensor> {
-    if (device === this.device) return Promise.resolve(this);
-    return Promise.reject(
-      new Error(
-        `LinearActivationQuantizedTensor: a quantized weight cannot move to ${device} while its input quantization stays on ` +
-          `${this.device}; quantize the model there, or use a config that gives QuantizedLinear`,
-      ),
+  async to(device: Device): Promise<LinearActivationQuantizedTensor> {
+    if (device === this.device) return this;
+    const input = await moveInput(
+      "LinearActivationQuantizedTensor",
+      this.inputQuantizer,
+      device,
     );
+    return new LinearActivationQuantizedTensor(await this.originalWeight.to(device), input);
   }
 
   /** Frees the weight's integers; scale and zero point, which others may share, are left. */
@@ -97,10 +118,9 @@ export class LinearActivationQuantizedTensor implements LinearWeight, Disposable
 
   /** What this is. */
   toString(): string {
-    return `LinearActivationQuantizedTensor(activation=${
-      this.inputQuantFunc.name || "anonymous"
-    }, ` +
-      `weight=${this.originalWeight})`;
+    const { originalWeight, inputQuantizer } = this;
+    return `LinearActivationQuantizedTensor(activation=${inputName(inputQuantizer)}, ` +
+      `weight=${originalWeight})`;
   }
 }
 
@@ -108,23 +128,27 @@ export class LinearActivationQuantizedTensor implements LinearWeight, Disposable
  * Attaches input quantization to a quantized weight, for a plain `Linear` to hold.
  *
  * @param weight the quantized weight.
- * @param inputQuantFunc quantizes the layer's input, to 8 bits with one scale, or one a row.
+ * @param inputQuantizer how the layer's input is quantized, to 8 bits with one scale, or one a row. A
+ * function that does it is taken too, but then the layer can be neither saved nor exported, and cannot
+ * change devices.
  *
  * @example
  * ```ts
  * import {
- *   Linear, randn, type Tensor, tensor, toAffineQuantizedIntxStatic, toLinearActivationQuantized, uint8,
+ *   Linear, randn, staticInputQuantizer, type Tensor, tensor, toAffineQuantizedIntxStatic,
+ *   toLinearActivationQuantized, uint8,
  * } from "@staticquant/staticquant";
- * const quantize = (x: Tensor, scale: number) =>
- *   toAffineQuantizedIntxStatic(x, tensor([scale]), tensor([128]), x.shape, uint8);
  * const layer = new Linear(8, 4);
- * layer.weight = toLinearActivationQuantized(quantize(layer.weight as Tensor, 0.003), (x) => quantize(x, 0.03));
+ * const weight = layer.weight as Tensor;
+ * const quantized = toAffineQuantizedIntxStatic(weight, tensor([0.003]), tensor([128]), [4, 8], uint8);
+ * const input = staticInputQuantizer(tensor([0.03]), tensor([128]), uint8);
+ * layer.weight = toLinearActivationQuantized(quantized, input);
  * console.log(layer.forward(randn([2, 8])).shape); // [ 2, 4 ]
  * ```
  */
 export function toLinearActivationQuantized(
   weight: AffineQuantizedTensor,
-  inputQuantFunc: InputQuantFunc,
+  inputQuantizer: InputQuantizer | InputQuantFunc,
 ): LinearActivationQuantizedTensor {
-  return new LinearActivationQuantizedTensor(weight, inputQuantFunc);
+  return new LinearActivationQuantizedTensor(weight, inputQuantizer);
 }

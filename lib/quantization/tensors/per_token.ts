@@ -21,6 +21,26 @@ export interface PerTokenOptions {
 }
 
 /**
+ * The options with their defaults. `where` opens the errors.
+ *
+ * @throws {RangeError} if the range is not symmetric about zero (but for the least integer), leaves int8,
+ * or eps is not above 0.
+ */
+export function perTokenRange(where: string, options: PerTokenOptions): Required<PerTokenOptions> {
+  const { eps = 1e-5 } = options;
+  const range = quantRange(where, int8, options.quantMin ?? -127, options.quantMax ?? 127);
+  const { quantMin, quantMax } = range;
+  if (quantMin !== -quantMax && quantMin !== -quantMax - 1) {
+    throw new RangeError(
+      `${where}: quantMin ${quantMin} and quantMax ${quantMax} are not symmetric about zero; give ` +
+        `${-quantMax} or ${-quantMax - 1} as quantMin`,
+    );
+  }
+  if (!(eps > 0)) throw new RangeError(`${where}: eps must be above 0, got ${eps}`);
+  return { ...range, eps };
+}
+
+/**
  * Quantizes each row (token) of a float tensor to int8 with a scale of its own, symmetric about zero.
  * One kernel finds the range and quantizes, so nothing is read back and nothing waits:
  *
@@ -51,7 +71,6 @@ export function toAffineQuantizedPerToken(
   options: PerTokenOptions = {},
 ): AffineQuantizedTensor {
   const where = "toAffineQuantizedPerToken";
-  const { eps = 1e-5 } = options;
   const { dtype, shape, backend } = input;
   if (!dtype.isFloat) {
     throw new TypeError(`${where}: expected a float tensor, got ${dtype.name}`);
@@ -59,15 +78,7 @@ export function toAffineQuantizedPerToken(
   if (shape.length === 0) {
     throw new RangeError(`${where}: a tensor of shape () has no rows; reshape it to (1, 1)`);
   }
-  const range = quantRange(where, int8, options.quantMin ?? -127, options.quantMax ?? 127);
-  const { quantMin, quantMax } = range;
-  if (quantMin !== -quantMax && quantMin !== -quantMax - 1) {
-    throw new RangeError(
-      `${where}: quantMin ${quantMin} and quantMax ${quantMax} are not symmetric about zero; give ` +
-        `${-quantMax} or ${-quantMax - 1} as quantMin`,
-    );
-  }
-  if (!(eps > 0)) throw new RangeError(`${where}: eps must be above 0, got ${eps}`);
+  const { eps, ...range } = perTokenRange(where, options);
   const scaleDtype = dtype === float16 ? float32 : dtype;
   const { leading, rows } = asRows(input);
   using matrix = rows;
@@ -85,8 +96,7 @@ export function toAffineQuantizedPerToken(
     zeroPoint: null,
     blockSize: shape.map((size, i) => i === shape.length - 1 ? size : 1),
     dtype,
-    quantMin,
-    quantMax,
+    ...range,
     ownsParams: true,
   });
 }

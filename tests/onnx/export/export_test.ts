@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   type AOBaseConfig,
   bfloat16,
+  dynamicInputQuantizer,
   exportOnnx,
   init,
   insertObservers_,
@@ -20,6 +21,7 @@ import {
   ReLU,
   relu,
   Sequential,
+  staticInputQuantizer,
   StaticQuantTensorConfig,
   type Tensor,
   tensor,
@@ -276,16 +278,34 @@ Deno.test("exportOnnx: input quantization that ONNX cannot say is refused by nam
   await assertRejects(() => exportOnnx(model, randn([1, 8])), RangeError, "fc (Linear) (weight)");
 });
 
-Deno.test("exportOnnx: fixed input quantization by a function of the user's", async () => {
-  manualSeed(13);
-  const quantize = (x: Tensor, scale: number) =>
-    toAffineQuantizedIntxStatic(x, tensor([scale]), tensor([128]), x.shape, uint8);
+Deno.test("exportOnnx: input quantization of the user's, fixed or a scale a row, as data", async () => {
+  const weight = (fc: Linear) =>
+    toAffineQuantizedIntxStatic(fc.weight as Tensor, tensor([0.003]), tensor([128]), [4, 8], uint8);
+  const scale = tensor([0.03]);
+  const inputs = [
+    staticInputQuantizer(scale, tensor([128]), uint8),
+    staticInputQuantizer(scale, null, int8, { quantMin: -20, quantMax: 30 }),
+    dynamicInputQuantizer(),
+    dynamicInputQuantizer({ quantMin: -128 }),
+    dynamicInputQuantizer({ quantMin: -64, quantMax: 63, eps: 0.1 }),
+  ];
+  for (const input of inputs) {
+    manualSeed(13);
+    const model = single(8, 4);
+    const fc = model.namedChildren()[0][1] as Linear;
+    fc.weight = toLinearActivationQuantized(weight(fc), input);
+    await agrees(model, [2, 8], () => 1e-4);
+  }
+  assertEquals(operations(await exportOnnx(new Sequential([new ReLU()]), randn([1, 2]))), ["Relu"]);
+});
+
+Deno.test("exportOnnx: a function that quantizes the input is refused, whatever it does", async () => {
   const model = single(8, 4);
   const fc = model.namedChildren()[0][1] as Linear;
-  fc.weight = toLinearActivationQuantized(
-    quantize(fc.weight as Tensor, 0.003),
-    (x) => quantize(x, 0.03),
-  );
-  await agrees(model, [2, 8], () => 1e-4);
-  assertEquals(operations(await exportOnnx(new Sequential([new ReLU()]), randn([1, 2]))), ["Relu"]);
+  const quantize = (x: Tensor) =>
+    toAffineQuantizedIntxStatic(x, tensor([0.03]), tensor([128]), x.shape, uint8);
+  fc.weight = toLinearActivationQuantized(quantize(fc.weight as Tensor), quantize);
+  const refused = () => exportOnnx(model, randn([1, 8]));
+  await assertRejects(refused, TypeError, "the function quantize");
+  await assertRejects(refused, TypeError, "staticInputQuantizer");
 });

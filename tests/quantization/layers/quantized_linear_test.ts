@@ -16,12 +16,15 @@ import {
   float16,
   float32,
   init,
+  Int4WeightOnlyConfig,
   int8,
+  Int8DynamicActivationInt8WeightConfig,
+  Int8WeightOnlyConfig,
   Linear,
   LinearActivationQuantizedTensor,
   MappingType,
-  type Module,
   PerTensor,
+  quantize_,
   QuantizedLinear,
   randn,
   ReLU,
@@ -288,22 +291,32 @@ eachBackend("a deep copy of a quantized model stands alone", async () => {
   assertEquals(await copy.forward(x).data(), expected);
 });
 
-Deno.test("a quantized model moves to another device whole, or says that it cannot", async () => {
+Deno.test("a quantized model moves to another device and back whole, however it is quantized", async () => {
   await init({ device: "webgpu" });
-  const ways = [undefined, tensorConfig];
-  for (const config of ways) {
-    const model = await quantized(single(17, 5), uint8, [randn([2, 17])], { config });
-    const x = randn([3, 17]);
+  const x = randn([3, 32]);
+  const onCpu = await x.to("cpu");
+  const models: Sequential[] = [];
+  for (const config of [undefined, tensorConfig]) {
+    models.push(await quantized(single(32, 5), uint8, [randn([2, 32])], { config }));
+  }
+  const configs = [
+    new Int8DynamicActivationInt8WeightConfig(),
+    new Int8WeightOnlyConfig(),
+    new Int4WeightOnlyConfig({ groupSize: 32 }),
+  ];
+  for (const config of configs) {
+    const model = single(32, 5);
+    await quantize_(model, config);
+    models.push(model);
+  }
+  for (const model of models) {
     const expected = await model.forward(x).data();
-    let moved: Module | undefined;
-    try {
-      moved = await model.to("cpu");
-    } catch (error) {
-      assert((error as Error).message.includes("quantized"), String(error));
-    }
-    if (!moved) continue;
-    const y = await moved.forward(await x.to("cpu")).data();
+    await model.to("cpu");
+    assertEquals(new Set(Object.values(model.stateDict()).map((t) => t.device)), new Set(["cpu"]));
+    const y = await model.forward(onCpu).data();
     y.forEach((v, i) => assertLessOrEqual(Math.abs(v - expected[i]), 1e-5));
+    await model.to("webgpu");
+    assertEquals(await model.forward(x).data(), expected);
   }
 });
 

@@ -1,0 +1,181 @@
+/**
+ * How a layer quantizes its input, as a value that can be saved, exported, moved and shown.
+ *
+ * @module
+ */
+import type { Device } from "../../backend/backend.ts";
+import { given } from "../../numbers/arguments.ts";
+import { type DType, int8 } from "../../numbers/dtype.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { quantRange } from "../affine/range.ts";
+import { type PerTokenOptions, perTokenRange, toAffineQuantizedPerToken } from "./per_token.ts";
+import { type AffineQuantizedTensor, toAffineQuantizedIntxStatic } from "./quantized_tensor.ts";
+
+/** One scale for the whole input, fixed beforehand. */
+export interface StaticInputQuantizer {
+  /** Tells the kinds apart. */
+  readonly kind: "static";
+  /** One number. */
+  readonly scale: Tensor;
+  /** One number, or null for zero. */
+  readonly zeroPoint: Tensor | null;
+  /** The integers' dtype. */
+  readonly targetDtype: DType;
+  /** The least integer used. */
+  readonly quantMin: number;
+  /** The greatest integer used. */
+  readonly quantMax: number;
+  /** Whether a zero point that is there is known to be 0; false by default. */
+  readonly symmetric?: boolean;
+}
+
+/** A scale for each row of the input, found as it comes: see `toAffineQuantizedPerToken`. */
+export interface DynamicInputQuantizer {
+  /** Tells the kinds apart. */
+  readonly kind: "dynamic";
+  /** The integers' dtype. */
+  readonly targetDtype: DType;
+  /** The least integer used. */
+  readonly quantMin: number;
+  /** The greatest integer used. */
+  readonly quantMax: number;
+  /** The least scale. */
+  readonly eps: number;
+}
+
+/** Quantizes a layer's input. */
+export type InputQuantFunc = (x: Tensor) => AffineQuantizedTensor;
+
+/** A function of the user's, of which nothing is known: it cannot be saved, exported or moved. */
+export interface CustomInputQuantizer {
+  /** Tells the kinds apart. */
+  readonly kind: "custom";
+  /** Quantizes an input to 8 bits, with one scale or one a row. */
+  readonly quantize: InputQuantFunc;
+}
+
+/** How a layer quantizes its input. */
+export type InputQuantizer = StaticInputQuantizer | DynamicInputQuantizer | CustomInputQuantizer;
+
+/**
+ * Input quantization with a scale that is fixed beforehand.
+ *
+ * @param scale one number.
+ * @param zeroPoint one number, or null for zero.
+ * @param targetDtype the integers' dtype.
+ * @param range the integers to use; the dtype's by default.
+ * @throws {RangeError} if there is more than one scale or zero point, or the range leaves the dtype.
+ *
+ * @example
+ * ```ts
+ * import { staticInputQuantizer, tensor, uint8 } from "@staticquant/staticquant";
+ * const input = staticInputQuantizer(tensor([0.02]), tensor([128]), uint8);
+ * console.log(input.kind, input.quantMax); // static 255
+ * ```
+ */
+export function staticInputQuantizer(
+  scale: Tensor,
+  zeroPoint: Tensor | null,
+  targetDtype: DType,
+  range: { readonly quantMin?: number; readonly quantMax?: number } = {},
+): StaticInputQuantizer {
+  const where = "staticInputQuantizer";
+  for (const [name, t] of [["scale", scale], ["zeroPoint", zeroPoint]] as const) {
+    if (t === null || t.numel === 1) continue;
+    throw new RangeError(`${where}: ${name} must be one number, got ${t.numel} of them`);
+  }
+  const integers = quantRange(where, targetDtype, range.quantMin, range.quantMax);
+  return { kind: "static", scale, zeroPoint, targetDtype, ...integers };
+}
+
+/**
+ * Input quantization to int8 with a scale for each row, found when the model runs.
+ *
+ * @param options the integer range and the least scale; by default −127…127 and 1e-5, as torchao has
+ * them.
+ * @throws {RangeError} if the range is not symmetric about zero or leaves int8, or eps is not above 0.
+ *
+ * @example
+ * ```ts
+ * import { dynamicInputQuantizer } from "@staticquant/staticquant";
+ * console.log(dynamicInputQuantizer().quantMin, dynamicInputQuantizer({ quantMin: -128 }).quantMin);
+ * // -127 -128
+ * ```
+ */
+export function dynamicInputQuantizer(options: PerTokenOptions = {}): DynamicInputQuantizer {
+  const range = perTokenRange("dynamicInputQuantizer", options);
+  return { kind: "dynamic", targetDtype: int8, ...range };
+}
+
+/** An input quantizer as it is given, or the `custom` one of a function. `where` opens the error. */
+export function asInputQuantizer(
+  where: string,
+  input: InputQuantizer | InputQuantFunc,
+): InputQuantizer {
+  if (typeof input === "function") return { kind: "custom", quantize: input };
+  if (["static", "dynamic", "custom"].includes(input?.kind)) return input;
+  throw new TypeError(
+    `${where}: the input quantizer must come from staticInputQuantizer or dynamicInputQuantizer, or be a ` +
+      `function, got ${given(input)}`,
+  );
+}
+
+/** The quantized input. Enqueued; the caller disposes of it. */
+export function quantizeInput(input: InputQuantizer, x: Tensor): AffineQuantizedTensor {
+  if (input.kind === "custom") return input.quantize(x);
+  if (input.kind === "dynamic") return toAffineQuantizedPerToken(x, input);
+  const { scale, zeroPoint, targetDtype, quantMin, quantMax } = input;
+  const range = { quantMin, quantMax };
+  return toAffineQuantizedIntxStatic(x, scale, zeroPoint, x.shape, targetDtype, range);
+}
+
+/** The tensors that it holds, by name. */
+export function inputTensors(input: InputQuantizer): Record<string, Tensor> {
+  if (input.kind !== "static") return {};
+  const { scale, zeroPoint } = input;
+  return { inputScale: scale, ...(zeroPoint ? { inputZeroPoint: zeroPoint } : {}) };
+}
+
+/** A copy with tensors of its own. */
+export function cloneInput(input: InputQuantizer): InputQuantizer {
+  if (input.kind !== "static") return input;
+  const { scale, zeroPoint } = input;
+  return {
+    ...input,
+    scale: scale.clone().keep(),
+    zeroPoint: zeroPoint && zeroPoint.clone().keep(),
+  };
+}
+
+/**
+ * The same with its tensors on another device.
+ *
+ * @throws {Error} for a function of the user's, which may hold tensors that nobody else can move.
+ */
+export async function moveInput(
+  where: string,
+  input: InputQuantizer,
+  device: Device,
+): Promise<InputQuantizer> {
+  if (input.kind === "dynamic") return input;
+  if (input.kind === "custom") {
+    throw new Error(
+      `${where}: a weight whose input is quantized by a function cannot move to ${device}, since the ` +
+        `function's tensors stay where they are; quantize the model there, or give an input quantizer ` +
+        `that is data (staticInputQuantizer, dynamicInputQuantizer)`,
+    );
+  }
+  const { scale, zeroPoint } = input;
+  return {
+    ...input,
+    scale: (await scale.to(device)).keep(),
+    zeroPoint: zeroPoint && (await zeroPoint.to(device)).keep(),
+  };
+}
+
+/** What a model prints for it: torchao's name where there is one, or the function's. */
+export function inputName(input: InputQuantizer): string {
+  if (input.kind === "custom") return input.quantize.name || "anonymous";
+  if (input.kind === "static") return "staticInputQuant";
+  return `int8SymmPerToken${input.quantMin > -128 ? "ReducedRange" : ""}Quant`;
+}
