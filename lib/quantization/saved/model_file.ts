@@ -4,7 +4,7 @@
  * @module
  */
 import type { Device } from "../../backend/backend.ts";
-import type { Linear } from "../../nn/linear.ts";
+import { Linear } from "../../nn/linear.ts";
 import { isLinearWeight, type Module } from "../../nn/module.ts";
 import { formatNameOf } from "../../nn/state_file.ts";
 import { type DType, dtypes } from "../../numbers/dtype.ts";
@@ -12,6 +12,7 @@ import { decode } from "../../numbers/encoding.ts";
 import { formatShape, sameShape } from "../../numbers/shape.ts";
 import type { SafetensorsEntry } from "../../files/safetensors.ts";
 import { Tensor, tensorFromBytes } from "../../tensor/tensor.ts";
+import { describeLayer } from "../layers/layer_kinds.ts";
 import type { LayerSpec } from "./layer_spec.ts";
 
 /** Where a quantized layer goes. */
@@ -65,12 +66,12 @@ export class ModelFile {
         this.problems.push(`the model has no module ${name}`);
         continue;
       }
-      const { inFeatures, outFeatures } = module as unknown as Partial<Linear>;
-      if (inFeatures === undefined || outFeatures === undefined) {
+      const shape = weightShape(module);
+      if (!shape) {
         this.problems.push(`${name} is a ${module.constructor.name} in the model, not a Linear`);
-      } else if (!sameShape([outFeatures, inFeatures], spec.weight.shape)) {
+      } else if (!sameShape(shape, spec.weight.shape)) {
         this.problems.push(
-          `shape of ${name}: the model has ${formatShape([outFeatures, inFeatures])}, the file ${
+          `shape of ${name}: the model has ${formatShape(shape)}, the file ${
             formatShape(spec.weight.shape)
           }`,
         );
@@ -175,6 +176,11 @@ export class ModelFile {
     const { shape, bytes } = entry;
     return tensorFromBytes(bytes, { shape, dtype: dtype ?? dtypeOf(entry), device }).keep();
   }
+}
+
+/** The shape of the weight of a float or a quantized layer; undefined for other modules. */
+function weightShape(module: Module): readonly number[] | undefined {
+  return module instanceof Linear ? module.weight.shape : describeLayer(module)?.weight.shape;
 }
 
 function outside(values: ArrayLike<number>, min: number, max: number): string | undefined {
