@@ -5,7 +5,7 @@
  */
 import type { AffineQuantizedObserverBase } from "../quantization/observers/observer.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { DisplayBundle } from "../plot/bundle.ts";
+import { bundleOf, type DisplayBundle } from "../plot/bundle.ts";
 import { shownIndices } from "../plot/summary.ts";
 import { Table } from "../plot/table.ts";
 
@@ -28,10 +28,10 @@ export async function displayObserver(
         "zero point": z ? at(z) : "none",
       };
     });
-    return bundle(new Table(rows, { title }));
+    return bundleOf(new Table(rows, { title }));
   } catch (error) {
     const note = error instanceof Error ? error.message : String(error);
-    return bundle(new Table([], { title, note }));
+    return bundleOf(new Table([], { title, note }));
   }
 }
 
@@ -45,12 +45,8 @@ function hasMinMax(observer: object): observer is MinMax {
 }
 
 /** How many batches an observer saw, if it counts them. */
-function batchesOf(observer: object): number | undefined {
+function batchCountOf(observer: object): number | undefined {
   return Reflect.get(observer, "batchCount") ?? Reflect.get(observer, "batches");
-}
-
-function bundle(table: Table): DisplayBundle {
-  return { "text/html": table.html, "text/plain": table.toString() };
 }
 
 /** An observer's class and settings, without waiting. */
@@ -62,7 +58,7 @@ export function inspectObserver(observer: AffineQuantizedObserverBase): string {
 export function observerSettings(observer: AffineQuantizedObserverBase): string {
   const { mappingType, targetDtype, granularity, quantMin, quantMax } = observer;
   const narrow = quantMin !== targetDtype.min || quantMax !== targetDtype.max;
-  const batches = batchesOf(observer);
+  const batches = batchCountOf(observer);
   return [
     mappingType,
     narrow ? `${targetDtype.name} from ${quantMin} to ${quantMax}` : targetDtype.name,

@@ -9,7 +9,7 @@ import type { OnnxModel } from "../onnx/file/model.ts";
 import type { ValueInfoProto } from "../onnx/file/proto.ts";
 import { walkGraphs } from "../onnx/file/subgraphs.ts";
 import { tensorByteSize } from "../onnx/file/tensor_data.ts";
-import type { DisplayBundle } from "../plot/bundle.ts";
+import { bundleOf, type DisplayBundle } from "../plot/bundle.ts";
 import { formatBytes } from "../plot/format.ts";
 import { Table } from "../plot/table.ts";
 
@@ -49,7 +49,7 @@ export function displayOnnxModel(model: OnnxModel): DisplayBundle {
     })),
     { title: inspectOnnxModel(model) },
   );
-  return { "text/html": table.html, "text/plain": table.toString() };
+  return bundleOf(table);
 }
 
 /** Operator sets, size and what goes in and out. */

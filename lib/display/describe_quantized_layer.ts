@@ -6,7 +6,7 @@
 import type { Module } from "../nn/module.ts";
 import type { LayerParts } from "../quantization/layers/layer_kinds.ts";
 import { type InputQuantizer, inputTensors } from "../quantization/tensors/input_quantizer.ts";
-import type { DisplayBundle } from "../plot/bundle.ts";
+import { bundleOf, type DisplayBundle } from "../plot/bundle.ts";
 import { bytesOf } from "../quantization/analysis/layers.ts";
 import { formatBytes, formatNumber, formatSizes, formatSpread } from "../plot/format.ts";
 import { Table } from "../plot/table.ts";
@@ -23,7 +23,7 @@ export async function displayQuantizedLayer(
   const { inputScale, inputZeroPoint } = input ? inputTensors(input) : {};
   const tensors = [inputScale, inputZeroPoint, weight.scale, weight.zeroPoint];
   if (tensors.some((t) => t?.disposed)) {
-    return bundle(new Table([], { title, note: "Its tensors were disposed." }));
+    return bundleOf(new Table([], { title, note: "Its tensors were disposed." }));
   }
   const [s, z, weightScale, weightZeroPoint] = await Promise.all(tensors.map((t) => t?.data()));
   const number = (values: ArrayLike<number> | undefined) => values ? formatSpread(values) : "none";
@@ -50,11 +50,7 @@ export async function displayQuantizedLayer(
   const note = `${formatBytes(before)} as ${weight.dtype.name}, ${
     formatBytes(bytesOf(layer))
   } as ${weight.targetDtype.name} with scales, zero points and row sums`;
-  return bundle(new Table(rows, { title, note }));
-}
-
-function bundle(table: Table): DisplayBundle {
-  return { "text/html": table.html, "text/plain": table.toString() };
+  return bundleOf(new Table(rows, { title, note }));
 }
 
 /** The dtype that an input is quantized to; empty where it stays float or nothing is known. */

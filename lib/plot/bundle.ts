@@ -11,3 +11,8 @@ export const CUSTOM_INSPECT: unique symbol = Symbol.for("Deno.customInspect") as
 
 /** One value in several formats, by media type; a notebook shows the richest it knows. */
 export type DisplayBundle = Record<string, string>;
+
+/** What a notebook is given of something that is HTML and text. */
+export function bundleOf(shown: { readonly html: string; toString(): string }): DisplayBundle {
+  return { "text/html": shown.html, "text/plain": shown.toString() };
+}

@@ -48,17 +48,19 @@ export class Figure {
   }
 
   /**
-   * What a notebook shows: an image, which unlike SVG elements is neither touched by the page's
-   * style sheets nor taken out where a notebook is not trusted or is converted to HTML.
+   * The picture as an HTML image, which unlike SVG elements is neither touched by the page's style
+   * sheets nor taken out where a notebook is not trusted or is converted to HTML.
    */
-  [Symbol.for("Jupyter.display")](): DisplayBundle {
+  get html(): string {
     const src = `data:image/svg+xml;base64,${Buffer.from(this.svg).toString("base64")}`;
     const { width, height, description: alt } = this;
     const style = `max-width:100%;height:auto;background:#fff`;
-    return {
-      "text/html": `<img${attributes({ src, width, height, alt, style })}>`,
-      "text/plain": `Figure: ${alt}`,
-    };
+    return `<img${attributes({ src, width, height, alt, style })}>`;
+  }
+
+  /** What a notebook shows. */
+  [Symbol.for("Jupyter.display")](): DisplayBundle {
+    return { "text/html": this.html, "text/plain": `Figure: ${this.description}` };
   }
 
   /** What the console shows. */

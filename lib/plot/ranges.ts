@@ -77,18 +77,48 @@ export async function plotRanges(
   const bars = histogram(data, least, most, Math.max(1, options.bins ?? 96));
   const names = rows.map(({ name }) => name);
   const widest = (texts: string[]) => Math.max(...texts.map((t) => textWidth(t, TEXT_SIZE)));
-  const common = {
+  const common: Common = {
     width,
     marginLeft: Math.max(widest(["", ...names]) + 20, 72),
     marginRight: widest([OUTSIDE, ...rows.map(({ outside }) => outside)]) + 16,
     style: { fontSize: `${TEXT_SIZE}px` },
-  } as const;
-  const domain = [low - pad, high + pad];
+    domain: [low - pad, high + pad],
+  };
+  const above = await drawCounts(common, bars, countScale, height);
+  const tall = rows.length * BAND + BOTTOM + TEXT_SIZE + 6;
+  const below = await drawRanges(common, rows, beyond(rows, least, most), label, tall);
+  const facts = [
+    `${formatNumber(data.length)} values from ${formatNumber(least)} to ${formatNumber(most)}`,
+  ];
+  const drawing = `${above}<g transform="translate(0,${height})">${below}</g>`;
+  const figure = frame({ drawing, width, height: height + tall, title, facts });
+  const described = rows.map((row) =>
+    `${row.name}: ${formatNumber(row.low)} to ${formatNumber(row.high)}, ${row.outside} outside`
+  );
+  return new Figure(figure.svg, figure, [figure.description, ...described].join("; "));
+}
+
+/** What both halves share, so that their axes agree. */
+interface Common {
+  readonly width: number;
+  readonly marginLeft: number;
+  readonly marginRight: number;
+  readonly style: { readonly fontSize: string };
+  readonly domain: readonly [low: number, high: number];
+}
+
+/** The upper half: how many values lie where. */
+function drawCounts(
+  { domain, ...common }: Common,
+  bars: readonly Bar[],
+  countScale: "linear" | "log",
+  height: number,
+): Promise<string> {
   // On a logarithmic scale a bar of one value still has a height.
   const ground = countScale === "log" ? 0.5 : 0;
   const highest = Math.max(...bars.map(({ count }) => count));
   const ticks = countScale === "log" ? powersOfTen(highest) : 4;
-  const above = await draw((Plot) => ({
+  return draw((Plot) => ({
     ...common,
     height,
     marginTop: TOP,
@@ -117,10 +147,19 @@ export async function plotRanges(
       Plot.ruleY([ground], { stroke: INK }),
     ],
   }));
-  const tall = rows.length * BAND + BOTTOM + TEXT_SIZE + 6;
-  const below = await draw((Plot) => ({
+}
+
+/** The lower half: how far each range reaches, and what lies outside. */
+function drawRanges(
+  { domain, ...common }: Common,
+  rows: readonly Row[],
+  outside: readonly Span[],
+  label: string,
+  height: number,
+): Promise<string> {
+  return draw((Plot) => ({
     ...common,
-    height: tall,
+    height,
     marginTop: TEXT_SIZE + 6,
     marginBottom: BOTTOM,
     x: {
@@ -131,16 +170,16 @@ export async function plotRanges(
       labelOffset: 36,
       tickFormat: formatNumber,
     },
-    y: { type: "band", domain: names, label: null, tickSize: 0, padding: 0.45 },
+    y: {
+      type: "band",
+      domain: rows.map(({ name }) => name),
+      label: null,
+      tickSize: 0,
+      padding: 0.45,
+    },
     marks: [
       Plot.gridX({ stroke: FAINT, strokeOpacity: 1 }),
-      Plot.ruleY(beyond(rows, least, most), {
-        x1: "low",
-        x2: "high",
-        y: "name",
-        stroke: ALERT,
-        strokeWidth: 2,
-      }),
+      Plot.ruleY(outside, { x1: "low", x2: "high", y: "name", stroke: ALERT, strokeWidth: 2 }),
       Plot.barX(rows, { x1: "low", x2: "high", y: "name", fill: ACCENT }),
       Plot.ruleX([0], { stroke: INK, strokeDasharray: "3,3" }),
       Plot.text(rows, {
@@ -160,15 +199,6 @@ export async function plotRanges(
       }),
     ],
   }));
-  const facts = [
-    `${formatNumber(data.length)} values from ${formatNumber(least)} to ${formatNumber(most)}`,
-  ];
-  const drawing = `${above}<g transform="translate(0,${height})">${below}</g>`;
-  const figure = frame({ drawing, width, height: height + tall, title, facts });
-  const described = rows.map((row) =>
-    `${row.name}: ${formatNumber(row.low)} to ${formatNumber(row.high)}, ${row.outside} outside`
-  );
-  return new Figure(figure.svg, figure, [figure.description, ...described].join("; "));
 }
 
 /** Values below `low` or above `high`. */
@@ -178,12 +208,15 @@ function countOutside(data: ArrayLike<number>, low: number, high: number): numbe
   return count;
 }
 
+/** A piece of the axis beside a range. */
+interface Span {
+  readonly name: string;
+  readonly low: number;
+  readonly high: number;
+}
+
 /** What of the data's span each range leaves out. */
-function beyond(
-  rows: readonly Row[],
-  least: number,
-  most: number,
-): { name: string; low: number; high: number }[] {
+function beyond(rows: readonly Row[], least: number, most: number): Span[] {
   return rows.flatMap(({ name, low, high }) => [
     ...least < low ? [{ name, low: least, high: Math.min(low, most) }] : [],
     ...most > high ? [{ name, low: Math.max(high, least), high: most }] : [],
@@ -195,13 +228,20 @@ function powersOfTen(most: number): number[] {
   return Array.from({ length: Math.floor(Math.log10(most) + 1e-9) + 1 }, (_, i) => 10 ** i);
 }
 
+/** How many values lie between two. */
+interface Bar {
+  readonly from: number;
+  readonly to: number;
+  count: number;
+}
+
 /** Bars of equal width. */
 function histogram(
   data: ArrayLike<number>,
   least: number,
   most: number,
   count: number,
-): { from: number; to: number; count: number }[] {
+): Bar[] {
   const step = (most - least || 1) / count;
   const bars = Array.from({ length: count }, (_, i) => ({
     from: least + i * step,

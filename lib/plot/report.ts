@@ -46,14 +46,8 @@ export abstract class AnalysisReport {
   async [Symbol.for("Jupyter.display")](): Promise<DisplayBundle> {
     const table = this.table();
     const figure = await this.figure();
-    const picture = figure ? bundleOf(figure)["text/html"] : "";
-    return { "text/html": table.html + picture, "text/plain": table.toString() };
+    return { "text/html": table.html + (figure?.html ?? ""), "text/plain": table.toString() };
   }
-}
-
-function bundleOf(figure: Figure): DisplayBundle {
-  return (figure as unknown as Record<symbol, () => DisplayBundle>)
-    [Symbol.for("Jupyter.display")]();
 }
 
 /** A bar for each ratio that is finite, or null if none is. */

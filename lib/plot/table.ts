@@ -4,7 +4,7 @@
  * @module
  */
 import { printable, printableText } from "../numbers/printable.ts";
-import type { DisplayBundle } from "./bundle.ts";
+import { bundleOf, type DisplayBundle } from "./bundle.ts";
 import { formatNumber } from "./format.ts";
 import { escape } from "./markup.ts";
 
@@ -91,7 +91,7 @@ export class Table {
 
   /** What a notebook shows. */
   [Symbol.for("Jupyter.display")](): DisplayBundle {
-    return { "text/html": this.html, "text/plain": this.toString() };
+    return bundleOf(this);
   }
 
   /** What the console shows. */

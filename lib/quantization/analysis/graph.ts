@@ -10,7 +10,7 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import { tap, view } from "./layers.ts";
 
 /** One call of a module without children: the memory that it read, and the memory that it wrote. */
-interface Use {
+interface ModuleCall {
   readonly module: Module;
   readonly inputs: readonly DeviceBuffer[];
 }
@@ -20,8 +20,8 @@ interface Use {
  * while the run is watched, no memory is given back, so each buffer has one writer.
  */
 export class DataFlow implements Disposable {
-  private readonly writers = new Map<DeviceBuffer, Use>();
-  private readonly uses: Use[] = [];
+  private readonly writers = new Map<DeviceBuffer, ModuleCall>();
+  private readonly made: ModuleCall[] = [];
   private readonly held: Tensor[] = [];
   private watching = true;
 
@@ -37,7 +37,7 @@ export class DataFlow implements Disposable {
         };
         const use = { module, inputs: inputs.map(hold) };
         const buffer = hold(output);
-        if (module.namedChildren().length === 0) this.uses.push(use);
+        if (module.namedChildren().length === 0) this.made.push(use);
         // The innermost module comes first; one that returns its input writes nothing.
         if (!this.writers.has(buffer) && !use.inputs.includes(buffer)) {
           this.writers.set(buffer, use);
@@ -54,13 +54,13 @@ export class DataFlow implements Disposable {
 
   /** How many times a module ran. */
   calls(module: Module): number {
-    return this.uses.filter((use) => use.module === module).length;
+    return this.made.filter((use) => use.module === module).length;
   }
 
   /** The modules whose output a module got, through ReLUs; null stands for what no module made. */
   sources(module: Module): Set<Module | null> {
     const found = new Set<Module | null>();
-    for (const use of this.uses.filter((use) => use.module === module)) {
+    for (const use of this.made.filter((use) => use.module === module)) {
       found.add(this.writerOf(use.inputs[0]));
     }
     return found;
@@ -83,7 +83,7 @@ export class DataFlow implements Disposable {
       [...this.writers].filter(([, use]) => use.module === module).map(([buffer]) => buffer),
     );
     const readers = new Set<Module>();
-    for (const use of this.uses) {
+    for (const use of this.made) {
       if (!use.inputs.some((buffer) => buffers.has(buffer))) continue;
       if (use.module instanceof ReLU) {
         for (const [buffer, writer] of this.writers) if (writer === use) buffers.add(buffer);

@@ -6,12 +6,19 @@
 import type { Figure } from "../../plot/figure.ts";
 import { deepcopy, type Module, nameModules } from "../../nn/module.ts";
 import { uint8 } from "../../numbers/dtype.ts";
-import { AOBaseConfig } from "../configs/quantize.ts";
+import { AOBaseConfig, checkConfig } from "../configs/quantize.ts";
 import type { Match } from "../../nn/replace.ts";
 import { StaticQuantConfig } from "../configs/static_quant.ts";
 import { type AnalysisObservers, describeConfig, plansFor, quantizeEach } from "./candidates.ts";
 import { type AnalysisOptions, Batches, type ModelInputs, Runs } from "./inputs.ts";
-import { bytesOf, freeModule, type LayerSelection, place, selectLayers } from "./layers.ts";
+import {
+  bytesOf,
+  freeModule,
+  type LayerSelection,
+  place,
+  selectLayers,
+  tensorsOf,
+} from "./layers.ts";
 import { decibels } from "../../plot/format.ts";
 import { AnalysisReport } from "../../plot/report.ts";
 import { Table } from "../../plot/table.ts";
@@ -221,21 +228,11 @@ export async function searchConfig(
       `${where}: the target is ${target}; give the SQNR to keep in dB, such as { target: 30 }`,
     );
   }
-  const candidates = (options.candidates ?? [new StaticQuantConfig({ targetDtype: uint8 })])
-    .map((candidate) => candidate instanceof AOBaseConfig ? { config: candidate } : candidate);
-  const several = candidates.find(({ config }) => config.configsFor);
-  if (several) {
-    throw new TypeError(
-      `${where}: ${
-        nameOf(several)
-      } stands for several configs; give each as a candidate of its own`,
-    );
-  }
-  if (candidates.length === 0) throw new RangeError(`${where}: there are no candidates`);
+  const candidates = candidatesOf(where, options);
   const runs = new Runs(options);
   const work = deepcopy(model);
   const made: Module[] = [];
-  const floatTensors = new Set(Object.values(work.stateDict()));
+  const floatTensors = tensorsOf(work);
   try {
     nameModules(work);
     const matches = selectLayers(where, work, options.layers);
@@ -243,7 +240,6 @@ export async function searchConfig(
     using batches = await Batches.from(where, inputs, runs);
     const reference = await outputsOf(work, batches, runs);
     const measure = (step: string) => outputSqnr(work, batches, reference, runs, step);
-
     const refused: { layer: string; reason: string }[] = [];
     const tried = new Map<Match, Option[]>(matches.map((match) => [match, []]));
     for (const candidate of candidates) {
@@ -262,51 +258,82 @@ export async function searchConfig(
       }
     }
     if (made.length === 0) {
-      throw new RangeError(
-        `${where}: no candidate can be used on any layer: ${refused[0].layer}: ${
-          refused[0].reason
-        }`,
-      );
+      const [{ layer, reason }] = refused;
+      throw new RangeError(`${where}: no candidate can be used on any layer: ${layer}: ${reason}`);
     }
     const ladders = matches.map((match) => new Ladder(match, tried.get(match)!));
-    ladders.forEach((ladder) => ladder.go(0));
-    let sqnr = await measure("search");
-    const raised = new Set<Ladder>();
-    while (!(sqnr >= target)) {
-      const next = ladders.filter((ladder) => !ladder.atTop)
-        .reduce<Ladder | undefined>(
-          (worst, ladder) => worst && worst.option.sqnr <= ladder.option.sqnr ? worst : ladder,
-          undefined,
-        );
-      if (!next) break; // all in float
-      next.go(next.at + 1);
-      raised.add(next);
-      sqnr = await measure("search");
-    }
-    for (const ladder of [...raised].reverse()) {
-      ladder.go(ladder.at - 1);
-      const lower = await measure("search");
-      if (lower >= target) sqnr = lower;
-      else ladder.go(ladder.at + 1);
-    }
+    const sqnr = await climb(ladders, target, () => measure("search"));
     const chosen = new Map<string, ConfigCandidate>();
-    const layers = ladders.map(({ match, option: { candidate, sqnr, bytes } }): LayerChoice => {
+    for (const { match, option: { candidate } } of ladders) {
       if (candidate) chosen.set(match.fullName, candidate);
-      return {
-        layer: match.fullName,
-        config: candidate && candidate.config,
-        choice: candidate ? nameOf(candidate) : "float",
-        sqnr,
-        bytes,
-        floatBytes: bytesOf(match.module),
-      };
-    });
+    }
+    const layers = ladders.map(choiceOf);
     const bytes = bytesOf(work);
     return new ConfigSearchResult({ target, sqnr, bytes, floatBytes, layers, refused, chosen });
   } finally {
     for (const module of made) freeModule(module);
     floatTensors.forEach((t) => t.dispose());
   }
+}
+
+/** What there is to choose from. */
+function candidatesOf(where: string, options: SearchConfigOptions): ConfigCandidate[] {
+  const candidates = (options.candidates ?? [new StaticQuantConfig(uint8)])
+    .map((candidate) => candidate instanceof AOBaseConfig ? { config: candidate } : candidate);
+  for (const candidate of candidates) {
+    checkConfig(where, candidate?.config);
+    if (!candidate.config.configsFor) continue;
+    throw new TypeError(
+      `${where}: ${
+        nameOf(candidate)
+      } stands for several configs; give each as a candidate of its own`,
+    );
+  }
+  if (candidates.length === 0) throw new RangeError(`${where}: there are no candidates`);
+  return candidates;
+}
+
+/**
+ * Puts the smallest options in place, and dearer ones until the target is met; then goes back where that
+ * can be afforded. Gives the SQNR that is reached.
+ */
+async function climb(
+  ladders: readonly Ladder[],
+  target: number,
+  measure: () => Promise<number>,
+): Promise<number> {
+  ladders.forEach((ladder) => ladder.go(0));
+  let sqnr = await measure();
+  const raised = new Set<Ladder>();
+  while (!(sqnr >= target)) {
+    const next = ladders.filter((ladder) => !ladder.atTop)
+      .reduce<Ladder | undefined>(
+        (worst, ladder) => worst && worst.option.sqnr <= ladder.option.sqnr ? worst : ladder,
+        undefined,
+      );
+    if (!next) break; // all in float
+    next.go(next.at + 1);
+    raised.add(next);
+    sqnr = await measure();
+  }
+  for (const ladder of [...raised].reverse()) {
+    ladder.go(ladder.at - 1);
+    const lower = await measure();
+    if (lower >= target) sqnr = lower;
+    else ladder.go(ladder.at + 1);
+  }
+  return sqnr;
+}
+
+function choiceOf({ match, option: { candidate, sqnr, bytes } }: Ladder): LayerChoice {
+  return {
+    layer: match.fullName,
+    config: candidate && candidate.config,
+    choice: candidate ? nameOf(candidate) : "float",
+    sqnr,
+    bytes,
+    floatBytes: bytesOf(match.module),
+  };
 }
 
 function nameOf({ name, config }: ConfigCandidate): string {

@@ -5,7 +5,7 @@
  */
 import type { Figure } from "../../plot/figure.ts";
 import { deepcopy, type Module, nameModules } from "../../nn/module.ts";
-import type { AOBaseConfig } from "../configs/quantize.ts";
+import { type AOBaseConfig, checkConfig } from "../configs/quantize.ts";
 import {
   type AnalysisObservers,
   describeConfig,
@@ -102,6 +102,7 @@ export async function sensitivity(
   config: AOBaseConfig,
   options: SensitivityOptions = {},
 ): Promise<SensitivityReport> {
+  checkConfig("sensitivity", config);
   const runs = new Runs(options);
   const work = deepcopy(model);
   const quantized: Module[] = [];

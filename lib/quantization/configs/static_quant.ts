@@ -47,9 +47,9 @@ function observedLinear(module: Module, config: AOBaseConfig): ObservedLinear {
   );
 }
 
-type StaticConfig = StaticQuantConfig | StaticQuantTensorConfig;
+type ObservedConfig = StaticQuantConfig | StaticQuantTensorConfig;
 
-function observedAs({ targetDtype, weightDtype = targetDtype }: StaticConfig): ObservedAs {
+function observedAs({ targetDtype, weightDtype = targetDtype }: ObservedConfig): ObservedAs {
   return { mappingType: MappingType.ASYMMETRIC, activation: targetDtype, weight: weightDtype };
 }
 

@@ -149,32 +149,11 @@ export async function correctBias_(
       }, recorder);
       sqnrBefore ??= noise.sqnr;
       const layer = copies.get(name)! as Biased;
-      const [target, got] = [floatPass.get(name)!, pass.get(name)!];
-      const change = Array.from(target.means, (mean, j) => mean - got.means[j]);
-      const bad = change.findIndex((x) => !Number.isFinite(x));
-      if (bad >= 0) {
-        throw new RangeError(
-          `${where}: output channel ${bad} of ${layer.displayName} has a NaN or an infinity among its ` +
-            `values; look at the inputs and at the layers before`,
-        );
-      }
-      const { bias: old } = layer;
-      const values = await old?.data();
-      const bias = tensor(change.map((x, j) => x + (values?.[j] ?? 0)), {
-        dtype: old?.dtype ?? got.dtype,
-        device: old?.device ?? got.device,
-      }).keep();
-      biases.set(name, bias);
-      setField(layer, "bias", bias);
-      const sizes = change.map(Math.abs);
-      corrected.push({
-        layer: name,
-        change,
-        meanChange: sizes.reduce((sum, x) => sum + x, 0) / sizes.length,
-        maxChange: Math.max(...sizes),
-        biasAdded: !old,
-      });
-      old?.dispose();
+      const made = await correctedBias(where, layer, floatPass.get(name)!, pass.get(name)!);
+      biases.set(name, made.bias);
+      corrected.push(made.report);
+      layer.bias?.dispose();
+      setField(layer, "bias", made.bias);
     }
     const after = new Noise();
     await means(copy, [], batches, runs, "corrected model", async (y, i) => {
@@ -188,6 +167,36 @@ export async function correctBias_(
     freeModule(floatCopy);
     freeModule(copy, done ? new Set(biases.values()) : undefined);
   }
+}
+
+/** A layer's new bias, by the means of the float layer's outputs and of its own. */
+async function correctedBias(
+  where: string,
+  layer: Biased,
+  target: Means,
+  got: Means,
+): Promise<{ bias: Tensor; report: CorrectedLayer }> {
+  const change = Array.from(target.means, (mean, j) => mean - got.means[j]);
+  const bad = change.findIndex((x) => !Number.isFinite(x));
+  if (bad >= 0) {
+    throw new RangeError(
+      `${where}: output channel ${bad} of ${layer.displayName} has a NaN or an infinity among its ` +
+        `values; look at the inputs and at the layers before`,
+    );
+  }
+  const { bias: old, fullName } = layer;
+  const values = await old?.data();
+  const { dtype, device } = old ?? got;
+  const bias = tensor(change.map((x, j) => x + (values?.[j] ?? 0)), { dtype, device }).keep();
+  const sizes = change.map(Math.abs);
+  const report: CorrectedLayer = {
+    layer: fullName,
+    change,
+    meanChange: sizes.reduce((sum, x) => sum + x, 0) / sizes.length,
+    maxChange: Math.max(...sizes),
+    biasAdded: !old,
+  };
+  return { bias, report };
 }
 
 type Biased = Module & { bias: Tensor | null };
@@ -219,13 +228,14 @@ async function means(
   onOutput: (y: Tensor, batch: number) => Promise<void>,
   recorder: CallRecorder = new CallRecorder(model, names),
 ): Promise<Map<string, Means>> {
+  const wanted = new Set(names);
   const sums = new Map<string, { sums: Float64Array; rows: number } & Omit<Means, "means">>();
   for (const [i, batch] of batches.list.entries()) {
     using y = runs.run(model, batch);
     const calls = recorder.take();
     try {
       for (const [name, list] of calls) {
-        if (!names.includes(name)) continue;
+        if (!wanted.has(name)) continue;
         for (const { output } of list) {
           const { dtype, device } = output;
           const channels = output.shape.at(-1)!;
