@@ -25,32 +25,12 @@ export interface StaticQuantOptions {
   weightDtype?: DType;
 }
 
-/** The dtypes that the options of a static config say; one dtype stands for both. */
-function staticDTypes(
-  where: string,
-  options: StaticQuantOptions | DType,
-): { targetDtype: DType; weightDtype: DType | undefined } {
-  const alone = Object.values(dtypes).find((dtype) => dtype === options);
-  if (alone) return { targetDtype: alone, weightDtype: undefined };
-  checkOptions(where, options, ["targetDtype", "weightDtype"]);
-  const { targetDtype, weightDtype } = options as StaticQuantOptions ?? {};
-  checkDType(where, "targetDtype", targetDtype);
-  if (weightDtype !== undefined) checkDType(where, "weightDtype", weightDtype);
-  return { targetDtype, weightDtype };
-}
-
 function observedLinear(module: Module, config: AOBaseConfig): ObservedLinear {
   if (module instanceof ObservedLinear) return module;
   throw new TypeError(
     `quantize_: ${config.constructor.name} takes observed layers, but ${module.displayName} is not one; ` +
       `call insertObservers_, calibrate, and pass isObservedLinear as the filter`,
   );
-}
-
-type ObservedConfig = StaticQuantConfig | StaticQuantTensorConfig;
-
-function observedAs({ targetDtype, weightDtype = targetDtype }: ObservedConfig): ObservedAs {
-  return { mappingType: MappingType.ASYMMETRIC, activation: targetDtype, weight: weightDtype };
 }
 
 /**
@@ -78,14 +58,20 @@ export class StaticQuantConfig extends AOBaseConfig {
    */
   constructor(options: StaticQuantOptions | DType) {
     super();
-    const { targetDtype, weightDtype } = staticDTypes(new.target.name, options);
+    const where = new.target.name;
+    const dtype = Object.values(dtypes).find((dtype) => dtype === options);
+    if (!dtype) checkOptions(where, options, ["targetDtype", "weightDtype"]);
+    const { targetDtype = dtype, weightDtype } = (options ?? {}) as Partial<StaticQuantOptions>;
+    checkDType(where, "targetDtype", targetDtype);
+    if (weightDtype !== undefined) checkDType(where, "weightDtype", weightDtype);
     this.targetDtype = targetDtype;
     this.weightDtype = weightDtype;
   }
 
   /** Asymmetric, in the dtypes of this config. */
   override observedAs(): ObservedAs {
-    return observedAs(this);
+    const { targetDtype, weightDtype = targetDtype } = this;
+    return { mappingType: MappingType.ASYMMETRIC, activation: targetDtype, weight: weightDtype };
   }
 }
 
@@ -106,32 +92,10 @@ registerQuantizeModuleHandler(
  * @example
  * ```ts
  * import { StaticQuantTensorConfig, uint8 } from "@staticquant/staticquant";
- * console.log(new StaticQuantTensorConfig({ targetDtype: uint8 }).targetDtype.name); // uint8
+ * console.log(new StaticQuantTensorConfig(uint8).targetDtype.name); // uint8
  * ```
  */
-export class StaticQuantTensorConfig extends AOBaseConfig {
-  /** The 8-bit dtype of inputs. */
-  readonly targetDtype: DType;
-  /** The 8-bit dtype of weights; undefined for that of inputs. */
-  readonly weightDtype: DType | undefined;
-  /**
-   * Takes the dtypes to quantize to.
-   *
-   * @param options the dtypes; a dtype alone is that of inputs and weights.
-   * @throws {TypeError} if a dtype is none, or an option is unknown.
-   */
-  constructor(options: StaticQuantOptions | DType) {
-    super();
-    const { targetDtype, weightDtype } = staticDTypes(new.target.name, options);
-    this.targetDtype = targetDtype;
-    this.weightDtype = weightDtype;
-  }
-
-  /** Asymmetric, in the dtypes of this config. */
-  override observedAs(): ObservedAs {
-    return observedAs(this);
-  }
-}
+export class StaticQuantTensorConfig extends StaticQuantConfig {}
 
 registerQuantizeModuleHandler(StaticQuantTensorConfig, async (module, config) => {
   const { targetDtype, weightDtype = targetDtype } = config;
