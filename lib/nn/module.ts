@@ -80,10 +80,16 @@ export abstract class Module {
     ];
   }
 
+  /** Whether the state dict of a model that this is in holds its tensors; an observer's it does not. */
+  protected get inStateDict(): boolean {
+    return true;
+  }
+
   /** Every tensor of this module and those below it, by full name. */
   stateDict(): Record<string, Tensor> {
     const state: Record<string, Tensor> = {};
     for (const [prefix, module] of this.namedModules()) {
+      if (module !== this && !module.inStateDict) continue;
       for (const [name, value] of Object.entries(module)) {
         if (value instanceof Tensor) state[join(prefix, name)] = value;
         else if (isLinearWeight(value)) {

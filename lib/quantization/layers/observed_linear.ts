@@ -162,6 +162,7 @@ export const isObservedLinear: ModuleFilter = (module: Module): boolean =>
  * @param model the observed model, which may also be partly quantized.
  * @param filterFn which observed layers; all by default.
  * @returns the full names of the layers that are float again.
+ * @throws {Error} if the model itself is an observed layer.
  *
  * @example
  * ```ts
@@ -181,6 +182,12 @@ export function removeObservers_(
   model: Module,
   filterFn: ModuleFilter = isObservedLinear,
 ): string[] {
+  if (model instanceof ObservedLinear) {
+    throw new Error(
+      "removeObservers_: the model itself is an observed layer, which cannot be swapped in place; its " +
+        "toFloat() gives the float one",
+    );
+  }
   return replaceWithCustomFnIfMatchesFilter_(
     model,
     (module) => (module as ObservedLinear).toFloat(),

@@ -88,6 +88,11 @@ export abstract class AffineQuantizedObserverBase extends Module {
     this.options = Object.freeze({ ...options });
   }
 
+  /** What was seen is no part of a model's state, which a float model takes too. */
+  protected override get inStateDict(): boolean {
+    return false;
+  }
+
   /** Takes note of `x` and returns it. Enqueued. */
   abstract override forward(x: Tensor): Tensor;
 

@@ -10,12 +10,21 @@ import {
 import {
   AOBaseConfig,
   bfloat16,
+  computeError,
+  deepcopy,
+  FqnToConfig,
   insertObservers_,
+  Int4WeightOnlyConfig,
   int8,
+  Int8DynamicActivationInt8WeightConfig,
+  Int8StaticActivationInt4WeightConfig,
+  Int8StaticActivationInt8WeightConfig,
+  Int8WeightOnlyConfig,
   isLinear,
   isObservedLinear,
   Linear,
   linear,
+  loadQuantizedModel_,
   manualSeed,
   MappingType,
   Module,
@@ -26,7 +35,10 @@ import {
   randn,
   registerQuantizeModuleHandler,
   ReLU,
+  removeObservers_,
   replaceWithCustomFnIfMatchesFilter_,
+  saveQuantizedModel,
+  sensitivity,
   Sequential,
   StaticQuantConfig,
   StaticQuantTensorConfig,
@@ -280,4 +292,151 @@ eachBackend("a model of another dtype quantizes as well", async () => {
   m.forward(x);
   await quantize_(m, new StaticQuantConfig({ targetDtype: uint8 }), isObservedLinear);
   assertStrictEquals(m.forward(x).dtype, bfloat16);
+});
+
+eachBackend("an argument that is none of its kind is named, with what to give", async () => {
+  const m = nested();
+  const text = String(m);
+  const config = new Int8WeightOnlyConfig();
+  const calls: [unknown[], string][] = [
+    [
+      [m],
+      "quantize_: config must say how to quantize, such as new Int8WeightOnlyConfig(), got undefined",
+    ],
+    [[m, Int8WeightOnlyConfig], "got the class Int8WeightOnlyConfig; make one with new"],
+    [[m, { targetDtype: uint8 }], "quantize_: config must say how to quantize"],
+    [[undefined, config], "quantize_: model must be a Module, got undefined"],
+    [[Promise.resolve(m), config], "got a Promise; `await` it first"],
+    [
+      [m, config, "fc1"],
+      'quantize_: filterFn must be a function such as isObservedLinear, got the text "fc1"',
+    ],
+  ];
+  for (const [args, message] of calls) {
+    await assertRejects(
+      () => quantize_(...args as Parameters<typeof quantize_>),
+      TypeError,
+      message,
+    );
+  }
+  assertEquals(String(m), text);
+});
+
+eachBackend("a handler that gives no module changes nothing", async () => {
+  class Nothing extends AOBaseConfig {}
+  for (
+    const [gives, got] of [[undefined, "undefined"], [{}, "an object"], [ReLU, "the class ReLU"]]
+  ) {
+    registerQuantizeModuleHandler(Nothing, () => gives as never);
+    const m = nested();
+    const text = String(m);
+    const { message } = await assertRejects(() => quantize_(m, new Nothing()), TypeError);
+    assertStringIncludes(message, `the handler of Nothing gave ${got}`);
+    assertStringIncludes(message, "for encoder.0 (Linear)");
+    assertEquals(String(m), text);
+  }
+});
+
+eachBackend("a Linear alone takes over a quantized weight, where it stays a Linear", async () => {
+  const configs = [
+    new Int8WeightOnlyConfig(),
+    new Int4WeightOnlyConfig({ groupSize: 32 }),
+    new Int8DynamicActivationInt8WeightConfig(),
+    new FqnToConfig({ _default: new Int8WeightOnlyConfig() }),
+  ];
+  for (const config of configs) {
+    manualSeed(3);
+    const alone = new Linear(64, 8);
+    const inside = new Sequential({ fc: deepcopy(alone) });
+    const { bias } = alone;
+    assertEquals(await quantize_(alone, config), [""]);
+    await quantize_(inside, config);
+    const x = randn([3, 64]);
+    assertEquals(await alone.forward(x).data(), await inside.forward(x).data());
+    assertStrictEquals(alone.bias, bias);
+  }
+  const alone = new Linear(64, 8);
+  const { weight } = alone;
+  await assertRejects(
+    () => quantize_(alone, new Int8StaticActivationInt8WeightConfig({ actQuantScale: 0.03 })),
+    Error,
+    "quantize_: the model itself is a module to swap, which cannot be done in place; put it into a Sequential",
+  );
+  assertStrictEquals(alone.weight, weight);
+});
+
+eachBackend("uint8 inputs go with int8 weights", async (device) => {
+  const observe = (m: Module, x: Tensor) => {
+    const weights = minMax("SYMMETRIC", int8, { granularity: new PerAxis(0) });
+    insertObservers_(m, minMax("ASYMMETRIC", uint8), weights);
+    m.forward(x);
+  };
+  for (const Config of [StaticQuantConfig, StaticQuantTensorConfig]) {
+    manualSeed(4);
+    const float = nested();
+    const [m, x] = [deepcopy(float), randn([16, 4])];
+    observe(m, x);
+    await assertRejects(
+      () => quantize_(m, new Config(uint8), isObservedLinear),
+      TypeError,
+      "weightObs was calibrated for int8, but the config asks for uint8; make them the same, such as with " +
+        "the config's weightDtype",
+    );
+    const config = new Config({ targetDtype: uint8, weightDtype: int8 });
+    await quantize_(m, config, isObservedLinear);
+    assert(await computeError(float.forward(x), m.forward(x)) > 25);
+    const loaded = nested();
+    loadQuantizedModel_(loaded, await saveQuantizedModel(m));
+    assertEquals(await loaded.forward(x).bytes(), await m.forward(x).bytes());
+    const { layers } = await sensitivity(float, [x], config); // observes as the config wants it
+    assertEquals(layers.length, 3);
+    assertEquals(Object.values(m.stateDict())[0].device, device);
+  }
+});
+
+Deno.test("static configs take a dtype as the tutorial gives it, and say what is misspelt", () => {
+  for (const Config of [StaticQuantConfig, StaticQuantTensorConfig]) {
+    assertEquals(new Config(uint8), new Config({ targetDtype: uint8 }));
+    const wrong: [unknown, string][] = [
+      [undefined, `${Config.name}: targetDtype must be a dtype`],
+      ["uint8", `${Config.name}: the options must be an object`],
+      [{ targetDtpye: uint8 }, "did you mean targetDtype?"],
+      [{ targetDtype: "uint8" }, "give the value uint8"],
+      [{ targetDtype: uint8, weightDtype: "int8" }, "weightDtype must be a dtype"],
+    ];
+    for (const [options, message] of wrong) {
+      assertThrows(() => new Config(options as never), TypeError, message);
+    }
+  }
+  const others = [
+    Int4WeightOnlyConfig,
+    Int8WeightOnlyConfig,
+    Int8StaticActivationInt8WeightConfig,
+    Int8StaticActivationInt4WeightConfig,
+  ];
+  for (const Config of others) {
+    const misspelt = { groupsize: 32, actQuantscale: 1 } as never;
+    assertThrows(() => new Config(misspelt), TypeError, `${Config.name}: there is no option`);
+  }
+});
+
+eachBackend("observers are taken out again, and nothing of them stays", async () => {
+  const m = nested();
+  const [weights, text, x] = [m.stateDict(), String(m), randn([2, 4])];
+  const expected = await m.forward(x).data();
+  insertObservers_(m, ...observers());
+  m.forward(x);
+  assertEquals(Object.keys(m.stateDict()), Object.keys(weights), "what was seen is no state");
+  nested().loadStateDict(m.stateDict());
+  m.loadStateDict(nested().stateDict());
+  m.loadStateDict(weights);
+  assertEquals(removeObservers_(m, (_, name) => name === "head"), ["head"]);
+  assertEquals(removeObservers_(m), ["encoder.0", "encoder.2"]);
+  assertEquals(removeObservers_(m), []);
+  assertEquals(String(m), text);
+  assertEquals(await m.forward(x).data(), expected);
+  const alone = ObservedLinear.fromFloat(new Linear(2, 2), ...observers());
+  assertThrows(() => removeObservers_(alone), Error, "toFloat()");
+  assertStrictEquals(alone.toFloat().weight, alone.weight);
+  assertStrictEquals(alone.toFloat().constructor, Linear);
 });
