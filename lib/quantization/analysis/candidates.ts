@@ -5,8 +5,9 @@
  */
 import { deepcopy, type Module } from "../../nn/module.ts";
 import type { DType } from "../../numbers/dtype.ts";
-import { Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import { PerAxis, PerTensor } from "../affine/granularity.ts";
+import { isFloatLinear } from "../layers/float_linear.ts";
 import { insertObservers_, type ObservedLinear } from "../layers/observed_linear.ts";
 import { AffineQuantizedMinMaxObserver } from "../observers/min_max_observer.ts";
 import type { AffineQuantizedObserverBase } from "../observers/observer.ts";
@@ -155,17 +156,14 @@ async function quantizeOne(
   source.fullName = match.fullName;
   try {
     await quantize_(model, config, (_, name) => name === match.fullName);
-    const layer = (match.parent as unknown as Record<string, Module>)[match.field];
-    if (layer !== source) freeWeight(source, tensorsOf(layer));
+    const layer = new Map(match.parent.namedChildren()).get(match.field)!;
+    const unused = layer !== source && isFloatLinear(source) &&
+      !tensorsOf(layer).has(source.weight);
+    if (unused) source.weight.dispose();
     return layer;
   } finally {
     place(match, match.module);
   }
-}
-
-function freeWeight(layer: Module, except: ReadonlySet<Tensor>): void {
-  const { weight } = layer as unknown as Partial<ObservedLinear>;
-  if (weight instanceof Tensor && !except.has(weight)) weight.dispose();
 }
 
 /** A config in a few words: its class and its settings. */
