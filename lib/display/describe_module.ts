@@ -29,7 +29,7 @@ export function inspectModule(module: Module): string {
 }
 
 /** The tree of a model as a table: layers, their kinds, tensors, dtypes and bytes. */
-export function displayTree(model: Module, title = model.constructor.name): DisplayBundle {
+function displayTree(model: Module, title = model.constructor.name): DisplayBundle {
   const modules = model.namedModules();
   const rows = modules.map(([fullName, module]) => {
     const depth = fullName ? fullName.split(".").length : 0;

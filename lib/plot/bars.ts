@@ -6,7 +6,7 @@
 import { draw } from "./draw.ts";
 import { type Figure, frame } from "./figure.ts";
 import { formatNumber } from "./format.ts";
-import { ACCENT, INK, TEXT_SIZE, textWidth } from "./style.ts";
+import { ACCENT, axisLabel, INK, TEXT_SIZE, textWidth } from "./style.ts";
 
 /** Options of {@linkcode plotBars}. */
 export interface PlotBarsOptions {
@@ -50,7 +50,7 @@ export async function plotBars(
     marginTop: 4,
     marginBottom: 46,
     style: { fontSize: `${TEXT_SIZE}px` },
-    x: { label, labelArrow: "none", labelAnchor: "center", ticks: 4, labelOffset: 36, zero: true },
+    x: { ...axisLabel(label, 36), ticks: 4, zero: true },
     y: {
       type: "band",
       label: null,

@@ -6,7 +6,7 @@
 import { draw } from "./draw.ts";
 import { type Figure, frame } from "./figure.ts";
 import { formatNumber, formatShare } from "./format.ts";
-import { ACCENT, ALERT, INK, TEXT_SIZE } from "./style.ts";
+import { ACCENT, ALERT, axisLabel, INK, TEXT_SIZE } from "./style.ts";
 
 /** Options of {@linkcode plotConfusionMatrix}. */
 export interface PlotConfusionMatrixOptions {
@@ -57,10 +57,7 @@ export async function plotConfusionMatrix(
     x: { type: "band", label: "answer", labelArrow: "none", labelOffset: 36, tickSize: 0 },
     y: {
       type: "band",
-      label: "true class",
-      labelArrow: "none",
-      labelOffset: 44,
-      labelAnchor: "center",
+      ...axisLabel("true class", 44),
       tickSize: 0,
     },
     marks: [

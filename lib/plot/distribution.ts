@@ -8,7 +8,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { draw } from "./draw.ts";
 import { type Figure, frame } from "./figure.ts";
 import { extent, formatNumber, formatShare } from "./format.ts";
-import { ACCENT, ALERT, FAINT, INK, MUTED, TEXT_SIZE } from "./style.ts";
+import { ACCENT, ALERT, axisLabel, FAINT, INK, MUTED, TEXT_SIZE } from "./style.ts";
 import { type PlotValues, readNumber, readValues } from "./values.ts";
 
 /** Options of {@linkcode plotDistribution}. */
@@ -105,18 +105,12 @@ export async function plotDistribution(
     style: { fontSize: `${TEXT_SIZE}px` },
     x: {
       domain: [low - pad, high + pad],
-      label,
-      labelAnchor: "center",
-      labelArrow: "none",
-      labelOffset: 36,
+      ...axisLabel(label, 36),
     },
     y: {
-      label: "count",
+      ...axisLabel("count", 58),
       ticks: 4,
       tickFormat: formatNumber,
-      labelArrow: "none",
-      labelAnchor: "center",
-      labelOffset: 58,
     },
     marks: [
       ...range

@@ -8,7 +8,7 @@ import { type Figure, frame, text } from "./figure.ts";
 import { extent, formatNumber } from "./format.ts";
 import { attributes } from "./markup.ts";
 import { pngDataUri } from "./png.ts";
-import { diverging, INK, MISSING, sequential, TEXT_SIZE } from "./style.ts";
+import { axisLabel, diverging, INK, MISSING, sequential, TEXT_SIZE } from "./style.ts";
 import { type Matrix, type PlotRows, readMatrix } from "./values.ts";
 
 /** Options of {@linkcode plotHeatmap}. */
@@ -75,19 +75,13 @@ export async function plotHeatmap(
     style: { fontSize: `${TEXT_SIZE}px` },
     x: {
       domain: [0, columns],
-      label: columnLabel,
-      labelAnchor: "center",
-      labelArrow: "none",
-      labelOffset: 36,
+      ...axisLabel(columnLabel, 36),
       ticks: wholeTicks(columns),
       tickFormat: "d",
     },
     y: {
       domain: [rows, 0],
-      label: rowLabel,
-      labelAnchor: "center",
-      labelArrow: "none",
-      labelOffset: 40,
+      ...axisLabel(rowLabel, 40),
       ticks: wholeTicks(rows),
       tickFormat: "d",
     },

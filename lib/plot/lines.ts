@@ -6,7 +6,7 @@
 import { draw } from "./draw.ts";
 import { Figure, frame } from "./figure.ts";
 import { extent, formatNumber } from "./format.ts";
-import { FAINT, SERIES, TEXT_SIZE, textWidth } from "./style.ts";
+import { axisLabel, FAINT, SERIES, TEXT_SIZE, textWidth } from "./style.ts";
 
 /** Options of {@linkcode plotLines}. */
 export interface PlotLinesOptions {
@@ -99,18 +99,12 @@ export async function plotLines(
     marks: [
       // Axes with texts of their own: a logarithmic one leaves out labels that it takes for crowded.
       Plot.axisX({
-        label: xLabel,
-        labelAnchor: "center",
-        labelArrow: "none",
-        labelOffset: 36,
+        ...axisLabel(xLabel, 36),
         ...places.length <= 9 ? { ticks: places } : { ticks: 8 },
         text: formatNumber,
       }),
       Plot.axisY({
-        label: yLabel,
-        labelAnchor: "center",
-        labelArrow: "none",
-        labelOffset: left - 12,
+        ...axisLabel(yLabel, left - 12),
         ticks: heights,
         text: formatNumber,
       }),

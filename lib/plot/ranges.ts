@@ -6,7 +6,7 @@
 import { draw } from "./draw.ts";
 import { Figure, frame } from "./figure.ts";
 import { extent, formatNumber, formatShare } from "./format.ts";
-import { ACCENT, ALERT, FAINT, INK, MUTED, TEXT_SIZE, textWidth } from "./style.ts";
+import { ACCENT, ALERT, axisLabel, FAINT, INK, MUTED, TEXT_SIZE, textWidth } from "./style.ts";
 import { type PlotValues, readValues } from "./values.ts";
 
 /** Options of {@linkcode plotRanges}. */
@@ -127,10 +127,7 @@ function drawCounts(
     y: {
       type: countScale,
       domain: [ground, highest],
-      label: "count",
-      labelAnchor: "center",
-      labelArrow: "none",
-      labelOffset: 58,
+      ...axisLabel("count", 58),
       ticks,
       tickFormat: formatNumber,
     },
@@ -164,10 +161,7 @@ function drawRanges(
     marginBottom: BOTTOM,
     x: {
       domain,
-      label,
-      labelAnchor: "center",
-      labelArrow: "none",
-      labelOffset: 36,
+      ...axisLabel(label, 36),
       tickFormat: formatNumber,
     },
     y: {

@@ -71,3 +71,8 @@ export function ink(t: number): Rgb {
 
 /** For numbers that are none. */
 export const MISSING: Rgb = [255, 0, 170];
+
+/** An axis' label in the middle of it, `offset` pixels away. */
+export function axisLabel(label: string | null | undefined, offset: number) {
+  return { label, labelAnchor: "center", labelArrow: "none", labelOffset: offset } as const;
+}

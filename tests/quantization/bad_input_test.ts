@@ -10,6 +10,8 @@ import {
   AffineQuantizedMinMaxObserver,
   AffineQuantizedTensor,
   backendFor,
+  compareModels,
+  correctBias_,
   type DType,
   float16,
   float32,
@@ -33,7 +35,10 @@ import {
   type QuantizedLinearParts,
   randn,
   ReLU,
+  searchConfig,
+  sensitivity,
   Sequential,
+  smooth_,
   StaticQuantConfig,
   StaticQuantTensorConfig,
   type Tensor,
@@ -471,4 +476,37 @@ Deno.test("a refused product leaves no memory behind", async () => {
   const before = backend.memory();
   assertThrows(() => layer.forward(x), RangeError, "binds at most");
   assertEquals(backend.memory().liveBuffers, before.liveBuffers);
+});
+
+eachBackend("a misspelt option of an analysis is named, before anything is run", async () => {
+  const m = single(4, 2);
+  const x = [randn([2, 4])];
+  const config = uint8Config();
+  const wrong = { onprogress: () => {} } as never;
+  const calls: [string, () => Promise<unknown>][] = [
+    ["compareModels", () => compareModels(m, m, x, wrong)],
+    ["sensitivity", () => sensitivity(m, x, config, wrong)],
+    ["searchConfig", () => searchConfig(m, x, wrong)],
+    ["smooth_", () => smooth_(m, x, wrong)],
+    ["correctBias_", () => correctBias_(m, m, x, wrong)],
+  ];
+  for (const [name, call] of calls) {
+    const { message } = await assertRejects(call, TypeError);
+    assertStringIncludes(
+      message,
+      `${name}: there is no option "onprogress"; did you mean onProgress?`,
+    );
+  }
+  await assertRejects(() => searchConfig(m, x, undefined as never), RangeError, "{ target: 30 }");
+  await assertRejects(
+    () => sensitivity(m, x, undefined as never),
+    TypeError,
+    "sensitivity: config must say how to quantize",
+  );
+  const candidates = [undefined, uint8] as never;
+  await assertRejects(
+    () => searchConfig(m, x, { target: 3, candidates }),
+    TypeError,
+    "searchConfig: config must say how to quantize",
+  );
 });

@@ -6,6 +6,7 @@
 import type { Figure } from "../../plot/figure.ts";
 import { Linear } from "../../nn/linear.ts";
 import { deepcopy, isLinearWeight, type Module, nameModules } from "../../nn/module.ts";
+import { checkOptions } from "../../numbers/arguments.ts";
 import { int32 } from "../../numbers/dtype.ts";
 import { formatShape, sameShape } from "../../numbers/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -14,7 +15,13 @@ import type { FloatLinear } from "../layers/float_linear.ts";
 import { describeLayer, type LayerParts } from "../layers/layer_kinds.ts";
 import { quantizeInput } from "../tensors/input_quantizer.ts";
 import type { AffineQuantizedTensor } from "../tensors/quantized_tensor.ts";
-import { type AnalysisOptions, batchesOf, type ModelInputs, Runs } from "./inputs.ts";
+import {
+  ANALYSIS_OPTIONS,
+  type AnalysisOptions,
+  batchesOf,
+  type ModelInputs,
+  Runs,
+} from "./inputs.ts";
 import { type Call, CallRecorder, freeModule, quantizedLayers, release } from "./layers.ts";
 import { Noise } from "./noise.ts";
 import { decibels, percent } from "../../plot/format.ts";
@@ -128,6 +135,7 @@ export async function compareModels(
   options: AnalysisOptions = {},
 ): Promise<ModelComparison> {
   const where = "compareModels";
+  checkOptions(where, options, ANALYSIS_OPTIONS);
   const runs = new Runs(options);
   const names = quantizedLayers(where, float, quantized);
   const [floatCopy, copy] = [deepcopy(float), deepcopy(quantized)];

@@ -34,6 +34,9 @@ export interface AnalysisOptions {
   signal?: AbortSignal;
 }
 
+/** The names of {@linkcode AnalysisOptions}. */
+export const ANALYSIS_OPTIONS: readonly string[] = ["onProgress", "signal"];
+
 /** The arguments of `forward` that a batch stands for. */
 export type Batch = readonly Tensor[];
 

@@ -5,12 +5,19 @@
  */
 import type { Figure } from "../../plot/figure.ts";
 import { deepcopy, type Module, nameModules } from "../../nn/module.ts";
+import { checkOptions } from "../../numbers/arguments.ts";
 import { uint8 } from "../../numbers/dtype.ts";
 import { AOBaseConfig, checkConfig } from "../configs/quantize.ts";
 import type { Match } from "../../nn/replace.ts";
 import { StaticQuantConfig } from "../configs/static_quant.ts";
 import { type AnalysisObservers, describeConfig, plansFor, quantizeEach } from "./candidates.ts";
-import { type AnalysisOptions, Batches, type ModelInputs, Runs } from "./inputs.ts";
+import {
+  ANALYSIS_OPTIONS,
+  type AnalysisOptions,
+  Batches,
+  type ModelInputs,
+  Runs,
+} from "./inputs.ts";
 import {
   bytesOf,
   freeModule,
@@ -124,6 +131,7 @@ export class ConfigSearchResult extends AnalysisReport {
     const where = "ConfigSearchResult.apply_";
     const names = [...this.chosen.keys()];
     if (names.length === 0) return [];
+    checkOptions(where, options, ANALYSIS_OPTIONS);
     const runs = new Runs(options);
     const places = selectLayers(where, model, names);
     const copy = deepcopy(model);
@@ -222,7 +230,8 @@ export async function searchConfig(
   options: SearchConfigOptions,
 ): Promise<ConfigSearchResult> {
   const where = "searchConfig";
-  const { target } = options;
+  checkOptions(where, options, ["target", "candidates", "layers", ...ANALYSIS_OPTIONS]);
+  const { target } = options ?? {};
   if (!Number.isFinite(target)) {
     throw new RangeError(
       `${where}: the target is ${target}; give the SQNR to keep in dB, such as { target: 30 }`,

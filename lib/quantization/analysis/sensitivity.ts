@@ -5,6 +5,7 @@
  */
 import type { Figure } from "../../plot/figure.ts";
 import { deepcopy, type Module, nameModules } from "../../nn/module.ts";
+import { checkOptions } from "../../numbers/arguments.ts";
 import { type AOBaseConfig, checkConfig } from "../configs/quantize.ts";
 import {
   type AnalysisObservers,
@@ -13,7 +14,13 @@ import {
   plansFor,
   quantizeEach,
 } from "./candidates.ts";
-import { type AnalysisOptions, Batches, type ModelInputs, Runs } from "./inputs.ts";
+import {
+  ANALYSIS_OPTIONS,
+  type AnalysisOptions,
+  Batches,
+  type ModelInputs,
+  Runs,
+} from "./inputs.ts";
 import { bytesOf, freeModule, type LayerSelection, place, selectLayers } from "./layers.ts";
 import { Noise } from "./noise.ts";
 import { decibels } from "../../plot/format.ts";
@@ -103,6 +110,7 @@ export async function sensitivity(
   options: SensitivityOptions = {},
 ): Promise<SensitivityReport> {
   checkConfig("sensitivity", config);
+  checkOptions("sensitivity", options, ["layers", "observers", ...ANALYSIS_OPTIONS]);
   const runs = new Runs(options);
   const work = deepcopy(model);
   const quantized: Module[] = [];

@@ -6,9 +6,16 @@
 import type { Figure } from "../../plot/figure.ts";
 import { Table } from "../../plot/table.ts";
 import { deepcopy, type Module, nameModules, setField } from "../../nn/module.ts";
+import { checkOptions } from "../../numbers/arguments.ts";
 import type { DType } from "../../numbers/dtype.ts";
 import { Tensor, tensor } from "../../tensor/tensor.ts";
-import { type AnalysisOptions, Batches, type ModelInputs, Runs } from "../analysis/inputs.ts";
+import {
+  ANALYSIS_OPTIONS,
+  type AnalysisOptions,
+  Batches,
+  type ModelInputs,
+  Runs,
+} from "../analysis/inputs.ts";
 import { CallRecorder, freeModule, quantizedLayers, release } from "../analysis/layers.ts";
 import { Noise } from "../analysis/noise.ts";
 import { decibels } from "../../plot/format.ts";
@@ -112,6 +119,7 @@ export async function correctBias_(
   options: AnalysisOptions = {},
 ): Promise<BiasCorrectionReport> {
   const where = "correctBias_";
+  checkOptions(where, options, ANALYSIS_OPTIONS);
   const runs = new Runs(options);
   const names = quantizedLayers(where, float, quantized);
   if (names.length === 0) {

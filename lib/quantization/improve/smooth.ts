@@ -7,10 +7,12 @@ import type { Figure } from "../../plot/figure.ts";
 import { Table } from "../../plot/table.ts";
 import { Linear } from "../../nn/linear.ts";
 import { deepcopy, type Module, nameModules, setField } from "../../nn/module.ts";
+import { checkOptions } from "../../numbers/arguments.ts";
 import { type DType, finfo, int8 } from "../../numbers/dtype.ts";
 import { Tensor, tensor } from "../../tensor/tensor.ts";
 import { DataFlow } from "../analysis/graph.ts";
 import {
+  ANALYSIS_OPTIONS,
   type AnalysisOptions,
   type Batch,
   batchesOf,
@@ -143,6 +145,7 @@ export async function smooth_(
   inputs: ModelInputs,
   options: SmoothOptions = {},
 ): Promise<SmoothingReport> {
+  checkOptions("smooth_", options, ["alpha", "layers", ...ANALYSIS_OPTIONS]);
   const { alpha = 0.5 } = options;
   if (!(alpha >= 0 && alpha <= 1)) {
     throw new RangeError(`smooth_: alpha is ${alpha}; give a number from 0 to 1, such as 0.5`);

@@ -218,5 +218,6 @@ function parseRange(where: string, what: string, value: Record<string, unknown>)
 }
 
 function dtypeCalled(name: unknown): DType | undefined {
-  return Object.hasOwn(dtypes, String(name)) ? dtypes[name as DTypeName] : undefined;
+  const known = typeof name === "string" && Object.hasOwn(dtypes, name);
+  return known ? dtypes[name as DTypeName] : undefined;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Device } from "../../backend/backend.ts";
-import { given } from "../../numbers/arguments.ts";
+import { checkOptions, given } from "../../numbers/arguments.ts";
 import { type DType, int8 } from "../../numbers/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { quantRange } from "../affine/range.ts";
@@ -80,6 +80,7 @@ export function staticInputQuantizer(
   range: { readonly quantMin?: number; readonly quantMax?: number } = {},
 ): StaticInputQuantizer {
   const where = "staticInputQuantizer";
+  checkOptions(where, range, ["quantMin", "quantMax"]);
   for (const [name, t] of [["scale", scale], ["zeroPoint", zeroPoint]] as const) {
     if (t === null || t.numel === 1) continue;
     throw new RangeError(`${where}: ${name} must be one number, got ${t.numel} of them`);
@@ -103,6 +104,7 @@ export function staticInputQuantizer(
  * ```
  */
 export function dynamicInputQuantizer(options: PerTokenOptions = {}): DynamicInputQuantizer {
+  checkOptions("dynamicInputQuantizer", options, ["quantMin", "quantMax", "eps"]);
   const range = perTokenRange("dynamicInputQuantizer", options);
   return { kind: "dynamic", targetDtype: int8, ...range };
 }

@@ -24,7 +24,7 @@ export interface PerTokenOptions {
  * The options with their defaults. `where` opens the errors.
  *
  * @throws {RangeError} if the range is not symmetric about zero (but for the least integer), leaves int8,
- * or eps is not above 0.
+ * or eps is not a number above 0.
  */
 export function perTokenRange(where: string, options: PerTokenOptions): Required<PerTokenOptions> {
   const { eps = 1e-5 } = options;
@@ -36,7 +36,9 @@ export function perTokenRange(where: string, options: PerTokenOptions): Required
         `${-quantMax} or ${-quantMax - 1} as quantMin`,
     );
   }
-  if (!(eps > 0)) throw new RangeError(`${where}: eps must be above 0, got ${eps}`);
+  if (!(Number.isFinite(eps) && eps > 0)) {
+    throw new RangeError(`${where}: eps must be above 0, got ${eps}`);
+  }
   return { ...range, eps };
 }
 

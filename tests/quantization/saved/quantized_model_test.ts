@@ -10,6 +10,7 @@ import {
   bfloat16,
   deepcopy,
   type Device,
+  dynamicInputQuantizer,
   getDefaultDevice,
   init,
   insertObservers_,
@@ -38,6 +39,7 @@ import {
   StaticQuantConfig,
   StaticQuantTensorConfig,
   type Tensor,
+  tensor,
   toAffineQuantizedIntxStatic,
   toLinearActivationQuantized,
   uint8,
@@ -231,6 +233,9 @@ Deno.test("loadQuantizedModel_ refuses files that do not fit, and changes nothin
   // deno-lint-ignore no-explicit-any -- hostile files hold anything
   const specs: [(fc1: any) => void, string][] = [
     [(l) => l.kind = "Conv", 'the kind of fc1 is "Conv"'],
+    [(l) => l.kind = "__proto__", 'the kind of fc1 is "__proto__"'],
+    [(l) => l.kind = "CustomInputLinear", 'the kind of fc1 is "CustomInputLinear"'],
+    [(l) => l.input.targetDtype = ["uint8"], 'targetDtype of the input of fc1 is ["uint8"]'],
     [(l) => l.bias = 1, "the bias of fc1 is 1"],
     [(l) => l.input = null, "the input of fc1 is null"],
     [(l) => l.input.zeroPoint = false, "the input of fc1"],
@@ -333,6 +338,28 @@ Deno.test("loadQuantizedModel_ refuses files that do not fit, and changes nothin
   }
   loadQuantizedModel_(fresh, file);
   loadQuantizedModel_(fresh, file); // a second time does no harm
+});
+
+Deno.test("a dynamic input of the user's own range is in the file, the usual one is not", async () => {
+  await init({ device: "cpu" });
+  manualSeed(54);
+  const own = { quantMin: -64, quantMax: 63, eps: 0.01 };
+  for (const options of [{}, own]) {
+    const model = build();
+    const fc1 = model.namedChildren()[0][1] as Linear;
+    const scale = tensor([0.01]);
+    const weight = toAffineQuantizedIntxStatic(fc1.weight as Tensor, scale, null, [48, 64], int8);
+    fc1.weight = toLinearActivationQuantized(weight, dynamicInputQuantizer(options));
+    await comesBack(model, randn([7, 64]));
+    const file = await saveQuantizedModel(model);
+    const { input } = JSON.parse(parseSafetensors(file).metadata.staticquant).layers.fc1;
+    assertEquals(input, options === own ? { targetDtype: "int8", ...own } : null);
+    if (options !== own) continue;
+    for (const edit of [{ eps: 0 }, { eps: "1" }, { quantMin: 0 }, { targetDtype: "uint8" }]) {
+      const bad = changed(file, (_, d) => Object.assign(d.layers.fc1.input, edit));
+      assertThrows(() => loadQuantizedModel_(build(), bad), SafetensorsError, "the input of fc1");
+    }
+  }
 });
 
 Deno.test("saveQuantizedModel refuses what a file cannot hold", async () => {
