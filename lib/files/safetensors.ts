@@ -42,7 +42,12 @@ export class SafetensorsError extends Error {
   /** The class's name, as it stands in printed errors. */
   override readonly name: string = "SafetensorsError";
 
-  /** @param message is made fit to stand on a terminal. */
+  /**
+   * Takes the message.
+   *
+   * @param message is made fit to stand on a terminal.
+   * @param options the error behind it.
+   */
   constructor(message: string, options?: ErrorOptions) {
     super(printableText(message), options);
   }

@@ -18,7 +18,12 @@ export class OnnxError extends Error {
   /** The class's name, as it stands in printed errors. */
   override readonly name: string = "OnnxError";
 
-  /** @param message is made fit to stand on a terminal. */
+  /**
+   * Takes the message.
+   *
+   * @param message is made fit to stand on a terminal.
+   * @param options the error behind it.
+   */
   constructor(message: string, options?: ErrorOptions) {
     super(printableText(message), options);
   }
