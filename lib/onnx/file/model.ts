@@ -7,7 +7,8 @@ import { fail, show } from "./onnx_error.ts";
 /** What one protobuf message can hold, in bytes. */
 export const MAX_MESSAGE_BYTES = 2 ** 31 - 1;
 
-function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+/** Whether two arrays hold the same bytes. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;

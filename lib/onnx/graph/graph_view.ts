@@ -29,8 +29,8 @@ export interface ValueType {
   readonly dims: (number | string | undefined)[] | undefined;
 }
 
-/** The type and shape in a message, if it's a tensor's. */
-function valueType(type: TypeProto | undefined): ValueType | undefined {
+/** The type and shape in a message, if it's a tensor's of a type that ONNX has. */
+export function valueType(type: TypeProto | undefined): ValueType | undefined {
   if (type?.value.case !== "tensorType") return undefined;
   const { elemType, shape } = type.value.value;
   const dtype = dataTypeName(elemType);
@@ -62,6 +62,8 @@ export class GraphView {
   private readonly readers = new Map<string, Use[]>();
   private readonly constants: Map<string, TensorProto>;
   private readonly infos: Map<string, ValueInfoProto>;
+  /** All that are listed as inputs, those with a default too. */
+  private readonly listed: ReadonlySet<string>;
 
   /** Looks through a graph. */
   constructor(readonly graph: GraphProto) {
@@ -69,6 +71,7 @@ export class GraphView {
     this.constants = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]));
     const infos = [...graph.valueInfo, ...graph.output, ...graph.input];
     this.infos = new Map(infos.map((info) => [info.name, info]));
+    this.listed = new Set(graph.input.map(({ name }) => name));
     this.inputs = graph.input.filter(({ name }) => !this.constants.has(name));
     for (const node of graph.node) {
       node.input.forEach((name, index) => this.addUse(name, { kind: "input", node, index }));
@@ -100,6 +103,12 @@ export class GraphView {
     return [...new Set(this.uses(value).flatMap((use) => use.kind === "output" ? [] : [use.node]))];
   }
 
+  /** The only node that reads a value as its input, if it reads it once and nothing else needs it. */
+  onlyReader(value: string): NodeProto | undefined {
+    const [use, another] = this.uses(value);
+    return use?.kind === "input" && !another ? use.node : undefined;
+  }
+
   /** The constant with this name. */
   initializer(value: string): TensorProto | undefined {
     return this.constants.get(value);
@@ -107,12 +116,12 @@ export class GraphView {
 
   /** Whether the value is a constant that no caller can replace by an input. */
   isConstant(value: string): boolean {
-    return this.constants.has(value) && !this.graph.input.some(({ name }) => name === value);
+    return this.constants.has(value) && !this.listed.has(value);
   }
 
   /** Whether the value is an input of the graph that a caller must give. */
   isInput(value: string): boolean {
-    return this.inputs.some(({ name }) => name === value);
+    return this.listed.has(value) && !this.constants.has(value);
   }
 
   /** Whether the value is an output of the graph. */

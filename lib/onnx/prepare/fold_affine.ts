@@ -1,12 +1,8 @@
 import type { NodeProto } from "../file/proto.ts";
 import { floatOf, intOf } from "../file/attributes.ts";
-import {
-  type FloatConstant,
-  type GraphTools,
-  isOp,
-  type Pass,
-  removeNodes,
-} from "./graph_tools.ts";
+import type { FloatConstant } from "../graph/float_constant.ts";
+import { isOp } from "../graph/operator.ts";
+import type { GraphTools, Pass } from "./graph_tools.ts";
 
 /** What is done to each channel: times `scale`, plus `shift`. */
 export interface Affine {
@@ -71,7 +67,7 @@ export function affineOf(
 }
 
 /** How the weight of a layer lies: the output channel that an element belongs to. */
-interface Layer {
+interface WeightLayout {
   readonly channels: number;
   /** Dimensions of the output. */
   readonly rank: number;
@@ -79,7 +75,7 @@ interface Layer {
 }
 
 /** A convolution or product with a constant weight, whose bias is constant too or not there. */
-export function layerOf(node: NodeProto, weight: FloatConstant): Layer | undefined {
+export function layerOf(node: NodeProto, weight: FloatConstant): WeightLayout | undefined {
   const { dims } = weight;
   const [rows, columns] = dims;
   const row = dims.slice(1).reduce((count, size) => count * size, 1);
@@ -124,8 +120,9 @@ export function biasOf(
 /** Gives a layer another bias. */
 export function setBias(tools: GraphTools, node: NodeProto, bias: Float64Array): void {
   const data = Float32Array.from(bias);
-  if (node.input[2]) return tools.replaceConstant(node, 2, [data.length], data);
-  node.input[2] = tools.constant(`${node.input[1]}_bias`, [data.length], data);
+  const { editor } = tools;
+  if (node.input[2]) return editor.replaceConstant(node, 2, "float32", [data.length], data);
+  node.input[2] = editor.constant(`${node.input[1]}_bias`, "float32", [data.length], data);
 }
 
 /** Folds what follows one layer; returns the nodes that became part of it. */
@@ -139,7 +136,7 @@ function foldInto(tools: GraphTools, node: NodeProto): NodeProto[] {
   const folded: NodeProto[] = [];
   for (;;) {
     const value = folded.at(-1)?.output[0] ?? node.output[0];
-    const next = tools.onlyReader(value);
+    const next = tools.view.onlyReader(value);
     const affine = next && affineOf(tools, next, value, rank, channels);
     if (!affine) break;
     for (let i = 0; i < channels; i++) {
@@ -148,12 +145,13 @@ function foldInto(tools: GraphTools, node: NodeProto): NodeProto[] {
     }
     folded.push(next);
   }
+  if (!folded.length) return [];
   const data = weight.data.map((value, i) => value * scale[channelOf(i)]);
   // A factor that leaves float32 is better kept apart.
   const finite = [...bias].every((value) => Number.isFinite(Math.fround(value))) &&
     data.every(Number.isFinite);
-  if (!folded.length || !finite) return [];
-  tools.replaceConstant(node, 1, weight.dims, data);
+  if (!finite) return [];
+  tools.editor.replaceConstant(node, 1, "float32", weight.dims, data);
   setBias(tools, node, bias);
   node.output[0] = folded.at(-1)!.output[0];
   return folded;
@@ -165,11 +163,13 @@ function foldInto(tools: GraphTools, node: NodeProto): NodeProto[] {
  * float64, and rounded once.
  */
 export const foldAffine: Pass = (tools) => {
-  const removed = new Set<NodeProto>();
-  for (const node of tools.graph.node) {
+  const { editor } = tools;
+  let found = false;
+  for (const node of editor.graph.node) {
     if (!isOp(node, "Conv", "ConvTranspose", "Gemm")) continue;
-    for (const folded of foldInto(tools, node)) removed.add(folded);
+    const folded = foldInto(tools, node);
+    editor.remove(folded);
+    found ||= folded.length > 0;
   }
-  removeNodes(tools.graph, removed);
-  return removed.size > 0;
+  return found;
 };

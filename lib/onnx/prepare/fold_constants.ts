@@ -1,10 +1,11 @@
 import type { NodeProto, TensorProto } from "../file/proto.ts";
 import { bitsOf } from "../file/data_type.ts";
-import { OnnxModel } from "../file/model.ts";
+import { isOp } from "../graph/operator.ts";
+import { newModel } from "../graph/new_model.ts";
 import { OnnxRuntime } from "../run/runtime.ts";
 import { subgraphs } from "../file/subgraphs.ts";
 import { tensorByteSize } from "../file/tensor_data.ts";
-import { type GraphTools, isOp, removeNodes } from "./graph_tools.ts";
+import type { GraphTools } from "./graph_tools.ts";
 
 /** Operators whose result is not the same each time, or that stand between integers and floats on purpose. */
 const KEPT = [
@@ -24,7 +25,7 @@ const GROWTH = 1 << 16;
 
 /** Nodes that read nothing but constants and other such nodes, in order. */
 function constantNodes(tools: GraphTools): NodeProto[] {
-  const { graph, facts, view } = tools;
+  const { editor: { graph }, facts, view } = tools;
   const bytes = new Map<string, number>();
   const sizeOf = (name: string): number | undefined => {
     const known = name === "" ? 0 : bytes.get(name);
@@ -33,7 +34,7 @@ function constantNodes(tools: GraphTools): NodeProto[] {
     return constant && tensorByteSize(constant);
   };
   return graph.node.filter((node) => {
-    if (!isOp(node, node.opType) || KEPT.includes(node.opType) || subgraphs(node).length) {
+    if (!isOp(node) || KEPT.includes(node.opType) || subgraphs(node).length) {
       return false;
     }
     const read = node.input.map(sizeOf);
@@ -60,7 +61,8 @@ function constantNodes(tools: GraphTools): NodeProto[] {
  * @returns whether there was something.
  */
 export async function foldConstants(where: string, tools: GraphTools): Promise<boolean> {
-  const { graph, view, facts, messages } = tools;
+  const { editor, view, facts } = tools;
+  const { graph, messages } = editor;
   const folded = new Set(constantNodes(tools));
   const made = [...folded].flatMap(({ output }) => output.filter(Boolean));
   const needed = made.filter((name) =>
@@ -68,19 +70,13 @@ export async function foldConstants(where: string, tools: GraphTools): Promise<b
   );
   if (!needed.length) return false;
   const read = new Set([...folded].flatMap(({ input }) => input));
-  const { create } = messages.protobuf;
-  const { ModelProtoSchema, GraphProtoSchema } = messages.onnx;
-  const model = create(ModelProtoSchema, {
-    irVersion: 8n,
-    opsetImport: [messages.opset("", tools.opset)],
-    graph: create(GraphProtoSchema, {
-      name: "constants",
-      node: [...folded],
-      initializer: graph.initializer.filter(({ name }) => read.has(name)),
-      output: needed.map((name) => messages.valueInfo(name, facts.dtype(name)!)),
-    }),
+  const constants = newModel(messages, {
+    name: "constants",
+    opset: tools.opset,
+    node: [...folded],
+    initializer: graph.initializer.filter(({ name }) => read.has(name)),
+    output: needed.map((name) => messages.valueInfo(name, facts.dtype(name)!)),
   });
-  const constants = new OnnxModel(model, messages);
   await using runtime = await OnnxRuntime.open(where, constants, { optimization: "disabled" });
   const results = await runtime.run({});
   const tensors: TensorProto[] = needed.map((name) => {
@@ -88,6 +84,6 @@ export async function foldConstants(where: string, tools: GraphTools): Promise<b
     return messages.tensor(name, type, dims, data);
   });
   graph.initializer.push(...tensors);
-  removeNodes(graph, folded);
+  editor.remove(folded);
   return true;
 }

@@ -1,6 +1,7 @@
 import type { NodeProto } from "../file/proto.ts";
 import { intOf, intsOf } from "../file/attributes.ts";
-import { type GraphTools, isOp, type Pass, removeNodes, withConstant } from "./graph_tools.ts";
+import { isOp } from "../graph/operator.ts";
+import { type GraphTools, type Pass, withConstant } from "./graph_tools.ts";
 
 /** The operator set that brought LayerNormalization. */
 const SINCE = 17;
@@ -31,7 +32,9 @@ function layerNormAt(tools: GraphTools, end: NodeProto) {
   if (!isLastMean(tools, variance)) return undefined;
   const square = tools.view.producer(variance.input[0]);
   const sub = tools.view.producer(div!.input[0]);
-  if (!square || !sub || !isOp(sub, "Sub") || tools.onlyReader(square.output[0]) !== variance) {
+  if (
+    !square || !sub || !isOp(sub, "Sub") || tools.view.onlyReader(square.output[0]) !== variance
+  ) {
     return undefined;
   }
   const centered = sub.output[0];
@@ -50,8 +53,8 @@ function layerNormAt(tools: GraphTools, end: NodeProto) {
   if (last !== undefined && last !== size || size === 1) return undefined;
   return {
     x: sub.input[0],
-    scale: scaled!.constant.name,
-    shift: shifted!.constant.name,
+    scale: mul!.input[scaled!.index],
+    shift: end.input[shifted!.index],
     epsilon: eps!.constant,
     nodes: [mean, sub, square, variance, add!, sqrt!, div!, mul!],
   };
@@ -59,22 +62,21 @@ function layerNormAt(tools: GraphTools, end: NodeProto) {
 
 /** Makes LayerNormalization of the nine nodes that it was written with, from operator set 17 on. */
 export const fuseLayerNorm: Pass = (tools) => {
-  const { graph, messages } = tools;
+  const { editor } = tools;
   if (tools.opset < SINCE) return false;
-  for (const end of graph.node) {
-    const found = layerNormAt(tools, end);
-    if (!found) continue;
-    const { x, scale, shift, epsilon, nodes } = found;
-    const fused = messages.node({
-      opType: "LayerNormalization",
-      name: tools.name(end.name || `${end.output[0]}/LayerNormalization`),
-      input: [x, scale, shift],
-      output: [end.output[0]],
-      attributes: { axis: { i: -1 }, epsilon: { f: epsilon } },
-    });
-    graph.node = graph.node.flatMap((node) => node === end ? [fused] : [node]);
-    removeNodes(graph, new Set(nodes));
-    return true;
+  let found = false;
+  for (const end of editor.graph.node) {
+    const parts = layerNormAt(tools, end);
+    if (!parts) continue;
+    const { x, scale, shift, epsilon, nodes } = parts;
+    const name = end.name || `${end.output[0]}/LayerNormalization`;
+    const attributes = { axis: -1, epsilon: { f: epsilon } };
+    editor.replace(
+      end,
+      editor.node(name, "LayerNormalization", [x, scale, shift], [end.output[0]], attributes),
+    );
+    editor.remove(nodes);
+    found = true;
   }
-  return false;
+  return found;
 };

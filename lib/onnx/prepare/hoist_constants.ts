@@ -1,8 +1,8 @@
-import type { TensorProto } from "../file/proto.ts";
+import type { NodeProto, TensorProto } from "../file/proto.ts";
 import { attributeOf, floatsOf, intsOf } from "../file/attributes.ts";
 import type { OnnxMessages } from "../file/messages.ts";
-import { isOp, type Pass, removeNodes } from "./graph_tools.ts";
-import type { NodeProto } from "../file/proto.ts";
+import { isOp } from "../graph/operator.ts";
+import type { Pass } from "./graph_tools.ts";
 
 /** What a Constant node holds, in whichever attribute; nothing for strings and sparse tensors. */
 function valueOf(node: NodeProto, messages: OnnxMessages): TensorProto | undefined {
@@ -26,20 +26,19 @@ function valueOf(node: NodeProto, messages: OnnxMessages): TensorProto | undefin
  * Makes initializers of Constant nodes, and plain constants of initializers that are listed as inputs. Callers
  * can no longer replace these; a quantized weight could not be replaced either.
  */
-export const hoistConstants: Pass = ({ graph, messages, view }) => {
+export const hoistConstants: Pass = ({ editor, view }) => {
+  const { graph, messages } = editor;
   const constants = new Set(graph.initializer.map(({ name }) => name));
   const inputs = graph.input.filter(({ name }) => !constants.has(name));
   let changed = inputs.length < graph.input.length;
   graph.input = inputs;
-  const removed = new Set<NodeProto>();
   for (const node of graph.node) {
     if (!isOp(node, "Constant") || view.isOutput(node.output[0])) continue;
     const tensor = valueOf(node, messages);
     if (!tensor) continue;
     graph.initializer.push(tensor);
-    removed.add(node);
+    editor.remove([node]);
     changed = true;
   }
-  removeNodes(graph, removed);
   return changed;
 };

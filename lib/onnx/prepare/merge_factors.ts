@@ -1,33 +1,39 @@
 import type { NodeProto } from "../file/proto.ts";
-import { isOp, type Pass, removeNodes } from "./graph_tools.ts";
-import { scalarFactor } from "./scalar_factor.ts";
+import { isOp } from "../graph/operator.ts";
+import type { Pass } from "./graph_tools.ts";
+import { type ScalarFactor, scalarFactor } from "./scalar_factor.ts";
 
 /**
  * Makes one product of several products and quotients with numbers in a row, and a product of a quotient: that
  * one is computed with integers, a quotient isn't.
  */
 export const mergeFactors: Pass = (tools) => {
-  const { graph, view } = tools;
-  // What is changed in this pass the tools know no more.
-  const changed = new Set<NodeProto>();
-  const removed = new Set<NodeProto>();
-  for (const node of graph.node) {
-    const last = changed.has(node) ? undefined : scalarFactor(tools, node);
+  const { editor, view } = tools;
+  const merged = new Map<NodeProto, ScalarFactor>();
+  const factorOf = (node: NodeProto | undefined) =>
+    node && (merged.get(node) ?? scalarFactor(tools, node));
+  for (const node of editor.graph.node) {
+    const last = scalarFactor(tools, node);
     if (!last) continue;
-    const before = tools.onlyReader(last.value) === node ? view.producer(last.value) : undefined;
-    if (before && changed.has(before)) continue;
-    const first = scalarFactor(tools, before);
+    const before = view.onlyReader(last.value) === node ? view.producer(last.value) : undefined;
+    const first = factorOf(before);
     if (!first && !isOp(node, "Div")) continue;
     const factor = Math.fround(last.factor * (first?.factor ?? 1));
     if (!Number.isFinite(factor) || factor === 0) continue;
-    const name = tools.constant(`${node.output[0]}/factor`, [], Float32Array.of(factor));
-    node.opType = "Mul";
-    node.input = [first?.value ?? last.value, name];
-    changed.add(node);
+    merged.set(node, { value: first?.value ?? last.value, factor });
     if (!first) continue;
-    changed.add(before!);
-    removed.add(before!);
+    merged.delete(before!);
+    editor.remove([before!]);
   }
-  removeNodes(graph, removed);
-  return changed.size > 0;
+  for (const [node, { value, factor }] of merged) {
+    const name = editor.constant(
+      `${node.output[0]}/factor`,
+      "float32",
+      [],
+      Float32Array.of(factor),
+    );
+    node.opType = "Mul";
+    node.input = [value, name];
+  }
+  return merged.size > 0;
 };

@@ -7,7 +7,8 @@ import {
   removeUnusedInitializers,
   removeUnusedNodes,
   removeUnusedValueInfos,
-} from "../graph/graph_edit.ts";
+} from "../graph/unused.ts";
+import { GraphEditor } from "../graph/graph_editor.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { foldAffine } from "./fold_affine.ts";
 import { foldConstants } from "./fold_constants.ts";
@@ -67,13 +68,14 @@ export async function prepareOnnx(
   const upgraded = upgradeOpset(model, options.opset ?? 17);
   const prepared = upgraded === model ? model.clone() : upgraded;
   const { graph, messages } = prepared;
-  let tools = new GraphTools(graph, prepared.opset(), messages);
+  const editor = new GraphEditor(graph, messages);
+  const tools = new GraphTools(editor, prepared.opset());
   const run = (pass: Pass) => {
-    while (pass(tools)) tools = tools.again();
+    while (pass(tools)) editor.apply();
   };
   run(hoistConstants);
   run(removeNoOps);
-  if (await foldConstants("prepareOnnx", tools)) tools = tools.again();
+  if (await foldConstants("prepareOnnx", tools)) editor.apply();
   run(removeNoOps);
   FUSIONS.forEach(run);
   removeUnusedNodes(graph);

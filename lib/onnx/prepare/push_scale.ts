@@ -1,20 +1,28 @@
 import type { NodeProto } from "../file/proto.ts";
 import { intsOf, stringOf } from "../file/attributes.ts";
-import { replaceUses } from "../graph/graph_edit.ts";
+import { isOp } from "../graph/operator.ts";
 import { biasOf, setBias } from "./fold_affine.ts";
-import { type GraphTools, isOp, type Pass, removeNodes, withConstant } from "./graph_tools.ts";
+import { type GraphTools, type Pass, withConstant } from "./graph_tools.ts";
 import { scalarFactor } from "./scalar_factor.ts";
 
+/** The nodes that came to read a value in this walk, since what stood between was removed. */
+type NewReaders = Map<string, NodeProto[]>;
+
 /** The convolutions that read a value, if nothing else does and their weights are constants. */
-function readingConvs(tools: GraphTools, value: string): NodeProto[] | undefined {
-  const uses = tools.view.uses(value);
-  const convs = uses.flatMap((use) =>
-    use.kind === "input" && use.index === 0 && isOp(use.node, "Conv") &&
-      tools.floats(use.node.input[1])
-      ? [use.node]
-      : []
-  );
-  return uses.length > 0 && convs.length === uses.length ? convs : undefined;
+function readingConvs(
+  tools: GraphTools,
+  moved: NewReaders,
+  value: string,
+): NodeProto[] | undefined {
+  const readers = [...moved.get(value) ?? []];
+  for (const use of tools.view.uses(value)) {
+    if (use.kind !== "input") return undefined;
+    if (tools.editor.isRemoved(use.node)) continue;
+    if (use.index !== 0) return undefined;
+    readers.push(use.node);
+  }
+  const convs = readers.every((node) => isOp(node, "Conv") && tools.floats(node.input[1]));
+  return convs && readers.length > 0 ? readers : undefined;
 }
 
 function isPadded(conv: NodeProto): boolean {
@@ -29,7 +37,9 @@ function scaleWeights(tools: GraphTools, convs: readonly NodeProto[], factor: nu
     return { conv, dims, data: data.map((value) => value * factor) };
   });
   if (!scaled.every(({ data }) => data.every(Number.isFinite))) return false;
-  for (const { conv, dims, data } of scaled) tools.replaceConstant(conv, 1, dims, data);
+  for (const { conv, dims, data } of scaled) {
+    tools.editor.replaceConstant(conv, 1, "float32", dims, data);
+  }
   return true;
 }
 
@@ -51,49 +61,69 @@ function shiftBiases(tools: GraphTools, convs: readonly NodeProto[], shift: numb
   return true;
 }
 
-/** Removes one node before convolutions, if it is a factor or a sum that they can take over. */
-function push(
+/** Takes note of nodes that read a value from now on. */
+function moveTo(moved: NewReaders, value: string, readers: readonly NodeProto[]): void {
+  const those = moved.get(value);
+  if (those) those.push(...readers);
+  else moved.set(value, [...readers]);
+}
+
+/**
+ * Makes the factors before a sum part of the convolutions after it, and what is added smaller by them: where they
+ * pad, the sum has to stay, since padding is zero after it.
+ */
+function pushFactors(
   tools: GraphTools,
+  moved: NewReaders,
   node: NodeProto,
-  changed: Set<NodeProto>,
-): NodeProto | undefined {
-  const [output] = node.output;
-  const convs = readingConvs(tools, output);
-  if (!convs || [node, ...convs].some((each) => changed.has(each))) return undefined;
-  const done = (removed: NodeProto) => {
-    [node, removed, ...convs].forEach((each) => changed.add(each));
-    return removed;
+  convs: readonly NodeProto[],
+  sum: { readonly value: string; readonly constant: number; readonly index: number },
+): boolean {
+  const { editor, view } = tools;
+  const factors: NodeProto[] = [];
+  let { value, constant: shift } = sum;
+  for (;;) {
+    const reader = factors.at(-1) ?? node;
+    const before = view.onlyReader(value) === reader ? view.producer(value) : undefined;
+    const inner = scalarFactor(tools, before);
+    if (!inner) break;
+    const smaller = Math.fround(shift / inner.factor);
+    if (!Number.isFinite(smaller) || !scaleWeights(tools, convs, inner.factor)) break;
+    factors.push(before!);
+    value = inner.value;
+    shift = smaller;
+  }
+  if (factors.length === 0) return false;
+  const { index } = sum;
+  node.input[index] = editor.constant(node.input[index], "float32", [], Float32Array.of(shift));
+  node.input[1 - index] = value;
+  moveTo(moved, value, [node]);
+  // It is another value now, which should not be taken for the one of this name in the model before.
+  node.output[0] = editor.name(`${node.output[0]}/scaled`);
+  for (const conv of convs) conv.input[0] = node.output[0];
+  editor.remove(factors);
+  return true;
+}
+
+/** Makes one node part of the convolutions after it, if it is a factor or a sum that they can take over. */
+function push(tools: GraphTools, moved: NewReaders, node: NodeProto): boolean {
+  const convs = readingConvs(tools, moved, node.output[0]);
+  if (!convs) return false;
+  const done = (value: string) => {
+    for (const conv of convs) conv.input[0] = value;
+    moveTo(moved, value, convs);
+    tools.editor.remove([node]);
+    return true;
   };
   const product = scalarFactor(tools, node);
-  if (product) {
-    if (!scaleWeights(tools, convs, product.factor)) return undefined;
-    replaceUses(tools.graph, output, product.value);
-    return done(node);
-  }
-  if (!isOp(node, "Add")) return undefined;
+  if (product) return scaleWeights(tools, convs, product.factor) && done(product.value);
+  if (!isOp(node, "Add")) return false;
   const sum = withConstant(node, (name) => tools.scalar(name));
-  if (!sum) return undefined;
+  if (!sum) return false;
   const rank = tools.facts.dims(sum.value)?.length;
-  if (rank === undefined || rank !== tools.facts.dims(output)?.length) return undefined;
-  if (!convs.some(isPadded) && shiftBiases(tools, convs, sum.constant)) {
-    replaceUses(tools.graph, output, sum.value);
-    return done(node);
-  }
-  // Padding is zero after the sum, so that stays, in units of the factor before it.
-  const before = tools.onlyReader(sum.value) === node ? tools.view.producer(sum.value) : undefined;
-  const inner = scalarFactor(tools, before);
-  if (!inner || changed.has(before!)) return undefined;
-  const shift = sum.constant / inner.factor;
-  if (!Number.isFinite(Math.fround(shift)) || !scaleWeights(tools, convs, inner.factor)) {
-    return undefined;
-  }
-  const name = node.input[sum.index];
-  node.input[sum.index] = tools.constant(name, [], Float32Array.of(shift));
-  node.input[1 - sum.index] = inner.value;
-  // It is another value now, which should not be taken for the one of this name in the model before.
-  node.output[0] = tools.name(`${output}/scaled`);
-  replaceUses(tools.graph, output, node.output[0]);
-  return done(before!);
+  if (rank === undefined || rank !== tools.facts.dims(node.output[0])?.length) return false;
+  if (!convs.some(isPadded) && shiftBiases(tools, convs, sum.constant)) return done(sum.value);
+  return pushFactors(tools, moved, node, convs, sum);
 }
 
 /**
@@ -101,13 +131,11 @@ function push(
  * bias where they do not pad. One number for the whole tensor, so that its range keeps its shape.
  */
 export const pushScale: Pass = (tools) => {
-  // What is changed in this pass the tools know no more.
-  const changed = new Set<NodeProto>();
-  const removed = new Set<NodeProto>();
-  for (const node of tools.graph.node) {
-    const gone = push(tools, node, changed);
-    if (gone) removed.add(gone);
+  const moved: NewReaders = new Map();
+  let found = false;
+  // From the last node on, so that what stands before one that is removed comes next.
+  for (const node of tools.editor.graph.node.toReversed()) {
+    if (!tools.editor.isRemoved(node) && push(tools, moved, node)) found = true;
   }
-  removeNodes(tools.graph, removed);
-  return removed.size > 0;
+  return found;
 };

@@ -1,8 +1,8 @@
 import type { NodeProto } from "../file/proto.ts";
 import { intOf } from "../file/attributes.ts";
 import { dataTypeName } from "../file/data_type.ts";
-import { replaceUses } from "../graph/graph_edit.ts";
-import { type GraphTools, isOp, type Pass, removeNodes, withConstant } from "./graph_tools.ts";
+import { isOp } from "../graph/operator.ts";
+import { type GraphTools, type Pass, withConstant } from "./graph_tools.ts";
 
 /** The input that a node gives on as it is. */
 function passedOn(node: NodeProto, tools: GraphTools): string | undefined {
@@ -33,15 +33,15 @@ function passedOn(node: NodeProto, tools: GraphTools): string | undefined {
 
 /** Removes nodes that give on what they get: Identity, Dropout, a Cast to the type it has, times one, plus zero. */
 export const removeNoOps: Pass = (tools) => {
-  const { graph, view } = tools;
-  const removed = new Set<NodeProto>();
-  for (const node of graph.node) {
+  const { editor, view } = tools;
+  let found = false;
+  for (const node of editor.graph.node) {
     const from = passedOn(node, tools);
     const [output] = node.output;
     if (from === undefined || view.isOutput(output)) continue;
-    replaceUses(graph, output, from);
-    removed.add(node);
+    editor.replaceUses(output, from);
+    editor.remove([node]);
+    found = true;
   }
-  removeNodes(graph, removed);
-  return removed.size > 0;
+  return found;
 };

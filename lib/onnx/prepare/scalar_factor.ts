@@ -1,11 +1,18 @@
 import type { NodeProto } from "../file/proto.ts";
-import { type GraphTools, isOp, withConstant } from "./graph_tools.ts";
+import { isOp } from "../graph/operator.ts";
+import { type GraphTools, withConstant } from "./graph_tools.ts";
 
-/** A product or quotient with one number, as the value and its factor. */
+/** A value and the number that it is multiplied with. */
+export interface ScalarFactor {
+  readonly value: string;
+  readonly factor: number;
+}
+
+/** What a product or quotient with one number consists of. */
 export function scalarFactor(
   tools: GraphTools,
   node: NodeProto | undefined,
-): { value: string; factor: number } | undefined {
+): ScalarFactor | undefined {
   if (!node || !isOp(node, "Mul", "Div")) return undefined;
   const operands = withConstant(node, (name) => tools.scalar(name));
   if (!operands || isOp(node, "Div") && operands.index === 0) return undefined;

@@ -6,20 +6,17 @@
 import type { GraphProto, NodeProto } from "../file/proto.ts";
 import type { GraphView } from "../graph/graph_view.ts";
 import { ShapeFacts } from "../graph/infer_shapes.ts";
-import { readTensor, tensorDims } from "../file/tensor_data.ts";
+import { type FloatConstant, floatConstant } from "../graph/float_constant.ts";
+import { tensorDims } from "../file/tensor_data.ts";
 import { operands, type Role, roleOf } from "./operators.ts";
-
-/** A float32 constant. */
-export interface FloatConstant {
-  readonly dims: readonly number[];
-  readonly data: Float32Array;
-}
 
 /** A graph, its types, and where ranges come from. */
 export class GraphFacts {
   /** Who makes and reads the values. */
   readonly view: GraphView;
   private readonly shapes: ShapeFacts;
+  private readonly roots = new Map<string, string>();
+  private readonly clipped = new Map<string, string>();
 
   /** Looks at a graph as it is now. */
   constructor(readonly graph: GraphProto) {
@@ -45,10 +42,7 @@ export class GraphFacts {
 
   /** A float32 constant. */
   constant(name: string): FloatConstant | undefined {
-    const tensor = this.shapes.constant(name);
-    if (!tensor) return undefined;
-    const { dtype, dims, data } = readTensor(tensor);
-    return dtype === "float32" ? { dims, data: data as Float32Array } : undefined;
+    return floatConstant(this.shapes.constant(name));
   }
 
   /** How a node takes part: as its operator does, if it computes with float32. */
@@ -63,28 +57,21 @@ export class GraphFacts {
    * not moved is its own.
    */
   root(name: string): string {
-    let root = name;
-    for (let node = this.view.producer(root); node; node = this.view.producer(root)) {
-      if (this.role(node) !== "moves") break;
-      root = node.input[0];
-    }
-    return root;
-  }
-
-  /** The only node that reads a value, if nothing else does. */
-  onlyReader(name: string): NodeProto | undefined {
-    const [use, another] = this.view.uses(name);
-    return use?.kind === "input" && !another ? use.node : undefined;
+    return follow(name, this.roots, (value) => {
+      const node = this.view.producer(value);
+      return node && this.role(node) === "moves" ? node.input[0] : undefined;
+    });
   }
 
   /** The value whose range is to be used for another: after all that moves and clips it. */
   rangeSource(name: string): string {
     // What a Relu or Clip cuts off is of no use before it either.
-    const reader = this.onlyReader(name);
-    if (reader && this.role(reader) === "clips" && reader.input[0] === name) {
-      return this.rangeSource(reader.output[0]);
-    }
-    return this.root(name);
+    const clipped = follow(name, this.clipped, (value) => {
+      const reader = this.view.onlyReader(value);
+      const clips = reader && this.role(reader) === "clips" && reader.input[0] === value;
+      return clips ? reader.output[0] : undefined;
+    });
+    return this.root(clipped);
   }
 
   /** The values whose ranges can be needed, whatever is chosen to be quantized; each once, in order. */
@@ -96,4 +83,22 @@ export class GraphFacts {
       .map((name) => this.rangeSource(name));
     return [...new Set(values)].filter((name) => !this.isConstant(name));
   }
+}
+
+/** The last of a chain of values; `known` keeps it for each, so that a long chain is walked once. */
+function follow(
+  name: string,
+  known: Map<string, string>,
+  next: (value: string) => string | undefined,
+): string {
+  const passed: string[] = [];
+  let last = name;
+  for (let value: string | undefined = name; value !== undefined; value = next(value)) {
+    const end = known.get(value);
+    passed.push(value);
+    last = end ?? value;
+    if (end !== undefined) break;
+  }
+  for (const each of passed) known.set(each, last);
+  return last;
 }

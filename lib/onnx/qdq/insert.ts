@@ -3,57 +3,28 @@
  *
  * @module
  */
-import type { GraphProto, NodeProto } from "../file/proto.ts";
+import type { NodeProto } from "../file/proto.ts";
 import { setAttribute } from "../file/attributes.ts";
-import {
-  type NodeChanges,
-  removeUnusedInitializers,
-  removeUnusedValueInfos,
-  spliceNodes,
-} from "../graph/graph_edit.ts";
-import type { OnnxMessages } from "../file/messages.ts";
-import { UniqueNames } from "../graph/unique_names.ts";
-import type { QuantParams, QuantType } from "./params.ts";
+import { GraphEditor } from "../graph/graph_editor.ts";
+import { removeUnusedInitializers, removeUnusedValueInfos } from "../graph/unused.ts";
+import type { OnnxModel } from "../file/model.ts";
+import type { QuantParams } from "./params.ts";
 import type { QuantizedConstant } from "./weights.ts";
 
-/** Constants up to this size, such as scales, are looked for among those that are there. */
-const SHARED_BYTES = 8192;
-
-/** Puts nodes and constants into one graph; they appear when {@linkcode QdqWriter.finish} is called. */
+/** Puts nodes and constants into one graph; the nodes appear when {@linkcode QdqWriter.finish} is called. */
 export class QdqWriter {
-  private readonly names: UniqueNames;
-  private readonly constants = new Map<string, string>();
-  private readonly first: NodeProto[] = [];
-  private readonly after = new Map<NodeProto, NodeProto[]>();
-  private readonly replaced = new Map<NodeProto, NodeProto[]>();
+  private readonly editor: GraphEditor;
 
-  /** A writer for a graph, which is changed. */
-  constructor(private readonly graph: GraphProto, private readonly messages: OnnxMessages) {
-    this.names = new UniqueNames(graph);
-  }
-
-  /** The name of a constant; small ones that are equal are written once. */
-  private constant(
-    wish: string,
-    type: QuantType | "int32" | "float32",
-    dims: readonly number[],
-    data: Float32Array | Int32Array | Int8Array | Uint8Array,
-  ): string {
-    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    const key = bytes.length <= SHARED_BYTES ? `${type} ${dims} ${bytes}` : undefined;
-    const known = key && this.constants.get(key);
-    if (known) return known;
-    const name = this.names.name(wish);
-    this.graph.initializer.push(this.messages.tensor(name, type, dims, data));
-    if (key) this.constants.set(key, name);
-    return name;
+  /** A writer for a model's graph, which is changed. */
+  constructor({ graph, messages }: OnnxModel) {
+    this.editor = new GraphEditor(graph, messages);
   }
 
   private scalars({ type, scale, zeroPoint }: QuantParams, value: string): [string, string] {
     const integers = type.startsWith("u") ? Uint8Array : Int8Array;
     return [
-      this.constant(`${value}_scale`, "float32", [], Float32Array.of(scale)),
-      this.constant(`${value}_zero_point`, type, [], integers.of(zeroPoint)),
+      this.editor.constant(`${value}_scale`, "float32", [], Float32Array.of(scale)),
+      this.editor.constant(`${value}_zero_point`, type, [], integers.of(zeroPoint)),
     ];
   }
 
@@ -68,10 +39,10 @@ export class QdqWriter {
   produce(producer: NodeProto, from: string, to: string, params: QuantParams): void {
     let raw = from;
     if (from === to) {
-      raw = this.names.name(`${from}_float`);
+      raw = this.editor.name(`${from}_float`);
       producer.output = producer.output.map((name) => name === from ? raw : name);
     }
-    this.addAfter(producer, this.pair(raw, to, params));
+    this.editor.insertAfter(producer, ...this.pair(raw, to, params));
   }
 
   /**
@@ -81,16 +52,16 @@ export class QdqWriter {
    * @returns the name to read.
    */
   offer(producer: NodeProto | undefined, value: string, params: QuantParams): string {
-    const read = this.names.name(`${value}_dequantized`);
+    const read = this.editor.name(`${value}_dequantized`);
     const nodes = this.pair(value, read, params);
-    if (producer) this.addAfter(producer, nodes);
-    else this.first.push(...nodes);
+    if (producer) this.editor.insertAfter(producer, ...nodes);
+    else this.editor.prepend(...nodes);
     return read;
   }
 
   private pair(from: string, to: string, params: QuantParams): NodeProto[] {
     const input = this.scalars(params, to);
-    const quantized = this.names.name(`${to}_quantized`);
+    const quantized = this.editor.name(`${to}_quantized`);
     return [
       this.node("QuantizeLinear", [from, ...input], quantized),
       this.node("DequantizeLinear", [quantized, ...input], to),
@@ -101,17 +72,9 @@ export class QdqWriter {
     opType: string,
     input: readonly string[],
     output: string,
-    integers: Readonly<Record<string, number>> = {},
+    attributes: Readonly<Record<string, number>> = {},
   ): NodeProto {
-    const attributes = Object.fromEntries(
-      Object.entries(integers).map(([name, i]) => [name, { i }]),
-    );
-    const name = this.names.name(`${output}/${opType}`);
-    return this.messages.node({ name, opType, input, output: [output], attributes });
-  }
-
-  private addAfter(node: NodeProto, nodes: readonly NodeProto[]): void {
-    this.after.set(node, [...this.after.get(node) ?? [], ...nodes]);
+    return this.editor.node(`${output}/${opType}`, opType, input, [output], attributes);
   }
 
   /** Adds a constant in integers and returns the name of its values. */
@@ -120,16 +83,16 @@ export class QdqWriter {
     const perAxis = axis === undefined ? [] : [scale.length];
     const sizes = blockSize ? blockedDims(dims, axis!, blockSize) : perAxis;
     const input = [
-      this.constant(`${name}_quantized`, type, dims, integers),
-      this.constant(`${name}_scale`, "float32", sizes, scale),
-      this.constant(`${name}_zero_point`, type, sizes, zeroPoint),
+      this.editor.constant(`${name}_quantized`, type, dims, integers),
+      this.editor.constant(`${name}_scale`, "float32", sizes, scale),
+      this.editor.constant(`${name}_zero_point`, type, sizes, zeroPoint),
     ];
-    const read = this.names.name(`${name}_dequantized`);
+    const read = this.editor.name(`${name}_dequantized`);
     const attributes = {
       ...(axis === undefined ? {} : { axis }),
       ...(blockSize ? { block_size: blockSize } : {}),
     };
-    this.first.push(this.node("DequantizeLinear", input, read, attributes));
+    this.editor.prepend(this.node("DequantizeLinear", input, read, attributes));
     return read;
   }
 
@@ -137,19 +100,24 @@ export class QdqWriter {
   addBias(name: string, integers: Int32Array, scale: Float32Array): string {
     const dims = scale.length === 1 ? [] : [scale.length];
     const input = [
-      this.constant(`${name}_quantized`, "int32", [integers.length], integers),
-      this.constant(`${name}_quantized_scale`, "float32", dims, scale),
-      this.constant(`${name}_quantized_zero_point`, "int32", dims, new Int32Array(scale.length)),
+      this.editor.constant(`${name}_quantized`, "int32", [integers.length], integers),
+      this.editor.constant(`${name}_quantized_scale`, "float32", dims, scale),
+      this.editor.constant(
+        `${name}_quantized_zero_point`,
+        "int32",
+        dims,
+        new Int32Array(scale.length),
+      ),
     ];
-    const read = this.names.name(`${name}_dequantized`);
+    const read = this.editor.name(`${name}_dequantized`);
     const attributes: Record<string, number> = scale.length === 1 ? {} : { axis: 0 };
-    this.first.push(this.node("DequantizeLinear", input, read, attributes));
+    this.editor.prepend(this.node("DequantizeLinear", input, read, attributes));
     return read;
   }
 
   /** Takes a node out; the value that it made comes from {@linkcode QdqWriter.produce}. */
   remove(node: NodeProto): void {
-    this.replaced.set(node, []);
+    this.editor.remove([node]);
   }
 
   /**
@@ -160,14 +128,14 @@ export class QdqWriter {
    */
   respellClip(node: NodeProto, bounds: readonly [string | undefined, string | undefined]): void {
     const [low, high] = node.opType === "Relu"
-      ? [this.constant("zero", "float32", [], Float32Array.of(0)), undefined]
+      ? [this.editor.constant("zero", "float32", [], Float32Array.of(0)), undefined]
       : bounds;
     const steps = ([["Max", low], ["Min", high]] as const).filter(([, bound]) => bound);
     let [value] = node.input;
-    this.replaced.set(
+    this.editor.replace(
       node,
-      steps.map(([opType, bound], i) => {
-        const output = i === steps.length - 1 ? node.output[0] : this.names.name(`${value}_max`);
+      ...steps.map(([opType, bound], i) => {
+        const output = i === steps.length - 1 ? node.output[0] : this.editor.name(`${value}_max`);
         const step = this.node(opType, [value, bound!], output);
         value = output;
         return step;
@@ -177,16 +145,15 @@ export class QdqWriter {
 
   /** Makes sure that a Gemm's attribute is written out, since onnxruntime looks for it there. */
   spellOutBeta(node: NodeProto): void {
-    setAttribute(this.messages, node, "beta", { f: 1 });
+    setAttribute(this.editor.messages, node, "beta", { f: 1 });
   }
 
   /** Writes everything into the graph. */
   finish(): void {
-    const { first, after, replaced } = this;
-    const changes: NodeChanges = { first, after, replace: replaced };
-    spliceNodes(this.graph, changes);
-    removeUnusedInitializers(this.graph);
-    removeUnusedValueInfos(this.graph);
+    const { graph } = this.editor;
+    this.editor.apply();
+    removeUnusedInitializers(graph);
+    removeUnusedValueInfos(graph);
   }
 }
 

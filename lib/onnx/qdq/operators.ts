@@ -4,7 +4,8 @@
  * @module
  */
 import type { NodeProto } from "../file/proto.ts";
-import { floatOf, intOf } from "../file/attributes.ts";
+import { isOp } from "../graph/operator.ts";
+import { floatOf, intOf, stringOf } from "../file/attributes.ts";
 
 /** How an operator takes part. */
 export type Role =
@@ -60,9 +61,9 @@ export const DEFAULT_OPERATORS: readonly string[] = QUANTIZABLE_OPERATORS
   .filter((opType) => opType !== "Softmax");
 
 /** How a node's operator takes part; nothing if it cannot be quantized. */
-export function roleOf({ domain, opType }: NodeProto): Role | undefined {
-  if (domain !== "" && domain !== "ai.onnx") return undefined;
-  return Object.hasOwn(ROLES, opType) ? ROLES[opType] : undefined;
+export function roleOf(node: NodeProto): Role | undefined {
+  const { opType } = node;
+  return isOp(node) && Object.hasOwn(ROLES, opType) ? ROLES[opType] : undefined;
 }
 
 /** The indices of a node's inputs that hold what is computed with: not shapes, axes or conditions. */
@@ -112,13 +113,8 @@ export function attributeProblem(node: NodeProto): string | undefined {
   if (opType === "MaxPool" && node.output.length > 1 && node.output[1]) {
     return "it gives indices too";
   }
-  if (opType === "Resize" && modeOf(node) === "cubic") {
+  if (opType === "Resize" && stringOf(node, "mode", "nearest") === "cubic") {
     return "cubic interpolation leaves the range";
   }
   return undefined;
-}
-
-function modeOf(node: NodeProto): string {
-  const attribute = node.attribute.find(({ name }) => name === "mode");
-  return attribute ? new TextDecoder().decode(attribute.s) : "nearest";
 }

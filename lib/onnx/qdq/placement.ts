@@ -64,7 +64,9 @@ class Placer {
   private readonly computing = new Set<NodeProto>();
   /** Nodes that let bytes through if there are any. */
   private readonly passing = new Set<NodeProto>();
-  private readonly storing: NodeProto[] = [];
+  private readonly storing = new Set<NodeProto>();
+  /** The values that something which computes in integers reads, maybe after they were moved or clipped. */
+  private readonly wanted = new Set<string>();
 
   constructor(
     private readonly facts: GraphFacts,
@@ -82,7 +84,7 @@ class Placer {
       const problem = chosen(node) ?? attributeProblem(node) ??
         (role === "multiplies" || role === "stores" ? weightProblem(node, facts) : undefined);
       if (problem) this.decisions.set(node, { quantized: false, reason: problem });
-      else if (role === "stores" || stored(node)) this.storing.push(node);
+      else if (role === "stores" || stored(node)) this.storing.add(node);
       else if (role === "multiplies" || role === "computes") this.computing.add(node);
       else this.passing.add(node);
     }
@@ -93,53 +95,59 @@ class Placer {
     return operands(node).map((i) => node.input[i]).filter((name) => !this.facts.isConstant(name));
   }
 
-  /** Whether something that computes in integers reads the value, maybe after it was moved or clipped. */
-  private wanted(name: string): boolean {
-    return this.facts.view.uses(name).some((use) =>
-      use.kind === "input" &&
-      (this.computing.has(use.node)
-        ? operands(use.node).includes(use.index)
-        : this.passing.has(use.node) && use.index === 0 &&
-          use.node.output.some((o) => this.wanted(o)))
-    );
-  }
-
-  /** Whether the value comes as bytes. */
-  private given(name: string): boolean {
-    const node = this.facts.view.producer(name);
-    if (!node) return false;
-    if (this.passing.has(node)) return this.given(node.input[0]);
-    return this.computing.has(node) && !this.endsInFloats(node);
-  }
-
   /** Whether a node's integer kernel gives floats, because nobody wants bytes. */
   private endsInFloats(node: NodeProto): boolean {
-    return givesFloats(node) && !this.wanted(node.output[0]);
+    return givesFloats(node) && !this.wanted.has(node.output[0]);
   }
 
-  /** Leaves out the nodes that would have to be handed bytes which nobody has, or give bytes that nobody wants. */
-  private prune(): void {
-    for (let found = true; found;) {
-      found = false;
-      for (const node of this.computing) {
-        if (this.facts.role(node) === "multiplies") continue;
-        const fed = this.activations(node).some((name) => this.given(name));
-        if (fed && this.wanted(node.output[0])) continue;
-        this.computing.delete(node);
-        this.decisions.set(node, {
-          quantized: false,
-          reason: fed
-            ? "nothing that reads its output computes with integers"
-            : "its inputs are floats",
-        });
-        found = true;
+  /** Whether a node computes from bytes to bytes, while a product is worth it on its own. */
+  private mustBeFed(node: NodeProto): boolean {
+    return this.computing.has(node) && this.facts.role(node) !== "multiplies";
+  }
+
+  /** Has a node that could compute in integers stay float. */
+  private leaveOut(node: NodeProto, reason: string): void {
+    this.computing.delete(node);
+    this.decisions.set(node, { quantized: false, reason });
+  }
+
+  /**
+   * Leaves out the nodes that would have to be handed bytes which nobody has: one walk in the order in which they
+   * run, so that what stands before a node is settled.
+   */
+  private leaveOutUnfed(): void {
+    const given = new Set<string>();
+    for (const node of this.facts.graph.node) {
+      if (this.mustBeFed(node) && !this.activations(node).some((name) => given.has(name))) {
+        this.leaveOut(node, "its inputs are floats");
+      }
+      // A product gives bytes to whoever wants them.
+      const gives = this.computing.has(node) ||
+        this.passing.has(node) && given.has(node.input[0]);
+      if (gives) { for (const name of node.output) given.add(name); }
+    }
+  }
+
+  /** Leaves out the nodes that give bytes which nobody wants; one walk from the end. */
+  private leaveOutUnwanted(): void {
+    const { wanted, computing, passing } = this;
+    for (const node of this.facts.graph.node.toReversed()) {
+      const isWanted = node.output.some((name) => wanted.has(name));
+      if (this.mustBeFed(node) && !isWanted) {
+        this.leaveOut(node, "nothing that reads its output computes with integers");
+      }
+      if (computing.has(node)) {
+        for (const i of operands(node)) wanted.add(node.input[i]);
+      } else if (passing.has(node) && isWanted) {
+        wanted.add(node.input[0]);
       }
     }
   }
 
   /** Decides. */
   place(): Placement {
-    this.prune();
+    this.leaveOutUnfed();
+    this.leaveOutUnwanted();
     const { facts, computing, passing } = this;
     const needed = new Set<string>();
     const produced = new Set<string>();
@@ -152,17 +160,18 @@ class Placer {
       produced.add(output);
     }
     const active = new Set(computing);
-    const clips: NodeProto[] = [];
+    const clips = new Set<NodeProto>();
     for (const node of facts.graph.node.toReversed()) {
       if (!passing.has(node)) continue;
       const [input] = node.input;
       if (facts.role(node) === "clips") {
         // Worth it only right behind what gives bytes anyway.
         if (
-          !produced.has(input) || !facts.onlyReader(input) || facts.view.isOutput(node.output[0])
+          !produced.has(input) || !facts.view.onlyReader(input) ||
+          facts.view.isOutput(node.output[0])
         ) continue;
         needed.add(node.output[0]);
-        clips.push(node);
+        clips.add(node);
         continue;
       }
       if (!node.output.some((name) => needed.has(name))) continue;
@@ -175,7 +184,7 @@ class Placer {
       }
     }
     for (const node of passing) {
-      const quantized = active.has(node) || clips.includes(node);
+      const quantized = active.has(node) || clips.has(node);
       this.decisions.set(
         node,
         quantized ? { quantized } : { quantized, reason: "its input is float" },
@@ -185,11 +194,11 @@ class Placer {
       this.decisions.set(node, { quantized: true });
     }
     const weighted = facts.graph.node.filter((node) =>
-      this.storing.includes(node) ||
+      this.storing.has(node) ||
       computing.has(node) && facts.role(node) === "multiplies" && facts.isConstant(node.input[1])
     );
     const bytes = new Map([...needed].map((name) => [name, facts.rangeSource(facts.root(name))]));
-    return { decisions: this.decisions, active, bytes, produced, clips, weighted };
+    return { decisions: this.decisions, active, bytes, produced, clips: [...clips], weighted };
   }
 }
 

@@ -61,7 +61,7 @@ export class Quantizer {
     private readonly options: Specs,
   ) {
     this.graph = model.graph;
-    this.writer = new QdqWriter(model.graph, model.messages);
+    this.writer = new QdqWriter(model);
   }
 
   private paramsOf(value: string): QuantParams {
@@ -147,12 +147,13 @@ export class Quantizer {
   /** Lets onnxruntime see the products that give floats to a Relu or Clip. */
   private clearTheWay(): void {
     const { facts, placement, writer } = this;
+    const weighted = new Set(placement.weighted);
     for (const node of this.graph.node) {
       const [output] = node.output;
       const product = node.opType === "MatMul" || node.opType === "Gemm";
-      const integers = placement.active.has(node) || placement.weighted.includes(node);
+      const integers = placement.active.has(node) || weighted.has(node);
       if (!product || !integers || placement.produced.has(output)) continue;
-      const reader = facts.onlyReader(output);
+      const reader = facts.view.onlyReader(output);
       if (!reader || facts.role(reader) !== "clips") continue;
       const [, low, high] = reader.input;
       if (reader.opType === "Relu" || low || high) writer.respellClip(reader, [low, high]);
@@ -166,6 +167,7 @@ export class Quantizer {
       if (absorbs(clip, facts, this.paramsOf(clip.output[0]))) absorbed.set(clip.input[0], clip);
     }
     const gone = new Set([...absorbed.values()].map(({ output }) => output[0]));
+    const offered = new Map<string, string>();
     for (const value of placement.bytes.keys()) {
       if (facts.isConstant(value) || gone.has(value)) continue;
       const producer = facts.view.producer(value);
@@ -176,11 +178,11 @@ export class Quantizer {
       } else if (placement.produced.has(value)) {
         writer.produce(producer!, value, value, this.paramsOf(value));
       } else {
-        const read = writer.offer(producer, value, this.paramsOf(value));
-        for (const node of placement.active) {
-          for (const i of operands(node)) if (node.input[i] === value) node.input[i] = read;
-        }
+        offered.set(value, writer.offer(producer, value, this.paramsOf(value)));
       }
+    }
+    for (const node of placement.active) {
+      for (const i of operands(node)) node.input[i] = offered.get(node.input[i]) ?? node.input[i];
     }
   }
 }

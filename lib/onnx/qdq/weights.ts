@@ -4,7 +4,7 @@
  * @module
  */
 import { roundHalfEven } from "../../numbers/rounding.ts";
-import type { FloatConstant } from "./graph_facts.ts";
+import type { FloatConstant } from "../graph/float_constant.ts";
 import { quantLimits, quantParams, type QuantSpec, type QuantType } from "./params.ts";
 
 /** A constant in integers, with a scale and a zero point for all or one for each index along an axis. */

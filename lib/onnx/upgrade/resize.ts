@@ -5,10 +5,14 @@
  */
 import { stringOf } from "../file/attributes.ts";
 import { readTensor } from "../file/tensor_data.ts";
-import { type Rule, setInput } from "./rewriter.ts";
+import { setInput, type UpgradeRule } from "./rewriter.ts";
 
 /** Sets what Resize assumed before 11 and says since. */
-function said(node: Parameters<Rule>[0], rewriter: Parameters<Rule>[1], nearest: string): void {
+function said(
+  node: Parameters<UpgradeRule>[0],
+  rewriter: Parameters<UpgradeRule>[1],
+  nearest: string,
+): void {
   rewriter.set(node, "coordinate_transformation_mode", { s: "asymmetric" });
   if (stringOf(node, "mode", "nearest") === "nearest") {
     rewriter.set(node, "nearest_mode", { s: nearest });
@@ -18,7 +22,7 @@ function said(node: Parameters<Rule>[0], rewriter: Parameters<Rule>[1], nearest:
 }
 
 /** Upsample became Resize at 10; it is brought to the form of 11 at once, since it only ever enlarges. */
-export const upsampleToResize: Rule = (node, rewriter) => {
+export const upsampleToResize: UpgradeRule = (node, rewriter) => {
   node.opType = "Resize";
   said(node, rewriter, "floor");
 };
@@ -27,7 +31,7 @@ export const upsampleToResize: Rule = (node, rewriter) => {
  * Resize at 11. Before, the nearest neighbour was the one below where it enlarged and the one above where
  * it shrank.
  */
-export const resizeCoordinates: Rule = (node, rewriter) => {
+export const resizeCoordinates: UpgradeRule = (node, rewriter) => {
   if (node.input.length > 2) return; // an Upsample, which has this form already
   if (stringOf(node, "mode", "nearest") !== "nearest") return said(node, rewriter, "");
   const scales = rewriter.tensor(node, 1);
@@ -46,7 +50,7 @@ export const resizeCoordinates: Rule = (node, rewriter) => {
 };
 
 /** Resize at 13 lost one way to count coordinates. */
-export const resizeHalfPixel: Rule = (node, rewriter) => {
+export const resizeHalfPixel: UpgradeRule = (node, rewriter) => {
   if (stringOf(node, "coordinate_transformation_mode", "") !== "tf_half_pixel_for_nn") return;
   throw rewriter.refuse(
     node,

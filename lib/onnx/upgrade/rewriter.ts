@@ -4,36 +4,31 @@
  * @module
  */
 import { describeNode } from "../graph/describe_node.ts";
-import type { GraphProto, NodeProto, TensorProto } from "../file/proto.ts";
+import type { NodeProto, TensorProto } from "../file/proto.ts";
 import { intsOf, setAttribute } from "../file/attributes.ts";
 import type { OnnxDataType } from "../file/data_type.ts";
 import type { ShapeFacts } from "../graph/infer_shapes.ts";
-import type { AttributeValue, OnnxMessages } from "../file/messages.ts";
+import type { AttributeValue } from "../file/messages.ts";
 import { OnnxError } from "../file/onnx_error.ts";
-import type { UniqueNames } from "../graph/unique_names.ts";
+import type { GraphEditor } from "../graph/graph_editor.ts";
 
 /**
  * Brings one node over one version step. It may change the node, and returns what stands in its place;
  * nothing means the node itself.
  */
-export type Rule = (node: NodeProto, rewriter: Rewriter) => readonly NodeProto[] | void;
+export type UpgradeRule = (node: NodeProto, rewriter: Rewriter) => readonly NodeProto[] | void;
 
-/** Makes nodes and constants for one graph. */
+/** What a rule asks of one graph, and makes for it. */
 export class Rewriter {
-  private readonly constants = new Map<string, string>();
-
   /**
    * @param where opens the errors.
-   * @param graph takes the constants.
-   * @param facts shapes and element types in the graph, as far as they are known.
-   * @param names keeps names unique in the whole model.
+   * @param editor changes the graph.
+   * @param facts shapes and element types in the graph before it was changed, as far as they are known.
    */
   constructor(
     private readonly where: string,
-    readonly graph: GraphProto,
+    readonly editor: GraphEditor,
     readonly facts: ShapeFacts,
-    private readonly messages: OnnxMessages,
-    private readonly names: UniqueNames,
   ) {}
 
   /** An error about a node. */
@@ -50,14 +45,7 @@ export class Rewriter {
     dims: readonly number[],
     values: readonly number[],
   ): string {
-    const key = `${dtype}[${dims}]${values.map((value) => Object.is(value, -0) ? "-0" : value)}`;
-    const known = this.constants.get(key);
-    if (known !== undefined) return known;
-    const name = this.names.name(wish);
-    const data = dtype === "int64" ? BigInt64Array.from(values, BigInt) : values;
-    this.graph.initializer.push(this.messages.tensor(name, dtype, dims, data));
-    this.constants.set(key, name);
-    return name;
+    return this.editor.constant(wish, dtype, dims, values);
   }
 
   /** The name of a constant list of integers. */
@@ -67,7 +55,7 @@ export class Rewriter {
 
   /** A new name for a value. */
   value(wish: string): string {
-    return this.names.name(wish);
+    return this.editor.name(wish);
   }
 
   /** A new node of ONNX's own domain, named after the node that it is made for. */
@@ -78,13 +66,13 @@ export class Rewriter {
     output: readonly string[],
     attributes: Readonly<Record<string, AttributeValue>> = {},
   ): NodeProto {
-    const name = this.names.name(`${origin.name || origin.output[0]}/${opType}`);
-    return this.messages.node({ name, opType, input, output, attributes });
+    const wish = `${origin.name || origin.output[0]}/${opType}`;
+    return this.editor.node(wish, opType, input, output, attributes);
   }
 
   /** Replaces or removes an attribute. */
   set(node: NodeProto, name: string, value: AttributeValue | undefined): void {
-    setAttribute(this.messages, node, name, value);
+    setAttribute(this.editor.messages, node, name, value);
   }
 
   /** Takes a list of integers out of the attributes; nothing if it is not there or empty. */

@@ -19,14 +19,14 @@ import {
   upsampleToInput,
 } from "./attributes_to_inputs.ts";
 import { resizeCoordinates, resizeHalfPixel, upsampleToResize } from "./resize.ts";
-import type { Rule } from "./rewriter.ts";
+import type { UpgradeRule } from "./rewriter.ts";
 import { flattenedAxis } from "./softmax.ts";
 
 /** The oldest operator set that is understood: the one that brought broadcasting as it is today. */
 export const OLDEST_OPSET = 7;
 
 /** BatchNormalization at 9 lost statistics for each place. */
-const batchNormSpatial: Rule = (node, rewriter) => {
+const batchNormSpatial: UpgradeRule = (node, rewriter) => {
   if (intOf(node, "spatial", 1) !== 1) {
     throw rewriter.refuse(node, "spatial = 0 was removed", "export the model anew");
   }
@@ -34,19 +34,19 @@ const batchNormSpatial: Rule = (node, rewriter) => {
 };
 
 /** BatchNormalization at 14 has other outputs when it trains. */
-const batchNormOutputs: Rule = (node, rewriter) => {
+const batchNormOutputs: UpgradeRule = (node, rewriter) => {
   if (rewriter.usesMoreThanFirst(node)) {
     throw rewriter.refuse(node, "its outputs for training are used", "export it for inference");
   }
 };
 
 /** Scatter became ScatterElements at 11. */
-const scatterElements: Rule = (node) => {
+const scatterElements: UpgradeRule = (node) => {
   node.opType = "ScatterElements";
 };
 
 /** Scan at 9 lost its lengths, and the batch that all took part in. */
-const scanBatch: Rule = (node, rewriter) => {
+const scanBatch: UpgradeRule = (node, rewriter) => {
   throw rewriter.refuse(
     node,
     "its first form has a batch dimension",
@@ -55,19 +55,19 @@ const scanBatch: Rule = (node, rewriter) => {
 };
 
 /** RoiAlign at 16 moves by half a pixel unless told otherwise. */
-const roiAlignMode: Rule = (node, rewriter) => {
+const roiAlignMode: UpgradeRule = (node, rewriter) => {
   rewriter.set(node, "coordinate_transformation_mode", { s: "output_half_pixel" });
 };
 
 /** GridSample at 20 has other names for its modes. */
-const gridSampleMode: Rule = (node, rewriter) => {
+const gridSampleMode: UpgradeRule = (node, rewriter) => {
   const renamed: Record<string, string> = { bilinear: "linear", bicubic: "cubic" };
   const mode = stringOf(node, "mode", "bilinear");
   rewriter.set(node, "mode", { s: renamed[mode] ?? mode });
 };
 
 /** GroupNormalization at 21 scales each channel instead of each group. */
-const groupNormScale: Rule = (node, rewriter) => {
+const groupNormScale: UpgradeRule = (node, rewriter) => {
   throw rewriter.refuse(
     node,
     "scale and bias are one a channel instead of one a group",
@@ -93,7 +93,7 @@ const REDUCTIONS = [
  * nothing wrong with means the same in both versions: it got more element types, or attributes
  * whose defaults are the old behaviour.
  */
-export const RULES: Readonly<Record<number, Readonly<Record<string, Rule>>>> = {
+export const RULES: Readonly<Record<number, Readonly<Record<string, UpgradeRule>>>> = {
   9: { BatchNormalization: batchNormSpatial, Scan: scanBatch, Upsample: upsampleToInput },
   10: {
     Dropout: dropoutMask,

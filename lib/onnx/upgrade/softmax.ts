@@ -4,14 +4,14 @@
  * @module
  */
 import { intOf } from "../file/attributes.ts";
-import type { Rule } from "./rewriter.ts";
+import type { UpgradeRule } from "./rewriter.ts";
 
 /**
  * Before 13 all dimensions from the axis on were one, and the axis was 1 unless given; from 13 on an axis
  * is one dimension, and the last unless given. Both are the same if every dimension after the axis
  * has one element; otherwise, or if that is not known, the input is flattened for the while.
  */
-export const flattenedAxis: Rule = (node, rewriter) => {
+export const flattenedAxis: UpgradeRule = (node, rewriter) => {
   const axis = intOf(node, "axis", 1);
   const [input] = node.input;
   const [output] = node.output;

@@ -3,8 +3,11 @@
  *
  * @module
  */
-import type { GraphProto, NodeProto } from "../file/proto.ts";
-import { subgraphs } from "../file/subgraphs.ts";
+import type { GraphProto } from "../file/proto.ts";
+import { subgraphs, walkGraphs } from "../file/subgraphs.ts";
+import { GraphEditor } from "../graph/graph_editor.ts";
+import { irVersionOf } from "../graph/new_model.ts";
+import { isOp } from "../graph/operator.ts";
 import { UniqueNames } from "../graph/unique_names.ts";
 import { ShapeFacts } from "../graph/infer_shapes.ts";
 import type { OnnxModel } from "../file/model.ts";
@@ -13,25 +16,6 @@ import { NEWEST_OPSET, operatorProblem } from "./operators.ts";
 import { describeNode } from "../graph/describe_node.ts";
 import { Rewriter } from "./rewriter.ts";
 import { OLDEST_OPSET, RULES } from "./rules.ts";
-
-/** The version of the file format that came with an operator set. */
-function irVersionOf(opset: number): number {
-  if (opset >= 21) return 10;
-  if (opset >= 19) return 9;
-  return opset >= 15 ? 8 : 7;
-}
-
-function isOnnxDomain({ domain }: { readonly domain: string }): boolean {
-  return domain === "" || domain === "ai.onnx";
-}
-
-/** Every node of a graph and of the graphs in its nodes. */
-function* allNodes(graph: GraphProto): Generator<NodeProto> {
-  for (const node of graph.node) {
-    yield node;
-    for (const inner of subgraphs(node)) yield* allNodes(inner);
-  }
-}
 
 /**
  * Checks that each node's operator is in the operator set that the model declares, so that a wrong file is
@@ -45,10 +29,10 @@ export function checkOperators(where: string, model: OnnxModel): void {
   if (!graph) return;
   const domains = new Set(model.proto.opsetImport.map(({ domain }) => domain));
   const local = new Set(functions.map(({ domain, name }) => `${domain}:${name}`));
-  for (const node of allNodes(graph)) {
+  for (const node of [...walkGraphs(graph)].flatMap((inner) => inner.node)) {
     const { domain, opType } = node;
     if (local.has(`${domain}:${opType}`)) continue;
-    if (isOnnxDomain(node)) {
+    if (isOp(node)) {
       const problem = operatorProblem(opType, model.opset());
       if (!problem) continue;
       throw new OnnxError(
@@ -69,13 +53,14 @@ export function checkOperators(where: string, model: OnnxModel): void {
 
 /** Brings the nodes of one graph one version on. */
 function step(rewriter: Rewriter, version: number): void {
-  const { graph } = rewriter;
-  const rules = RULES[version];
-  if (!rules) return;
-  graph.node = graph.node.flatMap((node) => {
-    const rule = isOnnxDomain(node) ? rules[node.opType] : undefined;
-    return [...rule?.(node, rewriter) ?? [node]];
-  });
+  const { editor } = rewriter;
+  const rules = new Map(Object.entries(RULES[version] ?? {}));
+  for (const node of editor.graph.node) {
+    const rule = isOp(node) ? rules.get(node.opType) : undefined;
+    const nodes = rule?.(node, rewriter);
+    if (nodes) editor.replace(node, ...nodes);
+  }
+  editor.apply();
 }
 
 /**
@@ -127,9 +112,8 @@ export function upgradeOpset(model: OnnxModel, target = 13): OnnxModel {
   const rewriters: Rewriter[] = [];
   const visit = (body: GraphProto, outer?: ShapeFacts) => {
     const facts = new ShapeFacts(body, outer, fixed);
-    rewriters.push(
-      new Rewriter(`${where} (${opset} to ${target})`, body, facts, upgraded.messages, names),
-    );
+    const editor = new GraphEditor(body, upgraded.messages, names);
+    rewriters.push(new Rewriter(`${where} (${opset} to ${target})`, editor, facts));
     for (const node of body.node) subgraphs(node).forEach((inner) => visit(inner, facts));
   };
   visit(graph);

@@ -7,14 +7,6 @@ import {
   setAttribute,
   stringOf,
 } from "../../../lib/onnx/file/attributes.ts";
-import {
-  removeUnusedInitializers,
-  removeUnusedNodes,
-  removeUnusedValueInfos,
-  replaceUses,
-  sortNodes,
-  spliceNodes,
-} from "../../../lib/onnx/graph/graph_edit.ts";
 import { GraphView } from "../../../lib/onnx/graph/graph_view.ts";
 import { OnnxError } from "../../../lib/onnx/file/onnx_error.ts";
 import type { NodeProto } from "../../../lib/onnx/file/proto.ts";
@@ -23,8 +15,7 @@ import {
   isTopologicallySorted,
   topologicalOrder,
 } from "../../../lib/onnx/file/topological_order.ts";
-import { UniqueNames } from "../../../lib/onnx/graph/unique_names.ts";
-import { branch, graphProto, messages, tensorProto, variedGraph } from "../files.ts";
+import { branch, graphProto, messages, variedGraph } from "../files.ts";
 
 /** A node named after its output. */
 function node(output: string, ...input: string[]): NodeProto {
@@ -49,6 +40,11 @@ Deno.test("GraphView: who makes and who reads a value, from inside of branches t
   assertEquals(view.uses("raw"), [{ kind: "input", node: add, index: 1 }]);
   assertEquals(view.uses("k"), [{ kind: "capture", node: choice }, { kind: "output", index: 1 }]);
   assertEquals(view.consumers("k"), [choice]);
+  assertEquals([view.onlyReader("raw"), view.onlyReader("s"), view.onlyReader("k")], [
+    add,
+    undefined,
+    undefined,
+  ]);
   assertEquals(view.producer("k"), constant);
   assertEquals(view.uses("nothing"), []);
 });
@@ -59,6 +55,7 @@ Deno.test("GraphView: a node that reads a value twice is one consumer with two u
   assertEquals(view.uses("x").map((use) => use.kind === "input" && use.index), [0, 2]);
   assertEquals(view.consumers("x"), [twice]);
   assertEquals(view.uses(""), []);
+  assertEquals(view.onlyReader("x"), undefined);
 });
 
 Deno.test("GraphView: inputs, outputs, constants and what the file says of types", () => {
@@ -115,7 +112,7 @@ Deno.test("topologicalOrder: keeps an order that is right, and finds one where i
   const graph = graphProto({ node: nodes });
   assert(!isTopologicallySorted(graph));
   assertEquals(names(topologicalOrder(graph)), ["a", "b", "c", "d", "e"]);
-  sortNodes(graph);
+  graph.node = topologicalOrder(graph);
   assert(isTopologicallySorted(graph));
   assertEquals(topologicalOrder(graph), graph.node);
 });
@@ -172,69 +169,6 @@ Deno.test("topologicalOrder: a long chain in reverse takes no stack and no squar
   const length = 50_000;
   const chain = Array.from({ length }, (_, i) => node(`${i}`, `${i - 1}`)).reverse();
   assertEquals(topologicalOrder(graphProto({ node: chain }))[0].name, "0");
-});
-
-Deno.test("UniqueNames: values and nodes are taken, those inside of nodes too", () => {
-  const names = new UniqueNames(variedGraph());
-  assertEquals(names.name("new"), "new");
-  assertEquals(names.name("new"), "new_1");
-  for (const taken of ["x", "add", "s", "raw", "sparse", "then.y", "if"]) {
-    assertEquals(names.name(taken), `${taken}_1`);
-  }
-});
-
-Deno.test("spliceNodes: puts nodes in and takes them out", () => {
-  const [a, b, c] = [node("a"), node("b"), node("c")];
-  const graph = graphProto({ node: [a, b, c] });
-  spliceNodes(graph, {
-    first: [node("first")],
-    before: new Map([[a, [node("-a")]], [b, [node("-b")]]]),
-    replace: new Map([[b, []], [c, [node("c1"), node("c2")]]]),
-    after: new Map([[a, [node("+a")]]]),
-    last: [node("last")],
-  });
-  assertEquals(names(graph.node), ["first", "-a", "a", "+a", "-b", "c1", "c2", "last"]);
-});
-
-Deno.test("replaceUses: inputs and captures change; outputs, exceptions and namesakes stay", () => {
-  const graph = variedGraph();
-  const [, add] = graph.node;
-  const shadow = graphProto({ name: "shadow", input: [value("s")], node: [node("z", "s")] });
-  graph.node.push(
-    node("n", "s", "x", "s"),
-    messages.node({
-      opType: "Loop",
-      input: [],
-      output: ["o"],
-      attributes: { body: { g: shadow } },
-    }),
-  );
-  graph.output.push(value("s"));
-  replaceUses(graph, "s", "t");
-  assertEquals(add.output, ["s"]);
-  assertEquals(graph.node[3].input, ["t", "x", "t"]);
-  assertEquals(captures(graph.node[2]), ["t", "k"]);
-  assertEquals(shadow.node[0].input, ["s"]);
-  assertEquals(graph.output.map(({ name }) => name), ["y", "k", "s"]);
-  replaceUses(graph, "x", "u", { except: new Set([add]) });
-  assertEquals([add.input, graph.node[3].input], [["x", "raw"], ["t", "u", "t"]]);
-});
-
-Deno.test("removeUnused…: what nothing depends on goes, with its input and its shape", () => {
-  const graph = graphProto({
-    input: [value("x"), value("w1")],
-    output: [value("y")],
-    valueInfo: [value("h"), value("dead")],
-    initializer: ["w0", "w1", "w2"].map((name) => tensorProto(name, "FLOAT", [0], {})),
-    node: [node("h", "x", "w0"), node("dead", "h", "w1"), node("y", "h"), node("w", "dead")],
-  });
-  assertEquals(removeUnusedNodes(graph), 2);
-  assertEquals(names(graph.node), ["h", "y"]);
-  assertEquals(removeUnusedInitializers(graph), 2);
-  assertEquals(names(graph.initializer as never), ["w0"]);
-  assertEquals(graph.input.map(({ name }) => name), ["x"]);
-  assertEquals(removeUnusedValueInfos(graph), 1);
-  assertEquals(graph.valueInfo.map(({ name }) => name), ["h"]);
 });
 
 Deno.test("attributes: read with a fallback, set, replaced in place and removed", () => {

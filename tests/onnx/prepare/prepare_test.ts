@@ -378,6 +378,99 @@ Deno.test("prepareOnnx() keeps what a graph computes", async (t) => {
   }
 });
 
+/** 60 nodes in a row from one value to another, of these operators in turn, each with its second input. */
+function chain(from: string, to: string, ...operators: [string, string][]) {
+  return Array.from({ length: 60 }, (_, i) => {
+    const [opType, second] = operators[i % operators.length];
+    return node(opType, [i ? `${to}${i}` : from, second], [i < 59 ? `${to}${i + 1}` : to]);
+  });
+}
+
+const chains: Record<string, Omit<Case, "constants">> = {
+  "after Conv": {
+    nodes: [node("Conv", ["x", "w"], ["a"], pads), ...chain("a", "y", ["Mul", "f"], ["Sub", "c"])],
+    after: { Conv: 1 },
+  },
+  "before Conv": {
+    nodes: [
+      node("Abs", ["x"], ["a"]),
+      ...chain("a", "b", ["Mul", "f"], ["Add", "t"], ["Div", "f"]),
+      node("Conv", ["b", "w"], ["y"]),
+    ],
+    after: { Abs: 1, Conv: 1 },
+  },
+  "before Conv with padding": {
+    nodes: [
+      node("Abs", ["x"], ["a"]),
+      ...chain("a", "b", ["Mul", "f"], ["Div", "g"]),
+      node("Add", ["t", "b"], ["d"]),
+      node("Conv", ["d", "w"], ["y"], pads),
+    ],
+    after: { Abs: 1, Add: 1, Conv: 1 },
+  },
+  "before convolutions that share a weight": {
+    nodes: [
+      node("Abs", ["x"], ["a"]),
+      ...chain("a", "b", ["Mul", "f"], ["Add", "t"]),
+      node("Conv", ["b", "w"], ["d"]),
+      node("Conv", ["b", "w"], ["e"], { strides: { ints: [1, 1] } }),
+      node("Conv", ["x", "w"], ["h"]),
+      node("Sum", ["d", "e", "h"], ["y"]),
+    ],
+    after: { Abs: 1, Conv: 3, Sum: 1 },
+  },
+  "branches before convolutions": {
+    nodes: [
+      node("Abs", ["x"], ["a"]),
+      node("Mul", ["a", "f"], ["b"]),
+      node("Conv", ["b", "w"], ["d"]),
+      node("Mul", ["b", "g"], ["e"]),
+      node("Conv", ["e", "w"], ["h"]),
+      node("Sum", ["d", "h"], ["y"]),
+    ],
+    after: { Abs: 1, Conv: 2, Sum: 1 },
+  },
+  "of factors": {
+    nodes: [
+      node("Abs", ["x"], ["a"]),
+      ...chain("a", "b", ["Mul", "f"], ["Div", "g"]),
+      node("Sigmoid", ["b"], ["y"]),
+    ],
+    after: { Abs: 1, Mul: 1, Sigmoid: 1 },
+  },
+  "of what does nothing": {
+    nodes: [
+      node("Abs", ["x"], ["a"]),
+      ...chain("a", "b", ["Mul", "one"], ["Add", "zero"]),
+      node("Neg", ["b"], ["y"]),
+    ],
+    after: { Abs: 1, Neg: 1 },
+  },
+};
+
+Deno.test("prepareOnnx() takes in chains whole, and computes the same", async (t) => {
+  const constants = [
+    weight,
+    floats("c", [6, 1, 1], values(6).map((value) => value / 50)),
+    number("f", 1.003),
+    number("g", 0.997),
+    number("t", -0.01),
+    number("one", 1),
+    number("zero", 0),
+  ];
+  for (const [name, one] of Object.entries(chains)) {
+    await t.step(name, async () => {
+      const model = modelOf({ ...one, constants });
+      const prepared = await prepareOnnx(model);
+      assertEquals(operators(prepared), one.after);
+      prepared.check();
+      const worst = difference(await runModel(prepared, { x }), await runModel(model, { x }));
+      assert(worst <= 1e-4, `differs by ${worst}`);
+      assertEquals((await prepareOnnx(prepared)).toBytes(), prepared.toBytes());
+    });
+  }
+});
+
 Deno.test("prepareOnnx() keeps layer normalization apart below operator set 17", async () => {
   const model = modelOf({ ...layerNorm(6), after: {} });
   const prepared = await prepareOnnx(model, { opset: 13 });
