@@ -5,10 +5,9 @@
  */
 import { CpuBackend } from "../backend/cpu/backend.ts";
 import type { Module } from "../nn/module.ts";
-import { encodeModel } from "../onnx/export/encode.ts";
-import { graphOf } from "../onnx/export/export.ts";
-import { OnnxSession } from "../onnx/run/session.ts";
+import { exportedModel } from "../onnx/export/export.ts";
 import { trace } from "../onnx/export/trace.ts";
+import { OnnxRuntime } from "../onnx/run/runtime.ts";
 import { float32 } from "../numbers/dtype.ts";
 import { numelOf } from "../numbers/shape.ts";
 import { Tensor, zeros } from "../tensor/tensor.ts";
@@ -17,10 +16,8 @@ import type { Program } from "./program.ts";
 const WHERE = "compile";
 
 /** A session for inputs of one kind, whatever their number of rows. */
-interface Plan {
-  readonly session: OnnxSession;
-  readonly inputNames: readonly string[];
-  readonly outputName: string;
+interface Session {
+  readonly runtime: OnnxRuntime;
   /** The output's shape, with the first size of one row. */
   readonly outputShape: readonly number[];
 }
@@ -43,7 +40,7 @@ function kindOf(inputs: readonly Tensor[]): string {
 
 /** Runs a model with onnxruntime; sessions are made on the first forward. */
 export class OnnxRuntimeProgram implements Program<Promise<Tensor>> {
-  private plans = new Map<string, Promise<Plan>>();
+  private sessions = new Map<string, Promise<Session>>();
   private fields: unknown[] = [];
   /** Ends when all that was asked for so far is done: sessions run one call at a time. */
   private queue: Promise<unknown> = Promise.resolve();
@@ -60,11 +57,11 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor>> {
     if (inputs.length === 0 || !inputs.every((x) => x instanceof Tensor)) {
       throw new TypeError(`${WHERE}: forward takes one tensor or more, as the model's own does`);
     }
-    const ready = Promise.all([this.planFor(inputs), ...inputs.map(hostValues)]);
+    const ready = Promise.all([this.sessionFor(inputs), ...inputs.map(hostValues)]);
     ready.catch(() => {}); // it is the queue that passes an error on
     return await this.enqueue(async () => {
-      const [plan, ...hosts] = await ready;
-      return await this.run(plan, inputs, hosts);
+      const [session, ...hosts] = await ready;
+      return await this.run(session, inputs, hosts);
     });
   }
 
@@ -82,35 +79,35 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor>> {
   }
 
   private release(): void {
-    const plans = [...this.plans.values()];
-    this.plans.clear();
+    const sessions = [...this.sessions.values()];
+    this.sessions.clear();
     this.enqueue(async () => {
-      for (const plan of await Promise.allSettled(plans)) {
-        if (plan.status === "fulfilled") await plan.value.session.release();
+      for (const session of await Promise.allSettled(sessions)) {
+        if (session.status === "fulfilled") await session.value.runtime.release();
       }
     });
   }
 
   /** The session for such inputs; made anew if a field of the model was replaced since. */
-  private planFor(inputs: readonly Tensor[]): Promise<Plan> {
+  private sessionFor(inputs: readonly Tensor[]): Promise<Session> {
     const fields = fieldsOf(this.model);
     const same = fields.length === this.fields.length &&
       fields.every((value, i) => Object.is(value, this.fields[i]));
     if (!same) this.release();
     const kind = kindOf(inputs);
-    const known = this.plans.get(kind);
+    const known = this.sessions.get(kind);
     if (known) return known;
-    const plan = this.makePlan(inputs);
-    this.plans.set(kind, plan);
-    plan.catch(() => { // it may work another time
-      if (this.plans.get(kind) === plan) this.plans.delete(kind);
+    const session = this.openSession(inputs);
+    this.sessions.set(kind, session);
+    session.catch(() => { // it may work another time
+      if (this.sessions.get(kind) === session) this.sessions.delete(kind);
     });
     // The run that found the graph may have changed a counter or the like.
     this.fields = fieldsOf(this.model);
-    return plan;
+    return session;
   }
 
-  private async makePlan(inputs: readonly Tensor[]): Promise<Plan> {
+  private async openSession(inputs: readonly Tensor[]): Promise<Session> {
     // One row is enough to find the graph.
     const examples = inputs.map(({ shape, dtype, device }) =>
       zeros(shape.length < 2 ? shape : [1, ...shape.slice(1)], { dtype, device })
@@ -121,18 +118,13 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor>> {
     } finally {
       examples.forEach((x) => x.dispose());
     }
-    const graph = await graphOf(WHERE, this.model, found);
-    const session = await OnnxSession.open(WHERE, await encodeModel(WHERE, graph));
-    return {
-      session,
-      inputNames: graph.inputs.map(({ name }) => name),
-      outputName: graph.outputs[0].name,
-      outputShape: found.output.shape,
-    };
+    const exported = await exportedModel(WHERE, this.model, found);
+    const runtime = await OnnxRuntime.open(WHERE, exported);
+    return { runtime, outputShape: found.output.shape };
   }
 
   private async run(
-    { session, inputNames, outputName, outputShape }: Plan,
+    { runtime, outputShape }: Session,
     inputs: readonly Tensor[],
     hosts: readonly Float32Array[],
   ): Promise<Tensor> {
@@ -141,8 +133,12 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor>> {
     const length = numelOf(shape);
     const data = new Float32Array(length);
     if (length > 0) {
-      const feeds = inputs.map(({ shape }, i) => [inputNames[i], { data: hosts[i], shape }]);
-      await session.run(Object.fromEntries(feeds), { name: outputName, data, shape });
+      const feeds = inputs.map(({ shape }, i) => [
+        runtime.inputs[i].name,
+        { data: hosts[i], dims: shape },
+      ]);
+      const [output] = runtime.outputs;
+      await runtime.runInto(Object.fromEntries(feeds), { [output.name]: { data, dims: shape } });
     }
     const bytes = new Uint8Array(data.buffer);
     const buffer = backend instanceof CpuBackend ? backend.adopt(bytes) : backend.upload(bytes);

@@ -9,7 +9,7 @@ import type {
   InputQuantizer,
   StaticInputQuantizer,
 } from "../../quantization/tensors/input_quantizer.ts";
-import type { GraphBuilder } from "./graph.ts";
+import type { GraphEditor } from "../graph/graph_editor.ts";
 import { checkZeroPoints } from "./weights.ts";
 
 /** A scale that is fixed beforehand, for unsigned bytes. */
@@ -83,15 +83,15 @@ async function readStatic(where: string, input: StaticInputQuantizer): Promise<S
  * @returns the name of the dequantized input.
  */
 export function addStaticInput(
-  graph: GraphBuilder,
+  graph: GraphEditor,
   name: string,
   x: string,
   input: StaticInput,
 ): string {
   const { scale, divisor, zeroPoint, quantMin, quantMax } = input;
   const scalar = (part: string, value: number) =>
-    graph.constant(`${name}.input_${part}`, "FLOAT", [], Float32Array.of(value));
-  const at = graph.constant(`${name}.input_zero_point`, "UINT8", [], Uint8Array.of(zeroPoint));
+    graph.constant(`${name}.input_${part}`, "float32", [], Float32Array.of(value));
+  const at = graph.constant(`${name}.input_zero_point`, "uint8", [], Uint8Array.of(zeroPoint));
   const by = scalar("scale", scale);
   const dividedBy = divisor === scale ? by : scalar("divisor", divisor);
   let value = x;
@@ -114,14 +114,14 @@ export function addStaticInput(
  * @returns the names of the integers as floats, and of the scales, (rows, 1).
  */
 export function addDynamicInput(
-  graph: GraphBuilder,
+  graph: GraphEditor,
   name: string,
   x: string,
   { quantMin, quantMax, eps }: DynamicInput,
 ): { integers: string; scale: string } {
   const scalar = (part: string, value: number) =>
-    graph.constant(`${name}.${part}`, "FLOAT", [], Float32Array.of(value));
-  const axes = graph.constant(`${name}.axes`, "INT64", [1], BigInt64Array.of(1n));
+    graph.constant(`${name}.${part}`, "float32", [], Float32Array.of(value));
+  const axes = graph.constant(`${name}.axes`, "int64", [1], BigInt64Array.of(1n));
   const largest = graph.add(name, "ReduceMax", [graph.add(name, "Abs", [x]), axes], {
     keepdims: 1,
   });
@@ -137,7 +137,7 @@ export function addDynamicInput(
     scaled = graph.add(name, "Clip", [scaled, scalar("min", quantMin), scalar("max", quantMax)]);
   }
   const one = scalar("one", 1);
-  const zero = graph.constant(`${name}.input_zero_point`, "UINT8", [], Uint8Array.of(128));
+  const zero = graph.constant(`${name}.input_zero_point`, "uint8", [], Uint8Array.of(128));
   const q = graph.add(name, "QuantizeLinear", [scaled, one, zero]);
   return { integers: graph.add(name, "DequantizeLinear", [q, one, zero]), scale };
 }

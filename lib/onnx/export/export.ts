@@ -5,8 +5,10 @@
  */
 import type { Module } from "../../nn/module.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { encodeModel } from "./encode.ts";
-import { type Dimension, type Graph, GraphBuilder, type ValueInfo } from "./graph.ts";
+import { loadMessages } from "../file/messages.ts";
+import { MAX_MESSAGE_BYTES, type OnnxModel } from "../file/model.ts";
+import { GraphEditor } from "../graph/graph_editor.ts";
+import { newModel } from "../graph/new_model.ts";
 import { addLayer, type LayerData, readLayer } from "./layers.ts";
 import { type Layer, type Trace, trace } from "./trace.ts";
 
@@ -20,25 +22,25 @@ export interface ExportOnnxOptions {
   outputName?: string;
 }
 
+/** The operator set: the first with 4-bit integers and scales a block. */
+const OPSET = 21;
+
 /** The sizes of a tensor; the first one is left open unless it is the only one. */
-function openDims(shape: readonly number[]): Dimension[] {
+function openDims(shape: readonly number[]): (number | string)[] {
   return shape.length < 2 ? [...shape] : ["batch", ...shape.slice(1)];
 }
 
 /**
- * The graph of what a run did.
+ * The names of the inputs and the output.
  *
- * @param where opens the errors.
- * @throws {TypeError} if a layer has no ONNX form.
- * @throws {RangeError} if names do not fit, or parameters leave what ONNX can hold.
+ * @throws {RangeError} if they do not fit.
  */
-export async function graphOf(
+function namesOf(
   where: string,
-  model: Module,
-  { inputs, steps, output }: Trace,
-  options: ExportOnnxOptions = {},
-): Promise<Graph> {
-  const outputName = options.outputName ?? "output";
+  { inputs }: Trace,
+  options: ExportOnnxOptions,
+): { inputNames: readonly string[]; outputName: string } {
+  const { outputName = "output" } = options;
   const inputNames = options.inputNames ??
     inputs.map((_, i) => inputs.length === 1 ? "input" : `input_${i}`);
   const names = [...inputNames, outputName];
@@ -48,17 +50,29 @@ export async function graphOf(
         `names, got ${inputNames.join(", ") || "none"} and ${outputName}`,
     );
   }
+  return { inputNames, outputName };
+}
+
+/** What each layer consists of, read once however often it is called. */
+async function readLayers(where: string, { steps }: Trace): Promise<Map<Layer, LayerData>> {
   const data = new Map<Layer, LayerData>();
-  for (const step of steps) {
-    if (!data.has(step.layer)) {
-      data.set(step.layer, await readLayer(`${where}: ${step.layer.displayName}`, step.layer));
+  for (const { layer } of steps) {
+    if (!data.has(layer)) {
+      data.set(layer, await readLayer(`${where}: ${layer.displayName}`, layer));
     }
   }
+  return data;
+}
 
-  const graph = new GraphBuilder(names);
+/** Adds what a run did, and returns the name of its output. */
+function addSteps(
+  graph: GraphEditor,
+  { inputs, steps, output }: Trace,
+  { inputNames, outputName }: ReturnType<typeof namesOf>,
+  data: ReadonlyMap<Layer, LayerData>,
+): string {
   const reshape = (layer: string, value: string, shape: readonly number[]) => {
-    const dims = BigInt64Array.from(shape, BigInt);
-    const to = graph.constant(`${layer}.shape`, "INT64", [shape.length], dims);
+    const to = graph.constant(`${layer}.shape`, "int64", [shape.length], shape);
     return graph.add(layer, "Reshape", [value, to]);
   };
   // Every layer works row by row, so values are kept as matrices of the features that they have now.
@@ -79,30 +93,56 @@ export async function graphOf(
   const { name: last, features } = values[output.id];
   const { shape } = output;
   const asIs = shape.length === 2 && features === shape[1];
-  const result = asIs
+  return asIs
     ? last
     : reshape(outputName, last, shape.length < 2 ? shape : [-1, ...shape.slice(1)]);
-  if (inputNames.includes(result)) {
-    graph.nodes.push({
-      name: outputName,
-      opType: "Identity",
-      inputs: [result],
-      output: outputName,
-      attributes: {},
-    });
-  } else {
-    graph.rename(result, outputName);
-  }
-  return {
+}
+
+/**
+ * The ONNX model of what a run did.
+ *
+ * @param where opens the errors.
+ * @throws {TypeError} if a layer has no ONNX form.
+ * @throws {RangeError} if names do not fit, parameters leave what ONNX can hold, or they take 2 GiB or more.
+ */
+export async function exportedModel(
+  where: string,
+  model: Module,
+  trace: Trace,
+  options: ExportOnnxOptions = {},
+): Promise<OnnxModel> {
+  const names = namesOf(where, trace, options);
+  const data = await readLayers(where, trace);
+  const messages = await loadMessages(where);
+  const float = (name: string, shape: readonly number[]) =>
+    messages.valueInfo(name, "float32", openDims(shape));
+  const exported = newModel(messages, {
     name: options.name ?? model.constructor.name,
-    nodes: graph.nodes,
-    initializers: graph.initializers,
-    inputs: inputs.map(({ shape }, i): ValueInfo => ({
-      name: inputNames[i],
-      dims: openDims(shape),
-    })),
-    outputs: [{ name: outputName, dims: openDims(shape) }],
-  };
+    opset: OPSET,
+    input: trace.inputs.map(({ shape }, i) => float(names.inputNames[i], shape)),
+    output: [float(names.outputName, trace.output.shape)],
+  });
+  const { graph } = exported;
+  const editor = new GraphEditor(graph, messages);
+  const result = addSteps(editor, trace, names, data);
+  editor.apply();
+  const maker = graph.node.find(({ output }) => output[0] === result);
+  const { outputName } = names;
+  if (maker) {
+    maker.output[0] = outputName;
+    editor.replaceUses(result, outputName);
+  } else {
+    editor.append(editor.node(outputName, "Identity", [result], [outputName]));
+  }
+  editor.apply();
+  const size = graph.initializer.reduce((sum, { rawData }) => sum + rawData.byteLength, 0);
+  if (size > MAX_MESSAGE_BYTES) {
+    throw new RangeError(
+      `${where}: the weights take ${size} bytes, and an ONNX file holds at most ${MAX_MESSAGE_BYTES}; quantize ` +
+        `the model, or export its parts`,
+    );
+  }
+  return exported;
 }
 
 /**
@@ -152,8 +192,6 @@ export async function exportOnnx(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const where = "exportOnnx";
   const inputs = Array.isArray(exampleInputs) ? exampleInputs : [exampleInputs];
-  return await encodeModel(
-    where,
-    await graphOf(where, model, trace(where, model, inputs), options),
-  );
+  const exported = await exportedModel(where, model, trace(where, model, inputs), options);
+  return exported.toBytes();
 }

@@ -13,7 +13,7 @@ import {
   type InputQuantization,
   readInput,
 } from "./activation.ts";
-import type { GraphBuilder } from "./graph.ts";
+import type { GraphEditor } from "../graph/graph_editor.ts";
 import type { Layer } from "./trace.ts";
 import {
   addGroupedWeight,
@@ -79,12 +79,12 @@ export async function readLayer(where: string, layer: Layer): Promise<LayerData>
  * @param x the input's name.
  * @returns the output's name.
  */
-export function addLayer(graph: GraphBuilder, name: string, x: string, data: LayerData): string {
+export function addLayer(graph: GraphEditor, name: string, x: string, data: LayerData): string {
   if (data.kind === "relu") return graph.add(name, "Relu", [x]);
   const { bias } = data;
   if (data.kind === "float") {
-    const weight = graph.constant(`${name}.weight`, "FLOAT", data.shape, data.weight);
-    const added = bias ? [graph.constant(`${name}.bias`, "FLOAT", [bias.length], bias)] : [];
+    const weight = graph.constant(`${name}.weight`, "float32", data.shape, data.weight);
+    const added = bias ? [graph.constant(`${name}.bias`, "float32", [bias.length], bias)] : [];
     return graph.add(name, "Gemm", [x, weight, ...added], { transB: 1 });
   }
   const { input, weight } = data;
@@ -99,15 +99,15 @@ export function addLayer(graph: GraphBuilder, name: string, x: string, data: Lay
   if (!integers) return addBias(graph, name, addProduct(graph, name, q, weight), bias);
   const { values, scale } = integers;
   const added = graph.add(`${name}.bias`, "DequantizeLinear", [
-    graph.constant(`${name}.bias`, "INT32", [values.length], values),
-    graph.constant(`${name}.bias_scale`, "FLOAT", [scale.length], scale),
-    graph.constant(`${name}.bias_zero_point`, "INT32", [values.length], values.map(() => 0)),
+    graph.constant(`${name}.bias`, "int32", [values.length], values),
+    graph.constant(`${name}.bias_scale`, "float32", [scale.length], scale),
+    graph.constant(`${name}.bias_zero_point`, "int32", [values.length], values.map(() => 0)),
   ], { axis: 0 });
   return graph.add(name, "Gemm", [q, addSignedWeight(graph, name, weight), added], { transB: 1 });
 }
 
 /** Adds the product of an input, quantized or not, and a weight. */
-function addProduct(graph: GraphBuilder, name: string, x: string, weight: HostWeight): string {
+function addProduct(graph: GraphEditor, name: string, x: string, weight: HostWeight): string {
   if (weight.groupSize === weight.columns) {
     const w = addSignedWeight(graph, name, weight);
     return graph.add(name, "Gemm", [x, w], { transB: 1 });
@@ -116,9 +116,12 @@ function addProduct(graph: GraphBuilder, name: string, x: string, weight: HostWe
 }
 
 /** Adds a float bias, if there is one. */
-function addBias(graph: GraphBuilder, name: string, y: string, bias: Float32Array | null): string {
+function addBias(graph: GraphEditor, name: string, y: string, bias: Float32Array | null): string {
   if (!bias) return y;
-  return graph.add(name, "Add", [y, graph.constant(`${name}.bias`, "FLOAT", [bias.length], bias)]);
+  return graph.add(name, "Add", [
+    y,
+    graph.constant(`${name}.bias`, "float32", [bias.length], bias),
+  ]);
 }
 
 /**

@@ -5,7 +5,8 @@
  */
 import type { AffineQuantizedTensor } from "../../quantization/tensors/quantized_tensor.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import type { GraphBuilder, OnnxType } from "./graph.ts";
+import type { OnnxDataType } from "../file/data_type.ts";
+import type { GraphEditor } from "../graph/graph_editor.ts";
 
 /** Integers with a scale and a zero point for each group of neighbours in a row. */
 export interface HostWeight {
@@ -93,13 +94,6 @@ function transposed<A extends Int8Array | Uint8Array | Float32Array>(
   return result;
 }
 
-/** Two elements a byte, the first in the low half. */
-function packed4(values: ArrayLike<number>): Uint8Array {
-  const bytes = new Uint8Array(Math.ceil(values.length / 2));
-  for (let i = 0; i < values.length; i++) bytes[i >> 1] |= (values[i] & 15) << (4 * (i & 1));
-  return bytes;
-}
-
 /**
  * Adds a weight (N, K) of signed bytes with a scale a row, which `Gemm` multiplies as it lies. Unsigned
  * bytes are moved down by 128, and their zero points with them, since the kernels for unsigned inputs
@@ -107,14 +101,14 @@ function packed4(values: ArrayLike<number>): Uint8Array {
  *
  * @returns the name of the dequantized weight.
  */
-export function addSignedWeight(graph: GraphBuilder, name: string, weight: HostWeight): string {
+export function addSignedWeight(graph: GraphEditor, name: string, weight: HostWeight): string {
   const { rows, columns, integers, scale, zeroPoint, max } = weight;
   const shift = max > 127 ? 128 : 0;
   const signed = (values: ArrayLike<number>) => Int8Array.from(values, (value) => value - shift);
   const inputs = [
-    graph.constant(`${name}.weight`, "INT8", [rows, columns], signed(integers)),
-    graph.constant(`${name}.weight_scale`, "FLOAT", [rows], scale),
-    graph.constant(`${name}.weight_zero_point`, "INT8", [rows], signed(zeroPoint)),
+    graph.constant(`${name}.weight`, "int8", [rows, columns], signed(integers)),
+    graph.constant(`${name}.weight_scale`, "float32", [rows], scale),
+    graph.constant(`${name}.weight_zero_point`, "int8", [rows], signed(zeroPoint)),
   ];
   return graph.add(`${name}.weight`, "DequantizeLinear", inputs, { axis: 0 });
 }
@@ -125,24 +119,18 @@ export function addSignedWeight(graph: GraphBuilder, name: string, weight: HostW
  *
  * @returns the name of the dequantized weight.
  */
-export function addGroupedWeight(graph: GraphBuilder, name: string, weight: HostWeight): string {
+export function addGroupedWeight(graph: GraphEditor, name: string, weight: HostWeight): string {
   const { rows, columns, integers, groupSize, min, max } = weight;
   const groups = columns / groupSize;
   const narrow = max - min <= 15;
-  const type: OnnxType = `${min < 0 ? "" : "U"}INT${narrow ? 4 : 8}`;
+  const type: OnnxDataType = `${min < 0 ? "" : "u"}int${narrow ? 4 : 8}`;
   const add = (part: string, count: number, values: Int8Array | Uint8Array | Float32Array) => {
-    const across = transposed(values, rows, count);
-    const stored = narrow
-      ? packed4(across)
-      : min < 0
-      ? Int8Array.from(across)
-      : Uint8Array.from(across);
-    return graph.constant(`${name}.${part}`, type, [count, rows], stored);
+    return graph.constant(`${name}.${part}`, type, [count, rows], transposed(values, rows, count));
   };
   const scale = transposed(weight.scale, rows, groups);
   const inputs = [
     add("weight", columns, integers),
-    graph.constant(`${name}.weight_scale`, "FLOAT", [groups, rows], scale),
+    graph.constant(`${name}.weight_scale`, "float32", [groups, rows], scale),
     add("weight_zero_point", groups, weight.zeroPoint),
   ];
   return graph.add(`${name}.weight`, "DequantizeLinear", inputs, {

@@ -5,26 +5,23 @@
  */
 import { quote } from "../../numbers/printable.ts";
 import { Tensor } from "../../tensor/tensor.ts";
-import { dataTypeName, type OnnxDataType } from "../file/data_type.ts";
+import type { OnnxDataType } from "../file/data_type.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { loadPackage, PACKAGES } from "../../files/packages.ts";
+import {
+  type OnnxElements,
+  type OnnxRuntimeOptions,
+  type Ort,
+  type OrtSession,
+  type OrtTensor,
+  sessionOptions,
+} from "./ort.ts";
 import { sums16Bits } from "./sums_16_bits.ts";
+import type { ValueInfoProto } from "../file/proto.ts";
 import { elementCount } from "../file/tensor_data.ts";
+import { valueType } from "../graph/graph_view.ts";
 
-/** The elements of a tensor, as onnxruntime takes and gives them. */
-export type OnnxElements =
-  | Float32Array
-  | Float64Array
-  | Float16Array
-  | Int8Array
-  | Uint8Array
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | BigInt64Array
-  | BigUint64Array
-  | readonly string[];
+export type { OnnxElements, OnnxRuntimeOptions } from "./ort.ts";
 
 /** A tensor for an input: numbers and their shape. A tensor of onnxruntime is one. */
 export interface OnnxFeed {
@@ -60,57 +57,6 @@ export interface OnnxValueInfo {
   readonly dims: readonly (number | string | undefined)[] | undefined;
 }
 
-/** The tensors of onnxruntime. */
-export interface OrtTensor {
-  readonly type: OnnxDataType;
-  readonly data: OnnxElements;
-  readonly dims: readonly number[];
-}
-
-/** A session of onnxruntime. */
-export interface OrtSession {
-  run(
-    feeds: Record<string, OrtTensor>,
-    fetches: Record<string, OrtTensor | null>,
-  ): Promise<Record<string, OrtTensor>>;
-  release(): Promise<void>;
-}
-
-/** The part of onnxruntime-node that is used. */
-export interface Ort {
-  readonly Tensor: new (type: string, data: OnnxElements, dims: readonly number[]) => OrtTensor;
-  readonly InferenceSession: {
-    create(model: Uint8Array, options: Record<string, unknown>): Promise<OrtSession>;
-  };
-}
-
-/** Options of {@linkcode OnnxRuntime.open}. */
-export interface OnnxRuntimeOptions {
-  /** How much onnxruntime rewrites the model; all that it can by default. */
-  optimization?: "disabled" | "basic" | "extended" | "all";
-  /** Threads that compute one operator; as many as there are cores by default. */
-  threads?: number;
-}
-
-/** The options of a session. */
-export function sessionOptions(
-  precise: boolean,
-  { optimization = "all", threads }: OnnxRuntimeOptions = {},
-): Record<string, unknown> {
-  return {
-    graphOptimizationLevel: optimization,
-    logSeverityLevel: 4, // what fails is thrown, and need not be printed too
-    ...(threads ? { intraOpNumThreads: threads } : {}),
-    extra: {
-      session: {
-        x64quantprecision: precise ? "1" : "0",
-        // Float inputs of 4-bit weights would else be rounded to 8 bits on the way.
-        qdq_matmulnbits_accuracy_level: "1",
-      },
-    },
-  };
-}
-
 /** The arrays that the elements of a type may lie in. */
 const ARRAYS: Partial<Record<OnnxDataType, readonly string[]>> = {
   float32: ["Float32Array"],
@@ -129,28 +75,19 @@ const ARRAYS: Partial<Record<OnnxDataType, readonly string[]>> = {
 };
 
 /** An input in words: `"x": float32 [batch, 3, ?]`. */
-function describe({ name, dtype, dims }: OnnxValueInfo): string {
+function inWords({ name, dtype, dims }: OnnxValueInfo): string {
   const shape = dims ? `[${dims.map((size) => size ?? "?").join(", ")}]` : "of any shape";
   return `${quote(name)}: ${dtype} ${shape}`;
 }
 
-function valueInfos(
-  values: readonly { name: string; type?: OnnxModel["graph"]["input"][number]["type"] }[],
-): OnnxValueInfo[] {
+function valueInfos(values: readonly ValueInfoProto[]): OnnxValueInfo[] {
   return values.map(({ name, type }) => {
-    if (type?.value.case !== "tensorType") {
-      throw new TypeError(
-        `${quote(name)} of the model is no tensor; only tensors are run`,
-      );
-    }
-    const { elemType, shape } = type.value.value;
-    return {
-      name,
-      dtype: dataTypeName(elemType)!,
-      dims: shape?.dim.map(({ value }) =>
-        value.case === "dimValue" ? Number(value.value) : value.value || undefined
-      ),
-    };
+    const known = valueType(type);
+    if (known) return { name, ...known };
+    const problem = type?.value.case === "tensorType"
+      ? "has an element type that ONNX has not"
+      : "is no tensor; only tensors are run";
+    throw new TypeError(`${quote(name)} of the model ${problem}`);
   });
 }
 
@@ -158,7 +95,7 @@ function valueInfos(
 let precise: Promise<boolean> | undefined;
 
 /** Whether sessions have to ask for kernels that are slower and do not overflow; found out once. */
-export function isPrecise(where: string, ort: Ort): Promise<boolean> {
+function isPrecise(where: string, ort: Ort): Promise<boolean> {
   return precise ??= sums16Bits(where, ort);
 }
 
@@ -226,8 +163,30 @@ export class OnnxRuntime implements AsyncDisposable {
     feeds: OnnxFeeds,
     outputs: readonly string[] = this.outputs.map(({ name }) => name),
   ): Promise<Record<string, OnnxOutput>> {
+    return await this.compute(feeds, Object.fromEntries(outputs.map((name) => [name, null])));
+  }
+
+  /**
+   * Runs the model on one sample and writes the outputs into arrays of the caller's.
+   *
+   * @param feeds as {@linkcode OnnxRuntime.run} takes them.
+   * @param outputs arrays for the outputs to compute, by name, and the shapes that these will have.
+   * @throws {TypeError | RangeError} as {@linkcode OnnxRuntime.run} does, and if an array does not fit its output.
+   */
+  async runInto(feeds: OnnxFeeds, outputs: Readonly<Record<string, OnnxFeed>>): Promise<void> {
+    const given = this.outputs.filter(({ name }) => Object.hasOwn(outputs, name));
+    const tensors = given.map((output) => [
+      output.name,
+      this.tensor("output", output, outputs[output.name]),
+    ]);
+    await this.compute(feeds, Object.fromEntries(tensors));
+  }
+
+  private async compute(
+    feeds: OnnxFeeds,
+    fetches: Record<string, OrtTensor | null>,
+  ): Promise<Record<string, OnnxOutput>> {
     const inputs = await this.prepare(feeds);
-    const fetches = Object.fromEntries(outputs.map((name) => [name, null]));
     try {
       return await this.session.run(inputs, fetches);
     } catch (cause) {
@@ -244,46 +203,48 @@ export class OnnxRuntime implements AsyncDisposable {
     if (unknown !== undefined) {
       throw new TypeError(
         `${this.where}: the model has no input ${quote(unknown)}; it takes ${
-          this.inputs.map(describe).join(" and ")
+          this.inputs.map(inWords).join(" and ")
         }`,
       );
     }
-    const tensors: Record<string, OrtTensor> = {};
+    const tensors: [string, OrtTensor][] = [];
     for (const input of this.inputs) {
-      const feed = feeds[input.name];
+      const feed = Object.hasOwn(feeds, input.name) ? feeds[input.name] : undefined;
       if (feed === undefined) {
         throw new TypeError(
-          `${this.where}: the input ${describe(input)} is missing; ${
+          `${this.where}: the input ${inWords(input)} is missing; ${
             Object.keys(feeds).length
               ? `given were ${Object.keys(feeds).join(", ")}`
               : "none was given"
           }`,
         );
       }
-      tensors[input.name] = this.tensor(
-        input,
-        feed instanceof Tensor ? await hostFeed(feed) : feed,
-      );
+      const host = feed instanceof Tensor ? await hostFeed(feed) : feed;
+      tensors.push([input.name, this.tensor("input", input, host)]);
     }
-    return tensors;
+    return Object.fromEntries(tensors);
   }
 
   /** A feed as onnxruntime takes it, once it was checked. */
-  private tensor(input: OnnxValueInfo, { data, dims, type }: OnnxFeed): OrtTensor {
+  private tensor(
+    role: "input" | "output",
+    value: OnnxValueInfo,
+    { data, dims, type }: OnnxFeed,
+  ): OrtTensor {
     const fail = (kind: typeof TypeError | typeof RangeError, what: string): never => {
-      throw new kind(`${this.where}: ${what}, but the model's input is ${describe(input)}`);
+      throw new kind(`${this.where}: ${what}, but the model's ${role} is ${inWords(value)}`);
     };
     const kind = data?.constructor?.name ?? typeof data;
-    if (type !== undefined && type !== input.dtype) fail(TypeError, `a ${type} tensor was given`);
-    if (!ARRAYS[input.dtype]?.includes(kind)) fail(TypeError, `elements in a ${kind} were given`);
+    if (type !== undefined && type !== value.dtype) fail(TypeError, `a ${type} tensor was given`);
+    if (!ARRAYS[value.dtype]?.includes(kind)) fail(TypeError, `elements in a ${kind} were given`);
     const shape = `[${dims.join(", ")}]`;
     if (elementCount(dims) !== data.length) {
       fail(RangeError, `${data.length} elements of shape ${shape} were given`);
     }
-    const fits = !input.dims || dims.length === input.dims.length &&
-        input.dims.every((size, i) => typeof size !== "number" || size === dims[i]);
+    const fits = !value.dims || dims.length === value.dims.length &&
+        value.dims.every((size, i) => typeof size !== "number" || size === dims[i]);
     if (!fits) fail(RangeError, `a tensor of shape ${shape} was given`);
-    return new this.ort.Tensor(input.dtype, data, dims);
+    return new this.ort.Tensor(value.dtype, data, dims);
   }
 
   /** Frees the session. */

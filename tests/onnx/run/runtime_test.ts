@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { init, OnnxRuntime, tensor } from "../../../mod.ts";
+import { messages } from "../files.ts";
 import { floats, ints, node, smallModel } from "../small_models.ts";
 
 await init({ device: "cpu" });
@@ -63,4 +64,45 @@ Deno.test("OnnxRuntime: what onnxruntime says goes into the error", async () => 
   await using runtime = await OnnxRuntime.open("test", model);
   const x = { data: new Float32Array(4), dims: [2, 2] };
   await assertRejects(() => runtime.run({ x }), Error, "test: onnxruntime could not run the model");
+});
+
+Deno.test("OnnxRuntime: outputs into arrays of the caller's, which have to fit", async () => {
+  const model = smallModel({
+    opset: 17,
+    nodes: [node("Neg", ["x"], ["y"]), node("Abs", ["x"], ["z"])],
+    inputs: { x: ["float32", "n"] },
+    outputs: ["y", "z"],
+  });
+  model.graph.output[0] = messages.valueInfo("y", "float32", ["n"]);
+  await using runtime = await OnnxRuntime.open("test", model);
+  const x = { data: Float32Array.of(1, -2), dims: [2] };
+  const y = new Float32Array(2);
+  await runtime.runInto({ x }, { y: { data: y, dims: [2] } });
+  assertEquals([...y], [-1, 2]);
+  await assertRejects(
+    () => runtime.runInto({ x }, { y: { data: new Int32Array(2), dims: [2] } }),
+    TypeError,
+    `the model's output is "y": float32 [n]`,
+  );
+  await assertRejects(
+    () => runtime.runInto({ x }, { y: { data: y, dims: [1, 2] } }),
+    RangeError,
+    "a tensor of shape [1, 2] was given",
+  );
+});
+
+Deno.test("OnnxRuntime: an input may be called as what every object has", async () => {
+  const names = ["constructor", "__proto__"];
+  const model = smallModel({
+    opset: 17,
+    nodes: [node("Add", names, ["toString"])],
+    inputs: Object.fromEntries(names.map((name) => [name, ["float32", 1] as ["float32", number]])),
+    outputs: ["toString"],
+  });
+  await using runtime = await OnnxRuntime.open("test", model);
+  const one = { data: Float32Array.of(1), dims: [1] };
+  const feeds = Object.fromEntries(names.map((name) => [name, one]));
+  const [[name, { data }]] = Object.entries(await runtime.run(feeds));
+  assertEquals([name, ...data], ["toString", 2]);
+  await assertRejects(() => runtime.run({}), TypeError, `the input "constructor"`);
 });

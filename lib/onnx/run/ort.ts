@@ -1,0 +1,72 @@
+/**
+ * The part of onnxruntime-node that is used.
+ *
+ * @module
+ */
+import type { OnnxDataType } from "../file/data_type.ts";
+
+/** The elements of a tensor, as onnxruntime takes and gives them. */
+export type OnnxElements =
+  | Float32Array
+  | Float64Array
+  | Float16Array
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array
+  | readonly string[];
+
+/** The tensors of onnxruntime. */
+export interface OrtTensor {
+  readonly type: OnnxDataType;
+  readonly data: OnnxElements;
+  readonly dims: readonly number[];
+}
+
+/** A session of onnxruntime. */
+export interface OrtSession {
+  run(
+    feeds: Record<string, OrtTensor>,
+    fetches: Record<string, OrtTensor | null>,
+  ): Promise<Record<string, OrtTensor>>;
+  release(): Promise<void>;
+}
+
+/** The part of onnxruntime-node that is used. */
+export interface Ort {
+  readonly Tensor: new (type: string, data: OnnxElements, dims: readonly number[]) => OrtTensor;
+  readonly InferenceSession: {
+    create(model: Uint8Array, options: Record<string, unknown>): Promise<OrtSession>;
+  };
+}
+
+/** Options of {@linkcode OnnxRuntime.open}. */
+export interface OnnxRuntimeOptions {
+  /** How much onnxruntime rewrites the model; all that it can by default. */
+  optimization?: "disabled" | "basic" | "extended" | "all";
+  /** Threads that compute one operator; as many as there are cores by default. */
+  threads?: number;
+}
+
+/** The options of a session. */
+export function sessionOptions(
+  precise: boolean,
+  { optimization = "all", threads }: OnnxRuntimeOptions = {},
+): Record<string, unknown> {
+  return {
+    graphOptimizationLevel: optimization,
+    logSeverityLevel: 4, // what fails is thrown, and need not be printed too
+    ...(threads ? { intraOpNumThreads: threads } : {}),
+    extra: {
+      session: {
+        x64quantprecision: precise ? "1" : "0",
+        // Float inputs of 4-bit weights would else be rounded to 8 bits on the way.
+        qdq_matmulnbits_accuracy_level: "1",
+      },
+    },
+  };
+}
