@@ -139,11 +139,11 @@ function activationParams(
   facts: GraphFacts,
   ranges: ReadonlyMap<string, TensorRange>,
   spec: QuantSpec,
-  overrides: Readonly<Record<string, TensorOverride>>,
+  overrides: ReadonlyMap<string, TensorOverride>,
 ): Map<string, QuantParams & TensorRange> {
   const params = new Map<string, QuantParams & TensorRange>();
   for (const [value, source] of placement.bytes) {
-    const override = overrides[value] ?? overrides[source];
+    const override = overrides.get(value) ?? overrides.get(source);
     if (params.has(source) && !override) continue;
     if (override && "scale" in override) {
       const given = {
@@ -209,7 +209,7 @@ export async function quantizeStatic(
   data: OnnxSamples | OnnxCalibration,
   options: QuantizeStaticOptions = {},
 ): Promise<QuantizeStaticResult> {
-  const { tensorOverrides = {} } = options;
+  const overrides = new Map(Object.entries(options.tensorOverrides ?? {}));
   const specs = specsOf(options);
   const calibration = data instanceof OnnxCalibration
     ? data
@@ -224,7 +224,7 @@ export async function quantizeStatic(
     chosen,
     (node) => specs.nibbles !== undefined && takesNibbles(node, facts),
   );
-  for (const name of Object.keys(tensorOverrides)) {
+  for (const name of overrides.keys()) {
     if (!placement.bytes.has(name)) {
       throw new OnnxError(
         `quantizeStatic: tensorOverrides names ${
@@ -234,7 +234,7 @@ export async function quantizeStatic(
     }
   }
   const ranges = await calibration.ranges();
-  const params = activationParams(placement, facts, ranges, specs.activation, tensorOverrides);
+  const params = activationParams(placement, facts, ranges, specs.activation, overrides);
   const nodes = model.graph.node.flatMap((node) => {
     const decision = placement.decisions.get(node);
     return decision ? [{ name: nodeName(node), opType: node.opType, ...decision }] : [];
