@@ -198,8 +198,7 @@ export class OnnxRuntime implements AsyncDisposable {
 
   /** The tensors that onnxruntime is given. */
   private async prepare(feeds: OnnxFeeds): Promise<Record<string, OrtTensor>> {
-    const known = this.inputs.map(({ name }) => name);
-    const unknown = Object.keys(feeds).find((name) => !known.includes(name));
+    const unknown = Object.keys(feeds).find((key) => !this.inputs.some(({ name }) => name === key));
     if (unknown !== undefined) {
       throw new TypeError(
         `${this.where}: the model has no input ${quote(unknown)}; it takes ${
@@ -231,19 +230,21 @@ export class OnnxRuntime implements AsyncDisposable {
     value: OnnxValueInfo,
     { data, dims, type }: OnnxFeed,
   ): OrtTensor {
-    const fail = (kind: typeof TypeError | typeof RangeError, what: string): never => {
-      throw new kind(`${this.where}: ${what}, but the model's ${role} is ${inWords(value)}`);
-    };
+    const given = (what: string) =>
+      `${this.where}: ${what} given, but the model's ${role} is ${inWords(value)}`;
     const kind = data?.constructor?.name ?? typeof data;
-    if (type !== undefined && type !== value.dtype) fail(TypeError, `a ${type} tensor was given`);
-    if (!ARRAYS[value.dtype]?.includes(kind)) fail(TypeError, `elements in a ${kind} were given`);
-    const shape = `[${dims.join(", ")}]`;
+    if (type !== undefined && type !== value.dtype) {
+      throw new TypeError(given(`a ${type} tensor was`));
+    }
+    if (!ARRAYS[value.dtype]?.includes(kind)) {
+      throw new TypeError(given(`elements in a ${kind} were`));
+    }
     if (elementCount(dims) !== data.length) {
-      fail(RangeError, `${data.length} elements of shape ${shape} were given`);
+      throw new RangeError(given(`${data.length} elements of shape [${dims.join(", ")}] were`));
     }
     const fits = !value.dims || dims.length === value.dims.length &&
         value.dims.every((size, i) => typeof size !== "number" || size === dims[i]);
-    if (!fits) fail(RangeError, `a tensor of shape ${shape} was given`);
+    if (!fits) throw new RangeError(given(`a tensor of shape [${dims.join(", ")}] was`));
     return new this.ort.Tensor(value.dtype, data, dims);
   }
 
