@@ -182,6 +182,7 @@ export class OnnxRuntime implements AsyncDisposable {
     await this.compute(feeds, Object.fromEntries(tensors));
   }
 
+  /** Runs the session once the feeds were checked. */
   private async compute(
     feeds: OnnxFeeds,
     fetches: Record<string, OrtTensor | null>,
