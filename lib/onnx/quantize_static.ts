@@ -13,26 +13,15 @@ import {
 import type { CalibrationOptions } from "./calibration/method.ts";
 import type { OnnxModel } from "./file/model.ts";
 import { OnnxError } from "./file/onnx_error.ts";
+import { activationParams, type TensorOverride } from "./qdq/activation_params.ts";
 import { GraphFacts } from "./qdq/graph_facts.ts";
-import {
-  type QuantParams,
-  quantParams,
-  type QuantSpec,
-  type QuantType,
-  representable,
-  type TensorRange,
-} from "./qdq/params.ts";
-import { type Placement, placeQuantization } from "./qdq/placement.ts";
+import type { QuantParams, QuantType, TensorRange } from "./qdq/params.ts";
+import { placeWithRanges } from "./qdq/ranged_placement.ts";
 import { Quantizer, type Specs, takesNibbles } from "./qdq/quantizer.ts";
 import { checkSelection, nodeName } from "./qdq/selection.ts";
 import { upgradeOpset } from "./upgrade/upgrade_opset.ts";
 
-/** What a caller knows better of a value. */
-export type TensorOverride =
-  /** Its range. */
-  | TensorRange
-  /** Its scale and zero point themselves. */
-  | { readonly scale: number; readonly zeroPoint: number };
+export type { TensorOverride } from "./qdq/activation_params.ts";
 
 /** Options of {@linkcode quantizeStatic}. */
 export interface QuantizeStaticOptions extends CalibrationOptions, AddSamplesOptions {
@@ -133,50 +122,6 @@ function wide(type: QuantType): QuantType {
   return type.startsWith("u") ? "uint8" : "int8";
 }
 
-/** Scale and zero point of each activation that becomes bytes, by the name of whose range it has. */
-function activationParams(
-  placement: Placement,
-  facts: GraphFacts,
-  ranges: ReadonlyMap<string, TensorRange>,
-  spec: QuantSpec,
-  overrides: ReadonlyMap<string, TensorOverride>,
-): Map<string, QuantParams & TensorRange> {
-  const params = new Map<string, QuantParams & TensorRange>();
-  for (const [value, source] of placement.bytes) {
-    const override = overrides.get(value) ?? overrides.get(source);
-    if (params.has(source) && !override) continue;
-    if (override && "scale" in override) {
-      const given = {
-        type: spec.type,
-        scale: Math.fround(override.scale),
-        zeroPoint: override.zeroPoint,
-      };
-      params.set(source, { ...given, ...representable(given) });
-      continue;
-    }
-    const range = override ?? ranges.get(source) ?? constantRange(facts, source);
-    if (!range) {
-      throw new OnnxError(
-        `quantizeStatic: the calibration has not observed ${
-          JSON.stringify(source)
-        }; calibrate with the same ` +
-          `opTypesToQuantize and without nodesToExclude`,
-      );
-    }
-    params.set(source, { ...quantParams(range, spec), ...range });
-  }
-  return params;
-}
-
-function constantRange(facts: GraphFacts, name: string): TensorRange | undefined {
-  const constant = facts.constant(name);
-  return constant &&
-    constant.data.reduce(
-      ({ min, max }, x) => ({ min: Math.min(min, x), max: Math.max(max, x) }),
-      { min: 0, max: 0 },
-    );
-}
-
 /**
  * Quantizes a float ONNX model: activations and weights become integers of 8 bits, with ranges from sample
  * inputs. The model is written in the QDQ format, QuantizeLinear and DequantizeLinear around each node, placed
@@ -219,8 +164,10 @@ export async function quantizeStatic(
   const model = upgraded === float ? float.clone() : upgraded;
   const facts = new GraphFacts(model.graph);
   const chosen = checkSelection("quantizeStatic", facts, options);
-  const placement = placeQuantization(
+  const ranges = await calibration.ranges();
+  const placement = placeWithRanges(
     facts,
+    (name) => ranges.get(name),
     chosen,
     (node) => specs.nibbles !== undefined && takesNibbles(node, facts),
   );
@@ -233,8 +180,7 @@ export async function quantizeStatic(
       );
     }
   }
-  const ranges = await calibration.ranges();
-  const params = activationParams(placement, facts, ranges, specs.activation, overrides);
+  const params = activationParams(placement, facts, specs.activation, overrides);
   const nodes = model.graph.node.flatMap((node) => {
     const decision = placement.decisions.get(node);
     return decision ? [{ name: nodeName(node), opType: node.opType, ...decision }] : [];

@@ -21,6 +21,7 @@ import { prepareOnnx } from "../prepare/prepare.ts";
 import { GraphFacts } from "../qdq/graph_facts.ts";
 import type { TensorRange } from "../qdq/params.ts";
 import { placeQuantization } from "../qdq/placement.ts";
+import { observedValues } from "../qdq/value_ranges.ts";
 import { checkSelection } from "../qdq/selection.ts";
 import { checkFloatModel } from "../qdq/already_quantized.ts";
 import type { OnnxFeeds } from "../run/runtime.ts";
@@ -127,8 +128,7 @@ export class OnnxCalibration {
           `among the nodes that are asked for`,
       );
     }
-    const sources = [...new Set(bytes.values())].filter((name) => !facts.isConstant(name));
-    return new OnnxCalibration(prepared, sources, observer);
+    return new OnnxCalibration(prepared, observedValues(facts, bytes.keys()), observer);
   }
 
   /**

@@ -8,6 +8,7 @@ import { setAttribute } from "../file/attributes.ts";
 import { GraphEditor } from "../graph/graph_editor.ts";
 import { removeUnusedInitializers, removeUnusedValueInfos } from "../graph/unused.ts";
 import type { OnnxModel } from "../file/model.ts";
+import { float32 } from "../../numbers/dtype.ts";
 import type { QuantParams } from "./params.ts";
 import type { QuantizedConstant } from "./weights.ts";
 
@@ -49,13 +50,26 @@ export class QdqWriter {
    * Has a value go through bytes for those who want it so.
    *
    * @param producer the node that makes the value; none for an input of the graph.
+   * @param apart whether the producer must not be next to QuantizeLinear, since onnxruntime would put an
+   * integer kernel in its place. A Max that changes nothing stands between them then.
    * @returns the name to read.
    */
-  offer(producer: NodeProto | undefined, value: string, params: QuantParams): string {
-    const read = this.editor.name(`${value}_dequantized`);
-    const nodes = this.pair(value, read, params);
-    if (producer) this.editor.insertAfter(producer, ...nodes);
-    else this.editor.prepend(...nodes);
+  offer(
+    producer: NodeProto | undefined,
+    value: string,
+    params: QuantParams,
+    apart: boolean,
+  ): string {
+    const { editor } = this;
+    const read = editor.name(`${value}_dequantized`);
+    const between: NodeProto[] = [];
+    if (apart) {
+      const lowest = editor.constant("lowest", "float32", [], Float32Array.of(-float32.max));
+      between.push(this.node("Max", [value, lowest], editor.name(`${value}_apart`)));
+    }
+    const nodes = [...between, ...this.pair(between[0]?.output[0] ?? value, read, params)];
+    if (producer) editor.insertAfter(producer, ...nodes);
+    else editor.prepend(...nodes);
     return read;
   }
 
@@ -146,6 +160,11 @@ export class QdqWriter {
   /** Makes sure that a Gemm's attribute is written out, since onnxruntime looks for it there. */
   spellOutBeta(node: NodeProto): void {
     setAttribute(this.editor.messages, node, "beta", { f: 1 });
+  }
+
+  /** Takes an attribute out that says what holds without it. */
+  dropAttribute(node: NodeProto, name: string): void {
+    setAttribute(this.editor.messages, node, name, undefined);
   }
 
   /** Writes everything into the graph. */

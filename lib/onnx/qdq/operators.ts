@@ -5,7 +5,7 @@
  */
 import type { NodeProto } from "../file/proto.ts";
 import { isOp } from "../graph/operator.ts";
-import { floatOf, intOf, stringOf } from "../file/attributes.ts";
+import { floatOf, intOf, intsOf, stringOf } from "../file/attributes.ts";
 
 /** How an operator takes part. */
 export type Role =
@@ -52,6 +52,16 @@ const ROLES: Readonly<Record<string, Role>> = {
   Unsqueeze: "moves",
   Where: "computes",
 };
+
+/** Those of them whose output holds every element of the input, and no other. */
+const PERMUTES = new Set(
+  ["Expand", "Flatten", "Reshape", "Squeeze", "Tile", "Transpose", "Unsqueeze"],
+);
+
+/** Whether a node puts the elements of its first input into another order or shape. */
+export function permutes(node: NodeProto): boolean {
+  return isOp(node) && PERMUTES.has(node.opType);
+}
 
 /** The operators that can be quantized. */
 export const QUANTIZABLE_OPERATORS: readonly string[] = Object.keys(ROLES);
@@ -105,16 +115,32 @@ export function givesFloats({ opType }: NodeProto): boolean {
 
 /** Why a node's attributes keep it from its integer kernel; nothing if they do not. */
 export function attributeProblem(node: NodeProto): string | undefined {
-  const { opType } = node;
-  if (opType === "Gemm" && floatOf(node, "beta", 1) !== 1 && hasBias(node)) {
-    return "its beta is not 1";
+  switch (node.opType) {
+    case "Gemm":
+      if (floatOf(node, "beta", 1) !== 1 && hasBias(node)) return "its beta is not 1";
+      return floatOf(node, "alpha", 1) !== 1 ? "its alpha is not 1" : undefined;
+    case "MaxPool":
+      return node.output[1] ? "it gives indices too" : undefined;
+    case "AveragePool":
+      // onnxruntime's kernel for bytes knows no dilations and counts what lies beyond the padding.
+      if (intsOf(node, "dilations")?.some((step) => step !== 1)) return "its window is dilated";
+      return intOf(node, "ceil_mode", 0) && intOf(node, "count_include_pad", 0)
+        ? "onnxruntime's integer kernel divides its last windows by another count"
+        : undefined;
+    case "Resize":
+      return resizeProblem(node);
+    default:
+      return undefined;
   }
-  if (opType === "Gemm" && floatOf(node, "alpha", 1) !== 1) return "its alpha is not 1";
-  if (opType === "MaxPool" && node.output.length > 1 && node.output[1]) {
-    return "it gives indices too";
-  }
-  if (opType === "Resize" && stringOf(node, "mode", "nearest") === "cubic") {
-    return "cubic interpolation leaves the range";
-  }
-  return undefined;
+}
+
+/** onnxruntime's kernels for bytes interpolate all axes, and nothing else. */
+function resizeProblem(node: NodeProto): string | undefined {
+  const mode = stringOf(node, "mode", "nearest");
+  if (mode === "cubic") return "cubic interpolation leaves the range";
+  if (mode === "linear") return "onnxruntime's kernel for bytes rounds what it interpolates down";
+  if (intsOf(node, "axes")?.length) return "it resizes chosen axes";
+  if (intOf(node, "antialias", 0)) return "it smooths what it shrinks";
+  const crops = stringOf(node, "coordinate_transformation_mode", "") === "tf_crop_and_resize";
+  return crops ? "it crops, and fills with a value of its own" : undefined;
 }

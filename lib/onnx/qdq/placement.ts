@@ -5,12 +5,14 @@
  */
 import type { NodeProto } from "../file/proto.ts";
 import type { GraphFacts } from "./graph_facts.ts";
+import { Groups } from "./groups.ts";
 import {
   attributeProblem,
   channelAxis,
   givesFloats,
   hasBias,
   operands,
+  type Role,
   roleOf,
 } from "./operators.ts";
 
@@ -28,10 +30,12 @@ export interface Placement {
   readonly decisions: ReadonlyMap<NodeProto, NodeDecision>;
   /** The nodes that read bytes. */
   readonly active: ReadonlySet<NodeProto>;
-  /** The values that become bytes, constants of sums and products too, and those that share a range. */
+  /** The values that become bytes, constants of sums and products too, and a name for those of one scale. */
   readonly bytes: ReadonlyMap<string, string>;
   /** The values of those whose producer gives bytes, so that all that reads them has to. */
   readonly produced: ReadonlySet<string>;
+  /** The values behind nodes that only clip bytes. */
+  readonly clipped: ReadonlySet<string>;
   /** The nodes that only clip what is bytes anyway, if the range allows to leave them out. */
   readonly clips: readonly NodeProto[];
   /** The nodes whose weight becomes integers. */
@@ -57,19 +61,28 @@ function weightProblem(node: NodeProto, facts: GraphFacts): string | undefined {
 /** Why nodes of most operators stay float. */
 const NO_KERNEL = "onnxruntime has no integer kernel for its operator";
 
-/** Decides for a graph; `chosen` says why a node is not to be quantized. */
-class Placer {
+/**
+ * The nodes of a graph by what may become of them. It starts with all that can be quantized;
+ * {@linkcode Placer.leave} takes nodes out, and {@linkcode Placer.place} says what the rest comes to.
+ */
+export class Placer {
   private readonly decisions = new Map<NodeProto, NodeDecision>();
+  private readonly roles = new Map<NodeProto, Role>();
   /** Nodes that multiply or compute in integers. */
   private readonly computing = new Set<NodeProto>();
   /** Nodes that let bytes through if there are any. */
   private readonly passing = new Set<NodeProto>();
+  /** Nodes of which the weight alone becomes integers. */
   private readonly storing = new Set<NodeProto>();
-  /** The values that something which computes in integers reads, maybe after they were moved or clipped. */
-  private readonly wanted = new Set<string>();
+  /** Values that products of integers are to give as floats. */
+  private readonly floats = new Set<string>();
 
+  /**
+   * @param chosen why a node is not to be quantized; nothing if it is.
+   * @param stored whether only the weight of a node becomes integers, since it has no kernel for such.
+   */
   constructor(
-    private readonly facts: GraphFacts,
+    readonly facts: GraphFacts,
     chosen: (node: NodeProto) => string | undefined,
     stored: (node: NodeProto) => boolean,
   ) {
@@ -81,6 +94,7 @@ class Placer {
         if (float) this.decisions.set(node, { quantized: false, reason });
         continue;
       }
+      this.roles.set(node, role);
       const problem = chosen(node) ?? attributeProblem(node) ??
         (role === "multiplies" || role === "stores" ? weightProblem(node, facts) : undefined);
       if (problem) this.decisions.set(node, { quantized: false, reason: problem });
@@ -90,73 +104,93 @@ class Placer {
     }
   }
 
+  /** Leaves a node in float. */
+  leave(node: NodeProto, reason: string): void {
+    this.decisions.set(node, { quantized: false, reason });
+    this.passing.delete(node);
+    this.computing.delete(node);
+  }
+
+  /** Has a value come as floats, whoever makes it. */
+  keepFloat(value: string, reason: string): void {
+    const node = this.facts.view.producer(value);
+    if (!node) return;
+    if (this.passing.has(node)) {
+      this.leave(node, reason);
+      this.keepFloat(node.input[0], reason);
+    } else if (this.computing.has(node)) {
+      if (givesFloats(node)) this.floats.add(value);
+      else this.leave(node, reason);
+    }
+  }
+
+  /** Whether a node lets bytes through, where there are any. */
+  passes(node: NodeProto): boolean {
+    return this.passing.has(node);
+  }
+
+  /** Whether a node computes with integers. */
+  computes(node: NodeProto): boolean {
+    return this.computing.has(node);
+  }
+
   /** The values a node computes with that are no constants. */
   private activations(node: NodeProto): string[] {
     return operands(node).map((i) => node.input[i]).filter((name) => !this.facts.isConstant(name));
   }
 
   /** Whether a node's integer kernel gives floats, because nobody wants bytes. */
-  private endsInFloats(node: NodeProto): boolean {
-    return givesFloats(node) && !this.wanted.has(node.output[0]);
+  private endsInFloats(node: NodeProto, wanted: ReadonlySet<string>): boolean {
+    return givesFloats(node) && (!wanted.has(node.output[0]) || this.floats.has(node.output[0]));
   }
 
-  /** Whether a node computes from bytes to bytes, while a product is worth it on its own. */
-  private mustBeFed(node: NodeProto): boolean {
-    return this.computing.has(node) && this.facts.role(node) !== "multiplies";
-  }
-
-  /** Has a node that could compute in integers stay float. */
-  private leaveOut(node: NodeProto, reason: string): void {
-    this.computing.delete(node);
-    this.decisions.set(node, { quantized: false, reason });
-  }
-
-  /**
-   * Leaves out the nodes that would have to be handed bytes which nobody has: one walk in the order in which they
-   * run, so that what stands before a node is settled.
-   */
-  private leaveOutUnfed(): void {
-    const given = new Set<string>();
-    for (const node of this.facts.graph.node) {
-      if (this.mustBeFed(node) && !this.activations(node).some((name) => given.has(name))) {
-        this.leaveOut(node, "its inputs are floats");
-      }
-      // A product gives bytes to whoever wants them.
-      const gives = this.computing.has(node) ||
-        this.passing.has(node) && given.has(node.input[0]);
-      if (gives) { for (const name of node.output) given.add(name); }
-    }
-  }
-
-  /** Leaves out the nodes that give bytes which nobody wants; one walk from the end. */
-  private leaveOutUnwanted(): void {
-    const { wanted, computing, passing } = this;
+  /** The values that something reads which computes in integers, maybe after they were moved or clipped. */
+  private wanted(): Set<string> {
+    const wanted = new Set<string>();
     for (const node of this.facts.graph.node.toReversed()) {
-      const isWanted = node.output.some((name) => wanted.has(name));
-      if (this.mustBeFed(node) && !isWanted) {
-        this.leaveOut(node, "nothing that reads its output computes with integers");
-      }
-      if (computing.has(node)) {
-        for (const i of operands(node)) wanted.add(node.input[i]);
-      } else if (passing.has(node) && isWanted) {
+      if (this.computing.has(node)) {
+        const needless = this.roles.get(node) !== "multiplies" && !wanted.has(node.output[0]);
+        if (needless) this.leave(node, "nothing that reads its output computes with integers");
+        else for (const i of operands(node)) wanted.add(node.input[i]);
+      } else if (this.passing.has(node) && node.output.some((name) => wanted.has(name))) {
         wanted.add(node.input[0]);
       }
     }
+    return wanted;
   }
 
-  /** Decides. */
+  /** Leaves out the nodes that would have to be handed bytes which nobody has; says whether there were any. */
+  private starve(wanted: ReadonlySet<string>): boolean {
+    const given = new Set<string>();
+    let found = false;
+    for (const node of this.facts.graph.node) {
+      if (this.computing.has(node)) {
+        const fed = this.roles.get(node) === "multiplies" ||
+          this.activations(node).some((name) => given.has(name));
+        if (!fed) {
+          this.leave(node, "its inputs are floats");
+          found = true;
+        } else if (!this.endsInFloats(node, wanted)) given.add(node.output[0]);
+      } else if (this.passing.has(node) && given.has(node.input[0])) {
+        node.output.forEach((name) => given.add(name));
+      }
+    }
+    return found;
+  }
+
+  /** What the nodes that are left come to. */
   place(): Placement {
-    this.leaveOutUnfed();
-    this.leaveOutUnwanted();
+    let wanted = this.wanted();
+    while (this.starve(wanted)) wanted = this.wanted();
     const { facts, computing, passing } = this;
-    const needed = new Set<string>();
+    const groups = new Groups();
     const produced = new Set<string>();
     for (const node of computing) {
-      const weight = facts.role(node) === "multiplies" && facts.isConstant(node.input[1]) ? 1 : -1;
-      for (const i of operands(node)) if (i !== weight) needed.add(node.input[i]);
+      const weight = this.isWeighted(node) ? 1 : -1;
+      for (const i of operands(node)) if (i !== weight) groups.add(node.input[i]);
       const [output] = node.output;
-      if (this.endsInFloats(node)) continue;
-      needed.add(output);
+      if (this.endsInFloats(node, wanted)) continue;
+      groups.add(output);
       produced.add(output);
     }
     const active = new Set(computing);
@@ -164,46 +198,44 @@ class Placer {
     for (const node of facts.graph.node.toReversed()) {
       if (!passing.has(node)) continue;
       const [input] = node.input;
-      if (facts.role(node) === "clips") {
+      if (this.roles.get(node) === "clips") {
         // Worth it only right behind what gives bytes anyway.
-        if (
-          !produced.has(input) || !facts.view.onlyReader(input) ||
-          facts.view.isOutput(node.output[0])
-        ) continue;
-        needed.add(node.output[0]);
+        const [output] = node.output;
+        const only = facts.view.onlyReader(input) && !facts.view.isOutput(output);
+        if (!produced.has(input) || !only) continue;
+        groups.join(input, output);
         clips.add(node);
         continue;
       }
-      if (!node.output.some((name) => needed.has(name))) continue;
+      if (!node.output.some((name) => groups.has(name))) continue;
       active.add(node);
-      needed.add(input);
       for (const name of node.output) {
         if (name === "") continue;
-        needed.add(name);
+        groups.join(input, name);
         produced.add(name);
       }
     }
+    const decisions = new Map(this.decisions);
     for (const node of passing) {
       const quantized = active.has(node) || clips.has(node);
-      this.decisions.set(
-        node,
-        quantized ? { quantized } : { quantized, reason: "its input is float" },
-      );
+      decisions.set(node, quantized ? { quantized } : { quantized, reason: "its input is float" });
     }
-    for (const node of [...computing, ...this.storing]) {
-      this.decisions.set(node, { quantized: true });
-    }
+    for (const node of [...computing, ...this.storing]) decisions.set(node, { quantized: true });
     const weighted = facts.graph.node.filter((node) =>
-      this.storing.has(node) ||
-      computing.has(node) && facts.role(node) === "multiplies" && facts.isConstant(node.input[1])
+      this.storing.has(node) || computing.has(node) && this.isWeighted(node)
     );
-    const bytes = new Map([...needed].map((name) => [name, facts.rangeSource(facts.root(name))]));
-    return { decisions: this.decisions, active, bytes, produced, clips: [...clips], weighted };
+    const clipped = new Set([...clips].map(({ output }) => output[0]));
+    const bytes = groups.names();
+    return { decisions, active, bytes, produced, clips: [...clips], clipped, weighted };
+  }
+
+  private isWeighted(node: NodeProto): boolean {
+    return this.roles.get(node) === "multiplies" && this.facts.isConstant(node.input[1]);
   }
 }
 
 /**
- * Decides which nodes of a graph compute with integers.
+ * Decides which nodes of a graph compute with integers, as far as the graph tells.
  *
  * @param chosen why a node is not to be quantized; nothing if it is.
  * @param stored whether only the weight of a node becomes integers, since it has no kernel for such; none by

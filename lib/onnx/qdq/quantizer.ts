@@ -8,7 +8,7 @@ import type { NodeProto } from "../file/proto.ts";
 import { leastWeightScale, quantizeBias } from "./biases.ts";
 import type { GraphFacts } from "./graph_facts.ts";
 import { QdqWriter } from "./insert.ts";
-import { channelAxis, hasBias, operands } from "./operators.ts";
+import { channelAxis, hasBias, operands, roleOf } from "./operators.ts";
 import { type QuantParams, type QuantSpec, representable } from "./params.ts";
 import type { Placement } from "./placement.ts";
 import { quantizeBlocks, quantizeConstant } from "./weights.ts";
@@ -24,8 +24,8 @@ function absorbs(node: NodeProto, facts: GraphFacts, params: QuantParams): boole
     : [bound(1, -Infinity), bound(2, Infinity)];
   if (low === undefined || high === undefined) return false;
   const { min, max } = representable(params);
-  // A share of a step may be left over by the rounding of scales.
-  const slack = params.scale * 1e-3;
+  // The rounding of the zero point moves the ends by up to half a step, as rounding moves any value.
+  const slack = params.scale / 2;
   return min >= low - slack && max <= high + slack;
 }
 
@@ -73,6 +73,10 @@ export class Quantizer {
     this.quantizeConstants();
     this.quantizeActivations();
     this.clearTheWay();
+    // onnxruntime hands all attributes on to its kernel for bytes, which does not know this one.
+    for (const node of this.placement.active) {
+      if (node.opType === "AveragePool") this.writer.dropAttribute(node, "dilations");
+    }
     this.writer.finish();
   }
 
@@ -160,6 +164,16 @@ export class Quantizer {
     }
   }
 
+  /** Whether a node that stays float reads nothing but bytes, so that onnxruntime would take it for an integer one. */
+  private looksInteger(node: NodeProto | undefined): boolean {
+    const { active, bytes, produced, clips } = this.placement;
+    const clipped = new Set(clips.map(({ output }) => output[0]));
+    const fromBytes = (name: string) =>
+      bytes.has(name) && (produced.has(name) || clipped.has(name));
+    return node !== undefined && roleOf(node) !== undefined && !active.has(node) &&
+      operands(node).every((i) => fromBytes(node.input[i]));
+  }
+
   private quantizeActivations(): void {
     const { facts, placement, writer } = this;
     const absorbed = new Map<string, NodeProto>();
@@ -178,7 +192,10 @@ export class Quantizer {
       } else if (placement.produced.has(value)) {
         writer.produce(producer!, value, value, this.paramsOf(value));
       } else {
-        offered.set(value, writer.offer(producer, value, this.paramsOf(value)));
+        const uses = facts.view.uses(value);
+        const apart = uses.every((use) => use.kind === "input" && placement.active.has(use.node)) &&
+          this.looksInteger(producer);
+        offered.set(value, writer.offer(producer, value, this.paramsOf(value), apart));
       }
     }
     for (const node of placement.active) {
