@@ -6,13 +6,14 @@
 import type { WebGpuBackend } from "../backend/webgpu/backend.ts";
 import { type Tile, tileName } from "../backend/webgpu/kernels/tile.ts";
 import type { PooledBuffer } from "../backend/webgpu/pool.ts";
-import type { RecordedDispatch, Recording } from "../backend/webgpu/recording.ts";
 import type { Runtime } from "../backend/webgpu/runtime.ts";
+import type { RecordedDispatch } from "../backend/webgpu/steps.ts";
 import type { Module } from "../nn/module.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { AutotuneCache } from "./autotune_cache.ts";
 import { DeviceClock } from "./device_clock.ts";
 import type { Program } from "./program.ts";
+import type { Recording } from "./recording.ts";
 import { type Plan, WebGpuProgram } from "./webgpu.ts";
 
 /** Turns that each candidate gets. */
@@ -81,7 +82,7 @@ async function autotune(
   });
   if (unknown.length > 0) {
     const buffers = inputs.map((x) => x.operand.buffer as PooledBuffer);
-    const y = runtime.buffers.acquire(recording.outputBytes, "autotune");
+    const y = runtime.pool.acquire(recording.outputBytes, "autotune");
     const clock = new DeviceClock(runtime);
     try {
       const measured = new Set<string>();
@@ -97,7 +98,7 @@ async function autotune(
       }
     } finally {
       clock.dispose();
-      runtime.buffers.release(y);
+      runtime.pool.release(y);
     }
     await cache.save();
   }

@@ -120,7 +120,7 @@ function choice<T extends string>(option: string, value: T, known: readonly T[])
  * after a product, and the quantization of a product's result for the next quantized layer, so that
  * integers stay integers between them; a small product of few rows also quantizes its own input. Inputs
  * must be on the WebGPU device; the output is a tensor there, and nothing waits. A model under observation
- * is refused. `forward` is called three times for each shape.
+ * is refused. `forward` is called twice for each shape.
  *
  * With `{ mode: "max-autotune" }`, the first forward of each shape measures several tiles for each
  * product and keeps the fastest; it takes seconds, and `await`s. What was found is remembered in

@@ -6,12 +6,12 @@
  */
 import type { PooledBuffer } from "../backend/webgpu/pool.ts";
 import { WebGpuBackend } from "../backend/webgpu/backend.ts";
-import type { Recording } from "../backend/webgpu/recording.ts";
 import type { Module } from "../nn/module.ts";
 import { AffineQuantizedObserverBase } from "../quantization/observers/observer.ts";
 import type { DType } from "../numbers/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { Program } from "./program.ts";
+import { record, type Recording } from "./recording.ts";
 
 /** How many shapes of inputs are kept ready. */
 const PLANS_KEPT = 16;
@@ -97,7 +97,7 @@ export class WebGpuProgram implements Program<Tensor> {
     // What a first forward makes ready, packed weights for one, must not become part of the recording.
     this.model.forward(...inputs).dispose();
     let output: Tensor;
-    const recording = backend.runtime.record((pool) => {
+    const recording = record(backend, (pool) => {
       const planned = inputs.map((x) => pool.acquire(x.nbytes, "compiled input"));
       const fixed = inputs.map((x, i) => new Tensor(backend, planned[i], x.shape, x.dtype).keep());
       output = this.model.forward(...fixed).keep();

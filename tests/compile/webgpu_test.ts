@@ -66,6 +66,19 @@ webgpuTest("a replay has the same bits as the model, for every shape in turn", a
   }
 });
 
+webgpuTest("a shape is recorded once, after a forward that makes things ready", async () => {
+  const shapes: string[] = [];
+  class Counted extends Toy {
+    override forward(x: Tensor): Tensor {
+      shapes.push(String(x.shape));
+      return super.forward(x);
+    }
+  }
+  using compiled = compile(new Counted(), { backend: "webgpu" });
+  for (const rows of [4, 2, 4, 2]) await compiled.forward(randn([rows, 17])).data();
+  assertEquals(shapes, ["4,17", "4,17", "2,17", "2,17"]);
+});
+
 webgpuTest("each output is a tensor of its own, and the input stays the user's", async () => {
   using compiled = compile(await quantizedToy(), { backend: "webgpu" });
   const x = randn([4, 17]);

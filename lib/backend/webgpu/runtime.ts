@@ -6,7 +6,7 @@
  */
 import type { Kernel } from "./kernels/kernel.ts";
 import { BufferPool, type Pool, type PooledBuffer } from "./pool.ts";
-import { type Ends, record, type Recorder, type Recording, type Retile } from "./recording.ts";
+import { copiedBytes, type StepSink } from "./steps.ts";
 
 /** Thrown by everything that still needs a device which was lost. */
 export class DeviceLostError extends Error {
@@ -29,13 +29,11 @@ export type Enqueued =
   | { readonly from: GPUBuffer; readonly to: GPUBuffer; readonly size: number };
 
 /** One WebGPU device and what was made on it. */
-export class Runtime {
+export class Runtime implements StepSink {
   /** The device's buffers. */
-  readonly buffers: BufferPool;
-  /** Where buffers come from: while something is recorded, its arena. */
-  pool: Pool;
-  /** What is recorded now; while there is one, nothing runs. */
-  recorder: Recorder | undefined;
+  readonly pool: BufferPool;
+  /** Each step is looked up when it comes. */
+  readonly repeated = false;
   private readonly pipelines = new Map<string, GPUComputePipeline>();
   private readonly params = new Map<string, GPUBuffer>();
   private readonly groups = new Map<string, GPUBindGroup>();
@@ -48,7 +46,7 @@ export class Runtime {
   private readonly lost: Promise<never>;
 
   constructor(readonly device: GPUDevice) {
-    this.pool = this.buffers = new BufferPool(device, 512 * 2 ** 20);
+    this.pool = new BufferPool(device, 512 * 2 ** 20);
     this.lost = device.lost.then((info) => {
       this.failure = new DeviceLostError(
         `The WebGPU device was lost (${info.reason || "unknown"}${
@@ -70,27 +68,20 @@ export class Runtime {
     return this.failure === undefined;
   }
 
-  private check(): void {
+  /** @throws {Error} if the device cannot be used any more. */
+  check(): void {
     if (this.failure) throw this.failure;
   }
 
-  /**
-   * Enqueues `kernel` over `workgroups`, folded into two dimensions where one cannot hold them. A
-   * recording may put another kernel in its place, as `retile` says.
-   */
+  /** Enqueues `kernel` over `workgroups`, folded into two dimensions where one cannot hold them. */
   dispatch(
     kernel: Kernel,
     buffers: readonly PooledBuffer[],
     params: readonly number[],
     workgroups: number,
-    retile?: Retile,
   ): void {
     this.check();
     if (workgroups === 0) return;
-    if (this.recorder) {
-      this.recorder.steps.push({ kernel, buffers, params, workgroups, retile });
-      return;
-    }
     const pipeline = this.pipeline(kernel);
     const group = this.bindGroup(kernel.key, pipeline, buffers, params);
     this.enqueue({ pipeline, group, workgroups });
@@ -115,25 +106,6 @@ export class Runtime {
       this.pass.dispatchWorkgroups(Math.ceil(workgroups / y), y);
     }
     if (++this.dispatches >= DISPATCHES_A_SUBMIT) this.submit();
-  }
-
-  /**
-   * Keeps what `run` would enqueue instead of running it. Buffers that it takes are planned, not made.
-   * It is run twice.
-   */
-  record(run: (pool: Pool) => Ends): Recording {
-    this.check();
-    if (this.recorder) throw new Error("compile: a recording is under way already");
-    return record(this, (recorder) => {
-      this.pool = recorder.arena;
-      this.recorder = recorder;
-      try {
-        return run(recorder.arena);
-      } finally {
-        this.pool = this.buffers;
-        this.recorder = undefined;
-      }
-    });
   }
 
   /** A kernel's pipeline; compiled when first asked for. */
@@ -203,10 +175,10 @@ export class Runtime {
     return buffer;
   }
 
-  /** A buffer with `bytes` in it, padded with zeros to whole words. */
-  upload(bytes: Uint8Array, label: string): PooledBuffer {
+  /** A buffer of `pool` with `bytes` in it, padded with zeros to whole words. */
+  upload(bytes: Uint8Array, label: string, pool: Pool = this.pool): PooledBuffer {
     this.check();
-    const buffer = this.pool.acquire(bytes.byteLength, label, true);
+    const buffer = pool.acquire(bytes.byteLength, label, true);
     // A reused buffer may still be read by work that is recorded but not submitted.
     if (buffer.reused) this.submit();
     const whole = bytes.byteLength & ~3;
@@ -225,16 +197,14 @@ export class Runtime {
   /** Enqueues a copy. */
   copy(from: PooledBuffer, to: PooledBuffer): void {
     this.check();
-    const size = Math.ceil(from.byteLength / 4) * 4;
-    if (!size) return;
-    if (this.recorder) this.recorder.steps.push({ from, to, size });
-    else this.enqueue({ from: from.gpu, to: to.gpu, size });
+    const size = copiedBytes(from);
+    if (size > 0) this.enqueue({ from: from.gpu, to: to.gpu, size });
   }
 
   /** Runs what is enqueued and copies a buffer to the host. */
   async read(buffer: PooledBuffer): Promise<Uint8Array> {
     this.check();
-    const size = Math.ceil(buffer.byteLength / 4) * 4;
+    const size = copiedBytes(buffer);
     if (size === 0) return new Uint8Array(0);
     const staging = this.device.createBuffer({
       size,
@@ -271,8 +241,8 @@ export class Runtime {
     this.dispatches = 0;
     this.uploaded = 0;
     this.retired.splice(0).forEach((buffer) => buffer.destroy());
-    if (this.buffers.overfull) {
-      this.buffers.trim();
+    if (this.pool.overfull) {
+      this.pool.trim();
       this.groups.clear();
     }
   }

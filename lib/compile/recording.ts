@@ -1,0 +1,166 @@
+/**
+ * Forwards that are enqueued again and again: what one would enqueue is recorded, joined where one kernel
+ * can do several operations, and prepared; a replay binds the caller's own input and a fresh output.
+ *
+ * @module
+ */
+import type { WebGpuBackend } from "../backend/webgpu/backend.ts";
+import { fuse, isOperation, type Operation } from "../backend/webgpu/fusion.ts";
+import type { Tile } from "../backend/webgpu/kernels/tile.ts";
+import { lower } from "../backend/webgpu/lower.ts";
+import { allocate, Arena, needed } from "../backend/webgpu/plan_memory.ts";
+import type { Pool, PooledBuffer } from "../backend/webgpu/pool.ts";
+import type { Enqueued, Runtime } from "../backend/webgpu/runtime.ts";
+import {
+  bound,
+  type Ends,
+  type RecordedStep,
+  type Retile,
+  StepList,
+} from "../backend/webgpu/steps.ts";
+
+/** Steps that can be enqueued again, with other inputs each time. */
+export class Recording {
+  private readonly uniforms: GPUBuffer[] = [];
+  private readonly ready: ((external: ReadonlyMap<PooledBuffer, PooledBuffer>) => Enqueued)[] = [];
+  private readonly inputs: readonly PooledBuffer[];
+  private readonly output: PooledBuffer;
+  private readonly external: ReadonlySet<PooledBuffer>;
+  private readonly copied: PooledBuffer | undefined;
+
+  /**
+   * @param runtime where it is enqueued.
+   * @param arena what its buffers come from.
+   * @param steps in order.
+   * @param ends planned; a replay puts the caller's inputs, and its own output, in their place.
+   */
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly arena: Arena,
+    readonly steps: readonly RecordedStep[],
+    { inputs, output }: Ends,
+  ) {
+    this.inputs = inputs;
+    this.output = output;
+    const made = arena.planned.has(output) && !inputs.includes(output);
+    this.copied = made ? undefined : output;
+    this.external = new Set(made ? [...inputs, output] : inputs);
+    allocate(steps, arena, this.external);
+    this.prepare();
+  }
+
+  /** Binds what can be bound before a replay. */
+  private prepare(): void {
+    this.ready.splice(0);
+    for (const step of this.steps) {
+      const outside = bound(step).some((buffer) => this.external.has(buffer));
+      if ("from" in step) {
+        const { from, to, size } = step;
+        this.ready.push((external) => ({
+          from: (external.get(from) ?? from).gpu,
+          to: (external.get(to) ?? to).gpu,
+          size,
+        }));
+        continue;
+      }
+      const { kernel, buffers, params, workgroups } = step;
+      const pipeline = this.runtime.pipeline(kernel);
+      if (outside) {
+        this.ready.push((external) => ({
+          pipeline,
+          group: this.runtime.bindGroup(
+            kernel.key,
+            pipeline,
+            buffers.map((buffer) => external.get(buffer) ?? buffer),
+            params,
+          ),
+          workgroups,
+        }));
+      } else {
+        const uniform = this.runtime.makeUniform(params);
+        this.uniforms.push(uniform);
+        const group = this.runtime.bind(pipeline, buffers.map(({ gpu }) => gpu), uniform);
+        const work: Enqueued = { pipeline, group, workgroups };
+        this.ready.push(() => work);
+      }
+    }
+  }
+
+  /** Enqueues the steps and gives the output, in a buffer of the runtime's own. */
+  replay(inputs: readonly PooledBuffer[]): PooledBuffer {
+    const { runtime, output } = this;
+    const y = runtime.pool.acquire(output.byteLength, "compiled output");
+    const external = this.outside(inputs, y);
+    try {
+      for (const work of this.ready) runtime.enqueue(work(external));
+      if (this.copied) runtime.copy(external.get(this.copied) ?? this.copied, y);
+    } catch (error) {
+      runtime.pool.release(y);
+      throw error;
+    }
+    return y;
+  }
+
+  private outside(inputs: readonly PooledBuffer[], y: PooledBuffer) {
+    const external = new Map(this.inputs.map((planned, i) => [planned, inputs[i]]));
+    if (!this.copied) external.set(this.output, y);
+    return external;
+  }
+
+  /** The buffers of a step when `inputs` are given and `y` is written, to measure it. */
+  buffersOf(
+    step: RecordedStep,
+    inputs: readonly PooledBuffer[],
+    y: PooledBuffer,
+  ): readonly PooledBuffer[] {
+    const external = this.outside(inputs, y);
+    return bound(step).map((buffer) => external.get(buffer) ?? buffer);
+  }
+
+  /** Puts other tiles in place; a step keeps its own where `choose` gives none. */
+  retile(choose: (retile: Retile) => Tile | undefined): void {
+    for (const step of this.steps) {
+      if ("from" in step || !step.retile) continue;
+      const tile = choose(step.retile);
+      if (tile) Object.assign(step, step.retile.build(tile));
+    }
+    this.prepare();
+  }
+
+  /** The bytes that a replay writes. */
+  get outputBytes(): number {
+    return this.output.byteLength;
+  }
+
+  /** Frees its buffers. */
+  dispose(): void {
+    this.runtime.submit();
+    this.arena.dispose();
+    this.uniforms.splice(0).forEach((gpu) => gpu.destroy());
+    this.ready.splice(0);
+  }
+}
+
+/**
+ * Records what `run` would enqueue, joins its operations and makes the steps ready to replay.
+ *
+ * @param backend what `run` computes on.
+ * @param run is called once, with where the inputs' buffers come from.
+ */
+export function record(backend: WebGpuBackend, run: (pool: Pool) => Ends): Recording {
+  const { runtime, subgroupSize } = backend;
+  const arena = new Arena(runtime.device);
+  try {
+    const recorded = new StepList<Operation>(arena);
+    const ends = backend.recordInto(recorded, () => run(arena));
+    const sink = new StepList(arena);
+    for (const item of fuse(recorded.items, ends.output)) {
+      if (isOperation(item)) lower(item, { sink, subgroupSize });
+      else sink.items.push(item);
+    }
+    return new Recording(runtime, arena, needed(sink.items, arena.planned, ends), ends);
+  } catch (error) {
+    arena.dispose();
+    throw error;
+  }
+}

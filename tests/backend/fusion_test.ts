@@ -1,0 +1,204 @@
+/** The rules over recorded operations, which need no device. */
+import { assertEquals } from "@std/assert";
+import {
+  fuse,
+  isOperation,
+  type Operation,
+  QUANTIZED_INSIDE,
+  type Recorded,
+} from "../../lib/backend/webgpu/fusion.ts";
+import { PooledBuffer } from "../../lib/backend/webgpu/pool.ts";
+import { type DType, float32, int32, type Operand, type PackedRows, uint8 } from "../../mod.ts";
+
+const pool = { acquire: () => buffer("none"), release: () => {} };
+/** A buffer without memory. */
+function buffer(label: string): PooledBuffer {
+  return new PooledBuffer(undefined, 16, false, label, pool);
+}
+
+type Summed = PackedRows & { sums: PooledBuffer };
+
+/** Builds a forward, an operation after the other, over matrices of `rows` rows. */
+class Forward {
+  readonly recorded: Recorded[] = [];
+  readonly input: PooledBuffer = buffer("input");
+
+  constructor(readonly rows: number) {}
+
+  private matrix(of: PooledBuffer, columns: number): Operand {
+    return { buffer: of, dtype: float32, shape: [this.rows, columns] };
+  }
+
+  linear(x: PooledBuffer, [k, n]: number[]): PooledBuffer {
+    const y = buffer("linear");
+    const w = { buffer: buffer("w"), dtype: float32, shape: [n, k] };
+    this.recorded.push({ op: "linear", x: this.matrix(x, k), w, bias: null, relu: false, y });
+    return y;
+  }
+
+  relu(x: PooledBuffer, n: number): PooledBuffer {
+    const y = buffer("relu");
+    this.recorded.push({ op: "relu", x: this.matrix(x, n), y });
+    return y;
+  }
+
+  private packed(rows: number, k: number, bits: 4 | 8 = 8): Summed {
+    const [data, sums] = [buffer("data"), buffer("sums")];
+    return { data, sums, rows, k, bits, groupSize: k, offset: bits === 8 ? 128 : 0 };
+  }
+
+  quantize(x: PooledBuffer, k: number): Summed {
+    const y = this.packed(this.rows, k);
+    const args = {
+      inverseScale: buffer("inverse"),
+      zeroPoint: buffer("zero point"),
+      quantMin: 0,
+      quantMax: 255,
+      productDtype: float32,
+      outputDtype: uint8,
+      offset: 128,
+    } as const;
+    this.recorded.push({ op: "quantize rows", x: this.matrix(x, k), args, y });
+    return y;
+  }
+
+  packedLinear(x: PackedRows, n: number, outputDtype: DType = float32, bits: 4 | 8 = 8) {
+    const y = buffer("packed linear");
+    const w = this.packed(n, x.k, bits);
+    const args = {
+      xScale: buffer("x scale"),
+      xZeroPoint: null,
+      wScale: buffer("w scale"),
+      wZeroPoint: null,
+      wParamCount: 1,
+      bias: null,
+      outputDtype,
+    };
+    this.recorded.push({ op: "packed linear", x, w, args, relu: false, y });
+    return y;
+  }
+
+  /** Any other operation, which is a dispatch already. */
+  dispatch(...inputs: PooledBuffer[]): PooledBuffer {
+    const y = buffer("dispatch");
+    const kernel = { key: "other", wgsl: () => "" };
+    this.recorded.push({ kernel, buffers: [...inputs, y], params: [], workgroups: 1 });
+    return y;
+  }
+
+  /** What is left, in words. */
+  fused(output: PooledBuffer): string[] {
+    return fuse(this.recorded, output).map((item) => isOperation(item) ? words(item) : "dispatch");
+  }
+}
+
+function words(operation: Operation): string {
+  const { op } = operation;
+  const relu = (op === "linear" || op === "packed linear") && operation.relu ? " relu" : "";
+  if (op !== "packed linear") return op + relu;
+  const { quantize, requantize, x } = operation;
+  return (quantize ? "quantize+" : "") + op + relu + (requantize ? "+quantize" : "") +
+    (x.sums ? "" : " unsummed");
+}
+
+Deno.test("ReLU joins the product before it, which writes what ReLU would have written", () => {
+  const f = new Forward(3);
+  const y = f.relu(f.linear(f.input, [8, 4]), 4);
+  const z = f.linear(y, [4, 2]);
+  assertEquals(f.fused(z), ["linear relu", "linear"]);
+  const [first] = fuse(f.recorded, z) as Operation[];
+  assertEquals(first.y, y);
+  // A second ReLU has nothing to join, and neither has one of something else.
+  const g = new Forward(3);
+  const twice = g.relu(g.relu(g.linear(g.input, [8, 4]), 4), 4);
+  assertEquals(g.fused(g.relu(g.dispatch(twice), 4)), ["linear relu", "relu", "dispatch", "relu"]);
+});
+
+Deno.test("integers stay integers from product to product", () => {
+  const f = new Forward(40);
+  const first = f.relu(f.packedLinear(f.quantize(f.input, 32), 16), 16);
+  const rows = f.quantize(first, 16);
+  const y = f.packedLinear(rows, 8);
+  assertEquals(f.fused(y), [
+    "quantize rows",
+    "packed linear relu+quantize",
+    "packed linear unsummed",
+  ]);
+  const [, product] = fuse(f.recorded, y) as Operation[];
+  assertEquals(product.y, rows.data);
+});
+
+Deno.test("few rows are quantized by the product that reads them, if it is small", () => {
+  const count = (rows: number, k: number, n: number, bits: 4 | 8 = 8) => {
+    const f = new Forward(rows);
+    return f.fused(f.packedLinear(f.quantize(f.input, k), n, float32, bits)).length;
+  };
+  assertEquals(count(8, 64, 64), 1);
+  assertEquals(count(9, 64, 64), 2, "too many rows");
+  assertEquals(count(1, QUANTIZED_INSIDE / 64, 64), 1);
+  assertEquals(count(1, QUANTIZED_INSIDE / 64, 65), 2, "too large");
+  assertEquals(count(1, 64, 64, 4), 2, "nibbles");
+});
+
+Deno.test("what something else reads too is left as it is", () => {
+  const { recorded, output } = shared((f, y) => f.dispatch(y));
+  assertEquals(
+    fuse(recorded, output).filter(isOperation).map(words),
+    ["quantize rows", "packed linear", "relu", "quantize rows", "packed linear"],
+  );
+  // Being the output counts, and so does a reader that nobody needs.
+  const f = new Forward(40);
+  const y = f.linear(f.input, [8, 4]);
+  f.relu(y, 4);
+  assertEquals(f.fused(y), ["linear", "relu"]);
+  // Rows for two products are quantized once.
+  const g = new Forward(2);
+  const rows = g.quantize(g.input, 16);
+  g.packedLinear(rows, 4);
+  assertEquals(g.fused(g.packedLinear(rows, 4)), [
+    "quantize rows",
+    "packed linear",
+    "packed linear",
+  ]);
+});
+
+/** Two layers with ReLU between them, and another reader of the first one's result. */
+function shared(other: (f: Forward, y: PooledBuffer) => void) {
+  const f = new Forward(40);
+  const y = f.packedLinear(f.quantize(f.input, 32), 16);
+  const rows = f.quantize(f.relu(y, 16), 16);
+  other(f, y);
+  return { recorded: f.recorded, output: f.packedLinear(rows, 8) };
+}
+
+Deno.test("a product that has no such kernel is not joined", () => {
+  for (const [dtype, bits] of [[int32, 8], [float32, 4]] as const) {
+    const f = new Forward(40);
+    const y = f.packedLinear(f.quantize(f.input, 32), 16, dtype, bits);
+    const z = f.packedLinear(f.quantize(f.relu(y, 16), 16), 8);
+    assertEquals(f.fused(z).length, 5, `${dtype.name} ${bits}`);
+  }
+});
+
+Deno.test("rows whose sums a dispatch binds are quantized apart", () => {
+  const f = new Forward(40);
+  const rows = f.quantize(f.packedLinear(f.quantize(f.input, 32), 16), 16);
+  f.dispatch(rows.sums);
+  assertEquals(f.fused(f.packedLinear(rows, 8)), [
+    "quantize rows",
+    "packed linear",
+    "quantize rows",
+    "dispatch",
+    "packed linear",
+  ]);
+});
+
+Deno.test("all rules hold at once", () => {
+  const f = new Forward(1);
+  const hidden = f.relu(f.packedLinear(f.quantize(f.input, 32), 16), 16);
+  const y = f.packedLinear(f.quantize(hidden, 16), 8);
+  assertEquals(f.fused(f.relu(y, 8)), [
+    "quantize+packed linear relu+quantize",
+    "packed linear relu unsummed",
+  ]);
+});
