@@ -33,6 +33,11 @@ export interface InitInfo {
 export interface InitOptions {
   /** Where new tensors go: `"webgpu"` if there is an adapter, unless this says `"cpu"`. */
   device?: Device;
+  /**
+   * `"wgsl"` prints each kernel, with its key, on the error output when it is compiled. The same is asked
+   * for by `STATICQUANT_DEBUG=wgsl` in the environment, if the program may read that without asking.
+   */
+  debug?: "wgsl";
 }
 
 /**
@@ -41,6 +46,7 @@ export interface InitOptions {
  * instead. After a lost device, calling it again opens a new one.
  *
  * @throws {Error} if `{ device: "webgpu" }` is asked for and no adapter is found.
+ * @throws {TypeError} if `debug` is none that is known.
  *
  * @example
  * ```ts
@@ -50,9 +56,14 @@ export interface InitOptions {
  * ```
  */
 export async function init(options: InitOptions = {}): Promise<InitInfo> {
+  const { debug } = options;
+  if (debug !== undefined && debug !== "wgsl") {
+    throw new TypeError(`init: debug is ${JSON.stringify(debug)}, but may only be "wgsl"`);
+  }
   if (options.device !== "cpu") {
     const backend = await webgpuBackend();
     if (backend) {
+      backend.runtime.printsKernels = (debug ?? debugVariable()) === "wgsl";
       backends.set("webgpu", backend);
       defaultDevice = "webgpu";
       return info("webgpu", backend.description, backend.software);
@@ -66,6 +77,13 @@ export async function init(options: InitOptions = {}): Promise<InitInfo> {
   defaultDevice = "cpu";
   const { description } = backends.get("cpu")!;
   return info("cpu", description, true);
+}
+
+/** What the environment says, where it may be read. */
+function debugVariable(): string | undefined {
+  const variable = "STATICQUANT_DEBUG";
+  const { state } = Deno.permissions.querySync({ name: "env", variable });
+  return state === "granted" ? Deno.env.get(variable) : undefined;
 }
 
 function info(device: Device, adapter: string, software: boolean): InitInfo {

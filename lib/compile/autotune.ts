@@ -4,17 +4,17 @@
  * @module
  */
 import type { WebGpuBackend } from "../backend/webgpu/backend.ts";
-import { type Tile, tileName } from "../backend/webgpu/kernels/tile.ts";
+import type { Tile } from "../backend/webgpu/kernels/tile.ts";
 import type { PooledBuffer } from "../backend/webgpu/pool.ts";
 import type { Runtime } from "../backend/webgpu/runtime.ts";
 import type { RecordedDispatch } from "../backend/webgpu/steps.ts";
 import type { Module } from "../nn/module.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { AutotuneCache } from "./autotune_cache.ts";
-import { DeviceClock } from "./device_clock.ts";
+import { DispatchTimer } from "./dispatch_timer.ts";
 import type { Program } from "./program.ts";
 import type { Recording } from "./recording.ts";
-import { type Plan, WebGpuProgram } from "./webgpu.ts";
+import { type ForwardPlan, WebGpuProgram } from "./webgpu.ts";
 
 /** Turns that each candidate gets. */
 const ROUNDS = 7;
@@ -27,7 +27,7 @@ const WORTHWHILE = 0.97;
 export class AutotunedProgram implements Program<Promise<Tensor>> {
   /** Records and replays. */
   readonly program: WebGpuProgram;
-  private readonly tuned = new WeakMap<Plan, Promise<void>>();
+  private readonly tuned = new WeakMap<ForwardPlan, Promise<void>>();
   private cache: AutotuneCache | undefined;
   /** Ends when what was begun is done: two measurements at once would disturb each other. */
   private queue: Promise<unknown> = Promise.resolve();
@@ -51,7 +51,7 @@ export class AutotunedProgram implements Program<Promise<Tensor>> {
     }
   }
 
-  private enqueue(plan: Plan, inputs: readonly Tensor[]): Promise<void> {
+  private enqueue(plan: ForwardPlan, inputs: readonly Tensor[]): Promise<void> {
     const backend = inputs[0].backend as WebGpuBackend;
     this.cache ??= AutotuneCache.open(backend.description, this.cacheFile);
     const { cache } = this;
@@ -78,12 +78,12 @@ async function autotune(
   );
   const unknown = products.filter(({ retile }) => {
     const known = cache.get(retile!.key);
-    return !retile!.candidates.some((tile) => tileName(tile) === known);
+    return !retile!.candidates.some((tile) => tile.name === known);
   });
   if (unknown.length > 0) {
     const buffers = inputs.map((x) => x.operand.buffer as PooledBuffer);
     const y = runtime.pool.acquire(recording.outputBytes, "autotune");
-    const clock = new DeviceClock(runtime);
+    const timer = new DispatchTimer(runtime);
     try {
       const measured = new Set<string>();
       for (const step of unknown) {
@@ -91,26 +91,26 @@ async function autotune(
         if (measured.has(key)) continue;
         measured.add(key);
         const bound = recording.buffersOf(step, buffers, y);
-        const times = await time(clock, runtime, step, candidates, bound);
+        const times = await time(timer, runtime, step, candidates, bound);
         const best = times.indexOf(Math.min(...times));
         const worth = times[best] < times[0] * WORTHWHILE;
-        cache.set(key, tileName(candidates[worth ? best : 0]));
+        cache.set(key, candidates[worth ? best : 0].name);
       }
     } finally {
-      clock.dispose();
+      timer.dispose();
       runtime.pool.release(y);
     }
     await cache.save();
   }
   recording.retile(({ key, candidates }) => {
     const name = cache.get(key);
-    return candidates.find((tile) => tileName(tile) === name);
+    return candidates.find((tile) => tile.name === name);
   });
 }
 
 /** Milliseconds that each tile takes: the median of turns. */
 async function time(
-  clock: DeviceClock,
+  timer: DispatchTimer,
   runtime: Runtime,
   step: RecordedDispatch,
   candidates: readonly Tile[],
@@ -122,13 +122,13 @@ async function time(
   });
   const repeats: number[] = [];
   for (const run of runs) {
-    await clock.measure(run, 1); // compiles
-    const once = await clock.measure(run, 3);
+    await timer.measure(run, 1); // compiles
+    const once = await timer.measure(run, 3);
     repeats.push(Math.max(1, Math.min(200, Math.round(TURN_MS / once))));
   }
   const turns: number[][] = candidates.map(() => []);
   for (let round = 0; round < ROUNDS; round++) {
-    for (const [i, run] of runs.entries()) turns[i].push(await clock.measure(run, repeats[i]));
+    for (const [i, run] of runs.entries()) turns[i].push(await timer.measure(run, repeats[i]));
   }
   return turns.map((times) => times.sort((a, b) => a - b)[ROUNDS >> 1]);
 }

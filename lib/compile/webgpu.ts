@@ -17,26 +17,26 @@ import { record, type Recording } from "./recording.ts";
 const PLANS_KEPT = 16;
 
 /** A recorded forward. */
-export interface Plan {
+export interface ForwardPlan {
   readonly recording: Recording;
   readonly shape: readonly number[];
   readonly dtype: DType;
   /** What the model consisted of when it was recorded. */
-  readonly fields: readonly Field[];
+  readonly fields: readonly ModuleField[];
 }
 
-type Field = readonly [module: Module, field: string, value: unknown];
+type ModuleField = readonly [module: Module, field: string, value: unknown];
 
 /** Every field of every module, so that a weight or a layer that was replaced is noticed. */
-function fieldsOf(model: Module): Field[] {
+function fieldsOf(model: Module): ModuleField[] {
   return model.namedModules().flatMap(([, module]) =>
     Object.entries(module)
       .filter(([field]) => field !== "fullName")
-      .map(([field, value]): Field => [module, field, value])
+      .map(([field, value]): ModuleField => [module, field, value])
   );
 }
 
-function unchanged(fields: readonly Field[]): boolean {
+function unchanged(fields: readonly ModuleField[]): boolean {
   return fields.every(([module, field, value]) =>
     (module as unknown as Record<string, unknown>)[field] === value
   );
@@ -44,7 +44,7 @@ function unchanged(fields: readonly Field[]): boolean {
 
 /** Replays a model's forward on WebGPU. */
 export class WebGpuProgram implements Program<Tensor> {
-  private readonly plans = new Map<string, Plan>();
+  private readonly plans = new Map<string, ForwardPlan>();
   private disposed = false;
 
   /** Records nothing yet. */
@@ -56,13 +56,13 @@ export class WebGpuProgram implements Program<Tensor> {
   }
 
   /** Replays a plan that was made for such inputs. */
-  run({ recording, shape, dtype }: Plan, inputs: readonly Tensor[]): Tensor {
+  run({ recording, shape, dtype }: ForwardPlan, inputs: readonly Tensor[]): Tensor {
     const buffers = inputs.map((x) => x.operand.buffer as PooledBuffer);
     return new Tensor(inputs[0].backend, recording.replay(buffers), shape, dtype);
   }
 
   /** The plan for such inputs; recorded anew if a field of the model was replaced since. */
-  plan(inputs: readonly Tensor[]): Plan {
+  plan(inputs: readonly Tensor[]): ForwardPlan {
     if (this.disposed) {
       throw new Error("compile: this OptimizedModule was disposed; compile the model again");
     }
@@ -83,7 +83,7 @@ export class WebGpuProgram implements Program<Tensor> {
     return plan ?? this.record(key, backend, inputs);
   }
 
-  private record(key: string, backend: WebGpuBackend, inputs: readonly Tensor[]): Plan {
+  private record(key: string, backend: WebGpuBackend, inputs: readonly Tensor[]): ForwardPlan {
     for (const [name, module] of this.model.namedModules()) {
       if (module instanceof AffineQuantizedObserverBase) {
         throw new TypeError(
@@ -104,14 +104,14 @@ export class WebGpuProgram implements Program<Tensor> {
       return { inputs: planned, output: output.operand.buffer as PooledBuffer };
     });
     const { shape, dtype } = output!;
-    const plan: Plan = { recording, shape, dtype, fields: fieldsOf(this.model) };
+    const plan: ForwardPlan = { recording, shape, dtype, fields: fieldsOf(this.model) };
     const [oldest] = this.plans;
     if (oldest && this.plans.size >= PLANS_KEPT) this.drop(...oldest);
     this.plans.set(key, plan);
     return plan;
   }
 
-  private drop(key: string, plan: Plan): void {
+  private drop(key: string, plan: ForwardPlan): void {
     this.plans.delete(key);
     plan.recording.dispose();
   }

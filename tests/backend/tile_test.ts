@@ -10,7 +10,6 @@ import {
   FEW_ROWS,
   matmulWorkgroups,
   type Tile,
-  tileName,
 } from "../../lib/backend/webgpu/kernels/tile.ts";
 import {
   backendFor,
@@ -28,9 +27,9 @@ function tiles(subgroup: number): Map<string, { tile: Tile; rows: number[] }> {
   const found = new Map<string, { tile: Tile; rows: number[] }>();
   for (const m of [1, 2, 3, 8, 17, 65]) {
     for (const tile of candidateTiles({ m, n: 1024, subgroup }, true)) {
-      const entry = found.get(tileName(tile)) ?? { tile, rows: [] };
+      const entry = found.get(tile.name) ?? { tile, rows: [] };
       entry.rows.push(m);
-      found.set(tileName(tile), entry);
+      found.set(tile.name, entry);
     }
   }
   return found;
@@ -76,7 +75,7 @@ Deno.test("every tile that may be chosen gives the exact int32 sums [webgpu]", a
   } as const;
 
   for (const { tile, rows } of tiles(backend.subgroupSize).values()) {
-    await t.step(tileName(tile), async () => {
+    await t.step(tile.name, async () => {
       const kernel = packedLinearKernel(spec, tile);
       const sizes = rows.flatMap((m) => [[m, 63, 1000], [m, 1, 17], [m, 65, 1], [m, 3, 1023]]);
       for (const [m, n, k] of [...sizes, [rows[0], 1023, 65]]) {
@@ -108,7 +107,7 @@ Deno.test("every tile that may be chosen gives the float sums [webgpu]", async (
   const upload = (values: Float32Array) =>
     backend.upload(new Uint8Array(values.buffer)) as PooledBuffer;
   for (const { tile, rows } of tiles(backend.subgroupSize).values()) {
-    await t.step(tileName(tile), async () => {
+    await t.step(tile.name, async () => {
       for (const [m, n, k] of rows.map((m) => [m, 63, 68])) {
         const x = Float32Array.from({ length: m * k }, (_, i) => Math.sin(i * 12.9898));
         const w = Float32Array.from({ length: n * k }, (_, i) => Math.cos(i * 78.233));
@@ -135,7 +134,7 @@ Deno.test("the rule's tile is the first candidate, and inexact sums keep its ord
       for (const grouped of [false, true]) {
         const product = { m, n: 512, subgroup, grouped };
         const rule = chooseTile(product);
-        assertEquals(tileName(candidateTiles(product, true)[0]), tileName(rule));
+        assertEquals(candidateTiles(product, true)[0].name, rule.name);
         for (const tile of candidateTiles(product, false)) {
           const lanes = ({ sharing, lanes }: Tile) => sharing === "k" ? lanes : 1;
           assertEquals(lanes(tile), lanes(rule));

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { Dialect } from "./kernels/shader.ts";
+
 /** What was found: a device and how to speak of it. */
 export interface OpenedDevice {
   readonly device: GPUDevice;
@@ -13,6 +15,8 @@ export interface OpenedDevice {
   readonly software: boolean;
   /** The number of lanes of every subgroup, or 1 if it is not known or subgroups cannot be used. */
   readonly subgroupSize: number;
+  /** What its shaders' text must be like. */
+  readonly dialect: Dialect;
 }
 
 const RAISED_LIMITS = [
@@ -25,6 +29,8 @@ const RAISED_LIMITS = [
   "maxComputeWorkgroupSizeY",
   "maxComputeWorkgroupsPerDimension",
 ] as const;
+/** Which Deno's types do not know. */
+const SUBGROUPS = "subgroups" as GPUFeatureName;
 const WANTED_FEATURES: GPUFeatureName[] = ["timestamp-query", "shader-f16"];
 
 /** Opens the best adapter, or gives `undefined` where there is none. */
@@ -37,7 +43,7 @@ export async function openDevice(): Promise<OpenedDevice | undefined> {
   );
   const requiredFeatures = WANTED_FEATURES.filter((name) => adapter.features.has(name));
   // Deno takes "subgroups" where the adapter has them, but does not list it.
-  const subgroups = [...requiredFeatures, "subgroups"] as GPUFeatureName[];
+  const subgroups = [...requiredFeatures, SUBGROUPS];
   const withSubgroups = await adapter
     .requestDevice({ requiredLimits, requiredFeatures: subgroups })
     .catch(() => undefined);
@@ -47,6 +53,8 @@ export async function openDevice(): Promise<OpenedDevice | undefined> {
   return {
     device,
     subgroupSize: fixed ? subgroupMinSize : 1,
+    // Who lists the feature also wants it enabled in the text.
+    dialect: { enableSubgroups: adapter.features.has(SUBGROUPS) },
     description: description || vendor || "unknown adapter",
     software: isFallbackAdapter || /llvmpipe|swiftshader|lavapipe/i.test(description),
   };

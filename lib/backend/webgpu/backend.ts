@@ -71,8 +71,8 @@ export class WebGpuBackend implements Backend, DispatchTarget {
   /** What is recorded now; while there is such a list, nothing runs. */
   private recorded: StepList<Operation> | undefined;
 
-  constructor({ device, description, software, subgroupSize }: OpenedDevice) {
-    this.runtime = new Runtime(device);
+  constructor({ device, description, software, subgroupSize, dialect }: OpenedDevice) {
+    this.runtime = new Runtime(device, dialect);
     this.description = description;
     this.software = software;
     this.subgroupSize = subgroupSize;

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Kernel } from "./kernels/kernel.ts";
+import type { Dialect } from "./kernels/shader.ts";
 import { BufferPool, type Pool, type PooledBuffer } from "./pool.ts";
 import { copiedBytes, type StepSink } from "./steps.ts";
 
@@ -45,7 +46,10 @@ export class Runtime implements StepSink {
   private failure: Error | undefined;
   private readonly lost: Promise<never>;
 
-  constructor(readonly device: GPUDevice) {
+  /** Whether each kernel is printed, with its key, when it is compiled. */
+  printsKernels = false;
+
+  constructor(readonly device: GPUDevice, private readonly dialect: Dialect) {
     this.pool = new BufferPool(device, 512 * 2 ** 20);
     this.lost = device.lost.then((info) => {
       this.failure = new DeviceLostError(
@@ -112,7 +116,9 @@ export class Runtime implements StepSink {
   pipeline({ key, wgsl }: Kernel): GPUComputePipeline {
     let pipeline = this.pipelines.get(key);
     if (!pipeline) {
-      const module = this.device.createShaderModule({ label: key, code: wgsl() });
+      const code = wgsl(this.dialect);
+      if (this.printsKernels) console.error(`// ${key}\n${code}`);
+      const module = this.device.createShaderModule({ label: key, code });
       pipeline = this.device.createComputePipeline({
         label: key,
         layout: "auto",
@@ -179,7 +185,7 @@ export class Runtime implements StepSink {
   upload(bytes: Uint8Array, label: string, pool: Pool = this.pool): PooledBuffer {
     this.check();
     const buffer = pool.acquire(bytes.byteLength, label, true);
-    // A reused buffer may still be read by work that is recorded but not submitted.
+    // A reused buffer may still be read by work that is enqueued but not submitted.
     if (buffer.reused) this.submit();
     const whole = bytes.byteLength & ~3;
     const { queue } = this.device;
@@ -232,7 +238,7 @@ export class Runtime implements StepSink {
     this.pass = undefined;
   }
 
-  /** Hands what is recorded to the device. */
+  /** Hands what is enqueued to the device. */
   submit(): void {
     this.endPass();
     if (this.encoder) this.device.queue.submit([this.encoder.finish()]);

@@ -1,25 +1,39 @@
 /** Integer to float with parameters a block. */
 import { type DType, float32 } from "../../../numbers/dtype.ts";
-import type { Kernel } from "./kernel.ts";
-import { rounded } from "./wgsl.ts";
 import { blockFields, blockOfFunction } from "./block_index.ts";
+import { rounded } from "./elements.ts";
 import { elementwise } from "./elementwise.ts";
+import { type Kernel, kernel } from "./kernel.ts";
+import type { Shader } from "./shader.ts";
+
+/** What distinguishes kernels that dequantize. */
+interface Dequantize {
+  readonly q: DType;
+  readonly output: DType;
+  /** Dimensions of the blocks. */
+  readonly rank: number;
+  /** The dtype that the product is rounded in. */
+  readonly product: DType;
+}
 
 /** `(q − zeroPoint) · scale`. */
 export function dequantizeKernel(q: DType, output: DType, rank: number, product: DType): Kernel {
+  return kernel("dequantize", { q, output, rank, product }, dequantize);
+}
+
+function dequantize({ q, output, rank, product }: Dequantize): Shader {
   return elementwise({
-    key: `dequantize ${q.name} ${output.name} ${rank} ${product.name}`,
     inputs: [["q", q], ["scale", float32], ["zero_point", float32]],
     output,
     fields: blockFields(rank),
-    functions: () =>
-      blockOfFunction(rank) +
-      `fn dequantized(i: u32) -> f32 {
+    functions: /* wgsl */ `
+${blockOfFunction(rank)}
+fn dequantized(i: u32) -> f32 {
   let block = block_of(i);
   let steps = ${rounded(output, "load_q(i) - load_zero_point(block)")};
   return ${rounded(product, "steps * load_scale(block)")};
 }
 `,
-    value: () => "dequantized(i)",
+    value: "dequantized(i)",
   });
 }

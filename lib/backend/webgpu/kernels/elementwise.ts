@@ -5,8 +5,8 @@
  * @module
  */
 import type { DType } from "../../../numbers/dtype.ts";
-import type { Kernel } from "./kernel.ts";
-import { bindings, CONVERSIONS, encoded, entry, loader, perWord } from "./wgsl.ts";
+import { encoded, loader, perWord } from "./elements.ts";
+import { each, type Shader } from "./shader.ts";
 
 const WORKGROUP = 64;
 
@@ -17,42 +17,46 @@ export function elementwiseWorkgroups(numel: number, output: DType): number {
 
 /** What differs from kernel to kernel. */
 export interface Elementwise {
-  readonly key: string;
   /** Read through `load_NAME(i)`. */
   readonly inputs: readonly (readonly [name: string, dtype: DType])[];
   readonly output: DType;
   /** Parameter words after `numel`. */
   readonly fields?: readonly string[];
-  readonly functions?: () => string;
+  readonly functions?: string;
   /** An expression of `i`: f32 for a float output, i32 for an integer one. */
-  readonly value: () => string;
+  readonly value: string;
 }
 
-/** Builds the kernel. */
-export function elementwise(spec: Elementwise): Kernel {
-  const { inputs, output } = spec;
+/** Builds the shader. */
+export function elementwise(
+  { inputs, output, fields = [], functions = "", value }: Elementwise,
+): Shader {
   const lanes = perWord(output);
+  const bits = 32 / lanes;
   return {
-    key: spec.key,
-    wgsl: () =>
-      bindings(
-        [...inputs.map(([name]) => [name, "u32"] as const), ["y", "u32", "read_write"]],
-        ["numel", ...spec.fields ?? []],
-      ) + CONVERSIONS + inputs.map(([name, dtype]) => loader(name, dtype)).join("") +
-      (spec.functions?.() ?? "") +
-      `fn value(i: u32) -> u32 { return ${encoded(output, spec.value())}; }` +
-      entry(WORKGROUP) + /* wgsl */ `
-  let word = index * ${WORKGROUP}u + lane;
-  let i = word * ${lanes}u;
-  if (i >= params.numel) { return; }
-  var bits = value(i);
-  ${
-        Array.from({ length: lanes - 1 }, (_, e) =>
+    arrays: [...inputs.map(([name]) => [name, "u32"] as const), ["y", "u32", "read_write"]],
+    fields: ["numel", ...fields],
+    declarations: /* wgsl */ `
+${inputs.map(([name, dtype]) => loader(name, dtype)).join("")}
+${functions}
+fn value(i: u32) -> u32 { return ${encoded(output, value)}; }
+`,
+    workgroup: WORKGROUP,
+    body: /* wgsl */ `
+let word = index * ${WORKGROUP}u + lane;
+let i = word * ${lanes}u;
+if (i >= params.numel) { return; }
+var bits = value(i);
+${
+      each(
+        lanes - 1,
+        (e) =>
           `if (i + ${e + 1}u < params.numel) { bits |= value(i + ${e + 1}u) << ${
-            (e + 1) * (32 / lanes)
-          }u; }`).join("\n  ")
-      }
-  y[word] = bits;
-}`,
+            (e + 1) * bits
+          }u; }`,
+      )
+    }
+y[word] = bits;
+`,
   };
 }

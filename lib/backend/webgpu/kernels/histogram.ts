@@ -4,9 +4,10 @@
  */
 import type { DType } from "../../../numbers/dtype.ts";
 import { BINS, MIN_EXPONENT } from "../../histogram_state.ts";
-import type { Kernel } from "./kernel.ts";
-import { bindings, CONVERSIONS, entry, loader } from "./wgsl.ts";
 import { blockFields, elementOfFunction } from "./block_index.ts";
+import { loader } from "./elements.ts";
+import { type Kernel, kernel } from "./kernel.ts";
+import { each, type Shader } from "./shader.ts";
 
 const WORKGROUP = 256;
 /** Few lanes: most batches leave the bins where they are, and then a large group only costs. */
@@ -32,10 +33,19 @@ fn add_count(state_low: u32, state_high: u32, low: u32, high: u32) {
 `;
 
 /** Parameters: blocks. One workgroup a block. */
-export const regridKernel: Kernel = {
-  key: "histogram regrid",
-  wgsl: () =>
-    bindings([["state", "atomic<u32>", "read_write"]], ["blocks"]) + COMMON + /* wgsl */ `
+export const regridKernel: Kernel = kernel("histogram regrid", {}, regrid);
+
+function regrid(): Shader {
+  return {
+    arrays: [["state", "atomic<u32>", "read_write"]],
+    fields: ["blocks"],
+    declarations: COMMON + GRID_CHANGE,
+    workgroup: REGRID_WORKGROUP,
+    body: REGRID,
+  };
+}
+
+const GRID_CHANGE = /* wgsl */ `
 struct GridChange { moves: u32, shift: i32, old_origin: i32, origin: i32 }
 var<workgroup> grid_change: GridChange;
 fn leading_exponent(x: f32) -> i32 {
@@ -44,95 +54,103 @@ fn leading_exponent(x: f32) -> i32 {
 fn key_float(key: u32) -> f32 {
   return bitcast<f32>(select(~key, key & 0x7fffffffu, (key >> 31u) == 1u));
 }
-` + entry(REGRID_WORKGROUP) + /* wgsl */ `
-  let block = min(index, params.blocks - 1u);
-  let at_exponent = 2u * params.blocks + 1u + block;
-  let at_origin = at_exponent + params.blocks;
-  let low = 4u * params.blocks + 1u + block * ${BINS}u;
-  let high = low + params.blocks * ${BINS}u;
-  // One lane finds the grid; most batches stay on the one that there is, and all lanes leave.
-  if (lane == 0u) {
-    let least = key_float(atomicLoad(&state[block]));
-    let most = key_float(atomicLoad(&state[params.blocks + block]));
-    let old_exponent = bitcast<i32>(atomicLoad(&state[at_exponent]));
-    let old_origin = bitcast<i32>(atomicLoad(&state[at_origin]));
-    var exponent = max(old_exponent, max(leading_exponent(least), leading_exponent(most)) - 22);
-    exponent = clamp(exponent, ${MIN_EXPONENT}, 117);
-    for (var i = 0; i < 40 && bin_number(most, exponent) - bin_number(least, exponent) >= ${BINS}; i++) {
-      exponent++;
-    }
-    let origin = bin_number(least, exponent);
-    let moves = index < params.blocks && (exponent != old_exponent || origin != old_origin);
-    grid_change = GridChange(select(0u, 1u, moves), min(exponent - old_exponent, 31), old_origin, origin);
-    if (moves) {
-      atomicStore(&state[at_exponent], bitcast<u32>(exponent));
-      atomicStore(&state[at_origin], bitcast<u32>(origin));
-    }
+`;
+
+const REGRID = /* wgsl */ `
+let block = min(index, params.blocks - 1u);
+let at_exponent = 2u * params.blocks + 1u + block;
+let at_origin = at_exponent + params.blocks;
+let low = 4u * params.blocks + 1u + block * ${BINS}u;
+let high = low + params.blocks * ${BINS}u;
+// One lane finds the grid; most batches stay on the one that there is, and all lanes leave.
+if (lane == 0u) {
+  let least = key_float(atomicLoad(&state[block]));
+  let most = key_float(atomicLoad(&state[params.blocks + block]));
+  let old_exponent = bitcast<i32>(atomicLoad(&state[at_exponent]));
+  let old_origin = bitcast<i32>(atomicLoad(&state[at_origin]));
+  var exponent = max(old_exponent, max(leading_exponent(least), leading_exponent(most)) - 22);
+  exponent = clamp(exponent, ${MIN_EXPONENT}, 117);
+  for (var i = 0; i < 40 && bin_number(most, exponent) - bin_number(least, exponent) >= ${BINS}; i++) {
+    exponent++;
   }
-  let change = workgroupUniformLoad(&grid_change);
-  if (change.moves == 0u) { return; }
-  var lows: array<u32, ${BINS_A_LANE}>;
-  var highs: array<u32, ${BINS_A_LANE}>;
-  for (var i = 0u; i < ${BINS_A_LANE}u; i++) {
-    let bin = lane + i * ${REGRID_WORKGROUP}u;
-    lows[i] = atomicExchange(&state[low + bin], 0u);
-    highs[i] = atomicExchange(&state[high + bin], 0u);
+  let origin = bin_number(least, exponent);
+  let moves = index < params.blocks && (exponent != old_exponent || origin != old_origin);
+  grid_change = GridChange(select(0u, 1u, moves), min(exponent - old_exponent, 31), old_origin, origin);
+  if (moves) {
+    atomicStore(&state[at_exponent], bitcast<u32>(exponent));
+    atomicStore(&state[at_origin], bitcast<u32>(origin));
   }
-  storageBarrier();
-  for (var i = 0u; i < ${BINS_A_LANE}u; i++) {
-    if (lows[i] != 0u || highs[i] != 0u) {
-      let number = (i32(lane + i * ${REGRID_WORKGROUP}u) + change.old_origin) >> u32(change.shift);
-      let bin = u32(clamp(number - change.origin, 0, ${BINS - 1}));
-      add_count(low + bin, high + bin, lows[i], highs[i]);
-    }
+}
+let change = workgroupUniformLoad(&grid_change);
+if (change.moves == 0u) { return; }
+var lows: array<u32, ${BINS_A_LANE}>;
+var highs: array<u32, ${BINS_A_LANE}>;
+for (var i = 0u; i < ${BINS_A_LANE}u; i++) {
+  let bin = lane + i * ${REGRID_WORKGROUP}u;
+  lows[i] = atomicExchange(&state[low + bin], 0u);
+  highs[i] = atomicExchange(&state[high + bin], 0u);
+}
+storageBarrier();
+for (var i = 0u; i < ${BINS_A_LANE}u; i++) {
+  if (lows[i] != 0u || highs[i] != 0u) {
+    let number = (i32(lane + i * ${REGRID_WORKGROUP}u) + change.old_origin) >> u32(change.shift);
+    let bin = u32(clamp(number - change.origin, 0, ${BINS - 1}));
+    add_count(low + bin, high + bin, lows[i], highs[i]);
   }
-}`,
-};
+}
+`;
+
+/** What distinguishes kernels that count. */
+interface Histogram {
+  readonly x: DType;
+  /** Dimensions of the blocks. */
+  readonly rank: number;
+  /** Whether blocks are runs of whole float32 vectors. */
+  readonly wide: boolean;
+}
 
 /**
  * Counts, a workgroup in its own memory first. Parameters: blocks, elements a block, chunks a block,
  * then the dimensions. `wide` says that blocks are runs of whole float32 vectors.
  */
-export function histogramKernel(
-  x: DType,
-  rank: number,
-  wide: boolean,
-): Kernel {
-  const names = wide ? ["x", "y", "z", "w"] : [""];
+export function histogramKernel(x: DType, rank: number, wide: boolean): Kernel {
+  return kernel("histogram", { x, rank, wide }, histogram);
+}
+
+function histogram({ x, rank, wide }: Histogram): Shader {
+  const parts = wide ? [".x", ".y", ".z", ".w"] : [""];
+  const value = wide ? "x[(block * params.elements + j) >> 2u]" : "load_x(element_of(block, j))";
   return {
-    key: `histogram ${x.name} ${rank} ${wide}`,
-    wgsl: () =>
-      bindings(
-        [["x", wide ? "vec4<f32>" : "u32"], ["state", "atomic<u32>", "read_write"]],
-        ["blocks", "elements", "chunks", ...blockFields(rank)],
-      ) + `var<workgroup> counts: array<atomic<u32>, ${BINS}>;` +
-      (wide ? "" : CONVERSIONS + loader("x", x) + elementOfFunction(rank)) + COMMON +
-      /* wgsl */ `
+    arrays: [["x", wide ? "vec4<f32>" : "u32"], ["state", "atomic<u32>", "read_write"]],
+    fields: ["blocks", "elements", "chunks", ...blockFields(rank)],
+    declarations: /* wgsl */ `
+var<workgroup> counts: array<atomic<u32>, ${BINS}>;
+${wide ? "" : loader("x", x) + elementOfFunction(rank)}
+${COMMON}
 fn count_value(value: f32, exponent: i32, origin: i32) {
   if ((bitcast<u32>(value) & 0x7f800000u) == 0x7f800000u) { return; }
   atomicAdd(&counts[clamp(bin_number(value, exponent) - origin, 0, ${BINS - 1})], 1u);
 }
-` + entry(WORKGROUP) + /* wgsl */ `
-  let inside = index / params.chunks < params.blocks;
-  let block = min(index / params.chunks, params.blocks - 1u);
-  let exponent = bitcast<i32>(atomicLoad(&state[2u * params.blocks + 1u + block]));
-  let origin = bitcast<i32>(atomicLoad(&state[3u * params.blocks + 1u + block]));
-  let start = index % params.chunks * ${HISTOGRAM_CHUNK}u;
-  let end = select(0u, min(start + ${HISTOGRAM_CHUNK}u, params.elements), inside);
-  for (var j = start + ${names.length}u * lane; j < end; j += ${names.length * WORKGROUP}u) {
-    let value = ${wide ? "x[(block * params.elements + j) >> 2u]" : "load_x(element_of(block, j))"};
-    ${
-        names.map((name) => `count_value(value${name && `.${name}`}, exponent, origin);`)
-          .join("\n")
-      }
-  }
-  let low = 4u * params.blocks + 1u + block * ${BINS}u;
-  let high = low + params.blocks * ${BINS}u;
-  workgroupBarrier();
-  for (var bin = lane; bin < ${BINS}u; bin += ${WORKGROUP}u) {
-    let count = atomicLoad(&counts[bin]);
-    if (count > 0u) { add_count(low + bin, high + bin, count, 0u); }
-  }
-}`,
+`,
+    workgroup: WORKGROUP,
+    body: /* wgsl */ `
+let inside = index / params.chunks < params.blocks;
+let block = min(index / params.chunks, params.blocks - 1u);
+let exponent = bitcast<i32>(atomicLoad(&state[2u * params.blocks + 1u + block]));
+let origin = bitcast<i32>(atomicLoad(&state[3u * params.blocks + 1u + block]));
+let start = index % params.chunks * ${HISTOGRAM_CHUNK}u;
+let end = select(0u, min(start + ${HISTOGRAM_CHUNK}u, params.elements), inside);
+for (var j = start + ${parts.length}u * lane; j < end; j += ${parts.length * WORKGROUP}u) {
+  let value = ${value};
+  ${each(parts.length, (i) => `count_value(value${parts[i]}, exponent, origin);`)}
+}
+let low = 4u * params.blocks + 1u + block * ${BINS}u;
+let high = low + params.blocks * ${BINS}u;
+workgroupBarrier();
+for (var bin = lane; bin < ${BINS}u; bin += ${WORKGROUP}u) {
+  let count = atomicLoad(&counts[bin]);
+  if (count > 0u) { add_count(low + bin, high + bin, count, 0u); }
+}
+`,
   };
 }

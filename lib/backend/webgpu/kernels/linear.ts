@@ -1,12 +1,13 @@
 /** The float product's kernel. */
 import type { DType } from "../../../numbers/dtype.ts";
-import type { Kernel } from "./kernel.ts";
-import { loader } from "./wgsl.ts";
-import { type Epilogue, float32Step, matmul, type Step } from "./matmul.ts";
-import type { Tile } from "./tile.ts";
+import { loader } from "./elements.ts";
+import { type Kernel, kernel } from "./kernel.ts";
+import { type Epilogue, float32Step, type KStep, matmul } from "./matmul.ts";
 import { RELU } from "./relu.ts";
+import type { Shader } from "./shader.ts";
+import type { Tile } from "./tile.ts";
 
-const bfloat16Step: Step = {
+const bfloat16Step: KStep = {
   element: "vec4<u32>",
   accumulator: "f32",
   load: (name, from, at) =>
@@ -17,7 +18,7 @@ const bfloat16Step: Step = {
   product: (a, b) => `dot(${a}_even, ${b}_even) + dot(${a}_odd, ${b}_odd)`,
 };
 
-const float16Step: Step = {
+const float16Step: KStep = {
   element: "vec4<u32>",
   accumulator: "f32",
   load: (name, from, at) =>
@@ -29,7 +30,7 @@ const float16Step: Step = {
 };
 
 /** One element at a time, for a K that does not fill vectors. */
-const scalarStep: Step = {
+const scalarStep: KStep = {
   element: "u32",
   accumulator: "f32",
   load: (name, from, at) => `let ${name} = load_${from}(${at});`,
@@ -58,15 +59,26 @@ export function linearSteps(spec: LinearSpec): number {
   return spec.k / vectorLength(spec);
 }
 
+/** What the kernel is made from: of K, how many elements a vector holds. */
+interface TiledLinear extends Omit<LinearSpec, "k"> {
+  readonly vector: number;
+  readonly tile: Tile;
+}
+
 /** The float product's kernel. */
 export function linearKernel(spec: LinearSpec, tile: Tile): Kernel {
   const { dtype, bias, output, relu = false } = spec;
-  const wide = dtype.name === "float32"
-    ? float32Step
-    : dtype.name === "bfloat16"
-    ? bfloat16Step
-    : float16Step;
-  const vector = vectorLength(spec);
+  return kernel("linear", { dtype, vector: vectorLength(spec), bias, output, relu, tile }, linear);
+}
+
+function stepOf({ dtype, vector }: TiledLinear): KStep {
+  if (vector === 1) return scalarStep;
+  if (dtype.name === "float32") return float32Step;
+  return dtype.name === "bfloat16" ? bfloat16Step : float16Step;
+}
+
+function linear(spec: TiledLinear): Shader {
+  const { dtype, bias, output, relu, vector, tile } = spec;
   const epilogue: Epilogue = {
     arrays: bias ? [["bias", "u32"]] : [],
     functions: (bias ? loader("bias", bias) : "") + (relu ? RELU : ""),
@@ -79,8 +91,7 @@ export function linearKernel(spec: LinearSpec, tile: Tile): Kernel {
     },
   };
   return matmul({
-    key: `linear ${dtype.name} ${vector} ${bias?.name} ${output.name} ${relu}`,
-    step: vector === 1 ? scalarStep : wide,
+    step: stepOf(spec),
     tile,
     epilogue,
     functions: vector === 1 ? loader("x", dtype) + loader("w", dtype) : "",

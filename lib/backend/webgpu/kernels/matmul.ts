@@ -6,17 +6,9 @@
  * @module
  */
 import type { DType } from "../../../numbers/dtype.ts";
-import type { Kernel } from "./kernel.ts";
-import {
-  type ArrayBinding,
-  bindings,
-  CONVERSIONS,
-  encoded,
-  entry,
-  perWord,
-  subgroupEntry,
-} from "./wgsl.ts";
-import { ALONE, STAGE_SIDE, type Tile, tileName } from "./tile.ts";
+import { encoded, perWord } from "./elements.ts";
+import { type ArrayBinding, each, type Shader } from "./shader.ts";
+import { ALONE, STAGE_SIDE, type Tile } from "./tile.ts";
 
 /** Vectors of K that a staged block holds at a time. */
 const STAGE_DEPTH = 4;
@@ -25,7 +17,7 @@ const STAGE_DEPTH = 4;
  * How a step along K is loaded and multiplied. A step reads one vector of `w`, and of `x` as many
  * as hold the elements that are packed into it.
  */
-export interface Step {
+export interface KStep {
   /** Element type of the bindings `x` and `w`. */
   readonly element: string;
   /** Element type of `w`, where it is another. */
@@ -78,8 +70,7 @@ export type Stored = DType | "packed bytes";
 
 /** The parts of a product's kernel. */
 export interface Matmul {
-  readonly key: string;
-  readonly step: Step;
+  readonly step: KStep;
   readonly tile: Tile;
   readonly epilogue: Epilogue;
   readonly output: Stored;
@@ -89,10 +80,6 @@ export interface Matmul {
 
 /** The parameters of a product's kernel, in order; rows of packed bytes take `words` each. */
 export const MATMUL_FIELDS = ["m", "n", "k", "steps", "words", "x_steps", "groups"] as const;
-
-const count = (length: number) => Array.from({ length }, (_, i) => i);
-const lines = (numbers: readonly number[], line: (i: number) => string) =>
-  numbers.map(line).join("\n");
 
 /** `m0` and `n0`, the first row and column of an invocation's tile. */
 function origin({ rows, columns, sharing, lanes }: Tile): string {
@@ -122,121 +109,156 @@ function origin({ rows, columns, sharing, lanes }: Tile): string {
   }
 }
 
-/** The names of a tile's accumulators. */
-function sums(tile: Tile, name: string): string[][] {
-  return count(tile.rows).map((i) => count(tile.columns).map((j) => `${name}_${i}_${j}`));
+/** The name of a tile's sum. */
+type SumName = (i: number, j: number) => string;
+
+const acc: SumName = (i, j) => `acc_${i}_${j}`;
+const part: SumName = (i, j) => `part_${i}_${j}`;
+
+/** One text for each output of a tile. */
+function eachOutput({ rows, columns }: Tile, text: (i: number, j: number) => string): string {
+  return each(rows, (i) => each(columns, (j) => text(i, j)));
+}
+
+/** What sums of products are added to within a group: sums of its own, if they are scaled. */
+function sumName({ groups }: Matmul): SumName {
+  return groups?.several && groups.scaled ? part : acc;
+}
+
+/** Multiplies row `i` and column `j`, which are loaded. */
+function multiply({ step }: Matmul, sum: SumName, i: number, j: number): string {
+  return `${sum(i, j)} += ${step.product(`a${i}`, `b${j}`)};`;
+}
+
+/** Where part `p` of vector `s` of a row of `x` is. */
+function xVector({ parts = 1, unpack }: KStep, row: string, p: number): string {
+  return unpack ? `${row} + s * ${parts}u + ${p}u` : `${row} + s`;
+}
+
+/** Declares part `p` of a vector of column `j`. */
+function loadColumn({ unpack, load }: KStep, j: number, p: number): string {
+  return unpack ? unpack(j, p) : load(`b${j}`, "w", `w_${j} + s`);
+}
+
+/** Sums a loaded row on the way, if that is asked for. */
+function addUp({ rowSum }: KStep, i: number, a: string): string {
+  return rowSum ? `x_sum_${i} += ${rowSum(a)};` : "";
+}
+
+/** Keeps the rows in registers and streams the columns. */
+function streamColumns(matmul: Matmul, p: number): string {
+  const { step, tile: { rows, columns } } = matmul;
+  const sum = sumName(matmul);
+  const row = (i: number) => step.load(`a${i}`, "x", xVector(step, `x_${i}`, p));
+  return `${each(rows, (i) => row(i) + addUp(step, i, `a${i}`))}
+${
+    each(columns, (j) =>
+      `{
+  ${loadColumn(step, j, p)}
+  ${each(rows, (i) => multiply(matmul, sum, i, j))}
+}`)
+  }`;
+}
+
+/** Keeps the columns in registers and streams the rows, which each lane has loaded a share of. */
+function broadcastRows(matmul: Matmul, p: number): string {
+  const { step, tile: { rows, columns, lanes } } = matmul;
+  const { endings = [""] } = step;
+  const sum = sumName(matmul);
+  const own = (q: number) => step.load(`own${q}`, "x", xVector(step, `x_${q}`, p));
+  const broadcast = (i: number) =>
+    each(endings.length, (e) => {
+      const from = `own${Math.floor(i / lanes)}${endings[e]}`;
+      return `let a${i}${endings[e]} = subgroupBroadcast(${from}, ${i % lanes}u);`;
+    });
+  return `${each(rows / lanes, (q) => own(q) + addUp(step, q, `own${q}`))}
+${each(columns, (j) => loadColumn(step, j, p))}
+${
+    each(rows, (i) =>
+      `{
+  ${broadcast(i)}
+  ${each(columns, (j) => multiply(matmul, sum, i, j))}
+}`)
+  }`;
 }
 
 /** The loop over the vectors of K, with what each invocation loads and multiplies. */
-function alongK({ step, tile, groups }: Matmul): string {
-  const { rows, columns, sharing, lanes } = tile;
-  const { parts = 1, endings = [""], unpack, rowSum } = step;
-  const several = groups?.several ?? false;
-  const sum = several && groups?.scaled ? "part" : "acc";
-  const m = count(rows);
-  const n = count(columns);
-  const multiply = (i: number, j: number) =>
-    `${sum}_${i}_${j} += ${step.product(`a${i}`, `b${j}`)};`;
-  const vector = (row: string, p: number) =>
-    unpack ? `${row} + s * ${parts}u + ${p}u` : `${row} + s`;
-  const loadColumn = (j: number, p: number) =>
-    unpack ? unpack(j, p) : step.load(`b${j}`, "w", `w_${j} + s`);
-  const addUp = (i: number, a: string) => rowSum ? `x_sum_${i} += ${rowSum(a)};` : "";
-
-  // Whoever loads the rows keeps them and streams the columns; where rows are shared, the columns
-  // are kept and each row is broadcast when its turn comes.
-  const streamColumns = (p: number) =>
-    lines(m, (i) => step.load(`a${i}`, "x", vector(`x_${i}`, p)) + addUp(i, `a${i}`)) +
-    lines(n, (j) => `{ ${loadColumn(j, p)} ${lines(m, (i) => multiply(i, j))} }`);
-  const broadcastRows = (p: number) =>
-    lines(
-      count(rows / lanes),
-      (q) => step.load(`own${q}`, "x", vector(`x_${q}`, p)) + addUp(q, `own${q}`),
-    ) +
-    lines(n, (j) => loadColumn(j, p)) +
-    lines(m, (i) => {
-      const own = `own${Math.floor(i / lanes)}`;
-      const broadcasts = endings.map((ending) =>
-        `let a${i}${ending} = subgroupBroadcast(${own}${ending}, ${i % lanes}u);`
-      );
-      return `{ ${broadcasts.join(" ")} ${lines(n, (j) => multiply(i, j))} }`;
-    });
-  const multiplyAll = sharing === "x" ? broadcastRows : streamColumns;
+function alongK(matmul: Matmul): string {
+  const { step, tile: { columns, sharing, lanes }, groups } = matmul;
+  const { parts = 1, unpack } = step;
+  const part = (p: number) => sharing === "x" ? broadcastRows(matmul, p) : streamColumns(matmul, p);
   // A vector of `w` with many parts is loaded once, for all columns, before its parts meet `x`.
   const body = unpack
-    ? lines(n, (j) => `let wide_${j} = w[w_${j} + s];`) +
-      lines(count(parts), (p) => `{ ${multiplyAll(p)} }`)
-    : multiplyAll(0);
-  if (sharing === "k") return `for (var s = lane; s < params.steps; s += ${lanes}u) { ${body} }`;
-  const [from, to] = several ? ["g * params.steps", "(g + 1u) * params.steps"] : [
-    "0u",
-    "params.steps",
-  ];
-  return `for (var s = ${from}; s < ${to}; s++) { ${body} }`;
+    ? `${each(columns, (j) => `let wide_${j} = w[w_${j} + s];`)}
+${each(parts, (p) => `{ ${part(p)} }`)}`
+    : part(0);
+  const [from, to] = groups?.several
+    ? ["g * params.steps", "(g + 1u) * params.steps"]
+    : ["0u", "params.steps"];
+  const loop = sharing === "k"
+    ? `var s = lane; s < params.steps; s += ${lanes}u`
+    : `var s = ${from}; s < ${to}; s++`;
+  return `for (${loop}) {
+  ${body}
+}`;
+}
+
+/** Brings a slice of the rows of one side, `each` times eight from `block` on, into workgroup memory. */
+function bring({ step, tile }: Matmul, from: "x" | "w", block: string, size: string): string {
+  const { endings = [""] } = step;
+  const side = from === "x" ? tile.rows : tile.columns;
+  const height = side * STAGE_SIDE;
+  const fill = (value: (ending: string) => string) =>
+    each(endings.length, (e) => `${from}_stage${endings[e]}[at] = ${value(endings[e])};`);
+  return each(height * STAGE_DEPTH / tile.lanes, (q) =>
+    /* wgsl */ `{
+  let flat = ${q * tile.lanes}u + lane;
+  let row = flat / ${STAGE_DEPTH}u;
+  let depth = flat % ${STAGE_DEPTH}u;
+  let at = depth * ${height}u + row % ${side}u * ${STAGE_SIDE}u + row / ${side}u;
+  let source = min(${block} + row, params.${size} - 1u) * params.steps + first + depth;
+  if (first + depth < params.steps) {
+    ${step.load("v", from, "source")}
+    ${fill((ending) => `v${ending}`)}
+  } else {
+    ${fill(() => `${stageType(step)}()`)}
+  }
+}`);
 }
 
 /**
  * The loop of a staged block: all bring a slice of its rows into workgroup memory, then each multiplies
  * from there. Row r of a side lies at (r mod tile)·8 + r / tile, so that neighbours read neighbours.
  */
-function alongStages({ step, tile }: Matmul): string {
-  const { rows, columns, lanes } = tile;
-  const { endings = [""], rowSum } = step;
-  const m = count(rows);
-  const n = count(columns);
-  const bring = (from: "x" | "w", each: number, block: string, size: string) => {
-    const height = each * STAGE_SIDE;
-    return lines(count(height * STAGE_DEPTH / lanes), (q) =>
+function alongStages(matmul: Matmul): string {
+  const { step, tile: { rows, columns } } = matmul;
+  const { endings = [""] } = step;
+  const read = (name: string, from: "x" | "w", side: number, place: string, r: number) =>
+    each(endings.length, (e) => {
+      const at = `depth * ${side * STAGE_SIDE}u + ${r * STAGE_SIDE}u + ${place}`;
+      return `let ${name}${endings[e]} = ${from}_stage${endings[e]}[${at}];`;
+    });
+  return /* wgsl */ `
+for (var first = 0u; first < params.steps; first += ${STAGE_DEPTH}u) {
+  ${bring(matmul, "x", "block_m", "m")}
+  ${bring(matmul, "w", "block_n", "n")}
+  workgroupBarrier();
+  for (var depth = 0u; depth < ${STAGE_DEPTH}u; depth++) {
+    ${each(rows, (i) => read(`a${i}`, "x", rows, "down", i) + addUp(step, i, `a${i}`))}
+    ${
+    each(columns, (j) =>
       `{
-      let flat = ${q * lanes}u + lane;
-      let row = flat / ${STAGE_DEPTH}u;
-      let depth = flat % ${STAGE_DEPTH}u;
-      let at = depth * ${height}u + row % ${each}u * ${STAGE_SIDE}u + row / ${each}u;
-      let source = min(${block} + row, params.${size} - 1u) * params.steps + first + depth;
-      if (first + depth < params.steps) {
-        ${step.load("v", from, "source")}
-        ${endings.map((e) => `${from}_stage${e}[at] = v${e};`).join(" ")}
-      } else {
-        ${endings.map((e) => `${from}_stage${e}[at] = ${stageType(step)}();`).join(" ")}
-      }
-    }`);
-  };
-  const read = (name: string, from: "x" | "w", each: number, side: string, r: number) =>
-    endings.map((e) =>
-      `let ${name}${e} = ${from}_stage${e}[depth * ${each * STAGE_SIDE}u + ${
-        r * STAGE_SIDE
-      }u + ${side}];`
-    ).join(" ");
-  return `
-  for (var first = 0u; first < params.steps; first += ${STAGE_DEPTH}u) {
-    ${bring("x", rows, "block_m", "m")}
-    ${bring("w", columns, "block_n", "n")}
-    workgroupBarrier();
-    for (var depth = 0u; depth < ${STAGE_DEPTH}u; depth++) {
-      ${
-    lines(
-      m,
-      (i) =>
-        read(`a${i}`, "x", rows, "down", i) +
-        (rowSum ? ` x_sum_${i} += ${rowSum(`a${i}`)};` : ""),
-    )
+      ${read(`b${j}`, "w", columns, "across", j)}
+      ${each(rows, (i) => multiply(matmul, acc, i, j))}
+    }`)
   }
-      ${
-    lines(
-      n,
-      (j) =>
-        `{ ${read(`b${j}`, "w", columns, "across", j)} ${
-          lines(m, (i) => `acc_${i}_${j} += ${step.product(`a${i}`, `b${j}`)};`)
-        } }`,
-    )
   }
-    }
-    workgroupBarrier();
-  }`;
+  workgroupBarrier();
+}`;
 }
 
 /** The type of a vector once it is loaded. */
-function stageType({ accumulator, element }: Step): string {
+function stageType({ accumulator, element }: KStep): string {
   return accumulator === "i32" ? "vec4<u32>" : element === "u32" ? "f32" : "vec4<f32>";
 }
 
@@ -244,159 +266,153 @@ function stageType({ accumulator, element }: Step): string {
 function workgroupMemory({ step, tile }: Matmul): string {
   const { rows, columns, sharing, lanes, subgroup } = tile;
   if (sharing === "stage") {
-    return (["x", "w"] as const).map((from) =>
-      (step.endings ?? [""]).map((e) =>
-        `var<workgroup> ${from}_stage${e}: array<${stageType(step)}, ${
-          (from === "x" ? rows : columns) * STAGE_SIDE * STAGE_DEPTH
-        }>;\n`
-      ).join("")
-    ).join("");
+    const { endings = [""] } = step;
+    const stage = (name: string, side: number) =>
+      each(endings.length, (e) => {
+        const size = side * STAGE_SIDE * STAGE_DEPTH;
+        return `var<workgroup> ${name}${endings[e]}: array<${stageType(step)}, ${size}>;`;
+      });
+    return `${stage("x_stage", rows)}\n${stage("w_stage", columns)}`;
   }
   if (sharing !== "k" || subgroup) return "";
   const sums = rows * columns + (step.rowSum ? rows : 0);
   return `var<workgroup> partial: array<${step.accumulator}, ${lanes * sums}>;
-var<workgroup> total: array<${step.accumulator}, ${sums}>;\n`;
+var<workgroup> total: array<${step.accumulator}, ${sums}>;`;
 }
 
 /** Adds up what the lanes that split K have gathered, and leaves each with the totals. */
 function addLanes({ step, tile }: Matmul): string {
-  const { rows, sharing, lanes, subgroup } = tile;
+  const { rows, columns, sharing, lanes, subgroup } = tile;
   if (sharing !== "k") return "";
-  const names = [
-    ...sums(tile, "acc").flat(),
-    ...step.rowSum ? count(rows).map((i) => `x_sum_${i}`) : [],
-  ];
-  if (subgroup) return names.map((name) => `${name} = subgroupAdd(${name});`).join("\n");
-  return `
-  ${names.map((name, t) => `partial[${t * lanes}u + lane] = ${name};`).join("\n")}
-  workgroupBarrier();
-  for (var t = lane; t < ${names.length}u; t += ${lanes}u) {
-    var sum = partial[t * ${lanes}u];
-    for (var i = 1u; i < ${lanes}u; i++) { sum += partial[t * ${lanes}u + i]; }
-    total[t] = sum;
-  }
-  workgroupBarrier();
-  ${names.map((name, t) => `${name} = total[${t}u];`).join("\n")}`;
+  const outputs = rows * columns;
+  const count = outputs + (step.rowSum ? rows : 0);
+  const name = (t: number) =>
+    t < outputs ? acc(Math.floor(t / columns), t % columns) : `x_sum_${t - outputs}`;
+  if (subgroup) return each(count, (t) => `${name(t)} = subgroupAdd(${name(t)});`);
+  return /* wgsl */ `
+${each(count, (t) => `partial[${t * lanes}u + lane] = ${name(t)};`)}
+workgroupBarrier();
+for (var t = lane; t < ${count}u; t += ${lanes}u) {
+  var sum = partial[t * ${lanes}u];
+  for (var i = 1u; i < ${lanes}u; i++) { sum += partial[t * ${lanes}u + i]; }
+  total[t] = sum;
+}
+workgroupBarrier();
+${each(count, (t) => `${name(t)} = total[${t}u];`)}`;
 }
 
 /** Stores row `i` of a tile. */
-function storeRow({ tile, epilogue, output }: Matmul, i: number): string {
-  const value = (j: number) => epilogue.value(`acc_${i}_${j}`, i, j);
+function storeRow({ tile: { columns }, epilogue, output }: Matmul, i: number): string {
+  const value = (j: number) => epilogue.value(acc(i, j), i, j);
   if (output === "packed bytes") {
     // Columns beyond n fill the row up to whole vectors with zeros.
-    return lines(count(tile.columns / 4), (word) => {
-      const bytes = count(4).map((e) => {
-        const j = word * 4 + e;
-        return `(select(0u, u32(${value(j)}) & 255u, n0 + ${j}u < params.n) << ${8 * e}u)`;
-      });
+    const byte = (j: number) => `select(0u, u32(${value(j)}) & 255u, n0 + ${j}u < params.n)`;
+    return each(columns / 4, (word) => {
+      const bytes = [0, 1, 2, 3].map((e) => `(${byte(word * 4 + e)} << ${8 * e}u)`);
       const at = `(n0 >> 2u) + ${word}u`;
-      return `if (${at} < params.words) { y[(m0 + ${i}u) * params.words + ${at}] = ${
-        bytes.join(" | ")
-      }; }`;
+      return `if (${at} < params.words) {
+  y[(m0 + ${i}u) * params.words + ${at}] = ${bytes.join(" |\n")};
+}`;
     });
   }
   const bits = (j: number) => encoded(output, value(j));
   const at = (j: number) => `(m0 + ${i}u) * params.n + n0 + ${j}u`;
   if (perWord(output) === 1) {
-    return lines(
-      count(tile.columns),
-      (j) => `if (n0 + ${j}u < params.n) { y[${at(j)}] = ${bits(j)}; }`,
-    );
+    return each(columns, (j) => `if (n0 + ${j}u < params.n) { y[${at(j)}] = ${bits(j)}; }`);
   }
-  return lines(count(tile.columns / 2), (pair) => {
+  return each(columns / 2, (pair) => {
     const j = pair * 2;
-    return `if (n0 + ${j}u < params.n) { y[(${at(j)}) >> 1u] = ${bits(j)} | (${
-      bits(j + 1)
-    } << 16u); }`;
+    const word = `${bits(j)} |\n(${bits(j + 1)} << 16u)`;
+    return `if (n0 + ${j}u < params.n) { y[(${at(j)}) >> 1u] = ${word}; }`;
   });
 }
 
-/** Builds the kernel. */
-export function matmul(parts: Matmul): Kernel {
-  const { key, step, tile, epilogue, output, functions = "", groups } = parts;
-  const { rows, columns, sharing, lanes, subgroup } = tile;
-  const several = groups?.several ?? false;
-  const fold = several ? groups?.scaled : null;
-  const declare = (name: string, type: string) =>
-    sums(tile, name).flat().map((sum) => `var ${sum} = ${type}();`).join("\n");
-  const begin = () => groups ? lines(count(columns), (j) => groups.begin(j, `n_${j}`)) : "";
-  const loop = () => sharing === "stage" ? alongStages(parts) : alongK(parts);
-  const loops = () =>
-    !several ? begin() + loop() : `
-  for (var g = 0u; g < params.groups; g++) {
-    ${begin()}
-    ${fold ? declare("part", step.accumulator) : ""}
-    ${loop()}
-    ${
-      fold
-        ? lines(count(rows), (i) =>
-          lines(count(columns), (j) => `acc_${i}_${j} += ${fold(`part_${i}_${j}`, i, j)};`))
-        : ""
-    }
-  }`;
-  const ownRows = sharing === "x" ? rows / lanes : rows;
-  const ownRow = (q: number) =>
+/** Sums that begin at zero. */
+function declare({ tile }: Matmul, name: SumName, type: string): string {
+  return eachOutput(tile, (i, j) => `var ${name(i, j)} = ${type}();`);
+}
+
+/** The loop over K, once for each group if groups are scaled one by one. */
+function loops(matmul: Matmul): string {
+  const { step, tile, groups } = matmul;
+  const loop = tile.sharing === "stage" ? alongStages(matmul) : alongK(matmul);
+  if (!groups) return loop;
+  const begin = each(tile.columns, (j) => groups.begin(j, `n_${j}`));
+  if (!groups.several) return `${begin}\n${loop}`;
+  const { scaled } = groups;
+  return /* wgsl */ `
+for (var g = 0u; g < params.groups; g++) {
+  ${begin}
+  ${scaled ? declare(matmul, part, step.accumulator) : ""}
+  ${loop}
+  ${scaled ? eachOutput(tile, (i, j) => `${acc(i, j)} += ${scaled(part(i, j), i, j)};`) : ""}
+}`;
+}
+
+/** Where the rows that an invocation reads begin; a staged block finds them itself. */
+function beginnings({ tile, groups }: Matmul): string {
+  const { columns, sharing, lanes } = tile;
+  if (sharing === "stage") return "";
+  const stride = groups ? "x_steps" : "steps";
+  const row = (q: number) =>
     sharing === "x" ? `min(m0 + ${q * lanes}u + lane, params.m - 1u)` : `m_${q}`;
-  const shareRowSums = () =>
-    step.rowSum && sharing === "x"
-      ? lines(
-        count(rows),
-        (i) =>
-          `let row_sum_${i} = subgroupBroadcast(x_sum_${Math.floor(i / lanes)}, ${i % lanes}u);`,
-      )
-      : step.rowSum
-      ? lines(count(rows), (i) => `let row_sum_${i} = x_sum_${i};`)
-      : "";
-  const xStride = groups ? "x_steps" : "steps";
-  const stores = () =>
-    lines(
-      count(rows),
-      (i) => `if (m0 + ${i}u < params.m) { ${storeRow(parts, i)} }`,
-    );
+  const several = groups?.several ? " * params.groups" : "";
+  return `${each(ownRows(tile), (q) => `let x_${q} = ${row(q)} * params.${stride};`)}
+${each(columns, (j) => `let w_${j} = n_${j} * params.steps${several};`)}`;
+}
+
+/** How many rows an invocation loads. */
+function ownRows({ rows, sharing, lanes }: Tile): number {
+  return sharing === "x" ? rows / lanes : rows;
+}
+
+/** Gives every invocation the sums of all its rows, whoever has added them up. */
+function shareRowSums({ step, tile: { rows, sharing, lanes } }: Matmul): string {
+  if (!step.rowSum) return "";
+  const shared = (i: number) => `subgroupBroadcast(x_sum_${Math.floor(i / lanes)}, ${i % lanes}u)`;
+  return each(rows, (i) => `let row_sum_${i} = ${sharing === "x" ? shared(i) : `x_sum_${i}`};`);
+}
+
+/** Builds the shader. */
+export function matmul(parts: Matmul): Shader {
+  const { step, tile, epilogue, output, functions = "", groups } = parts;
+  const { rows, columns, sharing, lanes, subgroup } = tile;
+  const stores = each(rows, (i) => `if (m0 + ${i}u < params.m) { ${storeRow(parts, i)} }`);
   return {
-    key: `${key} ${tileName(tile)}`,
-    wgsl: () =>
-      bindings(
-        [
-          ["x", step.element],
-          ["w", step.weight ?? step.element],
-          ...epilogue.arrays,
-          ["y", "u32", "read_write"],
-        ],
-        MATMUL_FIELDS,
-      ) + CONVERSIONS + functions + epilogue.functions + workgroupMemory(parts) +
-      (subgroup ? subgroupEntry(lanes) : entry(lanes === 1 ? ALONE : lanes)) + /* wgsl */ `
-  let width = ${output === "packed bytes" ? "params.words * 4u" : "params.n"};
-  ${origin(tile)}
-  ${sharing === "stage" ? "" : "if (m0 >= params.m) { return; }"}
-  ${lines(count(rows), (i) => `let m_${i} = min(m0 + ${i}u, params.m - 1u);`)}
-  ${lines(count(columns), (j) => `let n_${j} = min(n0 + ${j}u, params.n - 1u);`)}
-  ${
-        sharing === "stage" ? "" : lines(
-          count(ownRows),
-          (q) => `let x_${q} = ${ownRow(q)} * params.${xStride};`,
-        ) + lines(
-          count(columns),
-          (j) => `let w_${j} = n_${j} * params.steps${several ? " * params.groups" : ""};`,
-        )
-      }
-  ${declare("acc", several ? "f32" : step.accumulator)}
-  ${step.rowSum ? lines(count(ownRows), (q) => `var x_sum_${q} = 0;`) : ""}
-  ${epilogue.shared}
-  ${loops()}
-  ${addLanes(parts)}
-  ${shareRowSums()}
-  ${lines(count(rows), (i) => epilogue.row(i, `m_${i}`))}
-  ${lines(count(columns), (j) => epilogue.column(j, `n_${j}`))}
-  ${sharing === "k" ? `if (lane == 0u) { ${stores()} }` : stores()}
-}`,
+    arrays: [
+      ["x", step.element],
+      ["w", step.weight ?? step.element],
+      ...epilogue.arrays,
+      ["y", "u32", "read_write"],
+    ],
+    fields: MATMUL_FIELDS,
+    declarations: `${workgroupMemory(parts)}\n${functions}\n${epilogue.functions}`,
+    workgroup: lanes === 1 ? ALONE : lanes,
+    subgroups: subgroup ? "whole" : undefined,
+    body: /* wgsl */ `
+let width = ${output === "packed bytes" ? "params.words * 4u" : "params.n"};
+${origin(tile)}
+${sharing === "stage" ? "" : "if (m0 >= params.m) { return; }"}
+${each(rows, (i) => `let m_${i} = min(m0 + ${i}u, params.m - 1u);`)}
+${each(columns, (j) => `let n_${j} = min(n0 + ${j}u, params.n - 1u);`)}
+${beginnings(parts)}
+${declare(parts, acc, groups?.several ? "f32" : step.accumulator)}
+${step.rowSum ? each(ownRows(tile), (q) => `var x_sum_${q} = 0;`) : ""}
+${epilogue.shared}
+${loops(parts)}
+${addLanes(parts)}
+${shareRowSums(parts)}
+${each(rows, (i) => epilogue.row(i, `m_${i}`))}
+${each(columns, (j) => epilogue.column(j, `n_${j}`))}
+${sharing === "k" ? `if (lane == 0u) { ${stores} }` : stores}
+`,
   };
 }
 
 const COMPONENTS = ["x", "y", "z", "w"];
 
 /** Vectors of sixteen signed bytes. */
-export const packedStep: Step = {
+export const packedStep: KStep = {
   element: "vec4<u32>",
   accumulator: "i32",
   load: (name, from, at) => `let ${name} = ${from}[${at}];`,
@@ -409,7 +425,7 @@ export function sumOfBytes(a: string): string {
 }
 
 /** Vectors of four floats. */
-export const float32Step: Step = {
+export const float32Step: KStep = {
   element: "vec4<f32>",
   accumulator: "f32",
   load: packedStep.load,

@@ -1,15 +1,10 @@
 /** The product of bytes of `x` and nibbles of `w`. */
-import type { Kernel } from "./kernel.ts";
-import { loader } from "./wgsl.ts";
-import { type Epilogue, type Groups, matmul, packedStep, type Step } from "./matmul.ts";
+import { loader } from "./elements.ts";
+import { type Kernel, kernel } from "./kernel.ts";
+import { type Epilogue, type Groups, type KStep, matmul, packedStep } from "./matmul.ts";
 import { LOW_NIBBLES } from "./pack_nibbles.ts";
-import {
-  packedArrays,
-  type PackedLinearSpec,
-  paramIndex,
-  specKey,
-  zeroPoint,
-} from "./packed_linear.ts";
+import { packedArrays, type PackedLinearSpec, paramIndex, zeroPoint } from "./packed_linear.ts";
+import { each, type Shader } from "./shader.ts";
 import type { Tile } from "./tile.ts";
 
 const COMPONENTS = ["x", "y", "z", "w"];
@@ -26,23 +21,24 @@ export function spreadZeroPoint(j: number, zero: string | null): string {
   return zero === null ? "" : `let zero_${j} = bitcast<u32>(${zero}) * 0x01010101u;`;
 }
 
+/** What the kernel is made from. */
+interface TiledNibbles extends PackedLinearSpec {
+  /** Whether the last vector of `w` may have but half its `x`. */
+  readonly ragged: boolean;
+  readonly tile: Tile;
+}
+
 /**
  * The product's kernel for bytes of `x` and nibbles of `w`. Zero points of `w` are taken out of the
  * nibbles in registers. `ragged` says that the last vector of `w` may have but half its `x`.
  */
-export function nibbleLinearKernel(
-  spec: PackedLinearSpec,
-  tile: Tile,
-  ragged: boolean,
-): Kernel {
-  const { xOffset, wOffset, xPerRow, wParams, bias, output } = spec;
-  const exact = !output.isFloat;
-  const several = wParams === "group";
-  const zx = (at: string) => zeroPoint("x_zero_point", spec.xZeroPoint, xOffset, at);
-  const zw = (at: string) => zeroPoint("w_zero_point", spec.wZeroPoint, wOffset, at);
-  const xCorrected = zx("") !== null;
-  const wCorrected = zw("") !== null;
-  const step: Step = {
+export function nibbleLinearKernel(spec: PackedLinearSpec, tile: Tile, ragged: boolean): Kernel {
+  return kernel("nibble linear", { ...spec, ragged, tile }, nibbleLinear);
+}
+
+/** Sixteen bytes of `x` by as many nibbles of `w`, from which the zero point is taken if there is one. */
+function nibbleStep(ragged: boolean, corrected: boolean): KStep {
+  return {
     ...packedStep,
     parts: 2,
     load: (name, from, at) =>
@@ -51,12 +47,22 @@ export function nibbleLinearKernel(
         : packedStep.load(name, from, at),
     unpack: (j, p) => {
       const words = [`wide_${j}.${COMPONENTS[2 * p]}`, `wide_${j}.${COMPONENTS[2 * p + 1]}`];
-      const zero = wCorrected ? `zero_${j}` : null;
+      const zero = corrected ? `zero_${j}` : null;
       return `let b${j} = vec4<u32>(${
         words.flatMap((word) => [0, 1].map((half) => nibbleBytes(word, half, zero))).join(", ")
       });`;
     },
   };
+}
+
+function nibbleLinear(spec: TiledNibbles): Shader {
+  const { xOffset, wOffset, xPerRow, wParams, bias, output, ragged, tile } = spec;
+  const exact = !output.isFloat;
+  const several = wParams === "group";
+  const zx = (at: string) => zeroPoint("x_zero_point", spec.xZeroPoint, xOffset, at);
+  const zw = (at: string) => zeroPoint("w_zero_point", spec.wZeroPoint, wOffset, at);
+  const xCorrected = zx("") !== null;
+  const wCorrected = zw("") !== null;
   const corrected = (sum: string, i: number, j: number) =>
     xCorrected ? `(${sum} - zx_${i} * column_${j})` : `(${sum})`;
   const groups: Groups = {
@@ -73,10 +79,14 @@ export function nibbleLinearKernel(
     },
     scaled: (sum, i, j) => `f32${corrected(sum, i, j)} * w_scale_${j}`,
   };
+  const rowZeroPoints = each(
+    xCorrected ? tile.rows : 0,
+    (i) => `let zx_${i} = ${xPerRow ? zx(`m_${i}`) : "zx"};`,
+  );
   const epilogue: Epilogue = {
     arrays: packedArrays(spec, false, xCorrected),
     functions: bias ? loader("bias", bias) : "",
-    shared: xPerRow ? "" : xCorrected ? `let zx = ${zx("0u")};` : "",
+    shared: (!xPerRow && xCorrected ? `let zx = ${zx("0u")};` : "") + rowZeroPoints,
     row: (i, m) => exact ? "" : `let x_scale_${i} = x_scale[${xPerRow ? m : "0"}];`,
     column: (j, n) => bias ? `let bias_${j} = load_bias(${n});` : "",
     value: (sum, i, j) => {
@@ -87,16 +97,5 @@ export function nibbleLinearKernel(
       return product + (bias ? ` + bias_${j}` : "");
     },
   };
-  const rowZeroPoints = Array.from(
-    { length: xCorrected ? tile.rows : 0 },
-    (_, i) => `let zx_${i} = ${xPerRow ? zx(`m_${i}`) : "zx"};`,
-  );
-  return matmul({
-    key: `nibble linear ${specKey(spec)} ${ragged}`,
-    step,
-    tile,
-    epilogue: { ...epilogue, shared: epilogue.shared + rowZeroPoints.join("") },
-    output,
-    groups,
-  });
+  return matmul({ step: nibbleStep(ragged, wCorrected), tile, epilogue, output, groups });
 }

@@ -1,10 +1,11 @@
 /** The product of bytes: exact sums, zero points taken out, scales and bias, and what follows. */
 import type { DType } from "../../../numbers/dtype.ts";
-import type { Kernel } from "./kernel.ts";
-import { type ArrayBinding, loader, rounded } from "./wgsl.ts";
-import { type Epilogue, matmul, packedStep, type Step, sumOfBytes } from "./matmul.ts";
+import { loader, rounded } from "./elements.ts";
+import { type Kernel, kernel } from "./kernel.ts";
+import { type Epilogue, type KStep, matmul, packedStep, sumOfBytes } from "./matmul.ts";
 import { quantizeFunction, quantizeVectorFunction } from "./quantize.ts";
 import { RELU } from "./relu.ts";
+import type { ArrayBinding, Shader } from "./shader.ts";
 import type { Tile } from "./tile.ts";
 
 /** Where a scale or a zero point of `w` stands: one for all, one a row, or one a group of each row. */
@@ -39,8 +40,8 @@ export interface PackedLinearSpec {
   readonly bias: DType | undefined;
   /** The dtype of the result, or that of the floats which are quantized for the next product. */
   readonly output: DType;
-  /** Whether the sums of the rows of `x` are bound; if not, they are added up on the way. */
-  readonly xSums?: boolean;
+  /** Whether the sums of the rows of `x` are there; if not, they are added up on the way. */
+  readonly xSums: boolean;
   /** Whether negative outputs become 0. */
   readonly relu?: boolean;
   /** Quantizes the result: it is stored as packed rows. Bindings: 1 / scale and zero point. */
@@ -88,7 +89,7 @@ export function packedArrays(
 export function boundSums(spec: PackedLinearSpec): { xSums: boolean; wSums: boolean } {
   const wCorrected = spec.wZeroPoint || spec.wOffset !== 0;
   return {
-    xSums: wCorrected && spec.xSums !== false && !spec.quantize,
+    xSums: wCorrected && spec.xSums && !spec.quantize,
     wSums: spec.xZeroPoint || spec.xOffset !== 0,
   };
 }
@@ -96,7 +97,7 @@ export function boundSums(spec: PackedLinearSpec): { xSums: boolean; wSums: bool
 /** Loads sixteen floats of a row of `x` and quantizes them to a vector of bytes. */
 function quantizingStep(
   { dtype, productDtype, quantMin, quantMax, offset }: NonNullable<PackedLinearSpec["quantize"]>,
-): { load: Step["load"]; functions: string } {
+): { load: KStep["load"]; functions: string } {
   return {
     load: (name, from, at) =>
       from === "x" ? `let ${name} = load_bytes(${at});` : packedStep.load(name, from, at),
@@ -123,23 +124,46 @@ fn load_bytes(at: u32) -> vec4<u32> {
 
 /** The product's kernel for bytes: exact sums, zero points taken out, scales and bias. */
 export function packedLinearKernel(spec: PackedLinearSpec, tile: Tile): Kernel {
-  const { xOffset, wOffset, xPerRow, wParams, bias, output, relu, requantize, quantize } = spec;
-  const exact = !output.isFloat;
-  const zx = (at: string) => zeroPoint("x_zero_point", spec.xZeroPoint, xOffset, at);
-  const zw = (at: string) => zeroPoint("w_zero_point", spec.wZeroPoint, wOffset, at);
-  const xCorrected = zx("") !== null;
-  const wCorrected = zw("") !== null;
-  const { xSums: bound } = boundSums(spec);
+  return kernel("packed linear", { ...spec, tile }, packedLinear);
+}
+
+function packedLinear(spec: PackedLinearSpec & { readonly tile: Tile }): Shader {
+  const { output, requantize, quantize, tile } = spec;
+  const { xSums } = boundSums(spec);
+  const sumsRows = corrections(spec).wCorrected && !xSums;
   const quantizing = quantize && quantizingStep(quantize);
-  const step: Step = {
+  const step: KStep = {
     ...packedStep,
     ...quantizing ? { element: "u32", weight: "vec4<u32>", load: quantizing.load } : {},
-    ...wCorrected && !bound ? { rowSum: sumOfBytes } : {},
+    ...sumsRows ? { rowSum: sumOfBytes } : {},
   };
-  const epilogue: Epilogue = {
+  const epilogue = packedEpilogue(spec);
+  const functions = quantizing?.functions;
+  return matmul({
+    step,
+    tile,
+    epilogue,
+    output: requantize ? "packed bytes" : output,
+    functions,
+  });
+}
+
+/** The zero points of a product as stored, and whether there are any to take out. */
+function corrections({ xOffset, wOffset, xZeroPoint, wZeroPoint }: PackedLinearSpec) {
+  const zx = (at: string) => zeroPoint("x_zero_point", xZeroPoint, xOffset, at);
+  const zw = (at: string) => zeroPoint("w_zero_point", wZeroPoint, wOffset, at);
+  return { zx, zw, xCorrected: zx("") !== null, wCorrected: zw("") !== null };
+}
+
+/** Takes zero points out of exact sums, scales them, and does what follows. */
+function packedEpilogue(spec: PackedLinearSpec): Epilogue {
+  const { xPerRow, wParams, bias, output, relu, requantize } = spec;
+  const exact = !output.isFloat;
+  const { zx, zw, xCorrected, wCorrected } = corrections(spec);
+  const { xSums: bound } = boundSums(spec);
+  return {
     arrays: packedArrays(spec, bound, xCorrected),
     functions: (bias ? loader("bias", bias) : "") + (relu ? RELU : "") +
-      (quantizing?.functions ?? "") +
       (requantize
         ? quantizeFunction(requantize.productDtype, requantize.quantMin, requantize.quantMax)
         : ""),
@@ -173,22 +197,4 @@ export function packedLinearKernel(spec: PackedLinearSpec, tile: Tile): Kernel {
       }, inverse, zero_point) - (${requantize.offset}))`;
     },
   };
-  return matmul({
-    key: `packed linear ${specKey(spec)}`,
-    step,
-    tile,
-    epilogue,
-    output: requantize ? "packed bytes" : output,
-  });
-}
-
-/** A text that differs where specs differ. */
-export function specKey(spec: PackedLinearSpec): string {
-  const { quantize, requantize } = spec;
-  const quantization = ({ productDtype, quantMin, quantMax, offset }: Quantization) =>
-    `${productDtype.name} ${quantMin} ${quantMax} ${offset}`;
-  return `${spec.xOffset} ${spec.wOffset} ${spec.xPerRow} ${spec.wParams} ${spec.xZeroPoint} ` +
-    `${spec.wZeroPoint} ${spec.bias?.name} ${spec.output.name} ${spec.xSums} ${spec.relu}` +
-    (quantize ? ` from ${quantize.dtype.name} ${quantization(quantize)}` : "") +
-    (requantize ? ` to ${quantization(requantize)}` : "");
 }

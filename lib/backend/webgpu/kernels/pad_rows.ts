@@ -1,22 +1,26 @@
 /** A float matrix as float32, its rows padded with zeros. */
 import { type DType, float32 } from "../../../numbers/dtype.ts";
-import type { Kernel } from "./kernel.ts";
 import { elementwise } from "./elementwise.ts";
+import { type Kernel, kernel } from "./kernel.ts";
+import type { Shader } from "./shader.ts";
 
 /** Parameters after numel: k, elements a padded row. */
 export function padRowsKernel(x: DType): Kernel {
+  return kernel("pad rows", { x }, padRows);
+}
+
+function padRows({ x }: { x: DType }): Shader {
   return elementwise({
-    key: `pad rows ${x.name}`,
     inputs: [["x", x]],
     output: float32,
     fields: ["k", "width"],
-    functions: () =>
-      `fn padded(i: u32) -> f32 {
+    functions: /* wgsl */ `
+fn padded(i: u32) -> f32 {
   let column = i % params.width;
   if (column >= params.k) { return 0.0; }
   return load_x(i / params.width * params.k + column);
 }
 `,
-    value: () => "padded(i)",
+    value: "padded(i)",
   });
 }

@@ -1,9 +1,10 @@
 /** Float to integer with parameters a block. */
 import { type DType, float32, int8 } from "../../../numbers/dtype.ts";
-import type { Kernel } from "./kernel.ts";
-import { literal, rounded, toInteger } from "./wgsl.ts";
 import { blockFields, blockOfFunction } from "./block_index.ts";
+import { literal, rounded, toInteger } from "./elements.ts";
 import { elementwise } from "./elementwise.ts";
+import { type Kernel, kernel } from "./kernel.ts";
+import type { Shader } from "./shader.ts";
 
 /**
  * `fn quantize(x, inverse, zero_point)`, the formula that every quantizing kernel uses: an i32, or for
@@ -66,6 +67,18 @@ fn ${name}(x: vec4<f32>, inverse: f32, zero_point: f32) -> vec4<i32> {
 `;
 }
 
+/** What distinguishes kernels that quantize. */
+interface Quantize {
+  readonly x: DType;
+  readonly output: DType;
+  /** Dimensions of the blocks. */
+  readonly rank: number;
+  /** The dtype that the product is rounded in. */
+  readonly product: DType;
+  readonly quantMin: number;
+  readonly quantMax: number;
+}
+
 /** `clamp(round(x · inverse) + zeroPoint, quantMin, quantMax)`. */
 export function quantizeKernel(
   x: DType,
@@ -75,18 +88,22 @@ export function quantizeKernel(
   quantMin: number,
   quantMax: number,
 ): Kernel {
+  return kernel("quantize", { x, output, rank, product, quantMin, quantMax }, quantize);
+}
+
+function quantize({ x, output, rank, product, quantMin, quantMax }: Quantize): Shader {
   return elementwise({
-    key: `quantize ${x.name} ${output.name} ${rank} ${product.name} ${quantMin} ${quantMax}`,
     inputs: [["x", x], ["inverse", float32], ["zero_point", float32]],
     output,
     fields: blockFields(rank),
-    functions: () =>
-      blockOfFunction(rank) + quantizeFunction(product, quantMin, quantMax, output) +
-      `fn quantized(i: u32) -> ${output.isFloat ? "f32" : "i32"} {
+    functions: /* wgsl */ `
+${blockOfFunction(rank)}
+${quantizeFunction(product, quantMin, quantMax, output)}
+fn quantized(i: u32) -> ${output.isFloat ? "f32" : "i32"} {
   let block = block_of(i);
   return quantize(load_x(i), load_inverse(block), load_zero_point(block));
 }
 `,
-    value: () => "quantized(i)",
+    value: "quantized(i)",
   });
 }

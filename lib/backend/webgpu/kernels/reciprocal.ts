@@ -3,9 +3,10 @@
  * long division of mantissas; there is one a block, not one an element.
  */
 import { type DType, float32 } from "../../../numbers/dtype.ts";
-import type { Kernel } from "./kernel.ts";
-import { rounded } from "./wgsl.ts";
+import { rounded } from "./elements.ts";
 import { elementwise } from "./elementwise.ts";
+import { type Kernel, kernel } from "./kernel.ts";
+import type { Shader } from "./shader.ts";
 
 /** `fn divide(x: f32, y: f32) -> f32`, the float32 nearest to x / y, ties to even. */
 export const DIVIDE = /* wgsl */ `
@@ -23,7 +24,9 @@ fn divide(x: f32, y: f32) -> f32 {
   let a = bitcast<u32>(x) & 0x7fffffffu;
   let b = bitcast<u32>(y) & 0x7fffffffu;
   if (a > 0x7f800000u || b > 0x7f800000u || (a == b && (a == 0u || a == 0x7f800000u))) {
-    return bitcast<f32>(0x7fc00000u);
+    // A variable, since a NaN in a constant expression is an error.
+    var nan = 0x7fc00000u;
+    return bitcast<f32>(nan);
   }
   if (a == 0u || b == 0x7f800000u) { return bitcast<f32>(sign); }
   if (b == 0u || a == 0x7f800000u) { return bitcast<f32>(sign | 0x7f800000u); }
@@ -55,11 +58,14 @@ fn divide(x: f32, y: f32) -> f32 {
 
 /** Reads positive or negative numbers of `dtype`, gives the float32 holding the rounded result. */
 export function reciprocalKernel(dtype: DType): Kernel {
+  return kernel("reciprocal", { dtype }, reciprocal);
+}
+
+function reciprocal({ dtype }: { dtype: DType }): Shader {
   return elementwise({
-    key: `reciprocal ${dtype.name}`,
     inputs: [["x", dtype]],
     output: float32,
-    functions: () => DIVIDE,
-    value: () => rounded(dtype, "divide(1.0, load_x(i))"),
+    functions: DIVIDE,
+    value: rounded(dtype, "divide(1.0, load_x(i))"),
   });
 }

@@ -1,7 +1,8 @@
 /** `max(x, 0)`. */
 import type { DType } from "../../../numbers/dtype.ts";
-import type { Kernel } from "./kernel.ts";
 import { elementwise } from "./elementwise.ts";
+import { type Kernel, kernel } from "./kernel.ts";
+import type { Shader } from "./shader.ts";
 
 /** Negative numbers become 0; a NaN stays one. */
 export const RELU = /* wgsl */ `
@@ -13,11 +14,14 @@ fn relu(x: f32) -> f32 {
 
 /** `max(x, 0)`, element by element. */
 export function reluKernel(dtype: DType): Kernel {
+  return kernel("relu", { dtype }, relu);
+}
+
+function relu({ dtype }: { dtype: DType }): Shader {
   return elementwise({
-    key: `relu ${dtype.name}`,
     inputs: [["x", dtype]],
     output: dtype,
-    functions: () => RELU,
-    value: () => "relu(load_x(i))",
+    functions: RELU,
+    value: "relu(load_x(i))",
   });
 }

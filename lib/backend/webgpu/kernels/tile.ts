@@ -25,6 +25,19 @@ export interface Tile {
   readonly lanes: number;
   /** Whether those are one whole subgroup. */
   readonly subgroup: boolean;
+  /** A short name, as kernels' keys and the cache of measured tiles have it. */
+  readonly name: string;
+}
+
+function tile(
+  rows: number,
+  columns: number,
+  sharing: Sharing,
+  lanes: number,
+  subgroup: boolean,
+): Tile {
+  const shared = sharing === "nothing" ? "" : ` ${sharing}${lanes}${subgroup ? "s" : ""}`;
+  return { rows, columns, sharing, lanes, subgroup, name: `${rows}x${columns}${shared}` };
 }
 
 /** Invocations of a workgroup that share nothing. */
@@ -34,23 +47,23 @@ export const STAGE_SIDE = 8;
 
 /** A tile whose invocations share nothing. */
 export function alone(rows: number, columns: number): Tile {
-  return { rows, columns, sharing: "nothing", lanes: 1, subgroup: false };
+  return tile(rows, columns, "nothing", 1, false);
 }
 
 /** A tile whose subgroup shares rows of `x`: `rows` is a multiple of `lanes`. */
 export function sharingRows(rows: number, columns: number, lanes: number): Tile {
-  return { rows, columns, sharing: "x", lanes, subgroup: true };
+  return tile(rows, columns, "x", lanes, true);
 }
 
 /** A tile that splits K: over a subgroup of `subgroup` lanes, or over 64 without one. */
 export function splitK(rows: number, columns: number, subgroup: number): Tile {
   const lanes = subgroup > 1 ? subgroup : 64;
-  return { rows, columns, sharing: "k", lanes, subgroup: subgroup > 1 };
+  return tile(rows, columns, "k", lanes, subgroup > 1);
 }
 
 /** A tile of a block of 8 × 8 invocations that share workgroup memory. */
 export function staged(rows: number, columns: number): Tile {
-  return { rows, columns, sharing: "stage", lanes: STAGE_SIDE ** 2, subgroup: false };
+  return tile(rows, columns, "stage", STAGE_SIDE ** 2, false);
 }
 
 /** Rows up to which K is split: so few that reading `w` once is what takes the time. */
@@ -113,17 +126,11 @@ export function candidateTiles(product: Product, exact: boolean): Tile[] {
     (exact || splits(tile) === splits(rule)) &&
     (!grouped || tile.sharing === "nothing" || tile.sharing === "x")
   );
-  return [...new Map([rule, ...fitting].map((tile) => [tileName(tile), tile])).values()];
+  return [...new Map([rule, ...fitting].map((tile) => [tile.name, tile])).values()];
 }
 
 /** Rows and columns of tiles that share rows in subgroups of eight lanes. */
 const SHARED = [[16, 4], [32, 4], [32, 8], [64, 4]] as const;
-
-/** A short name, as kernels' keys and the cache of measured tiles have it. */
-export function tileName({ rows, columns, sharing, lanes, subgroup }: Tile): string {
-  const shared = sharing === "nothing" ? "" : ` ${sharing}${lanes}${subgroup ? "s" : ""}`;
-  return `${rows}x${columns}${shared}`;
-}
 
 /** Workgroups that cover an m × n output. */
 export function matmulWorkgroups(m: number, n: number, tile: Tile): number {

@@ -1,10 +1,11 @@
 /** The product of a float `x` and packed integers of `w`, which become floats in registers. */
 import type { DType } from "../../../numbers/dtype.ts";
-import type { Kernel } from "./kernel.ts";
-import { loader } from "./wgsl.ts";
-import { type Epilogue, float32Step, type Groups, matmul, type Step } from "./matmul.ts";
+import { loader } from "./elements.ts";
+import { type Kernel, kernel } from "./kernel.ts";
+import { type Epilogue, float32Step, type Groups, type KStep, matmul } from "./matmul.ts";
 import { nibbleBytes, spreadZeroPoint } from "./nibble_linear.ts";
 import { paramIndex, type ParamKind } from "./packed_linear.ts";
+import type { Shader } from "./shader.ts";
 import type { Tile } from "./tile.ts";
 
 const COMPONENTS = ["x", "y", "z", "w"];
@@ -26,7 +27,33 @@ export interface WeightOnlySpec {
  * registers. Bindings after `x` and `w`: scales, zero points if any, bias if any.
  */
 export function weightOnlyKernel(spec: WeightOnlySpec, tile: Tile): Kernel {
-  const { bits, offset, params, scale, bias, output } = spec;
+  return kernel("weight only", { ...spec, tile }, weightOnly);
+}
+
+/** Sixteen bytes of packed integers as floats, less the zero point and scaled if that is asked for. */
+function weightOnlyStep(bits: 4 | 8, corrected: boolean, scaled: boolean): KStep {
+  const scale = (j: number) => scaled ? ` * scale_${j}` : "";
+  return {
+    ...float32Step,
+    weight: "vec4<u32>",
+    parts: 32 / bits,
+    unpack: (j, p) => {
+      if (bits === 8) {
+        const bytes = `vec4<f32>(unpack4xI8(wide_${j}.${COMPONENTS[p]}))`;
+        return `let b${j} = ${corrected ? `(${bytes} - zero_${j})` : bytes}${scale(j)};`;
+      }
+      const nibbles = nibbleBytes(
+        `wide_${j}.${COMPONENTS[p >> 1]}`,
+        p & 1,
+        corrected ? `zero_${j}` : null,
+      );
+      return `let b${j} = vec4<f32>(unpack4xI8(${nibbles}))${scale(j)};`;
+    },
+  };
+}
+
+function weightOnly(spec: WeightOnlySpec & { readonly tile: Tile }): Shader {
+  const { bits, offset, params, scale, bias, output, tile } = spec;
   const several = params === "group";
   const zero = (at: string) =>
     spec.zeroPoint
@@ -37,24 +64,6 @@ export function weightOnlyKernel(spec: WeightOnlySpec, tile: Tile): Kernel {
   const corrected = zero("") !== null;
   // With many rows to share it, a scaled weight is cheaper than a second set of sums.
   const early = several && tile.rows > 2;
-  const scaled = (j: number) => early ? ` * scale_${j}` : "";
-  const step: Step = {
-    ...float32Step,
-    weight: "vec4<u32>",
-    parts: 32 / bits,
-    unpack: (j, p) => {
-      if (bits === 8) {
-        const bytes = `vec4<f32>(unpack4xI8(wide_${j}.${COMPONENTS[p]}))`;
-        return `let b${j} = ${corrected ? `(${bytes} - zero_${j})` : bytes}${scaled(j)};`;
-      }
-      const nibbles = nibbleBytes(
-        `wide_${j}.${COMPONENTS[p >> 1]}`,
-        p & 1,
-        corrected ? `zero_${j}` : null,
-      );
-      return `let b${j} = vec4<f32>(unpack4xI8(${nibbles}))${scaled(j)};`;
-    },
-  };
   const groups: Groups = {
     several,
     begin: (j, n) => {
@@ -83,13 +92,5 @@ export function weightOnlyKernel(spec: WeightOnlySpec, tile: Tile): Kernel {
     column: (j, n) => bias ? `let bias_${j} = load_bias(${n});` : "",
     value: (sum, _, j) => (several ? sum : `${sum} * scale_${j}`) + (bias ? ` + bias_${j}` : ""),
   };
-  const names = [scale, spec.zeroPoint, bias, output].map((dtype) => dtype?.name);
-  return matmul({
-    key: `weight only ${bits} ${offset} ${params} ${names.join(" ")}`,
-    step,
-    tile,
-    epilogue,
-    output,
-    groups,
-  });
+  return matmul({ step: weightOnlyStep(bits, corrected, early), tile, epilogue, output, groups });
 }

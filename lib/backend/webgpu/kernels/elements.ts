@@ -1,12 +1,12 @@
 /**
- * The WGSL that kernels share: reading an element of any dtype from 32-bit words, writing one, and
- * rounding, all in integer arithmetic where WGSL leaves float conversion to the device.
+ * Elements of any dtype in WGSL: reading one from 32-bit words, writing one, and rounding, all in
+ * integer arithmetic where WGSL leaves float conversion to the device.
  *
  * @module
  */
 import type { DType } from "../../../numbers/dtype.ts";
 
-const DECODE_F16 = /* wgsl */ `
+const F16 = /* wgsl */ `
 fn decode_f16(h: u32) -> f32 {
   let sign = (h & 0x8000u) << 16u;
   let exponent = (h >> 10u) & 31u;
@@ -16,9 +16,7 @@ fn decode_f16(h: u32) -> f32 {
   }
   if (exponent == 31u) { return bitcast<f32>(sign | 0x7f800000u | (mantissa << 13u)); }
   return bitcast<f32>(sign | ((exponent + 112u) << 23u) | (mantissa << 13u));
-}`;
-
-const ENCODE_F16 = /* wgsl */ `
+}
 fn encode_f16(x: f32) -> u32 {
   let bits = bitcast<u32>(x);
   let sign = (bits >> 16u) & 0x8000u;
@@ -31,7 +29,7 @@ fn encode_f16(x: f32) -> u32 {
   return sign | ((magnitude + 0xfffu + ((magnitude >> 13u) & 1u) - 0x38000000u) >> 13u);
 }`;
 
-const ENCODE_BF16 = /* wgsl */ `
+const BF16 = /* wgsl */ `
 fn encode_bf16(x: f32) -> u32 {
   let bits = bitcast<u32>(x);
   if ((bits & 0x7fffffffu) > 0x7f800000u) { return (bits >> 16u) | 0x40u; }
@@ -75,15 +73,26 @@ fn encode_${name}(x: f32) -> u32 {
 }`;
 }
 
-/** The conversions that {@linkcode loader}, {@linkcode encoded} and {@linkcode rounded} call. */
-export const CONVERSIONS = DECODE_F16 + ENCODE_F16 + ENCODE_BF16 +
-  float8("e4m3", 3, 7, 448, 448) + float8("e5m2", 2, 15, 57344, 65536);
-
 /** The names of the 8-bit floats' conversions. */
 const FLOAT8: Partial<Record<DType["name"], string>> = {
   float8_e4m3fn: "e4m3",
   float8_e5m2: "e5m2",
 };
+
+/** What {@linkcode loader}, {@linkcode encoded} and {@linkcode rounded} call, by what names end in. */
+const CONVERSIONS: readonly (readonly [ending: string, functions: string])[] = [
+  ["f16", F16],
+  ["bf16", BF16],
+  ["e4m3", float8("e4m3", 3, 7, 448, 448)],
+  ["e5m2", float8("e5m2", 2, 15, 57344, 65536)],
+];
+
+/** The conversions that a text calls. */
+export function conversions(wgsl: string): string {
+  return CONVERSIONS
+    .filter(([ending]) => wgsl.includes(`code_${ending}(`))
+    .map(([, functions]) => functions).join("");
+}
 
 /** Elements of `dtype` in a 32-bit word. */
 export function perWord(dtype: DType): 1 | 2 | 4 {
@@ -168,50 +177,4 @@ export function literal(x: number): string {
 export function toInteger(value: string, min: number, max: number): string {
   const clamped = `i32(clamp(${value}, ${literal(min)}, ${literal(Math.min(max, 2 ** 31 - 128))}))`;
   return max < 2 ** 31 - 1 ? clamped : `select(${clamped}, ${max}, ${value} >= 0x1p31f)`;
-}
-
-/** A storage array: its name, its element type and whether the kernel writes it. */
-export type ArrayBinding = readonly [name: string, element: string, access?: "read_write"];
-
-/** Storage bindings in order and, after them, a uniform struct of u32 `fields`. */
-export function bindings(arrays: readonly ArrayBinding[], fields: readonly string[]): string {
-  return arrays.map(([name, element, access = "read"], i) =>
-    `@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${element}>;\n`
-  ).join("") +
-    `struct Params { ${fields.map((field) => `${field}: u32`).join(", ")} }\n` +
-    `@group(0) @binding(${arrays.length}) var<uniform> params: Params;\n`;
-}
-
-/**
- * Opens a compute entry point whose workgroup is one subgroup of `lanes`: nothing need be assumed of
- * how a device lays subgroups over workgroups.
- */
-export function subgroupEntry(lanes: number): string {
-  return /* wgsl */ `
-@compute @workgroup_size(${lanes})
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(subgroup_invocation_id) lane: u32,
-) {
-  let index = workgroup.x + workgroup.y * grid.x;
-`;
-}
-
-/**
- * Opens a compute entry point with `index`, the number of the workgroup over a folded grid, and, if
- * asked for, `subgroup_lane`.
- */
-export function entry(workgroupSize: number, subgroups = false): string {
-  return /* wgsl */ `
-@compute @workgroup_size(${workgroupSize})
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,${
-    subgroups ? "\n  @builtin(subgroup_invocation_id) subgroup_lane: u32," : ""
-  }
-) {
-  let index = workgroup.x + workgroup.y * grid.x;
-`;
 }

@@ -1,16 +1,16 @@
 /**
- * How long work takes on the device.
+ * How long dispatches take on the device.
  *
  * @module
  */
 import type { Runtime } from "../backend/webgpu/runtime.ts";
 
 /** Times work by the device's own clock where it has one, else by the host's. */
-export class DeviceClock {
+export class DispatchTimer {
   private readonly queries: GPUQuerySet | undefined;
   private readonly resolved: GPUBuffer | undefined;
 
-  /** A clock for what is enqueued on a runtime. */
+  /** A timer for what is enqueued on a runtime. */
   constructor(private readonly runtime: Runtime) {
     const { device } = runtime;
     if (!device.features.has("timestamp-query")) return;

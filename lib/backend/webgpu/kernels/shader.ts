@@ -1,0 +1,89 @@
+/**
+ * The one frame of all shaders: what is enabled, bindings, parameters, the entry point, and how the
+ * text is laid out.
+ *
+ * @module
+ */
+import { conversions } from "./elements.ts";
+import { layOut } from "./lay_out.ts";
+
+/** A storage array: its name, its element type and whether the kernel writes it. */
+export type ArrayBinding = readonly [name: string, element: string, access?: "read_write"];
+
+/** What distinguishes a shader from others. In its text, `params` has the parameters. */
+export interface Shader {
+  /** Storage arrays, in the order in which they are bound. */
+  readonly arrays: readonly ArrayBinding[];
+  /** The parameters, words each, bound after the arrays. */
+  readonly fields: readonly string[];
+  /** Functions, structs and workgroup memory. */
+  readonly declarations?: string;
+  /** Invocations of a workgroup. */
+  readonly workgroup: number;
+  /**
+   * What is known of subgroups: nothing by default; `"whole"` if the workgroup is one subgroup, so that
+   * nothing need be assumed of how a device lays subgroups over workgroups; `"some"` if they are used
+   * as they come, with `subgroup_lane`.
+   */
+  readonly subgroups?: "whole" | "some";
+  /**
+   * Statements of each invocation. `index` is the number of the workgroup over a folded grid, `lane`
+   * that of the invocation in it.
+   */
+  readonly body: string;
+}
+
+/** What a host asks of a shader's text. */
+export interface Dialect {
+  /** Whether subgroups are enabled by name: browsers ask for it, Deno's parser refuses it. */
+  readonly enableSubgroups: boolean;
+}
+
+/** The directives that must come first. */
+function directives({ subgroups }: Shader, { enableSubgroups }: Dialect): string {
+  return subgroups && enableSubgroups ? "enable subgroups;\n\n" : "";
+}
+
+function bindings({ arrays, fields }: Shader): string {
+  const storage = arrays.map(([name, element, access = "read"], i) =>
+    `@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${element}>;`
+  );
+  return `${storage.join("\n")}
+@group(0) @binding(${arrays.length}) var<uniform> params: Params;
+
+struct Params {
+${fields.map((field) => `${field}: u32`).join(",\n")}
+}
+`;
+}
+
+const LANES = {
+  none: "@builtin(local_invocation_index) lane: u32,",
+  whole: "@builtin(subgroup_invocation_id) lane: u32,",
+  some: `@builtin(local_invocation_index) lane: u32,
+@builtin(subgroup_invocation_id) subgroup_lane: u32,`,
+};
+
+/** The whole text. */
+export function writeShader(shader: Shader, dialect: Dialect): string {
+  const { declarations = "", workgroup, subgroups = "none", body } = shader;
+  return directives(shader, dialect) + layOut(/* wgsl */ `
+${bindings(shader)}
+${conversions(declarations + body)}
+${declarations}
+@compute @workgroup_size(${workgroup})
+fn main(
+@builtin(workgroup_id) workgroup: vec3<u32>,
+@builtin(num_workgroups) grid: vec3<u32>,
+${LANES[subgroups]}
+) {
+let index = workgroup.x + workgroup.y * grid.x;
+${body}
+}
+`);
+}
+
+/** One text for each number below `count`, a line each. */
+export function each(count: number, text: (i: number) => string): string {
+  return Array.from({ length: count }, (_, i) => text(i)).join("\n");
+}

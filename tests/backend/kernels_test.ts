@@ -1,0 +1,258 @@
+/** The texts of kernels and their keys, which need no device, and what a person sees of them. */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { castKernel } from "../../lib/backend/webgpu/kernels/cast.ts";
+import { dequantizeKernel } from "../../lib/backend/webgpu/kernels/dequantize.ts";
+import { histogramKernel, regridKernel } from "../../lib/backend/webgpu/kernels/histogram.ts";
+import { type Kernel, kernel } from "../../lib/backend/webgpu/kernels/kernel.ts";
+import { layOut } from "../../lib/backend/webgpu/kernels/lay_out.ts";
+import { linearKernel } from "../../lib/backend/webgpu/kernels/linear.ts";
+import { minmaxKernel } from "../../lib/backend/webgpu/kernels/minmax.ts";
+import { movingAverageKernel } from "../../lib/backend/webgpu/kernels/moving_average.ts";
+import { nibbleLinearKernel } from "../../lib/backend/webgpu/kernels/nibble_linear.ts";
+import {
+  groupSumsKernel,
+  packNibblesKernel,
+} from "../../lib/backend/webgpu/kernels/pack_nibbles.ts";
+import {
+  packRowsKernel,
+  quantizeRowsDynamicKernel,
+  quantizeRowsKernel,
+  rowTeam,
+} from "../../lib/backend/webgpu/kernels/pack_rows.ts";
+import { packedLinearKernel } from "../../lib/backend/webgpu/kernels/packed_linear.ts";
+import { padRowsKernel } from "../../lib/backend/webgpu/kernels/pad_rows.ts";
+import { quantizationLossKernel } from "../../lib/backend/webgpu/kernels/quantization_loss.ts";
+import { quantizeKernel } from "../../lib/backend/webgpu/kernels/quantize.ts";
+import { reciprocalKernel } from "../../lib/backend/webgpu/kernels/reciprocal.ts";
+import { reluKernel } from "../../lib/backend/webgpu/kernels/relu.ts";
+import { alone, sharingRows, splitK, staged } from "../../lib/backend/webgpu/kernels/tile.ts";
+import { unpackRowsKernel } from "../../lib/backend/webgpu/kernels/unpack_rows.ts";
+import { weightOnlyKernel } from "../../lib/backend/webgpu/kernels/weight_only.ts";
+import {
+  bfloat16,
+  float16,
+  float32,
+  float8_e4m3fn,
+  float8_e5m2,
+  init,
+  int16,
+  int32,
+  int8,
+  relu,
+  tensor,
+  uint8,
+} from "../../mod.ts";
+
+const FLOATS = [float32, bfloat16, float16, float8_e4m3fn, float8_e5m2];
+const WIDE = [float32, bfloat16, float16];
+const INTEGERS = [int8, uint8, int16, int32];
+const BYTES = [int8, uint8];
+const BOTH = [false, true];
+const TILES = [alone(1, 4), sharingRows(8, 4, 8), splitK(1, 4, 1), splitK(2, 4, 8), staged(2, 4)];
+const DENO = { enableSubgroups: false };
+const BROWSER = { enableSubgroups: true };
+
+/** Every list with one of each choice. */
+function all<const C extends readonly (readonly unknown[])[]>(
+  ...choices: C
+): { [K in keyof C]: C[K][number] }[] {
+  return choices.reduce<unknown[][]>(
+    (lists, choice) => lists.flatMap((list) => choice.map((one) => [...list, one])),
+    [[]],
+  ) as { [K in keyof C]: C[K][number] }[];
+}
+
+const quantizations = all(WIDE, [[0, 255], [-128, 127]], [0, 128])
+  .map(([productDtype, [quantMin, quantMax], offset]) => ({
+    productDtype,
+    quantMin,
+    quantMax,
+    offset,
+  }));
+
+/** Kernels of every kind with every field at more than one value. */
+function* kernels(): Generator<Kernel> {
+  const dtypes = [...FLOATS, ...INTEGERS];
+  for (const [from, to] of all(dtypes, dtypes)) yield castKernel(from, to);
+  for (const [q, output, rank, product] of all([int8, float8_e5m2], WIDE, [1, 3], WIDE)) {
+    yield dequantizeKernel(q, output, rank, product);
+  }
+  yield regridKernel;
+  yield movingAverageKernel;
+  for (const [x, rank, flag, wide] of all(WIDE, [1, 3], BOTH, BOTH)) {
+    yield minmaxKernel(x, rank, flag, wide);
+    yield histogramKernel(x, rank, wide);
+  }
+  for (const q of INTEGERS) yield packNibblesKernel(q);
+  for (const bits of [4, 8] as const) yield groupSumsKernel(bits);
+  for (const x of WIDE) yield* [padRowsKernel(x), reciprocalKernel(x), reluKernel(x)];
+  for (const [output, bits, offset] of all(BYTES, [4, 8], [0, 7])) {
+    yield unpackRowsKernel(output, bits, offset);
+  }
+  for (const [x, output, product, max] of all(WIDE, [...BYTES, float8_e5m2], WIDE, [127, 7])) {
+    yield quantizeKernel(x, output, 1, product, -max, max);
+    yield quantizationLossKernel(x, 2, product, -max, max, output);
+  }
+  for (const [rows, subgroup, whole, offset] of all([1, 64], [1, 8], BOTH, [0, 128])) {
+    const team = rowTeam(rows, subgroup);
+    for (const x of BYTES) yield packRowsKernel(x, offset, team, whole);
+    for (const [x, product, quantMax] of all(WIDE, WIDE, [127, 7])) {
+      const spec = { x, product, quantMin: -quantMax - 1, quantMax };
+      yield quantizeRowsKernel(spec, offset, team, whole);
+      for (const eps of [1e-5, 1e-7]) {
+        yield quantizeRowsDynamicKernel(spec, x, eps, team, whole);
+      }
+    }
+  }
+  yield* products();
+}
+
+/** The same for products. */
+function* products(): Generator<Kernel> {
+  const biases = [undefined, bfloat16];
+  for (const [dtype, k, bias, relu, tile] of all(WIDE, [16, 17], biases, BOTH, TILES)) {
+    yield linearKernel({ dtype, k, bias, output: dtype, relu }, tile);
+  }
+  for (const tile of TILES) {
+    const offsets = all([0, 128], [0, 128]);
+    for (const [[xOffset, wOffset], xPerRow, wParams] of all(offsets, BOTH, ["one", "row"])) {
+      for (const [xZeroPoint, xSums] of all(BOTH, BOTH)) {
+        const wZeroPoint = !xZeroPoint;
+        const bias = xSums ? bfloat16 : undefined;
+        const spec = { xOffset, wOffset, xPerRow, wParams, xZeroPoint, wZeroPoint, bias, xSums };
+        for (const output of [float32, bfloat16, int32]) {
+          yield packedLinearKernel({ ...spec, output }, tile);
+          yield nibbleLinearKernel({ ...spec, output }, tile, xSums);
+        }
+        yield packedLinearKernel({ ...spec, output: float32, relu: true }, tile);
+      }
+    }
+    const plain = {
+      xOffset: 128,
+      wOffset: 0,
+      xPerRow: false,
+      wParams: "one",
+      xZeroPoint: true,
+      wZeroPoint: true,
+      bias: undefined,
+      output: float32,
+      xSums: true,
+    } as const;
+    for (const requantize of quantizations) {
+      yield packedLinearKernel({ ...plain, requantize }, tile);
+      const quantize = { ...requantize, dtype: float16 };
+      yield packedLinearKernel({ ...plain, quantize }, tile);
+    }
+    const scales = all(WIDE, [undefined, int8], biases);
+    for (
+      const [bits, offset, params, [scale, zeroPoint, bias]] of all([4, 8], [0, -8], [
+        "one",
+        "row",
+        "group",
+      ], scales)
+    ) {
+      const spec = { bits, offset, params, scale, zeroPoint, bias, output: float32 };
+      yield weightOnlyKernel(spec, tile);
+    }
+  }
+}
+
+Deno.test("kernels with one key have one text", () => {
+  const texts = new Map<string, string>();
+  for (const { key, wgsl } of kernels()) {
+    const text = wgsl(DENO);
+    assertEquals(text, texts.get(key) ?? text, key);
+    texts.set(key, text);
+  }
+  assert(texts.size > 1500, `${texts.size} kernels`);
+});
+
+Deno.test("every text is laid out, and holds nothing that Deno or a browser refuses", () => {
+  const seen = new Set<string>();
+  for (const { key, wgsl } of kernels()) {
+    if (seen.has(key)) continue;
+    seen.add(key);
+    const text = wgsl(DENO);
+    // A constant may be a NaN, which is an error.
+    assert(!/bitcast<f32>\(0x|undefined|null|enable /.test(text), key);
+    assertEquals(wgsl(BROWSER).startsWith("enable subgroups;\n\n"), text.includes("subgroup"), key);
+    checkLayout(text, key);
+  }
+});
+
+/** Each statement has a line of its own, and each line is indented by the braces around it. */
+function checkLayout(text: string, key: string): void {
+  let depth = 0;
+  for (const line of text.split("\n")) {
+    const words = line.trimStart();
+    if (words === "" || words.startsWith("//")) continue;
+    if (words.startsWith("}")) depth--;
+    const deeper = (line.length - words.length) / 2 - depth;
+    const several = /[;{}]./.test(words.replace(/^} else/, "").replace(/for \(.*\)/, ""));
+    if (several || deeper !== 0 && deeper !== 1) throw new Error(`${key}: ${line}`);
+    if (words.endsWith("{")) depth++;
+  }
+  assertEquals(depth, 0, key);
+}
+
+Deno.test("a key lists all that a kernel is made from", () => {
+  const build = () => ({ arrays: [], fields: [], workgroup: 1, body: "" });
+  const spec = { from: int8, relu: true, wide: false, bias: undefined, to: { min: -1, all: true } };
+  const tiled = { ...spec, tile: splitK(2, 4, 8) };
+  assertEquals(
+    kernel("some product", tiled, build).key,
+    "some product from=int8 relu wide=false to=(min=-1 all) tile=2x4 k8s",
+  );
+});
+
+Deno.test("a text is laid out whatever its pieces look like", () => {
+  const pieces = `struct Pair { a: u32,
+b: u32 }
+// A comment; with { braces
+fn f(x: u32,
+y: u32) -> u32 { if (x > 1u) { return 1u; } else { for (var i = 0u; i < y; i++) { g(x,
+i); } }
+      let z = x +
+y; return z; }`;
+  assertEquals(
+    layOut(pieces),
+    `struct Pair {
+  a: u32,
+  b: u32
+}
+
+// A comment; with { braces
+fn f(x: u32,
+  y: u32) -> u32 {
+  if (x > 1u) {
+    return 1u;
+  } else {
+    for (var i = 0u; i < y; i++) {
+      g(x,
+        i);
+    }
+  }
+  let z = x +
+    y;
+  return z;
+}
+`,
+  );
+});
+
+Deno.test("init prints each kernel once, with its key, if asked to [webgpu]", async () => {
+  const { error } = console;
+  const printed: string[] = [];
+  console.error = (text: string) => void printed.push(text);
+  try {
+    await init({ device: "webgpu", debug: "wgsl" });
+    for (let i = 0; i < 3; i++) assertEquals([...await relu(tensor([-1, 2])).data()], [0, 2]);
+    await init({ device: "webgpu" });
+    await relu(tensor([-1, 2]).to(bfloat16)).data();
+  } finally {
+    console.error = error;
+  }
+  assertEquals(printed.length, 1);
+  assertMatch(printed[0], /^\/\/ relu dtype=float32\n@group/);
+  assertStringIncludes(printed[0], "\n  let bits = bitcast<u32>(x);\n");
+});
