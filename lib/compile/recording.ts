@@ -69,7 +69,6 @@ export class Recording {
         this.ready.push((external) => ({
           pipeline,
           group: this.runtime.bindGroup(
-            kernel.key,
             pipeline,
             buffers.map((buffer) => external.get(buffer) ?? buffer),
             params,

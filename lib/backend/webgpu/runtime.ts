@@ -20,10 +20,18 @@ const BYTES_A_SUBMIT = 64 * 2 ** 20;
 const PARAMS_KEPT = 1024;
 const GROUPS_KEPT = 2048;
 
+/** A kernel that is compiled. */
+export interface Pipeline {
+  readonly gpu: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+  /** Which of the runtime's it is. */
+  readonly number: number;
+}
+
 /** Work for the queue. */
 export type Enqueued =
   | {
-    readonly pipeline: GPUComputePipeline;
+    readonly pipeline: Pipeline;
     readonly group: GPUBindGroup;
     readonly workgroups: number;
   }
@@ -35,7 +43,7 @@ export class Runtime implements StepSink {
   readonly pool: BufferPool;
   /** Each step is looked up when it comes. */
   readonly repeated = false;
-  private readonly pipelines = new Map<string, GPUComputePipeline>();
+  private readonly pipelines = new Map<string, Pipeline>();
   private readonly params = new Map<string, GPUBuffer>();
   private readonly groups = new Map<string, GPUBindGroup>();
   private readonly retired: GPUBuffer[] = [];
@@ -87,7 +95,7 @@ export class Runtime implements StepSink {
     this.check();
     if (workgroups === 0) return;
     const pipeline = this.pipeline(kernel);
-    const group = this.bindGroup(kernel.key, pipeline, buffers, params);
+    const group = this.bindGroup(pipeline, buffers, params);
     this.enqueue({ pipeline, group, workgroups });
   }
 
@@ -102,7 +110,7 @@ export class Runtime implements StepSink {
     const { pipeline, group, workgroups } = work;
     const widest = this.device.limits.maxComputeWorkgroupsPerDimension;
     this.pass ??= this.encoder.beginComputePass();
-    this.pass.setPipeline(pipeline);
+    this.pass.setPipeline(pipeline.gpu);
     this.pass.setBindGroup(0, group);
     if (workgroups <= widest) this.pass.dispatchWorkgroups(workgroups);
     else {
@@ -113,17 +121,18 @@ export class Runtime implements StepSink {
   }
 
   /** A kernel's pipeline; compiled when first asked for. */
-  pipeline({ key, wgsl }: Kernel): GPUComputePipeline {
+  pipeline({ key, wgsl }: Kernel): Pipeline {
     let pipeline = this.pipelines.get(key);
     if (!pipeline) {
       const code = wgsl(this.dialect);
       if (this.printsKernels) console.error(`// ${key}\n${code}`);
       const module = this.device.createShaderModule({ label: key, code });
-      pipeline = this.device.createComputePipeline({
+      const gpu = this.device.createComputePipeline({
         label: key,
         layout: "auto",
         compute: { module, entryPoint: "main" },
       });
+      pipeline = { gpu, layout: gpu.getBindGroupLayout(0), number: this.pipelines.size };
       this.pipelines.set(key, pipeline);
     }
     return pipeline;
@@ -131,13 +140,13 @@ export class Runtime implements StepSink {
 
   /** Binds buffers and parameters. Loops bind the same ones again, so groups are kept. */
   bindGroup(
-    kernel: string,
-    pipeline: GPUComputePipeline,
+    pipeline: Pipeline,
     buffers: readonly PooledBuffer[],
     params: readonly number[],
   ): GPUBindGroup {
-    const uniform = this.uniform(params);
-    const key = `${kernel}|${buffers.map((buffer) => buffer.id).join()}|${params.join()}`;
+    const words = params.join();
+    const uniform = this.uniform(params, words);
+    const key = `${pipeline.number}|${buffers.map((buffer) => buffer.id).join()}|${words}`;
     let group = this.groups.get(key);
     if (!group) {
       group = this.bind(pipeline, buffers.map(({ gpu }) => gpu), uniform);
@@ -148,17 +157,19 @@ export class Runtime implements StepSink {
   }
 
   /** Binds buffers and, after them, the parameters. */
-  bind(pipeline: GPUComputePipeline, buffers: readonly GPUBuffer[], uniform: GPUBuffer) {
+  bind({ layout }: Pipeline, buffers: readonly GPUBuffer[], uniform: GPUBuffer) {
     const entries = [...buffers, uniform].map((buffer, binding) => ({
       binding,
       resource: { buffer },
     }));
-    return this.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+    return this.device.createBindGroup({ layout, entries });
   }
 
-  /** A uniform buffer with these words. Loops pass the same ones again, so they are kept. */
-  private uniform(words: readonly number[]): GPUBuffer {
-    const key = words.join();
+  /**
+   * A uniform buffer with these words, which `key` lists. Loops pass the same ones again, so they are
+   * kept.
+   */
+  private uniform(words: readonly number[], key: string): GPUBuffer {
     let buffer = this.params.get(key);
     if (!buffer) {
       if (this.params.size >= PARAMS_KEPT) {
