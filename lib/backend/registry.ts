@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkChoice } from "../numbers/arguments.ts";
 import type { Backend, Device } from "./backend.ts";
 import { CpuBackend } from "./cpu/backend.ts";
 import { openDevice } from "./webgpu/adapter.ts";
@@ -57,9 +58,7 @@ export interface InitOptions {
  */
 export async function init(options: InitOptions = {}): Promise<InitInfo> {
   const { debug } = options;
-  if (debug !== undefined && debug !== "wgsl") {
-    throw new TypeError(`init: debug is ${JSON.stringify(debug)}, but may only be "wgsl"`);
-  }
+  if (debug !== undefined) checkChoice("init", "debug", debug, ["wgsl"]);
   if (options.device !== "cpu") {
     const backend = await webgpuBackend();
     if (backend) {

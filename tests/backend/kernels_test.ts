@@ -1,5 +1,11 @@
 /** The texts of kernels and their keys, which need no device, and what a person sees of them. */
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { castKernel } from "../../lib/backend/webgpu/kernels/cast.ts";
 import { dequantizeKernel } from "../../lib/backend/webgpu/kernels/dequantize.ts";
 import { histogramKernel, regridKernel } from "../../lib/backend/webgpu/kernels/histogram.ts";
@@ -247,6 +253,7 @@ Deno.test("init prints each kernel once, with its key, if asked to [webgpu]", as
   try {
     await init({ device: "webgpu", debug: "wgsl" });
     for (let i = 0; i < 3; i++) assertEquals([...await relu(tensor([-1, 2])).data()], [0, 2]);
+    await assertRejects(() => init({ debug: "WGSL" as "wgsl" }), TypeError, 'did you mean "wgsl"?');
     await init({ device: "webgpu" });
     await relu(tensor([-1, 2]).to(bfloat16)).data();
   } finally {
