@@ -89,6 +89,7 @@ if (whole) await steps.step("GPU driver", ensureVulkanDriver);
 await check("fmt", "--check");
 await check("lint");
 await check("check", ...SOURCES);
+await check("task", "floors");
 await check("doc", "--lint", ...ENTRIES);
 if (whole) await check("publish", "--dry-run", "--allow-dirty");
 await (all ? testAll() : testChanged());
