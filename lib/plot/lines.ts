@@ -125,7 +125,7 @@ export async function plotLines(
     ],
   }));
   const figure = frame({ drawing, width, height, title });
-  const description = [title, ...names.map((name) => describe(name, points))].filter(Boolean);
+  const description = [title, ...names.map((name) => inWords(name, points))].filter(Boolean);
   return new Figure(figure.svg, figure, description.join("; "));
 }
 
@@ -204,7 +204,7 @@ function endLabels(
 }
 
 /** A line in words. */
-function describe(name: string, points: readonly Point[]): string {
+function inWords(name: string, points: readonly Point[]): string {
   const finite = points.filter((p) => p.name === name && Number.isFinite(p.y));
   if (finite.length === 0) return `${name}: no finite numbers`;
   const [first, last] = [finite[0], finite[finite.length - 1]];

@@ -5,7 +5,7 @@
  */
 import type { NodeProto } from "../file/proto.ts";
 import type { GraphFacts } from "./graph_facts.ts";
-import { Groups } from "./groups.ts";
+import { DisjointSets } from "./disjoint_sets.ts";
 import {
   attributeProblem,
   channelAxis,
@@ -183,7 +183,7 @@ export class Placer {
     let wanted = this.wanted();
     while (this.starve(wanted)) wanted = this.wanted();
     const { facts, computing, passing } = this;
-    const groups = new Groups();
+    const groups = new DisjointSets();
     const produced = new Set<string>();
     for (const node of computing) {
       const weight = this.isWeighted(node) ? 1 : -1;

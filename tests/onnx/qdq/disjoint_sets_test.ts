@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { Groups } from "../../../lib/onnx/qdq/groups.ts";
+import { DisjointSets } from "../../../lib/onnx/qdq/disjoint_sets.ts";
 
 Deno.test("names that were joined, one by one or as groups, are called the same", () => {
-  const groups = new Groups();
+  const groups = new DisjointSets();
   groups.add("alone");
   groups.join("a", "b");
   groups.join("c", "d");
