@@ -188,6 +188,29 @@ Deno.test("quantizeStatic: what only moves elements lets bytes through, with one
   assertEquals(new Set(scales).size, 1);
 });
 
+Deno.test("quantizeStatic: DepthToSpace lets bytes through", async () => {
+  const shuffle = node("DepthToSpace", ["r"], ["d"], { blocksize: { i: 2 } });
+  const float = smallModel({
+    opset: 17,
+    nodes: [
+      node("Conv", ["x", "w"], ["c"]),
+      node("Relu", ["c"], ["r"]),
+      shuffle,
+      node("Conv", ["d", "v"], ["y"]),
+    ],
+    constants: [weight("w", 8, 3, 1, 1), weight("v", 4, 2, 1, 1)],
+    inputs: { x: ["float32", 1, 3, 8, 8] },
+    outputs: ["y"],
+  });
+  const { kernels } = await quantized(float, IMAGE);
+  assertEquals(kernels, {
+    QuantizeLinear: 1,
+    QLinearConv: 2,
+    DepthToSpace: 1,
+    DequantizeLinear: 1,
+  });
+});
+
 Deno.test("quantizeStatic: a hard swish: the Clip is absorbed, sum and product are integers", async () => {
   const float = smallModel({
     opset: 17,

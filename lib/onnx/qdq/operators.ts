@@ -27,6 +27,7 @@ const ROLES: Readonly<Record<string, Role>> = {
   Concat: "computes",
   Conv: "multiplies",
   ConvTranspose: "stores",
+  DepthToSpace: "moves",
   Expand: "moves",
   Flatten: "moves",
   Gather: "moves",
@@ -55,7 +56,7 @@ const ROLES: Readonly<Record<string, Role>> = {
 
 /** Those of them whose output holds every element of the input, and no other. */
 const PERMUTES = new Set(
-  ["Expand", "Flatten", "Reshape", "Squeeze", "Tile", "Transpose", "Unsqueeze"],
+  ["DepthToSpace", "Expand", "Flatten", "Reshape", "Squeeze", "Tile", "Transpose", "Unsqueeze"],
 );
 
 /** Whether a node puts the elements of its first input into another order or shape. */
