@@ -113,15 +113,14 @@ export class Placer {
 
   /** Has a value come as floats, whoever makes it. */
   keepFloat(value: string, reason: string): void {
-    const node = this.facts.view.producer(value);
-    if (!node) return;
-    if (this.passing.has(node)) {
+    const { view } = this.facts;
+    let node = view.producer(value);
+    for (; node && this.passing.has(node); node = view.producer(node.input[0])) {
       this.leave(node, reason);
-      this.keepFloat(node.input[0], reason);
-    } else if (this.computing.has(node)) {
-      if (givesFloats(node)) this.floats.add(value);
-      else this.leave(node, reason);
     }
+    if (!node || !this.computing.has(node)) return;
+    if (givesFloats(node)) this.floats.add(node.output[0]);
+    else this.leave(node, reason);
   }
 
   /** Whether a node lets bytes through, where there are any. */
