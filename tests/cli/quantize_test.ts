@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { manualSeed, randn } from "../../mod.ts";
+import { loadOnnx, manualSeed, randn } from "../../mod.ts";
 import { runCommand } from "../../lib/cli/main.ts";
 import { CliError } from "../../lib/cli/cli_error.ts";
 import { floats, TestFolder, zip } from "../data/files.ts";
@@ -108,6 +108,22 @@ Deno.test("a name as long as names may be is written", async () => {
   const { code, err } = await folder.quantize("--out", out, "--method", "min-max");
   assertEquals([code, err], [0, ""]);
   assert(Deno.statSync(out).size > 0);
+});
+
+Deno.test("quantize and compare take a batch that the file gives as −1 for one of any size", async () => {
+  using folder = await Prepared.create();
+  const model = await loadOnnx(folder.model);
+  for (const { type } of [...model.graph.input, ...model.graph.output]) {
+    if (type?.value.case !== "tensorType") continue;
+    type.value.value.shape!.dim[0].value = { case: "dimValue", value: -1n };
+  }
+  folder.write("model.onnx", model.toBytes());
+  const { code, err, out } = await folder.quantize();
+  assertEquals([code, err], [0, ""]);
+  assert(/calibrated on 24 samples/.test(out), out);
+  const { sqnr, inputs } = await judged(folder);
+  assert(sqnr > 20, `${sqnr} dB`);
+  assertEquals(inputs[0].dims, [null, 40]);
 });
 
 Deno.test("an existing target is an error, and left alone, unless forced", async () => {

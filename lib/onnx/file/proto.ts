@@ -48,6 +48,12 @@ export type ValueInfoProto = import("onnx-buf").ValueInfoProto;
  */
 export type TypeProto = import("onnx-buf").TypeProto;
 /**
+ * The sizes of a value.
+ *
+ * @ignore
+ */
+export type TensorShapeProto = import("onnx-buf").TensorShapeProto;
+/**
  * An operator set, and its version.
  *
  * @ignore

@@ -8,6 +8,7 @@ import type {
 import { dataTypeName, type OnnxDataType } from "../file/data_type.ts";
 import { captures } from "../file/subgraphs.ts";
 import { producers } from "../file/topological_order.ts";
+import { valueDims } from "../file/value_dims.ts";
 
 /** A place where a value is read. */
 export type Use =
@@ -23,8 +24,8 @@ export interface ValueType {
   /** The element type. */
   readonly dtype: OnnxDataType;
   /**
-   * A size, the name of one that is only known when the model runs, or `undefined` for an unknown one.
-   * `undefined` as a whole if not even the number of dimensions is known.
+   * A size, the name of one that is only known when the model runs, or `undefined` for an unknown one, such as
+   * one that the file gives as −1. `undefined` as a whole if not even the number of dimensions is known.
    */
   readonly dims: (number | string | undefined)[] | undefined;
 }
@@ -35,10 +36,7 @@ export function valueType(type: TypeProto | undefined): ValueType | undefined {
   const { elemType, shape } = type.value.value;
   const dtype = dataTypeName(elemType);
   if (!dtype) return undefined;
-  const dims = shape?.dim.map(({ value }) =>
-    value.case === "dimValue" ? Number(value.value) : value.value || undefined
-  );
-  return { dtype, dims };
+  return { dtype, dims: valueDims(shape) };
 }
 
 /**

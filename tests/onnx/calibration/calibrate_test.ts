@@ -19,7 +19,7 @@ import { floats, node, noise, smallModel } from "../small_models.ts";
 await init({ device: "cpu" });
 
 /** y = relu(conv(x)), of any width. */
-function convModel() {
+function convModel(batch: string | number = "n") {
   const conv = node("Conv", ["x", "w", "b"], ["h"]);
   const next = node("Conv", ["r", "w2"], ["y"]);
   conv.name = "first";
@@ -31,7 +31,7 @@ function convModel() {
       floats("b", [4], [1, -1, 0.5, 0]),
       floats("w2", [3, 4, 1], [...noise(3, 4, 1).data as Float32Array]),
     ],
-    inputs: { x: ["float32", "n", 2, "width"] },
+    inputs: { x: ["float32", batch, 2, "width"] },
     outputs: ["y"],
   });
 }
@@ -61,6 +61,19 @@ Deno.test("calibrateOnnx: min-max over samples of any batch size and shape", asy
   // What a Relu cuts off needs no range of its own.
   assertEquals([...calibration.tensors], ["x", "r", "y"]);
   assertEquals(ranges.get("r")!.min >= 0, true);
+});
+
+Deno.test("calibrateOnnx: a batch that the file gives as −1 is of any size", async () => {
+  const calibration = await calibrateOnnx(convModel(-1), samples);
+  assertEquals(
+    await calibration.ranges(),
+    await (await calibrateOnnx(convModel(), samples)).ranges(),
+  );
+  await assertRejects(
+    () => calibration.add([{ x: { data: new Float32Array(8), dims: [1, 4, 2] } }]),
+    RangeError,
+    `"x": float32 [?, 2, width]`,
+  );
 });
 
 Deno.test("calibrateOnnx: samples may be tensors of this library", async () => {
