@@ -18,6 +18,8 @@ export class ShapeFacts {
   /** Who makes and reads the values. */
   readonly view: GraphView;
   private readonly facts = new Map<string, Fact>();
+  /** What operators tell of the shapes that the file states too. */
+  private readonly byOperators = new Map<string, readonly Dim[] | undefined>();
   private readonly constants = new Map<string, TensorProto>();
   private readonly inputs: ReadonlySet<string>;
 
@@ -37,9 +39,9 @@ export class ShapeFacts {
     for (const node of graph.node) {
       const constant = node.opType === "Constant" ? attributeOf(node, "value")?.t : undefined;
       if (constant) this.constants.set(node.output[0], constant);
-      const [first, later] = this.inferred(node);
+      const told = this.told(node);
       node.output.forEach((name, i) => {
-        if (name) this.facts.set(name, merged(i === 0 ? first : later, this.declared(name)));
+        if (name) this.facts.set(name, this.merged(name, told[i] ?? {}));
       });
     }
   }
@@ -52,6 +54,14 @@ export class ShapeFacts {
   /** The shape of a value; its rank is known if it is there at all. */
   dims(name: string): readonly Dim[] | undefined {
     return this.fact(name).dims;
+  }
+
+  /**
+   * The shape of a value that a node makes as its operator tells it, if those of the node's inputs are right: without
+   * what the file states of the value, which may be anything.
+   */
+  toldDims(name: string): readonly Dim[] | undefined {
+    return this.byOperators.has(name) ? this.byOperators.get(name) : this.dims(name);
   }
 
   /** The constant with this name: an initializer that no caller can replace, or a Constant node's. */
@@ -90,27 +100,30 @@ export class ShapeFacts {
     });
   }
 
-  /** What the operator tells of its first output and of those after it. */
-  private inferred(node: NodeProto): [first: Fact, later: Fact] {
+  /** What an operator tells of a value, and what the file adds to it. */
+  private merged(name: string, told: Fact): Fact {
+    const stated = this.declared(name);
+    if (stated.dims) this.byOperators.set(name, told.dims);
+    const dims = told.dims && stated.dims && told.dims.length === stated.dims.length
+      ? told.dims.map((dim, i) => dim ?? stated.dims![i])
+      : told.dims ?? stated.dims;
+    return { dtype: told.dtype ?? stated.dtype, dims };
+  }
+
+  /** What the operator tells of each output. */
+  private told(node: NodeProto): Fact[] {
     const { domain, opType, input } = node;
     const rule = domain && domain !== "ai.onnx" ? undefined : SHAPE_RULES.get(opType);
-    if (!rule) return [{}, {}];
-    const first = bounded(rule({
+    if (!rule) return [];
+    const given = {
       node,
-      dtype: (i) => this.dtype(input[i] ?? ""),
-      dims: (i) => this.dims(input[i] ?? ""),
-      numbers: (i) => this.numbers(input[i] ?? ""),
-    }));
-    return [first, LATER_OUTPUTS.get(opType)?.(first) ?? {}];
+      dtype: (i: number) => this.dtype(input[i] ?? ""),
+      dims: (i: number) => this.dims(input[i] ?? ""),
+      numbers: (i: number) => this.numbers(input[i] ?? ""),
+    };
+    const first = rule(given);
+    return [first, ...LATER_OUTPUTS.get(opType)?.(given, first) ?? []].map(bounded);
   }
-}
-
-/** What an operator tells, and what the file adds to it. */
-function merged(told: Fact, stated: Fact): Fact {
-  const dims = told.dims && stated.dims && told.dims.length === stated.dims.length
-    ? told.dims.map((dim, i) => dim ?? stated.dims![i])
-    : told.dims ?? stated.dims;
-  return { dtype: told.dtype ?? stated.dtype, dims };
 }
 
 /** A fact without a shape that has more dimensions than are followed. */

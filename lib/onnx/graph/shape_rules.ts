@@ -257,11 +257,21 @@ const slice: ShapeRule = ({ node, dtype, dims, numbers }) => {
   return { dtype: dtype(0), dims: sliced };
 };
 
+/** How many elements a shape has; NaN if that is not known. */
+function count(dims: readonly Dim[] | undefined): number {
+  return dims?.reduce<number>((product, dim) => product * (dim ?? NaN), 1) ?? NaN;
+}
+
 const reshape: ShapeRule = ({ node, dtype, dims, numbers }) => {
   const from = dims(0);
   const kept = intOf(node, "allowzero", 0) === 0;
   const target = numbers(1)?.map((each, i) => each === 0 && kept ? from?.[i] : size(each));
-  return { dtype: dtype(0), dims: target ?? unknown(dims(1)?.[0]) };
+  if (!target) return { dtype: dtype(0), dims: unknown(dims(1)?.[0]) };
+  // A −1 takes what is left.
+  const rest = numbers(1)!.indexOf(-1);
+  if (rest < 0) return { dtype: dtype(0), dims: target };
+  const left = count(from) / count(target.with(rest, 1));
+  return { dtype: dtype(0), dims: target.with(rest, size(left)) };
 };
 
 const expand: ShapeRule = (given) => {
@@ -269,8 +279,56 @@ const expand: ShapeRule = (given) => {
   return { dtype: given.dtype(0), dims: from && target ? broadcast(from, target) : undefined };
 };
 
-/** A matrix whose sizes are not worked out here. */
-const flatten: ShapeRule = ({ dtype }) => ({ dtype: dtype(0), dims: [undefined, undefined] });
+/** A matrix of what is before an axis and of what is from it on. */
+const flatten: ShapeRule = ({ node, dtype, dims }) => {
+  const from = dims(0);
+  const axis = intOf(node, "axis", 1);
+  const at = from && (axis < 0 ? axis + from.length : axis);
+  const sizes = [from?.slice(0, at), from?.slice(at)].map((part) => size(count(part)));
+  return { dtype: dtype(0), dims: sizes };
+};
+
+/** Each dimension so many times as long. */
+const tile: ShapeRule = ({ dtype, dims, numbers }) => {
+  const [from, repeats] = [dims(0), numbers(1)];
+  const fits = repeats?.length === from?.length;
+  return { dtype: dtype(0), dims: from?.map((dim, i) => size(fits ? dim! * repeats![i] : NaN)) };
+};
+
+/** Each dimension longer at its start and its end, or shorter. */
+const pad: ShapeRule = ({ node, dtype, dims, numbers }) => {
+  const from = dims(0);
+  const pads = node.input[3] ? undefined : intsOf(node, "pads") ?? numbers(1);
+  return {
+    dtype: dtype(0),
+    dims: from?.map((dim, i) => size(dim! + pads?.[i]! + pads?.[i + from.length]!)),
+  };
+};
+
+/** Numbers from a first one up to a last one. */
+const range: ShapeRule = ({ dtype, numbers }) => {
+  const [start, end, step] = [0, 1, 2].map((i) => numbers(i)?.[0] ?? NaN);
+  return { dtype: dtype(0), dims: [size(Math.max(Math.ceil((end - start) / step), 0))] };
+};
+
+/** The sizes of the parts along the axis that is split, as far as they are known. */
+function parts({ node, numbers }: RuleInput, whole: Dim): Dim[] {
+  const listed = intsOf(node, "split") ?? numbers(1);
+  const open = !listed && node.input[1];
+  const part = open ? NaN : Math.ceil(whole! / node.output.length); // the last may be smaller
+  return node.output.map((_, i) =>
+    size(listed ? listed[i] : Math.min(part, Math.max(whole! - i * part, 0)))
+  );
+}
+
+/** Every part of a Split. */
+function split(given: RuleInput): Fact[] {
+  const from = given.dims(0);
+  const axis = from && place(intOf(given.node, "axis", 0), from.length);
+  const dtype = given.dtype(0);
+  if (axis === undefined) return given.node.output.map(() => ({ dtype }));
+  return parts(given, from![axis]).map((part) => ({ dtype, dims: from!.with(axis, part) }));
+}
 
 const gemm: ShapeRule = ({ node, dtype, dims }) => {
   const m = dims(0)?.[intOf(node, "transA", 0) ? 1 : 0];
@@ -329,7 +387,7 @@ const OPERATORS: readonly [rule: ShapeRule, operators: string][] = [
   [like("bool"), "IsInf IsNaN Not"],
   [elementwise, "Add Div Max Mean Min Mod Mul Pow Sub Sum"],
   [comparison, "And Equal Greater GreaterOrEqual Less LessOrEqual Or Xor"],
-  [sameRank, "ConvTranspose DepthToSpace Pad Resize SpaceToDepth Split Tile TopK Upsample"],
+  [sameRank, "ConvTranspose DepthToSpace Resize SpaceToDepth TopK Upsample"],
   [pool, "AveragePool LpPool MaxPool"],
   [globalPool, "GlobalAveragePool GlobalLpPool GlobalMaxPool"],
   [reduce, "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin"],
@@ -345,11 +403,15 @@ const OPERATORS: readonly [rule: ShapeRule, operators: string][] = [
   [gather, "Gather"],
   [gemm, "Gemm"],
   [matMul, "MatMul"],
+  [pad, "Pad"],
+  [range, "Range"],
   [reshape, "Reshape"],
   [shape, "Shape"],
   [() => ({ dtype: "int64", dims: [] }), "Size"],
   [slice, "Slice"],
+  [(given) => split(given)[0], "Split"],
   [squeeze, "Squeeze"],
+  [tile, "Tile"],
   [transpose, "Transpose"],
   [unsqueeze, "Unsqueeze"],
   [where, "Where"],
@@ -361,11 +423,12 @@ export const SHAPE_RULES: ReadonlyMap<string, ShapeRule> = new Map(
 );
 
 /** The places of what the first output holds. */
-const positions = ({ dims }: Fact): Fact => ({ dtype: "int64", dims });
+const positions = (_: RuleInput, { dims }: Fact): Fact[] => [{ dtype: "int64", dims }];
 
 /** What is known of the outputs after the first, of operators where something is. */
-export const LATER_OUTPUTS: ReadonlyMap<string, (first: Fact) => Fact> = new Map([
-  ["MaxPool", positions],
-  ["Split", (first: Fact) => first],
-  ["TopK", positions],
-]);
+export const LATER_OUTPUTS: ReadonlyMap<string, (given: RuleInput, first: Fact) => Fact[]> =
+  new Map([
+    ["MaxPool", positions],
+    ["Split", (given: RuleInput) => split(given).slice(1)],
+    ["TopK", positions],
+  ]);

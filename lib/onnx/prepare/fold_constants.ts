@@ -40,7 +40,8 @@ function constantNodes(tools: GraphTools): NodeProto[] {
     const read = node.input.map(sizeOf);
     if (read.some((size) => size === undefined)) return false;
     const made = node.output.filter(Boolean).map((name) => {
-      const [dims, dtype] = [facts.dims(name), facts.dtype(name)];
+      // What the file states of a size may be far from what a node really makes.
+      const [dims, dtype] = [facts.toldDims(name), facts.dtype(name)];
       const count = dims?.reduce((count, size) => count! * (size ?? NaN), 1) ?? NaN;
       return dtype && dtype !== "string" ? Math.ceil(count * bitsOf(dtype) / 8) : NaN;
     });

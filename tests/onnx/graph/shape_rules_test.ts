@@ -3,6 +3,7 @@ import { withOutputs } from "../../../lib/onnx/accuracy/compared_tensors.ts";
 import type { AttributeValue } from "../../../lib/onnx/file/messages.ts";
 import type { TensorProto } from "../../../lib/onnx/file/proto.ts";
 import { ShapeFacts } from "../../../lib/onnx/graph/infer_shapes.ts";
+import { prepareOnnx } from "../../../lib/onnx/prepare/prepare.ts";
 import { MAX_RANK, SHAPE_RULES } from "../../../lib/onnx/graph/shape_rules.ts";
 import { messages } from "../files.ts";
 import { floats, ints, node, noise, runModel, smallModel } from "../small_models.ts";
@@ -110,8 +111,8 @@ const cases: readonly Case[] = [
   {
     op: "Pad",
     input: ["x", "k"],
-    constants: [ints("k", [0, 1, 0, 0, 0, 2])],
-    dims: [_, _, _],
+    constants: [ints("k", [0, 1, 0, 0, -1, 2])],
+    dims: [_, 4, 8],
   },
   {
     op: "Resize",
@@ -126,8 +127,32 @@ const cases: readonly Case[] = [
     opset: 9,
     dims: [_, _, _],
   },
-  { op: "Tile", input: ["x", "k"], constants: [ints("k", [1, 2, 3])], dims: [_, _, _] },
-  { op: "Split", attributes: { axis: i(1) }, outputs: 2, dims: [_, _, _] },
+  { op: "Tile", input: ["x", "k"], constants: [ints("k", [1, 2, 3])], dims: [_, 8, 18] },
+  {
+    op: "Range",
+    input: ["from", "to", "by"],
+    constants: [ints("from", [9], []), ints("to", [-2], []), ints("by", [-3], [])],
+    dims: [4],
+    dtype: "int64",
+  },
+  { op: "Split", attributes: { axis: i(1) }, outputs: 2, dims: [_, 2, 6] },
+  { op: "Split", attributes: { axis: i(0) }, outputs: 2, dims: [_, 4, 6] },
+  {
+    op: "Split",
+    input: ["x", "k"],
+    constants: [ints("k", [1, 3, 2])],
+    attributes: { axis: i(-1) },
+    outputs: 3,
+    dims: [_, 4, 1],
+  },
+  {
+    op: "Split",
+    attributes: { axis: i(2), num_outputs: i(4) },
+    outputs: 4,
+    opset: 18,
+    x: [2, 4, 7],
+    dims: [_, 4, 2],
+  },
   { op: "TopK", input: ["x", "k"], constants: [ints("k", [2])], outputs: 2, dims: [_, _, _] },
   ...each("AveragePool LpPool", { attributes: { kernel_shape: { ints: [2] } }, dims: [_, 4, _] }),
   { op: "MaxPool", attributes: { kernel_shape: { ints: [2] } }, outputs: 2, dims: [_, 4, _] },
@@ -172,7 +197,9 @@ const cases: readonly Case[] = [
     dtype: "int32",
   },
   { op: "Expand", input: ["row", "k"], constants: [row, ints("k", [3, 2, 1])], dims: [3, 2, 6] },
-  { op: "Flatten", dims: [_, _] },
+  { op: "Flatten", dims: [_, 24] },
+  { op: "Flatten", attributes: { axis: i(-1) }, dims: [_, 6] },
+  { op: "Flatten", input: ["row"], constants: [row], attributes: { axis: i(0) }, dims: [1, 6] },
   {
     op: "Gather",
     input: ["x", "k"],
@@ -196,6 +223,7 @@ const cases: readonly Case[] = [
   // A vector's product is not worked out.
   { op: "MatMul", input: ["x", "row"], constants: [row], dims: _ },
   { op: "Reshape", input: ["x", "k"], constants: [ints("k", [0, -1, 3])], dims: [_, _, 3] },
+  { op: "Reshape", input: ["row", "k"], constants: [row, ints("k", [2, -1])], dims: [2, 3] },
   { op: "Shape", attributes: { start: i(1) }, dims: [2], dtype: "int64" },
   { op: "Size", dims: [], dtype: "int64" },
   {
@@ -346,4 +374,29 @@ Deno.test("a size that is written as −1 is unknown", () => {
   );
   assertEquals(known.view.type("x"), { dtype: "float32", dims: [undefined, 4] });
   assertEquals([known.dims("y"), known.dims("z")], [[_, 4], [_, 4]]);
+});
+
+Deno.test("what the file states of a shape does not let constants grow", async () => {
+  const model = smallModel({
+    opset: 17,
+    nodes: [
+      node("Tile", ["one", "k"], ["t"]),
+      node("ReduceMax", ["t"], ["m"]),
+      node("Add", ["x", "m"], ["y"]),
+    ],
+    constants: [floats("one", [1], [1]), ints("k", [2 ** 30])],
+    inputs: { x: ["float32", 4] },
+    outputs: ["y"],
+  });
+  model.graph.valueInfo.push(messages.valueInfo("t", "float32", [1]));
+  const known = new ShapeFacts(model.graph);
+  assertEquals(known.toldDims("t"), [2 ** 30]);
+  assertEquals(known.toldDims("y"), known.dims("y"));
+  // Folded, it would take four gigabytes.
+  const prepared = await prepareOnnx(model);
+  assertEquals(prepared.graph.node.map(({ opType }) => opType), ["Tile", "ReduceMax", "Add"]);
+  // The same for an operator of which nothing is known.
+  model.graph.node[0].opType = "Mystery";
+  assertEquals(new ShapeFacts(model.graph).dims("t"), [1]);
+  assertEquals(new ShapeFacts(model.graph).toldDims("t"), undefined);
 });
