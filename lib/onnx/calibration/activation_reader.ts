@@ -5,14 +5,19 @@
  */
 import type { NodeProto } from "../file/proto.ts";
 import type { OnnxModel } from "../file/model.ts";
-import { type OnnxFeeds, OnnxRuntime } from "../run/runtime.ts";
+import { type OnnxFeeds, type OnnxOutput, OnnxRuntime } from "../run/runtime.ts";
+import { producers } from "../file/topological_order.ts";
+import { spliceNodes } from "../graph/graph_edit.ts";
 import { UniqueNames } from "../graph/unique_names.ts";
 
 /** What is known of one activation of one sample. */
 export interface SeenActivation {
   /** Its least and greatest value; nothing if one of its values is NaN or infinite. */
   readonly range: { readonly min: number; readonly max: number } | undefined;
-  /** Its values, if they were asked for; they are valid until {@linkcode ActivationReader.free} is called. */
+  /**
+   * Its values, or if only ranges were asked for the least and the greatest; they are valid until
+   * {@linkcode ActivationReader.free} is called.
+   */
   readonly data: Float32Array;
   /** Its shape; that of the data. */
   readonly dims: readonly number[];
@@ -21,42 +26,61 @@ export interface SeenActivation {
 /** The operators that see a range, in the order of their outputs. */
 const REDUCTIONS = ["ReduceMin", "ReduceMax", "ReduceSum"] as const;
 
+/** Values that reductions are added for at once; the time that onnxruntime takes to open them grows faster than they. */
+const MOST_REDUCED = 512;
+
+/** Bytes of one sample's activations that are read in less time than their reductions are opened in. */
+const READ_BYTES = 1 << 26;
+
 /** A model whose outputs are the values, or what the reductions make of them. */
 function observedModel(
   model: OnnxModel,
   values: readonly string[],
-  rangesOnly: boolean,
+  reduced: boolean,
 ): { observed: OnnxModel; outputs: string[][] } {
   const observed = model.clone();
   const { graph, messages } = observed;
   const names = new UniqueNames(graph);
-  const made = new Set(graph.node.flatMap(({ output }) => output));
-  const nodes: NodeProto[] = [];
+  const made = producers(graph);
+  // Right behind what makes them: onnxruntime takes a time that grows with the square of how far away they are.
+  const first: NodeProto[] = [];
+  const after = new Map<NodeProto, NodeProto[]>();
   const add = (opType: string, value: string) => {
     const name = names.name(`${value}/${opType}`);
-    const attributes: Record<string, { i: number }> = rangesOnly ? { keepdims: { i: 0 } } : {};
-    nodes.push(messages.node({ name, opType, input: [value], output: [name], attributes }));
+    const attributes: Record<string, { i: number }> = reduced ? { keepdims: { i: 0 } } : {};
+    const node = messages.node({ name, opType, input: [value], output: [name], attributes });
+    const maker = made.get(value);
+    if (!maker) first.push(node);
+    else if (!after.get(maker)?.push(node)) after.set(maker, [node]);
     return name;
   };
   const outputs = values.map((value) => {
-    if (rangesOnly) return REDUCTIONS.map((opType) => add(opType, value));
+    if (reduced) return REDUCTIONS.map((opType) => add(opType, value));
     // An input of a graph cannot be its output as well.
     return [made.has(value) ? value : add("Identity", value)];
   });
-  graph.node = [...graph.node, ...nodes];
+  spliceNodes(graph, { first, after });
   graph.output = outputs.flat().map((name) => messages.valueInfo(name, "float32"));
   return { observed, outputs };
 }
 
+/** A session that gives what is looked at, and the names of that for each value. */
+interface Observed {
+  readonly runtime: OnnxRuntime;
+  readonly outputs: readonly (readonly string[])[];
+  /** Whether it gives what reductions make of the values, not these themselves. */
+  readonly reduced: boolean;
+}
+
 /**
- * Runs samples and gives the activations of each: only their ranges, which onnxruntime finds itself, or their
- * values too.
+ * Runs samples and gives the activations of each: only their ranges, or their values too. Ranges are found by
+ * onnxruntime itself; if there are very many, the values are read for them, unless they turn out to be large.
  */
 export class ActivationReader implements AsyncDisposable {
   private constructor(
-    private readonly runtime: OnnxRuntime,
-    private readonly outputs: readonly (readonly string[])[],
     private readonly rangesOnly: boolean,
+    private readonly openObserved: (reduced: boolean) => Promise<Observed>,
+    private observed: Observed,
   ) {}
 
   /** Opens a session for the values of a model with these names. */
@@ -67,26 +91,41 @@ export class ActivationReader implements AsyncDisposable {
     options: { rangesOnly: boolean },
   ): Promise<ActivationReader> {
     const { rangesOnly } = options;
-    const { observed, outputs } = observedModel(model, values, rangesOnly);
-    return new ActivationReader(await OnnxRuntime.open(where, observed), outputs, rangesOnly);
+    const open = async (reduced: boolean) => {
+      const { observed, outputs } = observedModel(model, values, reduced);
+      return { runtime: await OnnxRuntime.open(where, observed), outputs, reduced };
+    };
+    const reduced = rangesOnly && values.length <= MOST_REDUCED;
+    return new ActivationReader(rangesOnly, open, await open(reduced));
   }
 
   /** Runs one sample; what is known of each value, in the order of their names. */
   async read(feeds: OnnxFeeds): Promise<SeenActivation[]> {
-    if (this.outputs.length === 0) return []; // nothing to run for
-    const results = await this.runtime.run(feeds);
-    return this.outputs.map((names) => {
-      const tensors = names.map((name) => results[name]);
-      const arrays = tensors.map(({ data }) => data as Float32Array);
-      if (!this.rangesOnly) {
-        return { range: scan(arrays[0]), data: arrays[0], dims: tensors[0].dims };
-      }
-      const [min, max, sum] = arrays.map(([x]) => x);
-      // Of nothing, the least is infinite and the greatest negative.
-      if (min > max) return { range: { min: 0, max: 0 }, data: new Float32Array(0), dims: [0] };
-      const fine = Number.isFinite(min) && Number.isFinite(max) && !Number.isNaN(sum);
-      return { range: fine ? { min, max } : undefined, data: Float32Array.of(min, max), dims: [2] };
-    });
+    const { runtime, outputs, reduced } = this.observed;
+    if (outputs.length === 0) return []; // nothing to run for
+    const results = await runtime.run(feeds);
+    const tensors = outputs.map((names) => names.map((name) => results[name]));
+    if (reduced) return tensors.map((each) => ofReductions(each.map(numbers)));
+    const seen = tensors.map(([tensor]) => ({
+      range: scan(numbers(tensor)),
+      data: numbers(tensor),
+      dims: tensor.dims,
+    }));
+    if (!this.rangesOnly) return seen;
+    const bytes = seen.reduce((sum, { data }) => sum + data.byteLength, 0);
+    const ranges = seen.map(({ range, data }) =>
+      data.length === 0 ? NOTHING : { range, ...ends(range) }
+    );
+    this.free(seen);
+    if (bytes > READ_BYTES) await this.reduce();
+    return ranges;
+  }
+
+  /** Has onnxruntime find the ranges from now on. */
+  private async reduce(): Promise<void> {
+    const { runtime } = this.observed;
+    this.observed = await this.openObserved(true);
+    await runtime.release();
   }
 
   /** Gives the memory of activations back now, not when the garbage collector finds them. */
@@ -98,8 +137,34 @@ export class ActivationReader implements AsyncDisposable {
 
   /** Frees the session. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.runtime.release();
+    await this.observed.runtime.release();
   }
+}
+
+function numbers({ data }: OnnxOutput): Float32Array {
+  return data as Float32Array;
+}
+
+/** An activation without elements. */
+const NOTHING: SeenActivation = {
+  range: { min: 0, max: 0 },
+  data: new Float32Array(0),
+  dims: [0],
+};
+
+/** A range as the only values. */
+function ends(range: SeenActivation["range"]): Pick<SeenActivation, "data" | "dims"> {
+  return { data: Float32Array.of(range?.min ?? NaN, range?.max ?? NaN), dims: [2] };
+}
+
+/** What the reductions say of an activation. */
+function ofReductions(reductions: readonly Float32Array[]): SeenActivation {
+  const [min, max, sum] = reductions.map(([x]) => x);
+  // Of nothing, the least is infinite and the greatest negative.
+  if (min > max) return NOTHING;
+  const fine = Number.isFinite(min) && Number.isFinite(max) && !Number.isNaN(sum);
+  const range = fine ? { min, max } : undefined;
+  return { range, ...ends(range) };
 }
 
 /** The least and the greatest number; nothing if one is NaN or infinite. */
