@@ -73,9 +73,9 @@ export class AutoQuantizeResult extends AnalysisReport {
         "output SQNR": decibels(sqnr),
         bytes: bytes.toLocaleString("en-US"),
       })),
-      ...this.leftOut.map(({ node, opType, sqnr }) => ({
+      ...this.leftOut.map(({ node, opType, sqnr, estimated }) => ({
         step: `  float: ${opType} ${node}`,
-        "output SQNR": `${decibels(sqnr)} alone`,
+        "output SQNR": `${estimated ? "≈ " : ""}${decibels(sqnr)} alone`,
       })),
     ];
     const { sqnr, targetSqnr, quantizedNodes, leftOut, reached } = this;
@@ -118,9 +118,9 @@ function widenings(
  * 1. everything as the options say;
  * 2. weights with a scale for each channel, if the options asked for one for each tensor;
  * 3. weights of 8 bits, if the options asked for 4;
- * 4. the noisiest nodes in float: each that has a weight or multiplies activations is quantized alone, then as many of
- *    the noisiest are left out as the target needs, and those that can come back do. What stands between nodes
- *    that were left out, such as sums, is float then too.
+ * 4. the noisiest nodes in float: those that have a weight or multiply activations are ranked as `rankNodes` does, then
+ *    as many of the noisiest are left out as the target needs, and those that can come back do. What stands between
+ *    nodes that were left out, such as sums, is float then too.
  *
  * It stops as soon as the target is met. The same input gives the same model. The calibration is done once.
  * Activations of 16 bits are not tried: onnxruntime has no integer kernels for them on the CPU, so that they
@@ -129,7 +129,7 @@ function widenings(
  * @param model the float model: itself, its path or its bytes.
  * @param data samples to calibrate on, or a calibration that was made before; then `model` is of no account.
  * @param options the target, what to judge on, how to quantize, progress and a signal to stop. The held-out samples
- * are gone through once for each variant: a few hundred times for a big model, so a few dozen samples are plenty.
+ * are gone through once for each variant: up to two hundred times for a big model, so a few dozen samples are plenty.
  * @returns the model and what was done; `reached` says whether the target is met.
  * @throws {RangeError} if the target is not a number, or there are no samples.
  * @throws {Error} as `quantizeStatic` does.
@@ -190,7 +190,8 @@ export async function autoQuantize(
       best.model,
       found.sqnr,
     );
-    leftOut = ranked.filter(({ node }) => found.names.includes(node));
+    const names = new Set(found.names);
+    leftOut = ranked.filter(({ node }) => names.has(node));
   }
   return new AutoQuantizeResult({
     model: best.model,

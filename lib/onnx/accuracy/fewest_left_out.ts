@@ -4,6 +4,9 @@ export interface NoiseSource {
   readonly noise: number;
 }
 
+/** How often sources are tried to come back, at most. */
+const MOST_TRIES = 32;
+
 /** What {@linkcode fewestLeftOut} found. */
 export interface LeftOut {
   /** The names to leave out, the noisiest first. */
@@ -15,8 +18,8 @@ export interface LeftOut {
 /**
  * Finds few sources of noise whose absence lets a target be met. It starts where the sum of what they make
  * alone says, finds by bisection how many of the noisiest must go, and then lets each of these come
- * back that can, the quietest first. The result meets the target unless leaving all out does not; fewer may do
- * where sources cancel each other.
+ * back that can, the quietest first; if they are very many, several at once. The result meets the target unless
+ * leaving all out does not; fewer may do where sources cancel each other.
  *
  * @param sources the noisiest first.
  * @param target SQNR to reach, in dB.
@@ -36,9 +39,9 @@ export async function fewestLeftOut(
   };
   if (await without(0) >= target) return { names: [], sqnr: await without(0) };
   // Alone they may make more or less than together; what they make together is known.
-  const together = 10 ** (-await without(0) / 10);
+  const all = 10 ** (-await without(0) / 10);
   const alone = sources.reduce((sum, { noise }) => sum + noise, 0);
-  const allowed = 10 ** (-target / 10) * (alone / together);
+  const allowed = 10 ** (-target / 10) * (alone / all);
   let rest = alone;
   let guess = 0;
   while (guess < sources.length && !(rest <= allowed)) rest -= sources[guess++].noise;
@@ -53,14 +56,18 @@ export async function fewestLeftOut(
     at = near > low && near < high ? near : (low + high) >> 1;
   }
   let sqnr = await without(high);
-  const names = new Set(first(high));
+  let names = new Set(first(high));
   if (sqnr < target) return { names: [...names], sqnr };
   // The last one is needed, or fewer would have done.
-  for (const name of first(high - 1).reverse()) {
-    names.delete(name);
-    const fewer = await measure(names);
-    if (fewer >= target) sqnr = fewer;
-    else names.add(name);
+  const back = first(high - 1).reverse();
+  const together = Math.ceil(back.length / MOST_TRIES);
+  for (let i = 0; i < back.length; i += together) {
+    const some = new Set(back.slice(i, i + together));
+    const fewer = names.difference(some);
+    const reached = await measure(fewer);
+    if (reached < target) continue;
+    names = fewer;
+    sqnr = reached;
   }
   return { names: first(high).filter((name) => names.has(name)), sqnr };
 }

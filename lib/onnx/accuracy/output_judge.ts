@@ -8,6 +8,7 @@ import { Noise } from "../../quantization/analysis/noise.ts";
 import type { OnnxSamples } from "../calibration/calibrate.ts";
 import { checkPair } from "./compare_onnx.ts";
 import type { OnnxModel } from "../file/model.ts";
+import type { NodeSwitches } from "./node_switches.ts";
 import { type OnnxFeeds, type OnnxOutput, OnnxRuntime } from "../run/runtime.ts";
 
 /**
@@ -81,13 +82,31 @@ export class OutputJudge implements AsyncDisposable {
    * @throws {RangeError} if there are no samples.
    */
   async sqnr(model: OnnxModel, step: string): Promise<number> {
-    const noises = new Map(this.outputs.map((name) => [name, new Noise()]));
     await using runtime = await OnnxRuntime.open(this.where, model);
+    return await this.judge((feeds, outputs) => runtime.run(feeds, outputs), step);
+  }
+
+  /**
+   * The same of the float model in which some nodes compute with integers.
+   *
+   * @param switches the model.
+   * @param on the names of the nodes.
+   */
+  async switched(switches: NodeSwitches, on: ReadonlySet<string>, step: string): Promise<number> {
+    return await this.judge((feeds, outputs) => switches.run(feeds, on, outputs), step);
+  }
+
+  /** Runs a variant on every sample. */
+  private async judge(
+    run: (feeds: OnnxFeeds, outputs: readonly string[]) => Promise<Outputs>,
+    step: string,
+  ): Promise<number> {
+    const noises = new Map(this.outputs.map((name) => [name, new Noise()]));
     let index = 0;
     for await (const feeds of this.samples()) {
       this.runs.check();
       const reference = await this.reference(index++, feeds);
-      const result = await runtime.run(feeds, this.outputs);
+      const result = await run(feeds, this.outputs);
       for (const [name, noise] of noises) {
         checkPair(this.where, name, reference[name], result[name]);
         noise.add(reference[name].data as Float32Array, result[name].data as Float32Array);

@@ -25,12 +25,15 @@ export class NodeRanking extends AnalysisReport {
 
   /** A row for each node. */
   override table(): Table {
-    const rows = this.nodes.map(({ node, opType, sqnr }) => ({
+    const rows = this.nodes.map(({ node, opType, sqnr, estimated }) => ({
       node,
       operator: opType,
-      "output SQNR": decibels(sqnr),
+      "output SQNR": `${estimated ? "≈ " : ""}${decibels(sqnr)}`,
     }));
-    const note = `With all of them quantized: ${decibels(this.sqnr)}`;
+    const shares = this.nodes.some(({ estimated }) => estimated)
+      ? "; ≈: a share of what nodes next to each other make together"
+      : "";
+    const note = `With all of them quantized: ${decibels(this.sqnr)}${shares}`;
     return new Table(rows, { title: "One node quantized at a time", note });
   }
 
@@ -45,12 +48,18 @@ export class NodeRanking extends AnalysisReport {
 /**
  * Quantizes one node at a time and ranks the nodes by the SQNR that the model's output is left with: those with a
  * weight, and products of activations. What stands between them, such as sums and clips, is quantized because
- * they are, and is not ranked. The calibration is done once.
+ * they are, and is not ranked. The calibration is done once, and all nodes are judged in one session, in which each
+ * can be told to compute with integers.
+ *
+ * Up to 128 nodes are quantized one by one. Of more, nodes next to each other are quantized together, and the
+ * groups that cost most are halved time and again, with 128 measurements in all; what a group costs in the end is
+ * shared out to its nodes, which are then marked as estimated. So the time grows with the model and not with
+ * its square, and the nodes that hurt most are measured alone.
  *
  * @param model the float model: itself, its path or its bytes.
  * @param data samples to calibrate on, or a calibration that was made before; then `model` is of no account.
  * @param options how to quantize, what to judge on, progress and a signal to stop. The held-out samples are gone
- * through once for each node.
+ * through once for each measurement.
  * @returns a row for each node that would be quantized, the most sensitive first.
  * @throws {RangeError} if there are no samples.
  * @throws {Error} as `quantizeStatic` does.

@@ -11,6 +11,8 @@ import {
   type OnnxSource,
 } from "../calibration/calibrate.ts";
 import type { OnnxModel } from "../file/model.ts";
+import { NodeSwitches } from "./node_switches.ts";
+import { noiseShares } from "./noise_shares.ts";
 import { OutputJudge, type RepeatedSamples } from "./output_judge.ts";
 import { roleOf } from "../qdq/operators.ts";
 import { nodeName } from "../qdq/selection.ts";
@@ -39,11 +41,17 @@ export interface NodeSensitivity {
   readonly opType: string;
   /** SQNR of the output with this node alone quantized, in dB. */
   readonly sqnr: number;
+  /** Whether that was not measured but is the node's share of what a group of nodes costs; see `rankNodes`. */
+  readonly estimated: boolean;
 }
+
+/** Measurements of a ranking at most; as many nodes are measured one by one. */
+const MOST_MEASURED = 128;
 
 /** Makes variants and judges them. */
 export class Variants implements AsyncDisposable {
   private constructor(
+    private readonly where: string,
     readonly calibration: OnnxCalibration,
     private readonly options: QuantizeStaticOptions,
     private readonly judge: OutputJudge,
@@ -71,7 +79,7 @@ export class Variants implements AsyncDisposable {
         onProgress?.({ step: "calibrating", done: samples, total }),
     });
     const judge = await OutputJudge.open(where, calibration.model, heldOut, runs);
-    return new Variants(calibration, options, judge, runs);
+    return new Variants(where, calibration, options, judge, runs);
   }
 
   /** One variant. */
@@ -96,8 +104,9 @@ export class Variants implements AsyncDisposable {
   }
 
   /**
-   * Quantizes one node at a time: those with a weight or a product of activations. The nodes between them, such as
-   * sums, are quantized only beside such nodes, and follow them.
+   * Finds what each node costs alone: those with a weight or a product of activations. The nodes between them, such as
+   * sums, are quantized only beside such nodes, and follow them. All are judged in one session, in which they are
+   * switched on one by one, or if they are very many in groups.
    *
    * @param among those to try.
    * @param options how, beside what was said at the start.
@@ -110,14 +119,27 @@ export class Variants implements AsyncDisposable {
     const roles = new Map(
       this.calibration.model.graph.node.map((node) => [nodeName(node), roleOf(node)]),
     );
-    const ranked: NodeSensitivity[] = [];
-    for (const { name, opType, quantized } of among) {
+    const ranked = among.filter(({ name, quantized }) => {
       const role = roles.get(name);
-      if (!quantized || role !== "multiplies" && role !== "stores") continue;
-      const { model } = await this.quantize({ ...options, nodesToQuantize: [name] });
-      ranked.push({ node: name, opType, sqnr: await this.sqnr(model, name) });
-    }
-    return ranked.sort((a, b) => a.sqnr === b.sqnr ? 0 : a.sqnr - b.sqnr);
+      return quantized && (role === "multiplies" || role === "stores");
+    });
+    if (ranked.length === 0) return [];
+    const names = ranked.map(({ name }) => name);
+    await using switches = await NodeSwitches.open(this.where, this.calibration, names, {
+      ...this.options,
+      ...options,
+    });
+    const shares = await noiseShares(names.length, MOST_MEASURED, async (sources) => {
+      const on = sources.map((i) => names[i]);
+      const step = on.length === 1 ? on[0] : `${on.length} nodes from ${on[0]}`;
+      return 10 ** (-await this.judge.switched(switches, new Set(on), step) / 10);
+    });
+    return ranked.map(({ name, opType }, i) => ({
+      node: name,
+      opType,
+      sqnr: -10 * Math.log10(shares[i].noise),
+      estimated: shares[i].estimated,
+    })).sort((a, b) => a.sqnr === b.sqnr ? 0 : a.sqnr - b.sqnr);
   }
 
   /** Frees the float model's session. */

@@ -7,7 +7,6 @@ import type { NodeProto } from "../file/proto.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { type OnnxFeeds, type OnnxOutput, OnnxRuntime } from "../run/runtime.ts";
 import { producers } from "../file/topological_order.ts";
-import { spliceNodes } from "../graph/graph_edit.ts";
 import { UniqueNames } from "../graph/unique_names.ts";
 
 /** What is known of one activation of one sample. */
@@ -59,7 +58,7 @@ function observedModel(
     // An input of a graph cannot be its output as well.
     return [made.has(value) ? value : add("Identity", value)];
   });
-  spliceNodes(graph, { first, after });
+  graph.node = [...first, ...graph.node.flatMap((node) => [node, ...after.get(node) ?? []])];
   graph.output = outputs.flat().map((name) => messages.valueInfo(name, "float32"));
   return { observed, outputs };
 }

@@ -91,18 +91,17 @@ const KIND = "staticquant calibration";
 export class OnnxCalibration {
   /** The samples that were run. */
   samples = 0;
-  private observers: Map<string, AffineQuantizedObserverBase>;
+  /** The values that are observed. */
+  readonly tensors: readonly string[];
   /** What the observers stand for, until they see more: choosing a range may be a search. */
   private chosen: Promise<ReadonlyMap<string, TensorRange>> | undefined;
 
   private constructor(
     /** The float model that is run, prepared; {@linkcode quantizeStatic} starts from it. */
     readonly model: OnnxModel,
-    /** The values that are observed. */
-    readonly tensors: readonly string[],
-    observer: AffineQuantizedObserverBase,
+    private observers: Map<string, AffineQuantizedObserverBase>,
   ) {
-    this.observers = new Map(tensors.map((name) => [name, deepcopy(observer)]));
+    this.tensors = [...observers.keys()];
   }
 
   /**
@@ -128,7 +127,11 @@ export class OnnxCalibration {
           `among the nodes that are asked for`,
       );
     }
-    return new OnnxCalibration(prepared, observedValues(facts, bytes.keys()), observer);
+    const observed = observedValues(facts, bytes.keys());
+    return new OnnxCalibration(
+      prepared,
+      new Map(observed.map((name) => [name, deepcopy(observer)])),
+    );
   }
 
   /**
@@ -208,6 +211,18 @@ export class OnnxCalibration {
       throw new OnnxError(`${WHERE}: no sample was run yet; there are no ranges`);
     }
     return await (this.chosen ??= rangesOf(this.observers));
+  }
+
+  /**
+   * What was seen so far, beside another model in which the observed values have the same names.
+   *
+   * @param model such as a copy of this one's with more nodes.
+   */
+  withModel(model: OnnxModel): OnnxCalibration {
+    const other = new OnnxCalibration(model, this.observers);
+    other.samples = this.samples;
+    other.chosen = this.chosen;
+    return other;
   }
 
   /**

@@ -14,6 +14,13 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
+/** What a model and its copies were read from. */
+interface Source {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The length of what would be written for it, once that was found out: other models mostly have another. */
+  length?: number;
+}
+
 /** @throws {OnnxError} if bytes are more than one file can hold. */
 function checkSize(bytes: number): void {
   if (bytes > MAX_MESSAGE_BYTES) {
@@ -50,13 +57,13 @@ export class OnnxModel {
   /** Makes new messages. */
   readonly messages: OnnxMessages;
   /** The bytes that it was read from, if it was. */
-  private readonly source?: Uint8Array<ArrayBuffer>;
+  private source?: Source;
 
   /** A model of a message, and of the bytes that it was read from, if it was. */
   constructor(proto: ModelProto, messages: OnnxMessages, source?: Uint8Array<ArrayBuffer>) {
     this.proto = proto;
     this.messages = messages;
-    this.source = source;
+    this.source = source && { bytes: source };
   }
 
   /**
@@ -104,15 +111,20 @@ export class OnnxModel {
     checkSize(largeBytes(this.proto));
     const bytes = toBinary(ModelProtoSchema, this.proto);
     checkSize(bytes.length);
-    if (!this.source || equalBytes(bytes, this.source)) return bytes;
+    const { source } = this;
+    if (!source || equalBytes(bytes, source.bytes)) return bytes;
+    if (source.length !== undefined && source.length !== bytes.length) return bytes;
     // The same messages can be written in more than one way: fields in another order, zeros spelled out.
-    const again = toBinary(ModelProtoSchema, fromBinary(ModelProtoSchema, this.source));
-    return equalBytes(bytes, again) ? this.source.slice() : bytes;
+    const again = toBinary(ModelProtoSchema, fromBinary(ModelProtoSchema, source.bytes));
+    source.length = again.length;
+    return equalBytes(bytes, again) ? source.bytes.slice() : bytes;
   }
 
   /** A copy that can be changed on its own; only the bytes of tensors are shared. */
   clone(): OnnxModel {
-    return new OnnxModel(copy(this.proto), this.messages, this.source);
+    const cloned = new OnnxModel(copy(this.proto), this.messages);
+    cloned.source = this.source;
+    return cloned;
   }
 
   /**
