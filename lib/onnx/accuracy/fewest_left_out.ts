@@ -4,8 +4,8 @@ export interface NoiseSource {
   readonly noise: number;
 }
 
-/** How often sources are tried to come back, at most. */
-const MOST_TRIES = 32;
+/** Tries to let sources come back, at most. */
+const MOST_TRIES = 128;
 
 /** What {@linkcode fewestLeftOut} found. */
 export interface LeftOut {
@@ -18,8 +18,8 @@ export interface LeftOut {
 /**
  * Finds few sources of noise whose absence lets a target be met. It starts where the sum of what they make
  * alone says, finds by bisection how many of the noisiest must go, and then lets each of these come
- * back that can, the quietest first; if they are very many, several at once. The result meets the target unless
- * leaving all out does not; fewer may do where sources cancel each other.
+ * back that can, the quietest first, several at once while that goes well; after many tries the rest stay out. The
+ * result meets the target unless leaving all out does not; fewer may do where sources cancel each other.
  *
  * @param sources the noisiest first.
  * @param target SQNR to reach, in dB.
@@ -60,14 +60,16 @@ export async function fewestLeftOut(
   if (sqnr < target) return { names: [...names], sqnr };
   // The last one is needed, or fewer would have done.
   const back = first(high - 1).reverse();
-  const together = Math.ceil(back.length / MOST_TRIES);
-  for (let i = 0; i < back.length; i += together) {
-    const some = new Set(back.slice(i, i + together));
-    const fewer = names.difference(some);
+  let some = 1;
+  for (let i = 0, tries = 0; i < back.length && tries < MOST_TRIES; tries++) {
+    const fewer = names.difference(new Set(back.slice(i, i + some)));
     const reached = await measure(fewer);
-    if (reached < target) continue;
-    names = fewer;
-    sqnr = reached;
+    if (reached >= target) {
+      [names, sqnr] = [fewer, reached];
+      i += some;
+      some *= 2;
+    } else if (some === 1) i++;
+    else some /= 2;
   }
   return { names: first(high).filter((name) => names.has(name)), sqnr };
 }

@@ -88,3 +88,20 @@ Deno.test("fewestLeftOut() measures little where the guess is good", async () =>
   const { names } = await fewestLeftOut(sources, 28, measure);
   assert(calls.length <= names.length + 6, `${calls.length} for ${names.length}`);
 });
+
+Deno.test("fewestLeftOut() lets many come back at once, and does not try for ever", async () => {
+  const real = Array.from({ length: 1000 }, (_, i) => ({ name: `n${i}`, noise: 1e-9 }));
+  // All but one are harmless, which the noise alone does not tell.
+  real[500].noise = 1;
+  const { calls, measure } = additive(real);
+  const claimed = real.map(({ name }, i) => ({ name, noise: i === 999 ? 1e-3 : 1 - i / 1000 }));
+  const { names } = await fewestLeftOut(claimed, 12, measure);
+  assertEquals(names, ["n500"]);
+  assert(calls.length < 60, `${calls.length}`);
+  // Where none can come back, a few are tried.
+  const even = real.map(({ name }) => ({ name, noise: 1 }));
+  const stubborn = additive(even);
+  const { names: left, sqnr } = await fewestLeftOut(even, -20, stubborn.measure);
+  assertEquals([left.length, sqnr], [900, -20]);
+  assert(stubborn.calls.length < 160, `${stubborn.calls.length}`);
+});
