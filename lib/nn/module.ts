@@ -87,7 +87,7 @@ export abstract class Module {
 
   /** Every tensor of this module and those below it, by full name. */
   stateDict(): Record<string, Tensor> {
-    const state: Record<string, Tensor> = {};
+    const state: Record<string, Tensor> = Object.create(null);
     for (const [prefix, module] of this.namedModules()) {
       if (module !== this && !module.inStateDict) continue;
       for (const [name, value] of Object.entries(module)) {
@@ -120,7 +120,7 @@ export abstract class Module {
     const problems: string[] = [];
     const own = this.stateDict();
     for (const name of Object.keys(own)) {
-      if (!(name in state)) problems.push(`missing: ${name}`);
+      if (!Object.hasOwn(state, name)) problems.push(`missing: ${name}`);
       else if (!sameShape(own[name].shape, state[name].shape)) {
         problems.push(
           `shape of ${name}: the model has ${formatShape(own[name].shape)}, the state dict ${
@@ -135,7 +135,9 @@ export abstract class Module {
         );
       }
     }
-    for (const name of Object.keys(state)) if (!(name in own)) problems.push(`unknown: ${name}`);
+    for (const name of Object.keys(state)) {
+      if (!Object.hasOwn(own, name)) problems.push(`unknown: ${name}`);
+    }
     const modules = this.namedModules();
     const setters = Object.keys(own).map((name) => {
       const at = name.lastIndexOf(".");

@@ -188,8 +188,16 @@ export class OnnxRuntime implements AsyncDisposable {
     fetches: Record<string, OrtTensor | null>,
   ): Promise<Record<string, OnnxOutput>> {
     const inputs = await this.prepare(feeds);
+    // The binding looks for names in a plain object, and so takes `toString` for asked for with a function to
+    // write into; it is left alone where it is really asked for.
+    const missing = this.outputs
+      .filter(({ name }) => name in {} && !Object.hasOwn(fetches, name))
+      .map(({ name }): [string, null] => [name, null]);
+    const asked = missing.length
+      ? Object.fromEntries([...Object.entries(fetches), ...missing])
+      : fetches;
     try {
-      return await this.session.run(inputs, fetches);
+      return await this.session.run(inputs, asked);
     } catch (cause) {
       throw new Error(`${this.where}: onnxruntime could not run the model: ${messageOf(cause)}`, {
         cause,

@@ -40,10 +40,10 @@ const ADDED: Readonly<Record<number, string>> = {
 };
 
 /** The operator set that an operator left, and what stands in its place. */
-const REMOVED: Readonly<Record<string, { opset: number; by: string }>> = {
-  Upsample: { opset: 10, by: "Resize" },
-  Scatter: { opset: 11, by: "ScatterElements" },
-};
+const REMOVED: ReadonlyMap<string, { opset: number; by: string }> = new Map([
+  ["Upsample", { opset: 10, by: "Resize" }],
+  ["Scatter", { opset: 11, by: "ScatterElements" }],
+]);
 
 const SINCE: ReadonlyMap<string, number> = new Map(
   Object.entries(ADDED).flatMap(([opset, names]) =>
@@ -66,7 +66,7 @@ export function operatorProblem(opType: string, opset: number): string | undefin
   if (since > opset) {
     return `came with operator set ${since}, but the model declares ${opset}`;
   }
-  const removed = REMOVED[opType];
+  const removed = REMOVED.get(opType);
   if (removed && removed.opset <= opset) {
     return `was replaced by ${removed.by} in operator set ${removed.opset}, but the model declares ${opset}`;
   }

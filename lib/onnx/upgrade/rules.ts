@@ -61,9 +61,9 @@ const roiAlignMode: UpgradeRule = (node, rewriter) => {
 
 /** GridSample at 20 has other names for its modes. */
 const gridSampleMode: UpgradeRule = (node, rewriter) => {
-  const renamed: Record<string, string> = { bilinear: "linear", bicubic: "cubic" };
+  const renamed = new Map([["bilinear", "linear"], ["bicubic", "cubic"]]);
   const mode = stringOf(node, "mode", "bilinear");
-  rewriter.set(node, "mode", { s: renamed[mode] ?? mode });
+  rewriter.set(node, "mode", { s: renamed.get(mode) ?? mode });
 };
 
 /** GroupNormalization at 21 scales each channel instead of each group. */
