@@ -5,8 +5,9 @@
  */
 import type { ArraySource } from "./array_source.ts";
 import { type ByteSource, MemoryBytes } from "./byte_source.ts";
-import { fail, MAX_SAMPLE_BYTES } from "./data_error.ts";
+import { fail, MAX_SAMPLE_BYTES, quote } from "./data_error.ts";
 import { type ElementType, itemSizeOf } from "./element_type.ts";
+import { parseNpyHeader } from "./npy_header.ts";
 
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
 /** A header of real files takes about 120 bytes. */
@@ -27,13 +28,6 @@ const TYPES: ReadonlyMap<string, ElementType> = new Map([
   ["u1", "uint8"],
   ["b1", "bool"],
 ]);
-
-/** What a header says. */
-interface Header {
-  readonly descr: string;
-  readonly fortranOrder: boolean;
-  readonly shape: readonly number[];
-}
 
 /**
  * Opens an array: reads its header and checks it against the bytes that are there.
@@ -69,12 +63,13 @@ export async function openNpy(
     );
   }
   const text = new TextDecoder(major === 3 ? "utf-8" : "latin1").decode(await bytes.read(length));
-  const { descr, fortranOrder, shape } = parseHeader(where, text);
-  const type = TYPES.get(descr.slice(1));
-  if (!type || !"<>|=".includes(descr[0])) {
+  const { descr, fortranOrder, shape } = parseNpyHeader(where, text);
+  const order = "<>|=".includes(descr[0]) ? descr[0] : "=";
+  const type = TYPES.get(order === descr[0] ? descr.slice(1) : descr);
+  if (!type) {
     fail(
       where,
-      `the elements are of NumPy's type "${descr}", which cannot be read; convert them with ` +
+      `the elements are of NumPy's type ${quote(descr)}, which cannot be read; convert them with ` +
         `astype() to one of ${[...TYPES.values()].join(", ")}`,
     );
   }
@@ -90,7 +85,7 @@ export async function openNpy(
         `the header; the file is cut off or damaged`,
     );
   }
-  const swapped = descr[0] === ">" && itemSize > 1;
+  const swapped = order === ">" && itemSize > 1;
   const source = swapped ? swappedBytes(bytes, itemSize) : bytes;
   const strided = fortranOrder && shape.filter((n) => n > 1).length > 1;
   return {
@@ -99,49 +94,6 @@ export async function openNpy(
     type,
     shape,
     bytes: strided ? await rowByRow(where, source, shape, itemSize) : source,
-  };
-}
-
-/** The three entries of the dictionary, in whatever order; nothing else is taken for a header. */
-function parseHeader(where: string, text: string): Header {
-  const dictionary = /^\s*\{\s*(.*?)\s*,?\s*\}\s*$/s.exec(text)?.[1];
-  const found = new Map<string, string>();
-  let rest = dictionary ?? "";
-  const entry =
-    /^['"](\w+)['"]\s*:\s*('[^']*'|"[^"]*"|True|False|\([\d\sL,]*\)|\[[^\]]*\])\s*(?:,\s*|$)/;
-  for (let match; rest && (match = entry.exec(rest)); rest = rest.slice(match[0].length)) {
-    if (found.has(match[1])) break;
-    found.set(match[1], match[2]);
-  }
-  const [descr, order, shape] = ["descr", "fortran_order", "shape"].map((key) => found.get(key));
-  if (descr?.startsWith("[")) {
-    fail(
-      where,
-      "the elements are records of several fields; save one field as an array of its own",
-    );
-  }
-  const sizes = shape?.startsWith("(")
-    ? shape.slice(1, -1).split(",").map((n) => n.trim()).filter(Boolean).map((n) =>
-      /^\d+L?$/.test(n) ? parseInt(n) : NaN
-    )
-    : undefined;
-  if (
-    rest || !descr || !/^.[<>|=]?\w+.$/.test(descr) || !order || !/^[TF]/.test(order) || !sizes ||
-    sizes.length > 32 || !sizes.every(Number.isSafeInteger) || found.size !== 3
-  ) {
-    fail(
-      where,
-      `the header is not understood: ${
-        JSON.stringify(text.trim().slice(0, 120))
-      }; save the array ` +
-        `again with numpy.save`,
-    );
-  }
-  const name = descr.slice(1, -1);
-  return {
-    descr: /^\w/.test(name) ? `=${name}` : name,
-    fortranOrder: order === "True",
-    shape: sizes,
   };
 }
 

@@ -1,6 +1,7 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { DataError } from "../../lib/data/data_error.ts";
+import { parseNpyHeader } from "../../lib/data/npy_header.ts";
 import { floats, input, npyFile, samples, TestFolder, values } from "./files.ts";
 
 /** What numpy.save wrote. */
@@ -74,6 +75,46 @@ Deno.test("a file that is wrong says what is wrong", async () => {
       message,
     );
     assertEquals(error.message.startsWith(path), true, error.message);
+  }
+});
+
+Deno.test("headers in every form that NumPy has written are read", () => {
+  const shape = (text: string) =>
+    parseNpyHeader("x", `{'descr': '<f4', 'fortran_order': False, 'shape': ${text}}`).shape;
+  assertEquals(shape("()"), []);
+  assertEquals(shape("(3,)"), [3]);
+  assertEquals(shape("(3L, 4L)"), [3, 4]);
+  assertEquals(shape("( 3 , 4 , )"), [3, 4]);
+  const other = ` {"shape": (2,), 'fortran_order':True ,"descr":'>i8' ,} \n`;
+  assertEquals(parseNpyHeader("x", other), { descr: ">i8", fortranOrder: true, shape: [2] });
+  for (
+    const wrong of [
+      "(3 4)",
+      "(3,,)",
+      "(,)",
+      "(-3,)",
+      "(3.0,)",
+      "(3,",
+      "3",
+      "(1e3,)",
+      "(0x3,)",
+      "(3,) 4",
+    ]
+  ) assertThrows(() => shape(wrong), DataError, "not understood", wrong);
+  const records = "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (3,)}";
+  assertThrows(() => parseNpyHeader("x", records), DataError, "records");
+});
+
+// A reader that goes back and forth in such headers takes hours for each.
+Deno.test("headers of 64 KiB of anything are refused at once", () => {
+  const long = 65_000;
+  const parts = ["{", "{'descr': '", "{'descr':", "{'descr': (", "{'descr': [", "{'a': 'b',"];
+  const fills = [" ", "'", "(", "1", "1,", ",", "{", "'a':'b',", "\\", "[", "]", "}"];
+  for (const part of parts) {
+    for (const fill of fills) {
+      const text = part + fill.repeat(long / fill.length);
+      assertThrows(() => parseNpyHeader("x", text), DataError, "not understood");
+    }
   }
 });
 
