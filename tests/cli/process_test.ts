@@ -1,7 +1,7 @@
 /** The permissions that the help tells are enough, and no fewer; what a shell sees of a command. */
 import { assert, assertEquals } from "@std/assert";
 import sharp from "sharp";
-import { exportOnnx, Linear, loadOnnx, manualSeed, randn } from "../../mod.ts";
+import { exportOnnx, Linear, loadOnnx, manualSeed, randn, saveOnnx } from "../../mod.ts";
 import { floats, npyFile, TestFolder } from "../data/files.ts";
 import { floats as weights, node, smallModel } from "../onnx/small_models.ts";
 import { classifier, imageClassifier, quantizedClassifier } from "./models.ts";
@@ -270,6 +270,45 @@ Deno.test("a model that is being replaced when the program is killed is the old 
       expected.some((whole) => whole.every((bytes, i) => equal(bytes, found[i]))),
       `killed after ${delay} ms`,
     );
+  }
+  // What the killed ones left goes with the next.
+  await saveOnnx(await loadOnnx(paths[0]), target, { force: true });
+  const names = [...Deno.readDirSync(folder.path)].map(({ name }) => name);
+  assertEquals(names.filter((name) => name.endsWith(".tmp")), []);
+});
+
+Deno.test("a model is written through a link, and a circle of links is told", async () => {
+  using folder = await prepared();
+  folder.write("old.onnx", "old");
+  const script = `
+    import { loadOnnx, saveOnnx } from "${new URL("../../mod.ts", import.meta.url)}";
+    Deno.chdir(${JSON.stringify(folder.path)});
+    for (const [to, link] of [["old.onnx", "a"], ["a", "b"], ["out/../new.onnx", "c"], ["loop", "loop"]]) {
+      Deno.symlinkSync(to, link);
+    }
+    const model = await loadOnnx("float.onnx");
+    for (const link of ["b", "c"]) await saveOnnx(model, link, { force: true });
+    const say = (error) => console.log(error.name + ": " + error.message);
+    await saveOnnx(model, "loop", { force: true }).catch(say);
+    await loadOnnx("loop").catch(say);
+    for (const link of ["a", "b", "c"]) console.log(Deno.lstatSync(link).isSymlink);
+  `;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-prompt", `--config=${config}`, folder.write("script.ts", script)],
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const { stdout } = await child.output();
+  assertEquals(new TextDecoder().decode(stdout).trim().split("\n"), [
+    "OnnxError: saveOnnx: loop is a link that leads in a circle; name the file itself",
+    "OnnxError: loadOnnx: loop: its links lead in a circle; name the file itself",
+    "true",
+    "true",
+    "true",
+  ]);
+  const float = Deno.readFileSync(`${folder.path}/float.onnx`);
+  for (const name of ["old.onnx", "new.onnx"]) {
+    assert(equal(Deno.readFileSync(`${folder.path}/${name}`), float), name);
   }
 });
 

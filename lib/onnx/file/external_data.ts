@@ -8,7 +8,9 @@ import type { FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto } fr
 import type { OnnxMessages } from "./messages.ts";
 import { fail, show } from "./onnx_error.ts";
 import { subgraphs } from "./subgraphs.ts";
-import { EXTERNAL, setRawData } from "./tensor_data.ts";
+import { problemOf } from "../../files/file_problem.ts";
+import { InputFile } from "../../files/input_file.ts";
+import { EXTERNAL, setRawData, tensorByteSize, tensorType } from "./tensor_data.ts";
 
 /** The smallest tensor that is written into another file, in bytes. */
 const THRESHOLD = 1024;
@@ -18,9 +20,6 @@ const PAGE = 4096;
 const LARGE = 1 << 20;
 /** Others begin at a multiple of what wide loads like. */
 const ALIGNMENT = 64;
-
-/** Bytes a read. */
-const CHUNK = 64 << 20;
 
 /** All dense tensors in nodes and in graphs inside of them. */
 function* nodeTensors(nodes: readonly NodeProto[]): Generator<TensorProto> {
@@ -94,8 +93,10 @@ async function resolve(folder: string, location: string, tensor: string): Promis
   try {
     real = await Deno.realPath(path);
   } catch (cause) {
-    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-    fail(`${said}, and there is no ${path}; put it beside the model`, cause);
+    if (cause instanceof Deno.errors.NotFound) {
+      fail(`${said}, and there is no ${path}; put it beside the model`, cause);
+    }
+    return failFor(said, cause);
   }
   const inside = relative(folder, real);
   if (inside === ".." || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
@@ -105,24 +106,97 @@ async function resolve(folder: string, location: string, tensor: string): Promis
   return real;
 }
 
-/** A file's bytes. `Deno.readFile` takes several times as long for one of gigabytes. */
-async function readFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
-  using file = await Deno.open(path);
-  const bytes = new Uint8Array((await file.stat()).size);
-  let at = 0;
-  for (let read: number | null = 0; read !== null && at < bytes.length; at += read ?? 0) {
-    read = await file.read(bytes.subarray(at, at + CHUNK));
+/** Fails with what the system says of a file; other errors pass. */
+function failFor(said: string, cause: unknown): never {
+  const problem = problemOf(cause);
+  if (problem === undefined) throw cause;
+  fail(`${said}, and ${problem}`, cause);
+}
+
+/** A tensor's bytes in a file, from `start` to before `end`. */
+interface Range {
+  readonly tensor: TensorProto;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The range of a tensor, after checking that the file has it and that it is what the shape asks for. */
+function rangeOf(tensor: TensorProto, path: string, size: number): Range {
+  const { offset, length } = placeOf(tensor);
+  const end = offset + (length ?? Math.max(size - offset, 0));
+  if (offset > size || end > size) {
+    fail(
+      `tensor ${
+        show(tensor.name)
+      } is said to be at bytes ${offset} to ${end} of ${path}, which has ` +
+        `${size}; the file is cut off or belongs to another model`,
+    );
   }
-  return bytes.subarray(0, at);
+  const needed = tensorByteSize(tensor);
+  if (tensorType(tensor) === "string" || end - offset !== needed) {
+    fail(
+      `tensor ${show(tensor.name)} of ${tensorType(tensor)} and shape [${
+        tensor.dims.join(", ")
+      }] ` +
+        `has ${
+          end - offset
+        } bytes and needs ${needed} in ${path}, which is damaged or belongs to another model`,
+    );
+  }
+  return { tensor, start: offset, end };
+}
+
+/** The bytes of ranges of a file. Those that overlap share them, so no byte is read twice. */
+async function readRanges(
+  file: InputFile,
+  path: string,
+  ranges: readonly Range[],
+): Promise<Map<TensorProto, Uint8Array<ArrayBuffer>>> {
+  const sorted = [...ranges].sort((a, b) => a.start - b.start || b.end - a.end);
+  const spans: { start: number; end: number; ranges: Range[] }[] = [];
+  for (const range of sorted) {
+    const last = spans.at(-1);
+    if (last && range.start < last.end) {
+      last.end = Math.max(last.end, range.end);
+      last.ranges.push(range);
+    } else spans.push({ start: range.start, end: range.end, ranges: [range] });
+  }
+  file.checkStored(spans.reduce((sum, { start, end }) => sum + end - start, 0));
+  const found = new Map<TensorProto, Uint8Array<ArrayBuffer>>();
+  for (const { start, end, ranges } of spans) {
+    const bytes = await file.read(start, end - start);
+    if (bytes.length !== end - start) fail(`${path} was cut off while it was read`);
+    for (const range of ranges) {
+      found.set(range.tensor, bytes.subarray(range.start - start, range.end - start));
+    }
+  }
+  return found;
+}
+
+/** The bytes of tensors in one file. */
+async function readTensors(
+  path: string,
+  tensors: readonly TensorProto[],
+): Promise<Map<TensorProto, Uint8Array<ArrayBuffer>>> {
+  const [{ name }] = tensors;
+  try {
+    using file = await InputFile.open(path);
+    return await readRanges(file, path, tensors.map((tensor) => rangeOf(tensor, path, file.size)));
+  } catch (cause) {
+    if (cause instanceof RangeError) fail(`there is no memory for the data in ${path}`, cause);
+    const said = `the external data of tensor ${show(name)} are said to be in ${show(path)}`;
+    return failFor(said, cause);
+  }
 }
 
 /**
- * Reads the elements that lie in other files into a model. Every file is read once; the tensors show
- * parts of its bytes.
+ * Reads the elements that lie in other files into a model. Of each file only what tensors have of it is read,
+ * after all that is said of it was checked; tensors that overlap show parts of the same bytes.
  *
  * @param model is changed only if all could be read.
  * @param folder the model's folder; `undefined` for a model that came without one.
- * @throws {OnnxError} if a file is missing, lies outside of the folder or is too short.
+ * @throws {OnnxError} if a file is missing, lies outside of the folder, is too short, or does not have what a
+ * tensor's shape asks for.
  */
 export async function readExternalData(
   model: ModelProto,
@@ -136,26 +210,22 @@ export async function readExternalData(
         `${show(placeOf(tensors[0]).location)}; say in which folder it is by the option folder`,
     );
   }
-  const root = await Deno.realPath(folder);
-  const files = new Map<string, Uint8Array<ArrayBuffer>>();
-  const found: { tensor: TensorProto; bytes: Uint8Array<ArrayBuffer> }[] = [];
+  const root = await Deno.realPath(folder).catch((cause) =>
+    failFor(`its folder is ${folder}`, cause)
+  );
+  const paths = new Map<string, string>();
+  const files = new Map<string, TensorProto[]>();
   for (const tensor of tensors) {
-    const { location, offset, length } = placeOf(tensor);
-    const path = await resolve(root, location, tensor.name);
-    const file = files.get(path) ?? await readFile(path);
-    files.set(path, file);
-    const end = offset + (length ?? Math.max(file.length - offset, 0));
-    if (offset > file.length || end > file.length) {
-      fail(
-        `tensor ${
-          show(tensor.name)
-        } is said to be at bytes ${offset} to ${end} of ${path}, which has ` +
-          `${file.length}; the file is cut off or belongs to another model`,
-      );
-    }
-    found.push({ tensor, bytes: file.subarray(offset, end) });
+    const { location } = placeOf(tensor);
+    const path = paths.get(location) ?? await resolve(root, location, tensor.name);
+    paths.set(location, path);
+    const inside = files.get(path);
+    if (inside) inside.push(tensor);
+    else files.set(path, [tensor]);
   }
-  for (const { tensor, bytes } of found) setRawData(tensor, bytes);
+  const found: Map<TensorProto, Uint8Array<ArrayBuffer>>[] = [];
+  for (const [path, inside] of files) found.push(await readTensors(path, inside));
+  for (const file of found) for (const [tensor, bytes] of file) setRawData(tensor, bytes);
 }
 
 /** A copy of a message that shares what it holds, but for some fields. */

@@ -6,10 +6,13 @@
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ModelProto } from "./proto.ts";
-import { StagedFile } from "../../files/staged_file.ts";
+import { fileKind } from "../../files/file_kind.ts";
+import { FileProblem, problemOf } from "../../files/file_problem.ts";
+import { InputFile } from "../../files/input_file.ts";
+import { removeAbandoned, StagedFile } from "../../files/staged_file.ts";
 import { checkModel } from "./check_model.ts";
 import { externalLocations, largeBytes, readExternalData, splitModel } from "./external_data.ts";
-import { fileKind } from "./file_kind.ts";
+import { ownDataFiles, removeUnused, type SeenFile } from "./data_files.ts";
 import { loadMessages, type OnnxMessages } from "./messages.ts";
 import { MAX_MESSAGE_BYTES, OnnxModel } from "./model.ts";
 import { fail, OnnxError } from "./onnx_error.ts";
@@ -46,12 +49,18 @@ function pathOf(path: string | URL): string {
 
 /** The bytes of a file that may be a model. */
 async function readModelFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
-  const { isFile, size } = await Deno.stat(path);
-  if (!isFile) fail(`it is a folder or a device and not a file`);
-  if (size > MAX_MESSAGE_BYTES) {
-    fail(`it has ${size} bytes, and an ONNX file has at most ${MAX_MESSAGE_BYTES}`);
+  try {
+    using file = await InputFile.open(path);
+    if (file.size > MAX_MESSAGE_BYTES) {
+      fail(`it has ${file.size} bytes, and an ONNX file has at most ${MAX_MESSAGE_BYTES}`);
+    }
+    return await file.read(0, file.size);
+  } catch (error) {
+    const problem = problemOf(error);
+    // That there is none has a class of its own, which callers know.
+    if (problem === undefined || error instanceof Deno.errors.NotFound) throw error;
+    fail(problem, error);
   }
-  return await Deno.readFile(path);
 }
 
 /** The message in a file's bytes. */
@@ -132,13 +141,9 @@ async function freeName(folder: string, wish: string): Promise<string> {
 }
 
 /** The data files of the model at a path that a call like this one wrote for it. */
-async function ownDataFiles(messages: OnnxMessages, path: string): Promise<string[]> {
-  const own = (name: string) =>
-    name.startsWith(`${basename(path)}.`) &&
-    /^(\.\d+)?\.data$/.test(name.slice(basename(path).length));
+async function replacedData(messages: OnnxMessages, path: string): Promise<SeenFile[]> {
   try {
-    const old = decode(messages, await readModelFile(path));
-    return [...externalLocations(old)].filter(own).map((name) => join(dirname(path), name));
+    return await ownDataFiles(path, externalLocations(decode(messages, await readModelFile(path))));
   } catch {
     return []; // nothing there, or nothing of ours
   }
@@ -149,7 +154,8 @@ async function ownDataFiles(messages: OnnxMessages, path: string): Promise<strin
  *
  * The file appears under its name when it's complete, and replaces another one at once: whatever happens
  * in between, there is the old model, or none, or the new one. Permission to write is needed for
- * the folder, since the file gets its name last.
+ * the folder, since the file gets its name last. A link is written through, and a file that is replaced keeps its
+ * rights. Data files of the old model go with it, unless another model in the folder uses them.
  *
  * @param model the model.
  * @param path where to write it, or a `file:` URL.
@@ -157,7 +163,8 @@ async function ownDataFiles(messages: OnnxMessages, path: string): Promise<strin
  * name of that is taken by data of the model that is replaced, it gets a number.
  * @returns the paths written: the model's, and that of its data if there is one.
  * @throws {Deno.errors.AlreadyExists} if the file exists and `force` is not set.
- * @throws {OnnxError} if the model is too large for one file even without its large constants.
+ * @throws {OnnxError} if the model is too large for one file even without its large constants, or the path is
+ * that of a folder, a device or a circle of links.
  *
  * @example
  * ```ts ignore
@@ -182,40 +189,41 @@ export async function saveOnnx(
     }
   };
   await refuseExisting();
+  await removeAbandoned(target);
+  const [folder, name] = [dirname(target), basename(target)];
   const { externalData = largeBytes(model.proto) > MAX_MESSAGE_BYTES - OTHER_BYTES } = options;
-  const name = externalData ? await freeName(dirname(target), basename(target)) : "";
-  const dataPath = join(dirname(target), name);
-  const { bytes, parts } = encode(model, externalData, name);
-  const replaced = await ownDataFiles(model.messages, target);
-  await using data = parts.length > 0 ? await StagedFile.write(dataPath, parts) : undefined;
-  await using file = await StagedFile.write(target, [bytes]);
-  await refuseExisting();
-  // The data come first, under a name that no model refers to yet.
-  await data?.commit();
-  try {
-    await file.commit();
-  } catch (error) {
-    if (data) await removeFiles([dataPath]);
-    throw error;
+  const { parts } = externalData ? splitModel(model.messages, model.proto, name) : { parts: [] };
+  await using data = parts.length > 0
+    ? await StagedFile.writeBeside(join(folder, `${name}.data`), parts, target).catch(refused)
+    : undefined;
+  for (;;) {
+    const dataName = data && await freeName(folder, name);
+    await using file = await StagedFile.write(target, [encode(model, dataName)]).catch(refused);
+    await refuseExisting();
+    // The data come first, under a name that no model refers to yet; who was quicker to take it keeps it.
+    if (data && !await data.commitAs(dataName!)) continue;
+    const written = dataName === undefined ? [target] : [target, join(folder, dataName)];
+    const replaced = await replacedData(model.messages, target);
+    try {
+      await file.commit();
+    } catch (error) {
+      await Promise.all(written.slice(1).map((path) => Deno.remove(path).catch(() => {})));
+      throw error;
+    }
+    await removeUnused(replaced);
+    return written;
   }
-  await removeFiles(replaced);
-  return data ? [target, dataPath] : [target];
 }
 
-/** What to write into the model's file, and what into the data file of this name; maybe nothing. */
-function encode(
-  model: OnnxModel,
-  external: boolean,
-  name: string,
-): { bytes: Uint8Array; parts: Uint8Array[] } {
-  if (external) {
-    const { model: proto, parts } = splitModel(model.messages, model.proto, name);
-    if (parts.length > 0) return { bytes: new OnnxModel(proto, model.messages).toBytes(), parts };
-  }
-  return { bytes: model.toBytes(), parts: [] };
+/** Fails as this does for what has the name of a file and cannot be written as one. */
+function refused(cause: unknown): never {
+  if (!(cause instanceof FileProblem)) throw cause;
+  fail(`saveOnnx: ${cause.message}`, cause);
 }
 
-/** Removes files that nothing needs any more; that it fails is not worth an error. */
-async function removeFiles(paths: readonly string[]): Promise<void> {
-  for (const path of paths) await Deno.remove(path).catch(() => {});
+/** The bytes of a model's file, its large constants in a file of this name if one is given. */
+function encode(model: OnnxModel, dataName: string | undefined): Uint8Array {
+  if (dataName === undefined) return model.toBytes();
+  const { model: proto } = splitModel(model.messages, model.proto, dataName);
+  return new OnnxModel(proto, model.messages).toBytes();
 }

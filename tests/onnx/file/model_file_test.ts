@@ -338,6 +338,72 @@ Deno.test("loadOnnx: data files must be there, in the folder, and long enough", 
   }
 });
 
+Deno.test("loadOnnx: of a data file only what tensors have of it is read", async () => {
+  await using dir = await folder();
+  const path = `${dir.path}/w`;
+  await Deno.writeFile(path, Uint8Array.from({ length: 64 }, (_, i) => i));
+  await Deno.truncate(path, 2 ** 40);
+  const place = (offset: number) => ({ location: "w", offset: `${offset}`, length: "8" });
+  const { graph: { initializer: [{ rawData }] } } = await loadOnnx(external(place(8)), {
+    folder: dir.path,
+  });
+  assertEquals([...rawData], [8, 9, 10, 11, 12, 13, 14, 15]);
+  // A shape that asks for more than is said is refused before anything is read.
+  const claims = (offset: string, length: string, dims: number[]) => {
+    const graph = weights(1);
+    const externalData = Object.entries({ location: "w", offset, length }).map(([key, value]) => ({
+      $typeName: "onnx.StringStringEntryProto" as const,
+      key,
+      value,
+    }));
+    graph.initializer = [tensorProto("w", "INT8", dims, { externalData, dataLocation: 1 })];
+    return loadOnnx(fileOf(graph), { folder: dir.path });
+  };
+  await assertRejects(() => claims("0", `${2 ** 40}`, [8]), OnnxError, "needs 8");
+  await assertRejects(() => claims("0", "8", [2 ** 40]), OnnxError, "has 8 bytes and needs");
+  if ((await Deno.stat(path)).blocks !== null) {
+    await assertRejects(() => claims("0", `${2 ** 40}`, [2 ** 40]), OnnxError, "holes");
+  }
+});
+
+Deno.test("loadOnnx: tensors that overlap in a data file share its bytes", async () => {
+  await using dir = await folder();
+  await Deno.writeFile(`${dir.path}/w`, new Uint8Array(1 << 20).fill(7));
+  const graph = weights(1);
+  graph.initializer = ["w", ...Array.from({ length: 2000 }, (_, i) => `w${i}`)].map((name, i) => {
+    const place = { location: "w", offset: `${i}`, length: "1000000" };
+    const externalData = Object.entries(place).map(([key, value]) => ({
+      $typeName: "onnx.StringStringEntryProto" as const,
+      key,
+      value,
+    }));
+    return tensorProto(name, "INT8", [1_000_000], { externalData, dataLocation: 1 });
+  });
+  const model = await loadOnnx(fileOf(graph), { folder: dir.path });
+  const buffers = new Set(model.graph.initializer.map(({ rawData }) => rawData.buffer));
+  assertEquals([buffers.size, [...buffers][0].byteLength], [1, 1_002_000]);
+});
+
+Deno.test("loadOnnx: what the system says of a path is an OnnxError", async () => {
+  await using dir = await folder();
+  const file = `${dir.path}/f`;
+  await Deno.writeTextFile(file, "");
+  for (
+    const [path, message] of [
+      [`${file}/m.onnx`, "what it has for a folder is a file"],
+      [`${dir.path}/${"m".repeat(300)}`, "longer than a file's can be"],
+      [`${file}\0`, "no name for a file"],
+      [dir.path, "it is a folder and not a file"],
+    ]
+  ) await assertRejects(() => loadOnnx(path), OnnxError, message);
+  const within = (location: string, folder = dir.path) =>
+    loadOnnx(external({ location }), { folder });
+  await assertRejects(() => within("f/w"), OnnxError, "what it has for a folder is a file");
+  await assertRejects(() => within("w".repeat(300)), OnnxError, "longer than a file's can be");
+  await assertRejects(() => within("w", `${dir.path}/none`), OnnxError, "there is no such file");
+  await assertRejects(() => within("w", `${file}/none`), OnnxError, "for a folder is a file");
+});
+
 Deno.test("saveOnnx: a file that exists is left alone without force", async () => {
   await using dir = await folder();
   const path = `${dir.path}/m.onnx`;
@@ -370,6 +436,47 @@ Deno.test("saveOnnx: data that are replaced leave with their model, and others s
   assertEquals(readTensor((await loadOnnx(path)).graph.initializer[2]).data[0], 3);
   await save(4, false);
   assertEquals(filesIn(dir.path), ["m.onnx", "other.data"]);
+});
+
+Deno.test("saveOnnx: data that another model in the folder uses stay", async () => {
+  await using dir = await folder();
+  const path = `${dir.path}/m.onnx`;
+  const save = async (fill: number) =>
+    await saveOnnx(await loadOnnx(fileOf(weights(fill))), path, {
+      externalData: true,
+      force: true,
+    });
+  await save(1);
+  await Deno.copyFile(path, `${dir.path}/copy`);
+  await save(2);
+  await save(3);
+  assertEquals(filesIn(dir.path), ["copy", "m.onnx", "m.onnx.2.data", "m.onnx.data"]);
+  const constant = async (path: string) =>
+    readTensor((await loadOnnx(path)).graph.initializer[2]).data[0];
+  const first = async (path: string) =>
+    readTensor((await loadOnnx(path)).graph.initializer[0]).data[0];
+  for (const  of of[constant, first]) {
+    assertEquals([await of(`${dir.path}/copy`), await of(path)], [1, 3]);
+  }
+  await Deno.remove(`${dir.path}/copy`);
+  // Not this one's any more, so it is left to whoever copied.
+  await save(4);
+  assertEquals(filesIn(dir.path), ["m.onnx", "m.onnx.1.data", "m.onnx.data"]);
+});
+
+Deno.test("saveOnnx: of many that write one path, each with data, one is there whole", async () => {
+  await using dir = await folder();
+  const path = `${dir.path}/m.onnx`;
+  const models = await Promise.all([...Array(8).keys()].map((i) => loadOnnx(fileOf(weights(i)))));
+  for (let round = 0; round < 5; round++) {
+    await Promise.all(models.map(async (model) => {
+      await saveOnnx(model, path, { externalData: true, force: true });
+    }));
+    const { graph } = await loadOnnx(path);
+    const [w, v, small] = graph.initializer.map((tensor) => readTensor(tensor).data);
+    assert(w.every((x) => x === small[0]) && v.every((x) => Number(x) === small[0]), `${round}`);
+    assert(!filesIn(dir.path).some((name) => name.endsWith(".tmp")));
+  }
 });
 
 /** The calls by which a file is written, in the order of their first use. */

@@ -1,0 +1,107 @@
+/**
+ * Files that are read, at any place.
+ *
+ * @module
+ */
+import { FileProblem } from "./file_problem.ts";
+
+/** Bytes a read, so that a large file does not pass through the system in one piece. */
+const CHUNK = 64 << 20;
+
+/** Bytes that a file may claim to have though they are holes. */
+const MAX_HOLES = 2 ** 30;
+/** What is stored of a larger file at least; a disk that compresses gets along with less than all. */
+const MIN_STORED = 1 / 16;
+
+/**
+ * An open file. Nothing is allocated for bytes that it does not have: neither beyond its end, nor for a gigabyte
+ * of holes, which take no place on the disk and would take it in memory.
+ */
+export class InputFile implements Disposable {
+  /** The read that is going on; one waits for the other, since they share a place in the file. */
+  private last: Promise<unknown> = Promise.resolve();
+
+  private constructor(
+    private readonly file: Deno.FsFile,
+    /** Bytes that the file has. */
+    readonly size: number,
+    /** Bytes that it takes on the disk, where that is known. */
+    private readonly stored: number,
+  ) {}
+
+  /**
+   * Opens a file.
+   *
+   * @throws {FileProblem} if it is a folder or a device, which may never end.
+   */
+  static async open(path: string): Promise<InputFile> {
+    // Before it is opened: a pipe would wait for somebody to write.
+    checkIsFile(await Deno.stat(path));
+    const file = await Deno.open(path);
+    try {
+      const info = await file.stat();
+      checkIsFile(info);
+      // Blocks are of 512 bytes everywhere.
+      return new InputFile(file, info.size, info.blocks === null ? Infinity : info.blocks * 512);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  /**
+   * The bytes from `at` on, in a buffer of their own: `count`, or as many as there are.
+   *
+   * @throws {FileProblem} if they are mostly holes.
+   */
+  read(at: number, count: number): Promise<Uint8Array<ArrayBuffer>> {
+    const done = this.last.then(() => this.readNow(at, count));
+    this.last = done.catch(() => {});
+    return done;
+  }
+
+  private async readNow(at: number, count: number): Promise<Uint8Array<ArrayBuffer>> {
+    const left = Math.max(Math.min(count, this.size - at), 0);
+    this.checkStored(left);
+    const bytes = new Uint8Array(left);
+    let done = 0;
+    this.file.seekSync(at, Deno.SeekMode.Start);
+    while (done < left) {
+      const read = await this.file.read(bytes.subarray(done, done + CHUNK));
+      if (read === null) break; // it was cut off meanwhile
+      done += read;
+    }
+    return done === left ? bytes : bytes.slice(0, done);
+  }
+
+  /** @throws {FileProblem} if the file has not stored what so many bytes of it would need. */
+  checkStored(count: number): void {
+    if (count <= MAX_HOLES || this.stored >= count * MIN_STORED) return;
+    throw new FileProblem(
+      `${count} bytes of it are wanted, but it has no more than ${this.stored} on the disk: the rest are ` +
+        `holes; write or fetch it again`,
+    );
+  }
+
+  /** The bytes from front to back, a piece at a time. */
+  async *pieces(length: number = 1 << 16): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    for (let at = 0; at < this.size;) {
+      const bytes = await this.read(at, length);
+      if (bytes.length === 0) return;
+      at += bytes.length;
+      yield bytes;
+    }
+  }
+
+  /** Closes the file. */
+  [Symbol.dispose](): void {
+    this.file.close();
+  }
+}
+
+function checkIsFile({ isFile, isDirectory }: Deno.FileInfo): void {
+  if (isFile) return;
+  throw new FileProblem(
+    isDirectory ? "it is a folder and not a file" : "it is a device or a pipe and not a file",
+  );
+}
