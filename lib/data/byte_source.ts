@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { InputFile } from "../files/input_file.ts";
 import { fail } from "./data_error.ts";
 
 /** Bytes to be read in order. */
@@ -11,6 +12,8 @@ export interface ByteSource {
   readonly length: number;
   /** The next bytes, in a buffer of their own. @throws {DataError} if fewer are left. */
   read(count: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Stops reading, where something waits for it. */
+  close?(): Promise<void>;
 }
 
 /** A part of an open file. */
@@ -20,26 +23,20 @@ export class FileRange implements ByteSource {
   /** The bytes from `start`; several ranges may share one file. */
   constructor(
     private readonly where: string,
-    private readonly file: Deno.FsFile,
+    private readonly file: InputFile,
     private readonly start: number,
     readonly length: number,
   ) {
     this.at = start;
   }
 
-  // deno-lint-ignore require-await -- as the others
   async read(count: number): Promise<Uint8Array<ArrayBuffer>> {
     const left = this.start + this.length - this.at;
     if (count > left) cutOff(this.where, count, left);
-    const bytes = new Uint8Array(count);
-    // In one go: another range of the same file may be read in between otherwise.
-    this.file.seekSync(this.at, Deno.SeekMode.Start);
-    for (let done = 0; done < count;) {
-      const n = this.file.readSync(bytes.subarray(done));
-      if (n === null) cutOff(this.where, count, done);
-      done += n;
-    }
+    const { at } = this;
     this.at += count;
+    const bytes = await this.file.read(at, count);
+    if (bytes.length < count) cutOff(this.where, count, bytes.length);
     return bytes;
   }
 }
@@ -88,6 +85,40 @@ export class Inflated implements ByteSource {
     } catch (cause) {
       fail(this.where, `the compressed data are damaged (${(cause as Error).message})`);
     }
+  }
+}
+
+/** A sum over bytes, continued from that over those before. */
+export type Checksum = (bytes: Uint8Array, before: number) => number;
+
+/** Bytes with the sum that their file gives of them, which is compared when the last are read. */
+export class Checked implements ByteSource {
+  readonly length: number;
+  private done = 0;
+  private found = 0;
+
+  /** The bytes of a source that were not read yet. */
+  constructor(
+    private readonly where: string,
+    private readonly source: ByteSource,
+    private readonly sum: Checksum,
+    private readonly expected: number,
+  ) {
+    this.length = source.length;
+  }
+
+  async read(count: number): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = await this.source.read(count);
+    this.found = this.sum(bytes, this.found);
+    this.done += count;
+    if (this.done === this.length && this.found !== this.expected) {
+      fail(this.where, "the bytes are not those that were saved, for their checksum is another");
+    }
+    return bytes;
+  }
+
+  async close(): Promise<void> {
+    await this.source.close?.();
   }
 }
 

@@ -3,11 +3,12 @@
  *
  * @module
  */
+import type { InputFile } from "../files/input_file.ts";
 import { loadPackage, PACKAGES } from "../files/packages.ts";
 import { fail, MAX_SAMPLE_BYTES } from "./data_error.ts";
 import type { ImageOptions, ImageSide } from "./image_options.ts";
 import { channelCount, normalizePixels, type RgbImage } from "./pixels.ts";
-import { fitImage } from "./resample.ts";
+import { fitImage, largestStep } from "./resample.ts";
 import { describeInput, type Feeds, fits, showDims, type TensorInfo } from "./sample.ts";
 
 type Sharp = typeof import("sharp").default;
@@ -33,7 +34,8 @@ const BEGINNINGS = [
 ];
 
 const MAX_FILE_BYTES = 2 ** 28;
-const MAX_PIXELS = 2 ** 27;
+/** Pixels of an image at most, and of what it becomes on the way: they are in memory a few times. */
+const MAX_PIXELS = 2 ** 26;
 
 let loaded: Promise<Sharp> | undefined;
 
@@ -136,20 +138,19 @@ export function imageTarget(
  * One image as a sample.
  *
  * @param where the file, for errors.
- * @param path the file.
+ * @param file the open file.
  * @throws {DataError} if it is no image, too large, or does not become what the model takes.
  */
 export async function readImage(
   where: string,
-  path: string,
+  file: InputFile,
   input: TensorInfo,
   target: Target,
 ): Promise<Feeds> {
-  const { size: fileBytes } = await Deno.stat(path);
-  if (fileBytes > MAX_FILE_BYTES) {
-    fail(where, `the file takes ${fileBytes} bytes, more than the ${MAX_FILE_BYTES} of an image`);
+  if (file.size > MAX_FILE_BYTES) {
+    fail(where, `the file takes ${file.size} bytes, more than the ${MAX_FILE_BYTES} of an image`);
   }
-  const image = await decode(where, await Deno.readFile(path), target);
+  const image = await decode(where, await file.read(0, file.size), target);
   const { options: { layout, channels }, batched } = target;
   const count = channelCount(channels);
   const { height, width } = image;
@@ -191,6 +192,13 @@ async function decode(
   const [height, width] = sidesOf(size, [decoded.height, decoded.width], options.multipleOf ?? 1);
   if (height * width * 12 > MAX_SAMPLE_BYTES) {
     fail(where, `${height} × ${width} pixels are more than a sample may hold`);
+  }
+  if (largestStep(decoded, height, width, options) > MAX_PIXELS) {
+    fail(
+      where,
+      `an image of ${decoded.height} × ${decoded.width} pixels takes too much memory on the way to ` +
+        `${height} × ${width}; cut it before`,
+    );
   }
   return fitImage(decoded, height, width, options);
 }

@@ -3,14 +3,21 @@
  *
  * @module
  */
-import { DataError, fail, MAX_SAMPLE_BYTES } from "./data_error.ts";
+import type { InputFile } from "../files/input_file.ts";
+import { clean, DataError, fail, MAX_SAMPLE_BYTES, quote } from "./data_error.ts";
 import { type ElementType, isElementType, itemSizeOf, zerosOf } from "./element_type.ts";
 import { type InputNames, pickArrays } from "./pick_arrays.ts";
 import { describeInput, type Feeds, type FeedTensor, fits } from "./sample.ts";
 import { showDims, type TensorInfo } from "./sample.ts";
 
-const MAX_LINE = 2 ** 28;
+const MAX_LINE = 2 ** 27;
 const MAX_RANK = 32;
+
+/** Lines of up to so many characters cannot take much memory, whatever is in them. */
+const FREE_LINE = 2 ** 20;
+/** Bytes that are taken, about: by a character, and by a list or an object, an item of one, half a text. */
+const COST = { character: 2, part: 64, item: 8, text: 32 };
+const [QUOTE, BACKSLASH, COMMA, ...BRACKETS] = Array.from('"\\,[{', (char) => char.charCodeAt(0));
 
 /**
  * Samples in a file of JSON lines: each line is an object with the numbers of each input in nested lists,
@@ -23,7 +30,7 @@ const MAX_RANK = 32;
  */
 export async function* readJsonLines(
   where: string,
-  file: Deno.FsFile,
+  file: InputFile,
   inputs: readonly TensorInfo[],
   names: InputNames,
 ): AsyncGenerator<Feeds> {
@@ -35,26 +42,31 @@ export async function* readJsonLines(
   }
 }
 
-async function* linesOf(where: string, file: Deno.FsFile): AsyncGenerator<string> {
+async function* linesOf(where: string, file: InputFile): AsyncGenerator<string> {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const decode = (bytes?: Uint8Array) => {
+    try {
+      return decoder.decode(bytes, { stream: bytes !== undefined });
+    } catch {
+      fail(where, "the file is not UTF-8 text");
+    }
+  };
   const parts: string[] = [];
   let length = 0;
-  try {
-    const decoded = file.readable.pipeThrough(new TextDecoderStream("utf-8", { fatal: true }));
-    for await (const text of decoded) {
-      let start = 0;
-      for (let end; (end = text.indexOf("\n", start)) >= 0; start = end + 1) {
-        yield parts.splice(0).join("") + text.slice(start, end);
-        length = 0;
-      }
-      parts.push(text.slice(start));
-      length += text.length - start;
-      if (length > MAX_LINE) fail(where, `a line is longer than ${MAX_LINE} characters`);
+  for await (const bytes of file.pieces()) {
+    const text = decode(bytes);
+    let start = 0;
+    for (let end; (end = text.indexOf("\n", start)) >= 0; start = end + 1) {
+      yield parts.splice(0).join("") + text.slice(start, end);
+      length = 0;
     }
-  } catch (error) {
-    if (error instanceof TypeError) fail(where, "the file is not UTF-8 text");
-    throw error;
+    parts.push(text.slice(start));
+    length += text.length - start;
+    if (length > MAX_LINE) fail(where, `a line is longer than ${MAX_LINE} characters`);
   }
-  if (length > 0) yield parts.join("");
+  parts.push(decode());
+  const last = parts.join("");
+  if (last !== "") yield last;
 }
 
 function parseLine(
@@ -63,11 +75,16 @@ function parseLine(
   inputs: readonly TensorInfo[],
   names: InputNames,
 ): Feeds {
+  checkSize(where, line);
   let value: unknown;
   try {
     value = JSON.parse(line);
   } catch (error) {
-    fail(where, `this is no JSON (${(error as Error).message}); write one sample a line`);
+    // The message quotes the line.
+    fail(
+      where,
+      `this is no JSON (${clean((error as Error).message, 120)}); write one sample a line`,
+    );
   }
   const byName = typeof value === "object" && value !== null && !Array.isArray(value);
   const arrays = new Map<string, unknown>(byName ? Object.entries(value as object) : [["", value]]);
@@ -83,6 +100,31 @@ function parseLine(
   return feeds;
 }
 
+/**
+ * Refuses a line that would take more memory than a sample may. What it would take is counted, not tried.
+ *
+ * @throws {DataError}
+ */
+function checkSize(where: string, line: string): void {
+  if (line.length <= FREE_LINE) return;
+  let bytes = COST.character * line.length;
+  let inText = false;
+  for (let i = 0; i < line.length; i++) {
+    const char = line.charCodeAt(i);
+    if (char === QUOTE) inText = !inText;
+    else if (inText && char === BACKSLASH) i++;
+    else if (!inText) bytes += char === COMMA ? COST.item : BRACKETS.includes(char) ? COST.part : 0;
+    if (char === QUOTE) bytes += COST.text;
+  }
+  if (bytes > MAX_SAMPLE_BYTES) {
+    fail(
+      where,
+      `the line has so many parts that they would take more than ${MAX_SAMPLE_BYTES} bytes; write one ` +
+        `sample a line, or give an .npy or .npz file`,
+    );
+  }
+}
+
 function tensorOf(
   where: string,
   name: string,
@@ -90,7 +132,7 @@ function tensorOf(
   input: TensorInfo,
   type: ElementType,
 ): FeedTensor {
-  const inside = name ? `${where}: ${name}` : where;
+  const inside = name ? `${where}: ${clean(name)}` : where;
   const shape: number[] = [];
   for (let v = value; Array.isArray(v); v = v[0]) {
     shape.push(v.length);
@@ -131,7 +173,12 @@ const INTEGER = /^(u?)int(8|16|32|64)$/;
 function element(where: string, type: ElementType, value: unknown): number | bigint {
   if (type === "bool" && typeof value === "boolean") return +value;
   if (typeof value !== "number") {
-    fail(where, `found ${JSON.stringify(value)?.slice(0, 40)} in place of a number`);
+    const found = typeof value === "string"
+      ? quote(value, 40)
+      : value !== null && typeof value === "object"
+      ? "an object"
+      : String(value);
+    fail(where, `found ${found} in place of a number`);
   }
   const [, unsigned, bits] = INTEGER.exec(type) ?? [];
   if (!bits) {

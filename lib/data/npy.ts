@@ -5,13 +5,15 @@
  */
 import type { ArraySource } from "./array_source.ts";
 import { type ByteSource, MemoryBytes } from "./byte_source.ts";
-import { fail, MAX_SAMPLE_BYTES, quote } from "./data_error.ts";
+import { fail, quote } from "./data_error.ts";
 import { type ElementType, itemSizeOf } from "./element_type.ts";
 import { parseNpyHeader } from "./npy_header.ts";
 
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
 /** A header of real files takes about 120 bytes. */
 const MAX_HEADER_BYTES = 1 << 16;
+/** An array that is reordered is in memory three times. */
+const MAX_REORDERED_BYTES = 2 ** 28;
 
 /** By NumPy's kind and item size. */
 const TYPES: ReadonlyMap<string, ElementType> = new Map([
@@ -106,6 +108,7 @@ function swappedBytes(source: ByteSource, itemSize: number): ByteSource {
       for (let i = 0; i < count; i += itemSize) bytes.subarray(i, i + itemSize).reverse();
       return bytes;
     },
+    close: async () => await source.close?.(),
   };
 }
 
@@ -117,14 +120,15 @@ async function rowByRow(
   itemSize: number,
 ): Promise<ByteSource> {
   const numel = shape.reduce((product, n) => product * n, 1);
-  if (numel * itemSize > MAX_SAMPLE_BYTES) {
+  if (numel * itemSize > MAX_REORDERED_BYTES) {
     fail(
       where,
       `the array is in Fortran's order and takes ${numel * itemSize} bytes, more than the ` +
-        `${MAX_SAMPLE_BYTES} that can be reordered; save it with numpy.ascontiguousarray`,
+        `${MAX_REORDERED_BYTES} that can be reordered; save it with numpy.ascontiguousarray`,
     );
   }
   const bytes = await source.read(numel * itemSize);
+  await source.close?.();
   const strides = shape.map((_, axis) => shape.slice(0, axis).reduce((a, n) => a * n, itemSize));
   const ordered = new Uint8Array(bytes.length);
   const index = shape.map(() => 0);

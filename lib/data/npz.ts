@@ -3,8 +3,9 @@
  *
  * @module
  */
+import type { InputFile } from "../files/input_file.ts";
 import type { ArraySource } from "./array_source.ts";
-import { fail } from "./data_error.ts";
+import { clean, fail, quote } from "./data_error.ts";
 import { openNpy } from "./npy.ts";
 import { readZip } from "./zip.ts";
 
@@ -18,15 +19,18 @@ export type NpzArrays = ReadonlyMap<string, () => Promise<ArraySource>>;
  * @param file the open archive.
  * @throws {DataError} if it is no zip archive, damaged, or a name comes twice.
  */
-export async function openNpz(where: string, file: Deno.FsFile): Promise<NpzArrays> {
+export async function openNpz(where: string, file: InputFile): Promise<NpzArrays> {
   const arrays = new Map<string, () => Promise<ArraySource>>();
   for (const { name: path, open } of await readZip(where, file)) {
     if (!path.endsWith(".npy")) {
-      fail(where, `the archive holds ${JSON.stringify(path)}, which is no .npy file`);
+      fail(where, `the archive holds ${quote(path)}, which is no .npy file`);
     }
     const name = path.slice(0, -".npy".length);
-    if (arrays.has(name)) fail(where, `the archive holds "${name}" twice`);
-    arrays.set(name, async () => await openNpy(`${where}: ${name}`, name, await open()));
+    if (arrays.has(name)) fail(where, `the archive holds ${quote(name)} twice`);
+    arrays.set(
+      name,
+      async () => await openNpy(`${where}: ${clean(name)}`, name, await open()),
+    );
   }
   return arrays;
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { fail } from "./data_error.ts";
+import { clean, fail, quote } from "./data_error.ts";
 import { describeInput, type TensorInfo } from "./sample.ts";
 
 /** Names of arrays by the names of inputs, as the user gives them; an empty name is the only array. */
@@ -27,9 +27,10 @@ export function pickArrays(
   return inputs.map((input) => {
     const told = Object.hasOwn(names, input.name) ? names[input.name] : undefined;
     if (told) {
-      return arrays.includes(told)
-        ? told
-        : fail(where, `the file holds no "${told}" for ${input.name}; it holds ${list(arrays)}`);
+      return arrays.includes(told) ? told : fail(
+        where,
+        `the file holds no ${quote(told)} for ${input.name}; it holds ${list(arrays)}`,
+      );
     }
     if (arrays.length === 1 && (inputs.length === 1 || told === "")) return arrays[0];
     if (arrays.includes(input.name)) return input.name;
@@ -55,6 +56,6 @@ export function checkNames(
 }
 
 function list(names: readonly string[]): string {
-  const shown = names.slice(0, 8).map((name) => name || "one array without a name");
+  const shown = names.slice(0, 8).map((name) => name ? clean(name) : "one array without a name");
   return names.length > 8 ? `${shown.join(", ")}, … (${names.length} in all)` : shown.join(", ");
 }

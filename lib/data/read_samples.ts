@@ -4,9 +4,11 @@
  * @module
  */
 import { extname, join } from "node:path";
+import { problemOf } from "../files/file_problem.ts";
+import { InputFile } from "../files/input_file.ts";
 import type { ArraySource } from "./array_source.ts";
-import { FileRange, Inflated } from "./byte_source.ts";
-import { fail } from "./data_error.ts";
+import { FileRange } from "./byte_source.ts";
+import { clean, fail } from "./data_error.ts";
 import type { ImageOptions } from "./image_options.ts";
 import { IMAGE_ENDINGS, imageTarget, readImage } from "./images.ts";
 import { readJsonLines } from "./json_lines.ts";
@@ -52,7 +54,7 @@ const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
  * The samples in a file or in a folder of files of one kind: images (`.png`, `.jpg`, `.webp`, `.gif`, `.tif`),
  * NumPy's `.npy` and `.npz`, `.safetensors`, or lines of JSON (`.jsonl`, `.ndjson`). A folder's files come in
  * the order of their names, by code units; hidden ones are passed over. One sample is in memory at a
- * time, except that a safetensors file and an array in Fortran's order are read as a whole.
+ * time, except that an array in Fortran's order is read as a whole.
  *
  * An array with one dimension more than the model's input has samples along its first. One with as many
  * dimensions as the input is cut along its first: into parts as long as the input's first size if that
@@ -91,10 +93,14 @@ export async function* readSamples(
   const each = { ...options, onTotal: files.length === 1 ? onTotal : undefined };
   let count = 0;
   for (const file of files) {
-    for await (const feeds of samplesOf(file, inputs, each)) {
-      if (count === limit) return;
-      yield feeds;
-      count++;
+    try {
+      for await (const feeds of samplesOf(file, inputs, each)) {
+        if (count === limit) return;
+        yield feeds;
+        count++;
+      }
+    } catch (error) {
+      failFor(file.path, error);
     }
   }
   if (count === 0) fail(path, "there are no samples in it");
@@ -102,22 +108,8 @@ export async function* readSamples(
 
 /** How the files at a path are called, once they were looked at. */
 async function filesOf(path: string): Promise<{ path: string; kind: Kind }[]> {
-  let isDirectory: boolean;
-  try {
-    ({ isDirectory } = await Deno.stat(path));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) fail(path, "there is no such file or folder");
-    throw error;
-  }
-  if (!isDirectory) return [{ path, kind: kindOf(path) }];
-  const names: string[] = [];
-  for await (const entry of Deno.readDir(path)) {
-    if (entry.name.startsWith(".")) continue;
-    if (entry.isDirectory) {
-      fail(join(path, entry.name), "this is a folder in the folder of samples; give one without");
-    }
-    names.push(entry.name);
-  }
+  const names = await namesIn(path).catch((error) => failFor(path, error));
+  if (!names) return [{ path, kind: kindOf(path) }];
   if (names.length === 0) fail(path, "the folder is empty");
   const files = names.sort().map((name) => join(path, name))
     .map((path) => ({ path, kind: kindOf(path) }));
@@ -132,14 +124,36 @@ async function filesOf(path: string): Promise<{ path: string; kind: Kind }[]> {
   return files;
 }
 
+/** The names in a folder; undefined if it is none. */
+async function namesIn(path: string): Promise<string[] | undefined> {
+  if (!(await Deno.stat(path)).isDirectory) return undefined;
+  const names: string[] = [];
+  for await (const entry of Deno.readDir(path)) {
+    if (entry.name.startsWith(".")) continue;
+    if (entry.isDirectory) {
+      fail(join(path, entry.name), "this is a folder in the folder of samples; give one without");
+    }
+    names.push(entry.name);
+  }
+  return names;
+}
+
+/** Fails with what the system says of a file; other errors pass. */
+function failFor(path: string, error: unknown): never {
+  const problem = problemOf(error);
+  if (problem === undefined) throw error;
+  if (error instanceof Deno.errors.NotFound) fail(path, "there is no such file or folder");
+  fail(path, problem);
+}
+
 function kindOf(path: string): Kind {
   const ending = extname(path).toLowerCase();
   return KINDS.get(ending) ??
     fail(
       path,
-      `${ending ? `files that end in ${ending}` : "files without an ending"} are not read; give ${
-        [...KINDS.keys()].join(", ")
-      }`,
+      `${
+        ending ? `files that end in ${clean(ending)}` : "files without an ending"
+      } are not read; give ${[...KINDS.keys()].join(", ")}`,
     );
 }
 
@@ -148,11 +162,11 @@ async function* samplesOf(
   inputs: readonly TensorInfo[],
   { image = {}, names = {}, split = true, onTotal }: ReadSamplesOptions,
 ): AsyncGenerator<Feeds> {
+  using file = await InputFile.open(path);
   if (kind === "image") {
-    yield await readImage(path, path, inputs[0], imageTarget(path, inputs, image));
+    yield await readImage(path, file, inputs[0], imageTarget(path, inputs, image));
     return;
   }
-  using file = await Deno.open(path);
   if (kind === "json") {
     yield* readJsonLines(path, file, inputs, names);
     return;
@@ -164,17 +178,16 @@ async function* samplesOf(
     for (const name of picked) sources.push(await arrays.get(name)!());
     yield* splitSamples(path, inputs, sources, { split, onTotal });
   } finally {
-    for (const { bytes } of sources) if (bytes instanceof Inflated) await bytes.close();
+    for (const { bytes } of sources) await bytes.close?.();
   }
 }
 
 async function arraysOf(
   path: string,
   kind: Kind,
-  file: Deno.FsFile,
+  file: InputFile,
 ): Promise<ReadonlyMap<string, () => ArraySource | Promise<ArraySource>>> {
   if (kind === "npz") return await openNpz(path, file);
   if (kind === "safetensors") return await openSafetensors(path, file);
-  const { size } = await file.stat();
-  return new Map([["", () => openNpy(path, "", new FileRange(path, file, 0, size))]]);
+  return new Map([["", () => openNpy(path, "", new FileRange(path, file, 0, file.size))]]);
 }

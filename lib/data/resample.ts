@@ -79,6 +79,31 @@ export function stretch(image: RgbImage, height: number, width: number): RgbImag
   return { data, height, width };
 }
 
+/** The height and width that an image is scaled to before it is padded or cropped to a size. */
+function scaledSize(
+  image: { readonly height: number; readonly width: number },
+  height: number,
+  width: number,
+  resize: ImageOptions["resize"],
+): [height: number, width: number] {
+  if (resize === "stretch") return [height, width];
+  const ratios = [height / image.height, width / image.width];
+  const ratio = resize === "crop" ? Math.max(...ratios) : Math.min(...ratios);
+  const side = (length: number) => Math.max(Math.round(length * ratio), 1);
+  return [side(image.height), side(image.width)];
+}
+
+/** The most pixels that are in memory at once on the way to a size: a long thin image may take far more than both. */
+export function largestStep(
+  image: { readonly height: number; readonly width: number },
+  height: number,
+  width: number,
+  { resize = "stretch" }: ImageOptions,
+): number {
+  const [scaledHeight, scaledWidth] = scaledSize(image, height, width, resize);
+  return Math.max(image.height, scaledHeight) * scaledWidth;
+}
+
 /** The image at a size, its aspect treated as {@linkcode ImageOptions.resize} says. */
 export function fitImage(
   image: RgbImage,
@@ -86,14 +111,8 @@ export function fitImage(
   width: number,
   { resize = "stretch", padValue = 0 }: ImageOptions,
 ): RgbImage {
-  if (resize === "stretch") return stretch(image, height, width);
-  const ratios = [height / image.height, width / image.width];
-  const ratio = resize === "crop" ? Math.max(...ratios) : Math.min(...ratios);
-  const scaled = stretch(
-    image,
-    Math.max(Math.round(image.height * ratio), 1),
-    Math.max(Math.round(image.width * ratio), 1),
-  );
+  const scaled = stretch(image, ...scaledSize(image, height, width, resize));
+  if (resize === "stretch") return scaled;
   const middle = (room: number) => resize === "pad" ? 0 : Math.trunc(room / 2);
   const top = middle(height - scaled.height);
   const left = middle(width - scaled.width);

@@ -3,10 +3,17 @@
  *
  * @module
  */
-import { parseSafetensors } from "../files/safetensors.ts";
+import type { InputFile } from "../files/input_file.ts";
+import {
+  headerLength,
+  LENGTH_BYTES,
+  parseHeader,
+  type Place,
+  SafetensorsError,
+} from "../files/safetensors_header.ts";
 import type { ArraySource } from "./array_source.ts";
-import { MemoryBytes } from "./byte_source.ts";
-import { fail } from "./data_error.ts";
+import { FileRange } from "./byte_source.ts";
+import { clean, fail } from "./data_error.ts";
 import type { ElementType } from "./element_type.ts";
 
 const TYPES: ReadonlyMap<string, ElementType> = new Map([
@@ -24,42 +31,45 @@ const TYPES: ReadonlyMap<string, ElementType> = new Map([
   ["BOOL", "bool"],
 ]);
 
-/** Files are read as a whole, so there is a limit. */
-const MAX_FILE_BYTES = 2 ** 31;
+/** Bytes from the start of a file by which it can be told what it is. */
+const FIRST_BYTES = 256;
 
 /**
- * The arrays of a file, by name. The file is read as a whole.
+ * The arrays of a file, by name. Only the header is read.
  *
  * @param where the file, for errors.
  * @param file the open file.
- * @throws {Error} if it is too large or no valid safetensors.
+ * @throws {DataError} if it is no valid safetensors.
  */
 export async function openSafetensors(
   where: string,
-  file: Deno.FsFile,
+  file: InputFile,
 ): Promise<ReadonlyMap<string, () => ArraySource>> {
-  const { size } = await file.stat();
-  if (size > MAX_FILE_BYTES) {
-    fail(
-      where,
-      `the file takes ${size} bytes; safetensors are read as a whole, up to ${MAX_FILE_BYTES}; ` +
-        `split it into several in a folder`,
-    );
-  }
-  const bytes = new Uint8Array(await new Response(file.readable).arrayBuffer());
-  let tensors;
-  try {
-    ({ tensors } = parseSafetensors(bytes));
-  } catch (error) {
-    fail(where, (error as Error).message);
-  }
+  const { places, begin } = await readHeader(where, file);
   return new Map(
-    [...tensors].map(([name, entry]) => [name, () => {
-      const inside = `${where}: ${name}`;
-      const type = TYPES.get(entry.dtype) ??
-        fail(inside, `elements of type ${entry.dtype} cannot be fed; convert them, say to F32`);
-      const { shape } = entry;
-      return { where: inside, name, type, shape, bytes: new MemoryBytes(inside, entry.bytes) };
+    places.map((place) => [place.name, () => {
+      const { name, shape, dtype } = place;
+      const inside = `${where}: ${clean(name)}`;
+      const type = TYPES.get(dtype) ??
+        fail(inside, `elements of type ${dtype} cannot be fed; convert them, say to F32`);
+      const bytes = new FileRange(inside, file, begin + place.begin, place.end - place.begin);
+      return { where: inside, name, type, shape, bytes };
     }]),
   );
+}
+
+/** The tensors of a file, and where their bytes begin in it. */
+async function readHeader(
+  where: string,
+  file: InputFile,
+): Promise<{ places: readonly Place[]; begin: number }> {
+  try {
+    const length = headerLength(await file.read(0, FIRST_BYTES), file.size);
+    const begin = LENGTH_BYTES + length;
+    const header = await file.read(LENGTH_BYTES, length);
+    return { places: parseHeader(header, file.size - begin).places, begin };
+  } catch (error) {
+    if (!(error instanceof SafetensorsError)) throw error;
+    fail(where, error.message);
+  }
 }

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { type ByteSource, FileRange, Inflated } from "./byte_source.ts";
-import { fail } from "./data_error.ts";
+import type { InputFile } from "../files/input_file.ts";
+import { type ByteSource, Checked, FileRange, Inflated } from "./byte_source.ts";
+import { clean, fail } from "./data_error.ts";
 
 /** A file in an archive. */
 export interface ZipEntry {
@@ -31,8 +32,10 @@ const MAX_RATIO = 1032;
  * @param file the open archive.
  * @throws {DataError} if it is no zip archive, is damaged, or uses what is not known here.
  */
-export async function readZip(where: string, file: Deno.FsFile): Promise<ZipEntry[]> {
-  const { size } = await file.stat();
+export async function readZip(where: string, file: InputFile): Promise<ZipEntry[]> {
+  // Loaded here, so that other samples are read where there is none of Node's modules.
+  const { crc32 } = await import("node:zlib");
+  const { size } = file;
   const read = async (at: number, count: number) => {
     if (at < 0 || at + count > size) fail(where, "the zip archive is cut off or damaged");
     const bytes = await new FileRange(where, file, at, count).read(count);
@@ -70,8 +73,9 @@ export async function readZip(where: string, file: Deno.FsFile): Promise<ZipEntr
     if (next > length) fail(where, "the zip archive's directory is damaged");
     const name = new TextDecoder().decode(bytes.subarray(at + 46, at + 46 + nameBytes));
     const extra = new DataView(bytes.buffer, at + 46 + nameBytes, extraBytes);
-    const [inflated, stored, offset] = sizesOf(`${where}: ${name}`, view, at, extra);
-    const inside = `${where}: ${name}`;
+    const inside = `${where}: ${clean(name)}`;
+    const [inflated, stored, offset] = sizesOf(inside, view, at, extra);
+    const checksum = view.getUint32(at + 16, true);
     entries.push({
       name,
       async open() {
@@ -87,7 +91,8 @@ export async function readZip(where: string, file: Deno.FsFile): Promise<ZipEntr
         const data = offset + 30 + local.getUint16(26, true) + local.getUint16(28, true);
         if (data + stored > size) fail(inside, "the entry is cut off");
         const range = new FileRange(inside, file, data, stored);
-        return method === 0 ? range : new Inflated(inside, range, inflated);
+        const whole = method === 0 ? range : new Inflated(inside, range, inflated);
+        return new Checked(inside, whole, crc32, checksum);
       },
     });
     at = next;

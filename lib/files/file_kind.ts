@@ -1,6 +1,12 @@
+const ZIP = {
+  at: 0,
+  text: "PK\x03\x04",
+  kind: "a zip archive, such as a PyTorch checkpoint or .npz",
+};
+
 /** What a file can begin with, and what it then is. */
 const beginnings: readonly { at: number; text: string; kind: string }[] = [
-  { at: 0, text: "PK\x03\x04", kind: "a zip archive, such as a PyTorch checkpoint or .npz" },
+  ZIP,
   {
     at: 0,
     text: "version https://git-lfs",
@@ -22,11 +28,15 @@ const beginnings: readonly { at: number; text: string; kind: string }[] = [
   { at: 0, text: "<", kind: "HTML or XML" },
 ];
 
-/** What a file that is no ONNX model looks like, if that can be told from its first bytes. */
+/** What a file that is not what it should be looks like, if that can be told from its first bytes. */
 export function fileKind(bytes: Uint8Array): string | undefined {
   if (bytes.length === 0) return "an empty file";
-  const start = String.fromCharCode(...bytes.subarray(0, 64));
+  const start = String.fromCharCode(...bytes.subarray(0, 256));
   const found = beginnings.find(({ at, text }) => start.startsWith(text, at));
+  // The first entry of a checkpoint is its pickle.
+  if (found === ZIP && start.includes("data.pkl")) {
+    return "a PyTorch checkpoint (.pt, .pth or .bin)";
+  }
   if (found) return found.kind;
-  if (/^[\x20-\x7e\s]+$/.test(start)) return "text";
+  if (/^[\x20-\x7e\s]+$/.test(start.slice(0, 64))) return "text";
 }

@@ -1,5 +1,6 @@
 /** Files of samples to read. */
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import {
   type Feeds,
   readSamples,
@@ -82,7 +83,14 @@ export function floats(numbers: readonly number[], ...shape: number[]): Uint8Arr
 /** A zip archive; what it says of sizes may be told otherwise. */
 export async function zip(
   entries: Readonly<Record<string, Uint8Array>>,
-  { deflate = false, claim = (n: number): number => n, flags = 0 } = {},
+  {
+    deflate = false,
+    claim = (n: number): number => n,
+    flags = 0,
+    checksum = undefined as
+      | number
+      | undefined,
+  } = {},
 ): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   const directory: Uint8Array[] = [];
@@ -97,6 +105,7 @@ export async function zip(
     central.setUint32(0, 0x02014b50, true);
     central.setUint16(8, flags, true);
     central.setUint16(10, deflate ? 8 : 0, true);
+    central.setUint32(16, checksum ?? crc32(content), true);
     central.setUint32(20, data.length, true);
     central.setUint32(24, claim(content.length), true);
     central.setUint16(28, path.length, true);

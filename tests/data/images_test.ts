@@ -181,3 +181,28 @@ Deno.test("what is no image, or does not fit, says so", async () => {
     assertEquals(error.message.startsWith(path), true, error.message);
   }
 });
+
+Deno.test("an image that claims or takes far more than a sample is refused", async () => {
+  using folder = new TestFolder();
+  const png = await sharp({
+    create: { width: 1, height: 300_000, channels: 3, background: "#204060" },
+  }).png().toBuffer();
+  const path = folder.write("a.png", png);
+  const thin = (image: { size: [number, number]; resize?: "crop" | "pad" | "stretch" }) =>
+    samples(path, [input("x", 1, 3, "h", "w")], { image });
+  await assertRejects(() => thin({ size: [224, 224] }), DataError, "too much memory");
+  await assertRejects(
+    () => thin({ size: [224, 224], resize: "crop" }),
+    DataError,
+    "too much memory",
+  );
+  assertEquals((await thin({ size: [224, 224], resize: "pad" })).length, 1);
+  assertEquals((await thin({ size: [30, 1] })).length, 1);
+
+  // 60,000 × 60,000 by its header.
+  const claims = Uint8Array.from(png);
+  new DataView(claims.buffer).setUint32(16, 60_000);
+  new DataView(claims.buffer).setUint32(20, 60_000);
+  const huge = folder.write("b.png", claims);
+  await assertRejects(() => samples(huge, [nchw]), DataError, "cannot be read");
+});

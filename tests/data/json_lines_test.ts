@@ -75,3 +75,37 @@ Deno.test("a file that is not text is refused", async () => {
   const path = folder.write("x.jsonl", new Uint8Array([0x5b, 0xff, 0xfe, 0x5d]));
   await assertRejects(() => samples(path, [input("x", 1)]), DataError, "not UTF-8");
 });
+
+Deno.test("a line whose values would fill the memory is refused before it is parsed", async () => {
+  using folder = new TestFolder();
+  const x = input("x", "n");
+  const file = (part: string) => {
+    const times = Math.ceil((24 << 20) / part.length);
+    return folder.write("x.jsonl", `{"x":[1],"y":[${part.repeat(times)}1]}\n`);
+  };
+  for (const part of ["{},", "[],", '"",', '{"a":{}},']) {
+    await assertRejects(() => samples(file(part), [x]), DataError, "so many parts");
+  }
+  assertEquals((await samples(file("1.5,"), [x])).length, 1);
+  // Text does not count for what it looks like.
+  const text = folder.write("x.jsonl", `{"x":[1],"y":"${'[{,\\"'.repeat(1 << 20)}"}\n`);
+  assertEquals((await samples(text, [x])).length, 1);
+});
+
+Deno.test("what stands in place of a number is shown short and without moving the terminal", async () => {
+  using folder = new TestFolder();
+  const deep = "[".repeat(50_000) + "]".repeat(50_000);
+  const cases = {
+    "an object": `[[{"a":${deep}}]]`,
+    '"\\u001b]0;\\u009b2J"': '[["\\u001b]0;\u009b2J"]]',
+    "null": "[[null]]",
+    "true": "[[true]]",
+    "nested deeper": deep,
+  };
+  for (const [message, line] of Object.entries(cases)) {
+    const path = folder.write("x.jsonl", line + "\n");
+    const error = await assertRejects(() => samples(path, [input("x", 1, 1)]), DataError, message);
+    assertEquals(["\x1b", "\x9b"].some((char) => error.message.includes(char)), false);
+    assertEquals(error.message.length < 400, true);
+  }
+});

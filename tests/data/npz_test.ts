@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { DataError } from "../../lib/data/data_error.ts";
 import { floats, input, npyFile, samples, TestFolder, values, zip } from "./files.ts";
@@ -96,4 +96,26 @@ Deno.test("compressed data that are cut short or damaged are refused", async () 
     }),
     { numRuns: 300, seed: 5 },
   );
+});
+
+Deno.test("every byte of an archive's arrays is that which was saved, or the archive is refused", async () => {
+  using folder = new TestFolder();
+  const x = floats([1, 2, 3, 4], 2, 2);
+  for (const deflate of [false, true]) {
+    const file = await zip({ "x.npy": x }, { deflate });
+    const data = 30 + "x.npy".length;
+    const expected = await values(folder.write("x.npz", file), [input("x", "n", 2)]);
+    for (let at = data; at < file.length - 22 - 46 - "x.npy".length; at++) {
+      const mutated = file.slice();
+      mutated[at] ^= 1 << (at % 8);
+      const path = folder.write("x.npz", mutated);
+      const read = await values(path, [input("x", "n", 2)]).catch((error) => error);
+      // A few bits of compressed data mean nothing.
+      if (deflate && !(read instanceof Error)) assertEquals(read, expected);
+      else assert(read instanceof DataError, `byte ${at}: ${read}`);
+    }
+  }
+  const other = await zip({ "x.npy": x }, { checksum: 1 });
+  const path = folder.write("x.npz", other);
+  await assertRejects(() => samples(path, [input("x", "n", 2)]), DataError, "checksum");
 });

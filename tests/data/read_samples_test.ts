@@ -146,3 +146,38 @@ Deno.test("arrays of different lengths: the way out is told where there is one",
   const error = await assertRejects(() => samples(path, [input("a"), input("b")]), DataError);
   assert(!error.message.includes("split"), error.message);
 });
+
+Deno.test("what the system says of a path is a DataError", async () => {
+  using folder = new TestFolder();
+  const x = [input("x", "n", 2)];
+  const file = folder.write("f.npy", floats([1, 2], 1, 2));
+  for (
+    const [path, message] of [
+      [`${file}/x.npy`, "what it has for a folder is a file"],
+      [`${folder.path}/${"x".repeat(300)}.npy`, "longer than a file's can be"],
+      [`${folder.path}/x\0.npy`, "no name for a file"],
+      [`${folder.path}/none.npy`, "there is no such file or folder"],
+    ]
+  ) {
+    const error = await assertRejects(() => samples(path, x), DataError, message);
+    assertEquals(error.message.startsWith(path), true, error.message);
+  }
+});
+
+Deno.test("of a safetensors file only what is fed is read", async () => {
+  using folder = new TestFolder();
+  const f32 = (...numbers: number[]) => new Uint8Array(Float32Array.from(numbers).buffer);
+  const whole = serializeSafetensors([
+    ["x", { dtype: "F32", shape: [2, 2], bytes: f32(1, 2, 3, 4) }],
+    ["other", { dtype: "C64", shape: [1], bytes: new Uint8Array(8) }],
+  ]);
+  const path = folder.write("x.safetensors", whole);
+  assertEquals(await values(path, [input("x", "n", 2)]), [[[1, 2], [1, 2]], [[1, 2], [3, 4]]]);
+  await assertRejects(
+    () => samples(path, [input("other", 2)]),
+    DataError,
+    "elements of type C64 cannot be fed",
+  );
+  const checkpoint = folder.write("y.safetensors", "PK\x03\x04....model/data.pkl.....");
+  await assertRejects(() => samples(checkpoint, [input("x", 2)]), DataError, "PyTorch checkpoint");
+});
