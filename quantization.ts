@@ -206,7 +206,12 @@ export {
   correctBias_,
   type CorrectedLayer,
 } from "./lib/quantization/improve/bias_correction.ts";
-export { loadSafetensors, saveSafetensors } from "./lib/nn/state_file.ts";
+export {
+  loadSafetensors,
+  type LoadSafetensorsOptions,
+  saveSafetensors,
+} from "./lib/nn/state_file.ts";
+export { StateError } from "./lib/nn/state_error.ts";
 export {
   loadQuantizedModel_,
   saveQuantizedModel,

@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { emptyMinMaxState, keyFloat } from "./minmax_state.ts";
+import { emptyMinMaxState, keyFloat, minMaxProblem } from "./minmax_state.ts";
 
 /** Bins a block. More than half of them lie in the range that was seen, unless it is very narrow. */
 export const BINS = 4096;
@@ -90,6 +90,36 @@ export function decodeHistogram(words: Uint32Array, blocks: number, block: numbe
       (_, i) => words[low + i] + words[high + i] * 2 ** 32,
     ),
   };
+}
+
+/** The greatest exponent that finite numbers lead to. */
+const MAX_EXPONENT = 128;
+
+/**
+ * What is wrong with a state that comes from outside; undefined if a device may have left it: each block has the
+ * grid for its range, counts its least and its greatest value, and none beyond them.
+ */
+export function histogramProblem(words: Uint32Array, blocks: number): string | undefined {
+  const range = minMaxProblem(words, blocks);
+  if (range) return range;
+  const prefix = histogramPrefix(blocks);
+  const signed = new Int32Array(words.buffer, words.byteOffset, words.length);
+  for (let block = 0; block < blocks; block++) {
+    const [exponent, origin] = [signed[prefix + block], signed[prefix + blocks + block]];
+    const known = exponent >= MIN_EXPONENT && exponent <= MAX_EXPONENT;
+    const { min, max, counts } = decodeHistogram(words, blocks, block);
+    const grid = known ? chooseGrid(min, max, exponent) : undefined;
+    if (grid?.exponent !== exponent || grid.origin !== origin) {
+      return `the bins of block ${block} do not suit its range`;
+    }
+    const last = binNumber(max, exponent) - origin;
+    const beyond = counts.some((count, bin) =>
+      (bin > last && count > 0) || !Number.isSafeInteger(count)
+    );
+    if (counts[0] === 0 || counts[last] === 0 || beyond) {
+      return `the counts of block ${block} do not suit its range`;
+    }
+  }
 }
 
 /** The counts of a block as they lie on a wider grid. */

@@ -35,6 +35,19 @@ export function emptyMinMaxState(blocks: number): Uint8Array {
   return new Uint8Array(words.buffer);
 }
 
+/**
+ * What is wrong with the minima and maxima of a state that comes from outside; undefined if a device may have left
+ * them. In a state with a bad batch they mean nothing.
+ */
+export function minMaxProblem(words: Uint32Array, blocks: number): string | undefined {
+  for (let block = 0; block < blocks; block++) {
+    const [min, max] = [keyFloat(words[block]), keyFloat(words[blocks + block])];
+    const fine = Number.isFinite(min) && Number.isFinite(max) &&
+      words[block] <= words[blocks + block];
+    if (!fine) return `the range of block ${block} is from ${min} to ${max}`;
+  }
+}
+
 /** What a state says: float32 minima and maxima, and the first bad batch if there was one. */
 export function decodeMinMaxState(
   bytes: Uint8Array,

@@ -20,7 +20,9 @@ const beginnings: readonly { at: number; text: string; kind: string }[] = [
   { at: 0, text: "\x93NUMPY", kind: "a NumPy array" },
   { at: 0, text: "\x1f\x8b", kind: "a gzip archive; unpack it first" },
   { at: 0, text: "\x80\x02", kind: "a Python pickle, such as an old PyTorch checkpoint" },
-  { at: 0, text: "\x80\x04", kind: "a Python pickle" },
+  ...["\x03", "\x04", "\x05"].map((version) => {
+    return { at: 0, text: `\x80${version}`, kind: "a Python pickle" };
+  }),
   { at: 0, text: "\x89PNG", kind: "a PNG image" },
   { at: 0, text: "\xff\xd8\xff", kind: "a JPEG image" },
   { at: 0, text: "{", kind: "JSON" },

@@ -8,6 +8,7 @@ import type { Device } from "../backend/backend.ts";
 import type { DType } from "../numbers/dtype.ts";
 import { formatShape, sameShape } from "../numbers/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import { StateError } from "./state_error.ts";
 
 /**
  * A weight that brings its own arithmetic: what a `Linear` may hold instead of a plain tensor.
@@ -106,7 +107,7 @@ export abstract class Module {
    * Takes over the tensors of `state`, cast to the dtypes that this model has. Either all are
    * taken or, if one does not fit, none.
    *
-   * @throws {Error} if a name is missing or unknown, or a shape differs; it lists all of them.
+   * @throws {StateError} if a name is missing or unknown, or a shape differs; it lists all of them.
    *
    * @example
    * ```ts
@@ -146,7 +147,7 @@ export abstract class Module {
       return { owner, field: name.slice(at + 1), name };
     });
     if (problems.length) {
-      throw new Error(
+      throw new StateError(
         `loadStateDict: the state dict does not fit ${this.constructor.name}; nothing was loaded:\n  ${
           problems.join("\n  ")
         }`,

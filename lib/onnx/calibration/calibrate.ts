@@ -6,6 +6,7 @@
 import type { CpuBackend } from "../../backend/cpu/backend.ts";
 import { backendFor } from "../../backend/registry.ts";
 import { loadSafetensors, saveSafetensors } from "../../nn/state_file.ts";
+import { StateError } from "../../nn/state_error.ts";
 import { parseSafetensors } from "../../files/safetensors.ts";
 import { deepcopy } from "../../nn/module.ts";
 import type { AffineQuantizedObserverBase } from "../../quantization/observers/observer.ts";
@@ -65,6 +66,9 @@ function view(data: Float32Array, dims: readonly number[]): Tensor {
   const cpu = backendFor("cpu") as CpuBackend;
   return new Tensor(cpu, cpu.adopt(bytes), dims, float32);
 }
+
+/** What an observer saves, by the end of its keys. */
+const STATE_KEYS: readonly string[] = ["description", "state"];
 
 /** The key of a saved state that says what it is of. */
 const KIND = "staticquant calibration";
@@ -183,9 +187,11 @@ export class OnnxCalibration {
     this.chosen = undefined;
     this.tensors.forEach((name, i) => {
       const { data, dims } = seen[i];
-      if (data.length === 0) return;
+      const observer = this.observers.get(name)!;
+      // Those that are saved count empty ones too, as samples are counted.
+      if (data.length === 0 && !(observer instanceof RangeObserver)) return;
       using x = view(data, dims);
-      this.observers.get(name)!.forward(x);
+      observer.forward(x);
     });
     this.samples++;
     reader.free(seen);
@@ -231,7 +237,7 @@ export class OnnxCalibration {
    * @throws {TypeError} if the observers are of a kind that keeps no state of its own.
    */
   async save(): Promise<Uint8Array> {
-    const state: Record<string, Tensor> = {};
+    const state: Record<string, Tensor> = Object.create(null);
     for (const [name, observer] of this.observers) {
       if (!(observer instanceof RangeObserver)) {
         throw new TypeError(`${WHERE}: a ${observer.constructor.name} cannot be saved`);
@@ -247,35 +253,51 @@ export class OnnxCalibration {
    * Takes over what {@linkcode OnnxCalibration.save} gave in place of what was seen. If it fails, nothing is
    * taken over.
    *
-   * @throws {Error} if it is of another model or method.
+   * @throws {OnnxError | SafetensorsError} if it is damaged, or of another model or method.
    */
   async load(file: Uint8Array): Promise<void> {
-    const { metadata } = parseSafetensors(file);
-    const samples = Number(metadata.samples);
-    if (metadata.kind !== KIND || !Number.isSafeInteger(samples) || samples < 0) {
+    const { tensors, metadata } = parseSafetensors(file);
+    const samples = /^\d{1,10}$/.test(metadata.samples) ? Number(metadata.samples) : undefined;
+    if (metadata.kind !== KIND || samples === undefined) {
       throw new OnnxError(`${WHERE}: the file is no saved calibration; nothing was loaded`);
     }
-    const state = loadSafetensors(file, { device: "cpu" });
-    const dicts = new Map<string, Record<string, Tensor>>();
-    for (const [key, tensor] of Object.entries(state)) {
+    const saved = new Set<string>();
+    for (const key of tensors.keys()) {
       const at = key.lastIndexOf("/");
       const name = key.slice(0, at);
-      dicts.set(name, { ...dicts.get(name), [key.slice(at + 1)]: tensor });
+      if (!STATE_KEYS.includes(key.slice(at + 1)) || !this.observers.has(name)) this.refuse(name);
+      saved.add(name);
     }
-    const strange = [...dicts.keys()].find((name) => !this.observers.has(name)) ??
-      this.tensors.find((name) => !dicts.has(name));
-    if (strange !== undefined) {
-      throw new OnnxError(
-        `${WHERE}: the saved calibration is of another model or of other options: ${
-          JSON.stringify(strange)
-        } is observed in one and not in the other; nothing was loaded`,
-      );
-    }
-    this.observers = await this.changed((name, observer) =>
-      observer.loadStateDict(dicts.get(name)!)
-    );
+    const missing = this.tensors.find((name) => !saved.has(name));
+    if (missing !== undefined) this.refuse(missing);
+    const state = loadSafetensors(file, { device: "cpu" });
+    this.observers = await this.changed(async (name, observer) => {
+      const keys = STATE_KEYS.filter((key) => tensors.has(`${name}/${key}`));
+      const dict = Object.fromEntries(keys.map((key) => [key, state[`${name}/${key}`]]));
+      await observer.loadStateDict(dict).catch((error) => {
+        if (!(error instanceof StateError)) throw error;
+        throw new OnnxError(`${WHERE}: the state of ${JSON.stringify(name)}: ${error.message}`, {
+          cause: error,
+        });
+      });
+      if (observer.batchCount !== samples) {
+        throw new OnnxError(
+          `${WHERE}: the saved calibration is said to be of ${samples} samples, but ` +
+            `${JSON.stringify(name)} was seen in ${observer.batchCount}; nothing was loaded`,
+        );
+      }
+    });
     this.chosen = undefined;
     this.samples = samples;
+  }
+
+  /** Refuses a saved calibration that does not have the tensors of this one. */
+  private refuse(name: string): never {
+    throw new OnnxError(
+      `${WHERE}: the saved calibration is of another model or of other options: ${
+        JSON.stringify(name)
+      } is observed in one and not in the other; nothing was loaded`,
+    );
   }
 
   /**

@@ -103,7 +103,7 @@ export async function rangesOf(
 async function rangeOf(observer: AffineQuantizedObserverBase): Promise<TensorRange> {
   if (observer instanceof RangeObserver) {
     // No batch but empty ones: the value is never more than nothing.
-    if (observer.batchCount === 0) return { min: 0, max: 0 };
+    if (observer.isEmpty) return { min: 0, max: 0 };
     const [min, max] = await observer.minMax();
     return { min: await min.item(), max: await max.item() };
   }

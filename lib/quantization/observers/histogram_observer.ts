@@ -7,6 +7,7 @@ import {
   decodeHistogram,
   emptyHistogramState,
   type Histogram,
+  histogramProblem,
   mergeHistograms,
 } from "../../backend/histogram_state.ts";
 import { roundTo } from "../../numbers/rounding.ts";
@@ -44,6 +45,11 @@ export abstract class HistogramObserverBase extends RangeObserver {
   /** No counts. */
   protected override emptyState(blocks: number): Uint8Array {
     return emptyHistogramState(blocks);
+  }
+
+  /** Whether ranges, bins and counts suit each other. */
+  protected override stateProblem(words: Uint32Array, blocks: number): string | undefined {
+    return histogramProblem(words, blocks);
   }
 
   /** Widens the bins where the range has grown, and counts. */

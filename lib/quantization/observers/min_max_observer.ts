@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { decodeMinMaxState, emptyMinMaxState } from "../../backend/minmax_state.ts";
+import { decodeMinMaxState, emptyMinMaxState, minMaxProblem } from "../../backend/minmax_state.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { type BatchTurn, mergeMinMaxPrefix, RangeObserver, type Ranges } from "./range_observer.ts";
 
@@ -29,6 +29,11 @@ export class AffineQuantizedMinMaxObserver extends RangeObserver {
   /** No minimum, no maximum, no bad batch. */
   protected override emptyState(blocks: number): Uint8Array {
     return emptyMinMaxState(blocks);
+  }
+
+  /** Whether the ranges are from less to more. */
+  protected override stateProblem(words: Uint32Array, blocks: number): string | undefined {
+    return minMaxProblem(words, blocks);
   }
 
   /** Widens the ranges. */

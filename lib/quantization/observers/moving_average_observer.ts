@@ -73,6 +73,18 @@ export class AffineQuantizedMovingAverageMinMaxObserver extends RangeObserver {
     return state;
   }
 
+  /** Whether the averages are from less to more. */
+  protected override stateProblem(words: Uint32Array, blocks: number): string | undefined {
+    const averages = new Float32Array(words.buffer, 4 * (2 * blocks + 1));
+    for (let block = 0; block < blocks; block++) {
+      const [min, max] = [averages[block], averages[blocks + block]];
+      // Of numbers that are nearly the same, rounding may move one past the other.
+      const slack = 1e-6 * Math.max(Math.abs(min), Math.abs(max));
+      const fine = Number.isFinite(min) && Number.isFinite(max) && min <= max + slack;
+      if (!fine) return `the average range of block ${block} is from ${min} to ${max}`;
+    }
+  }
+
   /** Finds the batch's range and moves the averages towards it. */
   protected override update(
     state: Tensor,

@@ -14,8 +14,9 @@ import {
   promoteTypes,
   uint8,
 } from "../../numbers/dtype.ts";
-import { formatShape, sameShape } from "../../numbers/shape.ts";
-import { type Tensor, tensor, tensorFromBytes } from "../../tensor/tensor.ts";
+import { formatShape, numelOf, sameShape } from "../../numbers/shape.ts";
+import { StateError } from "../../nn/state_error.ts";
+import { Tensor, tensor, tensorFromBytes } from "../../tensor/tensor.ts";
 import { getBlockSize, qparamShape } from "../affine/granularity.ts";
 import { type QParams, qparamsOf } from "../affine/primitives.ts";
 import { AffineQuantizedObserverBase } from "./observer.ts";
@@ -80,6 +81,13 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
   ): Uint32Array;
   /** The ranges that a state stands for. */
   protected abstract chooseRanges(words: Uint32Array, blocks: number): Ranges;
+  /**
+   * What is wrong with a saved state without a bad batch; undefined if this class may have left it. Says nothing
+   * by default.
+   */
+  protected stateProblem(_words: Uint32Array, _blocks: number): string | undefined {
+    return undefined;
+  }
   /** What must agree for two observers' states to mean the same, beside what all observers have. */
   protected settings(): Record<string, unknown> {
     return {};
@@ -88,6 +96,11 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
   /** How many batches came by, empty ones included. */
   get batchCount(): number {
     return this.batches;
+  }
+
+  /** Whether nothing came by but empty batches, so that there is no range. */
+  get isEmpty(): boolean {
+    return this.state === null;
   }
 
   /**
@@ -251,46 +264,68 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
    * Takes over a saved state in place of what was seen. Waits.
    *
    * @param dict what {@linkcode RangeObserver.stateDict} gave.
-   * @throws {Error} if it is another kind of observer's, or was made with other settings; nothing is
-   * taken over then.
+   * @throws {StateError} if it is another kind of observer's, was made with other settings, or is nothing that an
+   * observer can have seen; nothing is taken over then.
    */
   override async loadStateDict(dict: Readonly<Record<string, Tensor>>): Promise<void> {
     const fail = (why: string): never => {
-      throw new Error(`${this.displayName}: loadStateDict: ${why}; nothing was loaded`);
+      throw new StateError(`${this.displayName}: loadStateDict: ${why}; nothing was loaded`);
     };
     const unknown = Object.keys(dict).filter((key) => key !== "description" && key !== "state");
     if (unknown.length) fail(`unknown key ${unknown.join(", ")}`);
-    if (!dict.description) {
-      fail(`the key "description" is missing; is this an observer's state dict?`);
+    const { description, state } = dict;
+    if (!(description instanceof Tensor)) {
+      return fail(`the key "description" is missing; is this an observer's state dict?`);
     }
-    const saved = parseDescription(await dict.description.bytes());
+    const saved = description.nbytes > MAX_DESCRIPTION_BYTES
+      ? undefined
+      : parseDescription(await description.bytes());
     if (!saved) return fail("the description is not one that an observer wrote");
     this.checkSignature(saved.signature, fail);
-    if (saved.blocks > 0) {
-      if (!dict.state) fail(`the key "state" is missing`);
-      const expected = this.emptyState(saved.blocks).byteLength;
-      if (dict.state.nbytes !== expected || dict.state.dtype !== int32) {
-        fail(
-          `the state of ${saved.blocks} blocks takes ${expected} bytes of int32, but there are ` +
-            `${dict.state.nbytes} of ${dict.state.dtype.name}`,
-        );
-      }
-    }
+    if (saved.blocks === 0) {
+      if (state !== undefined) fail(`there is a state, but the description tells of no values`);
+    } else if (!(state instanceof Tensor)) fail(`the key "state" is missing`);
+    else await this.checkState(state, saved, fail);
     this.state?.dispose();
-    this.state = saved.blocks > 0 ? dict.state.clone().keep() : null;
+    this.state = saved.blocks > 0 ? state.clone().keep() : null;
     this.batches = saved.batches;
     this.blocks = saved.blocks;
     this.observedShape = saved.shape;
     this.observedDtype = saved.dtype ? dtypes[saved.dtype] : undefined;
   }
 
+  /** Fails unless a state is one that this observer can have come to. Nothing is allocated on its word. */
+  private async checkState(
+    state: Tensor,
+    { blocks, batches }: Description,
+    fail: (why: string) => never,
+  ): Promise<void> {
+    const [one, two] = [1, 2].map((n) => this.emptyState(n).byteLength);
+    const expected = one + (blocks - 1) * (two - one);
+    if (state.nbytes !== expected || state.dtype !== int32) {
+      fail(
+        `the state of ${blocks} blocks takes ${expected} bytes of int32, but there are ` +
+          `${state.nbytes} of ${state.dtype.name}`,
+      );
+    }
+    const words = new Uint32Array((await state.bytes()).slice().buffer);
+    const bad = words[2 * blocks];
+    if (bad !== NO_BAD && bad >= batches) {
+      fail(`of ${batches} batches, number ${bad} is said to hold a NaN or an infinity`);
+    }
+    const problem = bad === NO_BAD ? this.stateProblem(words, blocks) : undefined;
+    if (problem) fail(`${problem}, which no observer comes to`);
+  }
+
   /** Fails unless two signatures agree. */
   private checkSignature(other: string, fail: (why: string) => never): void {
-    const own = JSON.parse(this.signature());
-    const theirs = JSON.parse(other);
-    for (const key of new Set([...Object.keys(own), ...Object.keys(theirs)])) {
-      if (JSON.stringify(own[key]) !== JSON.stringify(theirs[key])) {
-        fail(`${key} is ${JSON.stringify(own[key])} here and ${JSON.stringify(theirs[key])} there`);
+    const [own, theirs] = [this.signature(), other].map((text) =>
+      new Map<string, unknown>(Object.entries(JSON.parse(text)))
+    );
+    for (const key of new Set([...own.keys(), ...theirs.keys()])) {
+      const [here, there] = [own, theirs].map((settings) => JSON.stringify(settings.get(key)));
+      if (here !== there) {
+        fail(`${shorten(key)} is ${shorten(here)} here and ${shorten(there)} there`);
       }
     }
   }
@@ -300,7 +335,7 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
    * it after its own. Waits.
    *
    * @param other left as it is.
-   * @throws {Error} if kind, settings, or the shape of the ranges differ; this observer is then
+   * @throws {StateError} if kind, settings, or the shape of the ranges differ; this observer is then
    * left as it is.
    *
    * @example
@@ -316,7 +351,7 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
    */
   async merge(other: RangeObserver): Promise<void> {
     const fail = (why: string): never => {
-      throw new Error(`${this.displayName}: merge: ${why}; nothing was merged`);
+      throw new StateError(`${this.displayName}: merge: ${why}; nothing was merged`);
     };
     this.checkSignature(other.signature(), fail);
     if (!other.state) {
@@ -360,6 +395,12 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
 
 const NO_BAD = 0xffffffff;
 
+/** A description takes some hundred bytes; settings of a class of one's own may be longer. */
+const MAX_DESCRIPTION_BYTES = 1 << 16;
+/** Brackets in a description: more would be nested deeper than can be compared. */
+const MAX_BRACKETS = 1000;
+const MAX_RANK = 64;
+
 /** The minima, maxima and first bad batch of two states, merged into a copy of the first. */
 export function mergeMinMaxPrefix(a: Uint32Array, b: Uint32Array, blocks: number): Uint32Array {
   const merged = a.slice();
@@ -384,16 +425,33 @@ interface Description {
 
 /** The description in `bytes`, or undefined if it is not one. */
 function parseDescription(bytes: Uint8Array): Description | undefined {
+  const text = new TextDecoder().decode(bytes);
+  if (text.split(/[[{]/).length > MAX_BRACKETS) return undefined;
   try {
-    const { signature, batches, blocks, shape, dtype } = JSON.parse(
-      new TextDecoder().decode(bytes),
-    );
-    const count = (n: unknown) => Number.isSafeInteger(n) && (n as number) >= 0;
-    const valid = typeof JSON.parse(signature) === "object" && count(batches) && count(blocks) &&
-      Array.isArray(shape) && shape.every(count) && (dtype === null || dtype in dtypes) &&
-      (blocks === 0 || (batches > 0 && blocks <= 2 ** 28 && dtype !== null));
+    const { signature, batches, blocks, shape, dtype } = JSON.parse(text);
+    const settings = typeof signature === "string" ? JSON.parse(signature) : undefined;
+    if (typeof settings !== "object" || settings === null || Array.isArray(settings)) {
+      return undefined;
+    }
+    const isCount = (n: unknown) => Number.isSafeInteger(n) && (n as number) >= 0;
+    // Batches are counted in 32 bits on the device.
+    if (!isCount(batches) || batches >= NO_BAD || !isCount(blocks)) return undefined;
+    if (!Array.isArray(shape) || shape.length > MAX_RANK || !shape.every(isCount)) return undefined;
+    const known = typeof dtype === "string" && Object.hasOwn(dtypes, dtype)
+      ? dtypes[dtype as DTypeName]
+      : undefined;
+    const valid = blocks === 0
+      ? dtype === null && shape.length === 0
+      : known?.isFloat && batches > 0 && numelOf(shape) === blocks;
     return valid ? { signature, batches, blocks, shape, dtype } : undefined;
-  } catch {
-    return undefined;
+  } catch (error) {
+    // No JSON, or an object that lacks all of this.
+    if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
+    throw error;
   }
+}
+
+/** A setting for a message. */
+function shorten(text: string | undefined): string {
+  return text === undefined ? "not told" : text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { StateError } from "../../nn/state_error.ts";
 import type { Device } from "../../backend/backend.ts";
 import { Linear } from "../../nn/linear.ts";
 import { isLinearWeight, type Module } from "../../nn/module.ts";
@@ -163,7 +164,7 @@ export class ModelFile {
       if (!this.known.has(key)) this.problems.push(`unknown: ${key}`);
     }
     if (this.problems.length === 0) return;
-    throw new Error(
+    throw new StateError(
       `${this.where}: the file does not fit ${model.constructor.name}; nothing was loaded:\n  ${
         this.problems.join("\n  ")
       }`,

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { StateError } from "../../nn/state_error.ts";
 import type { Device } from "../../backend/backend.ts";
 import { parseSafetensors } from "../../files/safetensors.ts";
 import { isLinearWeight, type Module, nameModules, setField } from "../../nn/module.ts";
@@ -130,7 +131,7 @@ function layerTensors(
  * @returns the metadata that was given when saving.
  * @throws {SafetensorsError} if the file is damaged, is not a quantized model, or was written by a
  * newer version of the format.
- * @throws {Error} if file and model do not fit: a tensor or a module missing or unknown, or of
+ * @throws {StateError} if file and model do not fit: a tensor or a module missing or unknown, or of
  * another shape or dtype. The message lists all of them.
  *
  * @example
@@ -156,7 +157,9 @@ export function loadQuantizedModel_(model: Module, bytes: Uint8Array): Record<st
       return buildLayer(file, name, spec, device);
     } catch (error) {
       if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
-      throw new Error(`${where}: ${name}: ${error.message}; nothing was loaded`, { cause: error });
+      throw new StateError(`${where}: ${name}: ${error.message}; nothing was loaded`, {
+        cause: error,
+      });
     }
   });
   const values = fields.map(({ key, dtype }) => file.tensor(key, dtype, device));

@@ -14,6 +14,11 @@ import {
   tensor,
   uint8,
 } from "../../../mod.ts";
+import {
+  parseSafetensors,
+  type SafetensorsEntry,
+  serializeSafetensors,
+} from "../../../lib/files/safetensors.ts";
 import { floats, node, noise, smallModel } from "../small_models.ts";
 
 await init({ device: "cpu" });
@@ -311,4 +316,46 @@ Deno.test("OnnxCalibration: one serves several quantizations", async () => {
   assertEquals([x(a).type, x(b).type], ["uint8", "int8"]);
   assertAlmostEquals(x(a).scale, x(b).scale, 1e-9);
   assertEquals(x(a).zeroPoint - x(b).zeroPoint, 128);
+});
+
+Deno.test("OnnxCalibration: a saved state is checked before anything is taken over", async () => {
+  const saved = await calibrateOnnx(convModel(), samples);
+  const file = await saved.save();
+  const { tensors, metadata } = parseSafetensors(file);
+  const calibration = await calibrateOnnx(convModel(), samples.slice(0, 1));
+  const before = await calibration.ranges();
+  const refused = async (bytes: Uint8Array, message: string, kind = OnnxError) => {
+    await assertRejects(() => calibration.load(bytes), kind, message);
+    assertEquals([calibration.samples, await calibration.ranges()], [1, before]);
+  };
+  for (const count of ["9007199254740991", "0x3", "", "3e0", " 3", "3.0", "-3", "Infinity", "٣"]) {
+    await refused(serializeSafetensors(tensors, { ...metadata, samples: count }), "no saved");
+  }
+  const { samples: _, ...without } = metadata;
+  await refused(serializeSafetensors(tensors, without), "no saved");
+  for (const count of ["2", "4", "1000000"]) {
+    await refused(serializeSafetensors(tensors, { ...metadata, samples: count }), "seen in 3");
+  }
+  const state = tensors.get("r/state")!;
+  const words = new Int32Array(state.bytes.slice().buffer);
+  [words[0], words[1]] = [words[1], words[0]];
+  const turned = { ...state, bytes: new Uint8Array(words.buffer) };
+  await refused(
+    serializeSafetensors(
+      [...tensors].map(([name, t]) => [name, name === "r/state" ? turned : t]),
+      metadata,
+    ),
+    '"r": AffineQuantizedMinMaxObserver',
+  );
+  const more = (name: string) => serializeSafetensors([...tensors, [name, state]], metadata);
+  for (const name of ["state", "x/other", "other/state", "x/state/state", "__proto__"]) {
+    await refused(more(name), "another model");
+  }
+  // As many names as a file can have take no longer for being alike.
+  const many = Array.from({ length: 50_000 }, (_, i): [string, SafetensorsEntry] => {
+    return [`x/${i}`, { dtype: "U8", shape: [0], bytes: new Uint8Array() }];
+  });
+  await refused(serializeSafetensors(many, metadata), "another model");
+  await calibration.load(file);
+  assertEquals(await calibration.ranges(), await saved.ranges());
 });

@@ -16,6 +16,7 @@ import {
   backendFor,
   type Device,
   init,
+  int32,
   int8,
   loadSafetensors,
   MappingType,
@@ -27,7 +28,10 @@ import {
   PerToken,
   type RangeObserver,
   saveSafetensors,
+  StateError,
+  type Tensor,
   tensor,
+  tensorFromBytes,
   uint8,
 } from "../../../mod.ts";
 import { eachBackend } from "../../backends.ts";
@@ -357,3 +361,108 @@ Deno.test("bad settings are refused by name", () => {
     );
   }
 });
+
+/** A state dict with another description, or other words. */
+async function altered(
+  observer: RangeObserver,
+  change: (description: Record<string, unknown>, words: Int32Array) => void,
+): Promise<Record<string, Tensor>> {
+  const { description, state } = observer.stateDict();
+  const told = JSON.parse(new TextDecoder().decode(await description.bytes()));
+  const words = new Int32Array((await state.bytes()).slice().buffer);
+  change(told, words);
+  const text = new TextEncoder().encode(JSON.stringify(told));
+  return {
+    description: tensorFromBytes(text, { shape: [text.length], dtype: uint8, device: "cpu" }),
+    state: tensorFromBytes(new Uint8Array(words.buffer), {
+      shape: [words.length],
+      dtype: int32,
+      device: "cpu",
+    }),
+  };
+}
+
+for (const [kind, make] of Object.entries(kinds)) {
+  Deno.test(`${kind}: a state that no observer can have come to is refused, and nothing is loaded`, async () => {
+    const seen = () => observe(make({ granularity: new PerAxis(0) }), [[1, -2, 3]], "cpu");
+    const observer = observe(make({ granularity: new PerAxis(0) }), [[4, 5, -6]], "cpu");
+    const before = await stateOf(observer);
+    const blocks = 3;
+    const prefix = 2 * blocks + 1;
+    const nested = "[".repeat(30_000) + "]".repeat(30_000);
+    const changes: Record<string, Parameters<typeof altered>[1]> = {
+      "more blocks": (told) => told.blocks = 2 ** 28,
+      "no blocks": (told) => told.blocks = 0,
+      "blocks of text": (told) => told.blocks = "3",
+      "another shape": (told) => told.shape = [7, 7],
+      "an endless shape": (told) => told.shape = Array(100).fill(1),
+      "no batches": (told) => told.batches = 0,
+      "batches beyond what is counted": (told) => told.batches = 2 ** 32,
+      "an inherited dtype": (told) => told.dtype = "constructor",
+      "an integer dtype": (told) => told.dtype = "int8",
+      "no dtype": (told) => told.dtype = null,
+      "no signature": (told) => told.signature = "null",
+      "a signature of a list": (told) => told.signature = "[]",
+      "a nested signature": (told) => told.signature = nested,
+      "a setting nested": (told) =>
+        told.signature = (told.signature as string).replace(/}$/, `,"more":${nested}}`),
+      "a setting named as what objects inherit": (told) =>
+        told.signature = (told.signature as string).replace(/}$/, `,"__proto__":1}`),
+      "a bad batch to come": (_, words) => words[prefix - 1] = 1,
+    };
+    if (kind === "moving average") {
+      const averages = (words: Int32Array) => new Float32Array(words.buffer, 4 * prefix);
+      changes["averages the wrong way round"] = (_, words) => averages(words)[0] = 1e6;
+      changes["an average that is no number"] = (_, words) => averages(words)[4] = NaN;
+    } else {
+      changes["a range the wrong way round"] = (_, words) => words[0] = words[blocks] + 1;
+      changes["a range without end"] = (_, words) => words[blocks] = -1;
+    }
+    if (kind !== "moving average" && kind !== "min-max") {
+      changes["wider bins"] = (_, words) => words[prefix]++;
+      changes["bins without end"] = (_, words) => words[prefix + 1] = 2 ** 31 - 1;
+      changes["bins elsewhere"] = (_, words) => words[prefix + blocks]--;
+      changes["values that were not counted"] = (_, words) => words.fill(0, prefix + 2 * blocks);
+      changes["values beyond the range"] = (_, words) => words[prefix + 2 * blocks + 4095] = 1;
+      changes["more than can be counted"] = (_, words) => words[words.length - 4096 * blocks] = -1;
+    }
+    for (const [what, change] of Object.entries(changes)) {
+      const dict = await altered(seen(), change);
+      await assertRejects(
+        () => observer.loadStateDict(dict),
+        StateError,
+        "nothing was loaded",
+        what,
+      );
+      assertEquals(await stateOf(observer), before, what);
+      assertEquals(observer.batchCount, 1);
+    }
+    await observer.loadStateDict(await altered(seen(), () => {}));
+    assertEquals(await stateOf(observer), await stateOf(seen()));
+    for (
+      const dict of [{}, { description: 1 }, { description: null }, {
+        ...seen().stateDict(),
+        state: undefined,
+      }]
+    ) await assertRejects(() => observer.loadStateDict(dict as never), StateError);
+  });
+}
+
+for (const [kind, make] of Object.entries(kinds)) {
+  Deno.test(`${kind}: what was really seen is always loaded`, async () => {
+    await fc.assert(
+      fc.asyncProperty(batches, async (data) => {
+        const observer = observe(make(), data, "cpu");
+        // Differences beyond float32 are no average.
+        if (kind === "moving average" && data.flat().some((x) => Math.abs(x) > 1e37)) return;
+        const resumed = make();
+        await resumed.loadStateDict(observer.stateDict());
+        assertEquals(await stateOf(resumed), await stateOf(observer));
+        await resumed.merge(observer);
+        const again = make();
+        await again.loadStateDict(resumed.stateDict());
+      }),
+      { seed: 3, numRuns: 100 },
+    );
+  });
+}
