@@ -1,4 +1,4 @@
-import { printableText } from "../numbers/printable.ts";
+import { printable, printableText } from "../numbers/printable.ts";
 
 /**
  * Thrown for files of samples that cannot be read, or that do not fit the model. The message opens with the
@@ -33,18 +33,14 @@ export function fail(where: string, message: string): never {
   throw new DataError(`${where}: ${message}`);
 }
 
-/** Text from a file for a message: short however long it is, and without what moves a terminal. */
-export function clean(text: string, length = 80): string {
-  return (text.length > length ? `${text.slice(0, length)}…` : text).replace(
-    // deno-lint-ignore no-control-regex -- they are what is looked for
-    /[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+/** Text from a file for a message: one line, and short however long it is. */
+export function short(text: string, length = 80): string {
+  return printable(text.length > length ? `${text.slice(0, length)}…` : text);
 }
 
-/** Text from a file for a message, as {@linkcode clean} has it, in quotation marks. */
+/** Text from a file for a message, in quotation marks. */
 export function quote(text: string, length?: number): string {
-  return `"${clean(text, length)}"`;
+  return `"${short(text, length)}"`;
 }
 
 /** The most bytes that one sample may take: a file that claims more is refused before any is read. */

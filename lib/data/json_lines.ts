@@ -4,7 +4,7 @@
  * @module
  */
 import type { InputFile } from "../files/input_file.ts";
-import { clean, DataError, fail, MAX_SAMPLE_BYTES, quote } from "./data_error.ts";
+import { DataError, fail, MAX_SAMPLE_BYTES, quote, short } from "./data_error.ts";
 import { type ElementType, isElementType, itemSizeOf, zerosOf } from "./element_type.ts";
 import { type InputNames, pickArrays } from "./pick_arrays.ts";
 import { describeInput, type Feeds, type FeedTensor, fits } from "./sample.ts";
@@ -83,7 +83,7 @@ function parseLine(
     // The message quotes the line.
     fail(
       where,
-      `this is no JSON (${clean((error as Error).message, 120)}); write one sample a line`,
+      `this is no JSON (${short((error as Error).message, 120)}); write one sample a line`,
     );
   }
   const byName = typeof value === "object" && value !== null && !Array.isArray(value);
@@ -132,7 +132,7 @@ function tensorOf(
   input: TensorInfo,
   type: ElementType,
 ): FeedTensor {
-  const inside = name ? `${where}: ${clean(name)}` : where;
+  const inside = name ? `${where}: ${short(name)}` : where;
   const shape: number[] = [];
   for (let v = value; Array.isArray(v); v = v[0]) {
     shape.push(v.length);

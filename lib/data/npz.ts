@@ -5,7 +5,7 @@
  */
 import type { InputFile } from "../files/input_file.ts";
 import type { ArraySource } from "./array_source.ts";
-import { clean, fail, quote } from "./data_error.ts";
+import { fail, quote, short } from "./data_error.ts";
 import { openNpy } from "./npy.ts";
 import { readZip } from "./zip.ts";
 
@@ -29,7 +29,7 @@ export async function openNpz(where: string, file: InputFile): Promise<NpzArrays
     if (arrays.has(name)) fail(where, `the archive holds ${quote(name)} twice`);
     arrays.set(
       name,
-      async () => await openNpy(`${where}: ${clean(name)}`, name, await open()),
+      async () => await openNpy(`${where}: ${short(name)}`, name, await open()),
     );
   }
   return arrays;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { clean, fail, quote } from "./data_error.ts";
+import { fail, quote, short } from "./data_error.ts";
 import { describeInput, type TensorInfo } from "./sample.ts";
 
 /** Names of arrays by the names of inputs, as the user gives them; an empty name is the only array. */
@@ -56,6 +56,6 @@ export function checkNames(
 }
 
 function list(names: readonly string[]): string {
-  const shown = names.slice(0, 8).map((name) => name ? clean(name) : "one array without a name");
+  const shown = names.slice(0, 8).map((name) => name ? short(name) : "one array without a name");
   return names.length > 8 ? `${shown.join(", ")}, … (${names.length} in all)` : shown.join(", ");
 }

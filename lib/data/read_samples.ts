@@ -8,7 +8,7 @@ import { problemOf } from "../files/file_problem.ts";
 import { InputFile } from "../files/input_file.ts";
 import type { ArraySource } from "./array_source.ts";
 import { FileRange } from "./byte_source.ts";
-import { clean, fail } from "./data_error.ts";
+import { fail, short } from "./data_error.ts";
 import type { ImageOptions } from "./image_options.ts";
 import { IMAGE_ENDINGS, imageTarget, readImage } from "./images.ts";
 import { readJsonLines } from "./json_lines.ts";
@@ -152,7 +152,7 @@ function kindOf(path: string): Kind {
     fail(
       path,
       `${
-        ending ? `files that end in ${clean(ending)}` : "files without an ending"
+        ending ? `files that end in ${short(ending)}` : "files without an ending"
       } are not read; give ${[...KINDS.keys()].join(", ")}`,
     );
 }

@@ -13,7 +13,7 @@ import {
 } from "../files/safetensors_header.ts";
 import type { ArraySource } from "./array_source.ts";
 import { FileRange } from "./byte_source.ts";
-import { clean, fail } from "./data_error.ts";
+import { fail, short } from "./data_error.ts";
 import type { ElementType } from "./element_type.ts";
 
 const TYPES: ReadonlyMap<string, ElementType> = new Map([
@@ -49,7 +49,7 @@ export async function openSafetensors(
   return new Map(
     places.map((place) => [place.name, () => {
       const { name, shape, dtype } = place;
-      const inside = `${where}: ${clean(name)}`;
+      const inside = `${where}: ${short(name)}`;
       const type = TYPES.get(dtype) ??
         fail(inside, `elements of type ${dtype} cannot be fed; convert them, say to F32`);
       const bytes = new FileRange(inside, file, begin + place.begin, place.end - place.begin);

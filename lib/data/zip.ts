@@ -5,7 +5,7 @@
  */
 import type { InputFile } from "../files/input_file.ts";
 import { type ByteSource, Checked, FileRange, Inflated } from "./byte_source.ts";
-import { clean, fail } from "./data_error.ts";
+import { fail, short } from "./data_error.ts";
 
 /** A file in an archive. */
 export interface ZipEntry {
@@ -73,7 +73,7 @@ export async function readZip(where: string, file: InputFile): Promise<ZipEntry[
     if (next > length) fail(where, "the zip archive's directory is damaged");
     const name = new TextDecoder().decode(bytes.subarray(at + 46, at + 46 + nameBytes));
     const extra = new DataView(bytes.buffer, at + 46 + nameBytes, extraBytes);
-    const inside = `${where}: ${clean(name)}`;
+    const inside = `${where}: ${short(name)}`;
     const [inflated, stored, offset] = sizesOf(inside, view, at, extra);
     const checksum = view.getUint32(at + 16, true);
     entries.push({

@@ -28,7 +28,7 @@ import {
   Sequential,
   uint8,
 } from "../../mod.ts";
-import { type ModelInput, readSamples } from "../../lib/data/read_samples.ts";
+import { readSamples, type TensorInfo } from "../../lib/data/read_samples.ts";
 import {
   parseSafetensors,
   type SafetensorsEntry,
@@ -56,7 +56,7 @@ export interface Place {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-const ANY: ModelInput = { name: "x", dtype: "float32" };
+const ANY: TensorInfo = { name: "x", dtype: "float32" };
 
 /** Reads all samples of a file. */
 async function readAs(name: string, { folder }: Place, bytes: Uint8Array, input = ANY) {

@@ -9,7 +9,17 @@ const WORDS = [
   ...["-1", "0", "1", "1e3", "1e999", "-0", "0x10", "NaN", "null", "true", "{}", "[]", '""', "'"],
   ...["9007199254740991", "9007199254740993", "18446744073709551615", "4294967296", "2147483648"],
   ...["constructor", "__proto__", "toString", "\u0000", "\ud83d\ude00", "\\u0041", "\\", "\n", " "],
-  ...["[".repeat(200), "{".repeat(200), "9".repeat(400), " ".repeat(5000), "../", "<f4", "(", ")"],
+  ...[
+    "[".repeat(200),
+    "{".repeat(200),
+    "9".repeat(400),
+    " ".repeat(5000),
+    "../",
+    "<f4",
+    "(",
+    ")",
+    "\\u001b[2J",
+  ],
 ];
 
 /** Bytes changed in a few places: flipped, removed, put in, repeated, or numbers set to where they overflow. */

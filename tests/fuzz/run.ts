@@ -1,6 +1,5 @@
 /** Spoiling files of one kind and looking at what becomes of them. */
-import { OnnxError, SafetensorsError, StateError } from "../../mod.ts";
-import { DataError } from "../../lib/data/data_error.ts";
+import { DataError, OnnxError, SafetensorsError, StateError } from "../../mod.ts";
 import { KINDS } from "./kinds.ts";
 import { Random } from "./random.ts";
 
@@ -19,7 +18,7 @@ export interface Outcome {
 }
 
 /** What an input may take. */
-const LIMITS = { ms: 2000, bytes: 2 ** 30, message: 4000 };
+const LIMITS = { ms: 2000, bytes: 2 ** 30, message: 5000 };
 
 /** The errors that hostile files may end with. */
 const TYPED = [OnnxError, DataError, SafetensorsError, StateError];

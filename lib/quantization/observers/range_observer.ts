@@ -272,7 +272,7 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
       throw new StateError(`${this.displayName}: loadStateDict: ${why}; nothing was loaded`);
     };
     const unknown = Object.keys(dict).filter((key) => key !== "description" && key !== "state");
-    if (unknown.length) fail(`unknown key ${unknown.join(", ")}`);
+    if (unknown.length) fail(`unknown key ${shorten(unknown.join(", "))}`);
     const { description, state } = dict;
     if (!(description instanceof Tensor)) {
       return fail(`the key "description" is missing; is this an observer's state dict?`);
