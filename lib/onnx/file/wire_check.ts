@@ -8,10 +8,10 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { fail } from "./onnx_error.ts";
 
-/** Memory that the objects of one file may take, in bytes, beside the bytes of tensors. */
-const MEMORY = 2 ** 30;
-/** What is taken, about: by a message, an item of a list, a 64-bit integer, a view of bytes. */
-const COST = { message: 400, item: 8, bigint: 48, view: 120 };
+/** Memory that the objects of one file may take beside the bytes of tensors: bytes, and bytes for each of its. */
+const MEMORY = { fixed: 2 ** 29, perByte: 2 };
+/** What is taken, about: by a message, an item of a list, a 64-bit integer, a view of bytes, a field not known. */
+const COST = { message: 480, item: 8, bigint: 48, view: 120, unknown: 180 };
 /** Messages inside of messages; the decoder's own limit. */
 const DEPTH = 100;
 
@@ -79,6 +79,7 @@ function fieldsOf(desc: DescMessage): Map<number, Field> {
 export function checkWire(desc: DescMessage, bytes: Uint8Array): void {
   let at = 0;
   let memory = 0;
+  const most = MEMORY.fixed + MEMORY.perByte * bytes.length;
 
   /** A number of one to ten bytes; what exceeds 53 bits isn't exact, and no length. */
   function varint(end: number): number {
@@ -105,9 +106,9 @@ export function checkWire(desc: DescMessage, bytes: Uint8Array): void {
 
   function take(cost: number): void {
     memory += cost;
-    if (memory > MEMORY) {
+    if (memory > most) {
       fail(
-        `it has so many small parts that they'd take more than ${MEMORY >> 20} MiB of memory; ` +
+        `it has so many small parts that they'd take more than ${most >> 20} MiB of memory; ` +
           `keep tensors as raw data`,
       );
     }
@@ -128,7 +129,7 @@ export function checkWire(desc: DescMessage, bytes: Uint8Array): void {
           `${desc.typeName} has a field ${number} of kind ${wire} at byte ${start}, which it can't have`,
         );
       }
-      take(field?.cost ?? COST.view);
+      take(field?.cost ?? COST.unknown);
       if (wire === WIRE.varint) varint(end);
       else if (wire === WIRE.fixed64) skip(8, end);
       else if (wire === WIRE.fixed32) skip(4, end);

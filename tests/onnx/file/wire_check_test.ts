@@ -41,7 +41,7 @@ Deno.test("checkWire: a file that would take hundreds of times its size in memor
   // Three million nodes without content, and thirty million numbers of a byte each.
   const nodes = new Uint8Array(6 << 20);
   for (let i = 0; i < nodes.length; i += 2) nodes[i] = 0x0a;
-  refused(field(7, nodes), "1024 MiB");
+  refused(field(7, nodes), "524 MiB");
   const numbers = new Uint8Array(30 << 20);
   refused(field(7, field(5, field(7, numbers))), "raw data");
   // As many raw bytes are no more than they are.
