@@ -8,6 +8,9 @@ import { FileProblem } from "./file_problem.ts";
 /** Bytes a read, so that a large file does not pass through the system in one piece. */
 const CHUNK = 64 << 20;
 
+/** Bytes that are there sooner than another thread could be asked for them. */
+const SMALL = 1 << 20;
+
 /** Bytes that a file may claim to have though they are holes. */
 const MAX_HOLES = 2 ** 30;
 /** What is stored of a larger file at least; a disk that compresses gets along with less than all. */
@@ -67,7 +70,8 @@ export class InputFile implements Disposable {
     let done = 0;
     this.file.seekSync(at, Deno.SeekMode.Start);
     while (done < left) {
-      const read = await this.file.read(bytes.subarray(done, done + CHUNK));
+      const part = bytes.subarray(done, done + CHUNK);
+      const read = left <= SMALL ? this.file.readSync(part) : await this.file.read(part);
       if (read === null) break; // it was cut off meanwhile
       done += read;
     }

@@ -89,6 +89,9 @@ function formatIntegers(
   return { targetDtype: targetDtype.name, quantMin, quantMax, zeroPoint: zeroPoint !== null };
 }
 
+/** Characters of a description at most; a layer takes some four hundred. */
+const MAX_DESCRIPTION = 2 ** 24;
+
 /** The layers that the metadata describes, every value checked. */
 export function parseLayers(
   where: string,
@@ -98,6 +101,12 @@ export function parseLayers(
     throw new SafetensorsError(
       `${where}: the file's metadata has no key "${KEY}", so it was not written by saveQuantizedModel; ` +
         `load float tensors with loadSafetensors and model.loadStateDict`,
+    );
+  }
+  if (description.length > MAX_DESCRIPTION) {
+    throw new SafetensorsError(
+      `${where}: the metadata "${KEY}" has ${description.length} characters, more than the ` +
+        `${MAX_DESCRIPTION} that are read; the file is damaged`,
     );
   }
   let value: unknown;
@@ -128,10 +137,19 @@ export function parseLayers(
 }
 
 function wrong(where: string, what: string, value: unknown): never {
-  const found = JSON.stringify(value)?.slice(0, 80) ?? "missing";
   throw new SafetensorsError(
-    `${where}: in the metadata "${KEY}", ${what} is ${found}; the file is damaged or its writer faulty`,
+    `${where}: in the metadata "${KEY}", ${what.slice(0, 200)} is ${shown(value)}; the file is ` +
+      `damaged or its writer faulty`,
   );
+}
+
+/** A value for a message. */
+function shown(value: unknown): string {
+  try {
+    return JSON.stringify(value)?.slice(0, 80) ?? "missing";
+  } catch {
+    return "nested too deep"; // to be written, though not to be read
+  }
 }
 
 function asRecord(where: string, value: unknown, what: string): Record<string, unknown> {
