@@ -38,7 +38,9 @@ export async function run(
     child = new Deno.Command(command, {
       args,
       cwd,
-      env: { ...runtimeDir(), ...plainText(), ...env },
+      // The folder that a task was called from is not that of tasks started below it.
+      clearEnv: true,
+      env: { ...without(Deno.env.toObject(), "INIT_CWD"), ...runtimeDir(), ...plainText(), ...env },
       stdin: input !== undefined ? "piped" : output === "show" ? "inherit" : "null",
       stdout: output === "show" ? "inherit" : "piped",
       stderr: output === "hide" ? "null" : "inherit",
@@ -52,6 +54,11 @@ export async function run(
   const { success } = await child.status;
   await feed;
   return { ok: success, stdout };
+}
+
+function without({ ...variables }: Record<string, string>, name: string): Record<string, string> {
+  delete variables[name];
+  return variables;
 }
 
 /** Runs the very Deno that runs this script, whatever `deno` means on the PATH. */

@@ -320,10 +320,15 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
 async function waiting(): Promise<Deno.ChildProcess> {
   const script = new URL("./wait_forever.ts", import.meta.url).pathname;
   const child = startDeno(["run", "--no-prompt", `--config=${config}`, script]);
-  const reader = child.stdout.getReader();
-  await reader.read(); // it listens
-  reader.releaseLock();
+  await aWord(child); // it listens
   return child;
+}
+
+/** Waits until a process writes something. */
+async function aWord({ stdout }: Deno.ChildProcess): Promise<void> {
+  const reader = stdout.getReader();
+  await reader.read();
+  reader.releaseLock();
 }
 
 Deno.test("a signal ends soon what would never end, and says so", async () => {
@@ -340,7 +345,7 @@ Deno.test("a signal ends soon what would never end, and says so", async () => {
 Deno.test("a second signal ends it at once", async () => {
   const child = await waiting();
   child.kill("SIGINT");
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await aWord(child); // it was told
   child.kill("SIGTERM");
   const { err, code } = await ended(child);
   assertEquals([code, err], [143, ""]);
