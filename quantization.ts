@@ -26,8 +26,8 @@ export { DeviceLostError } from "./lib/backend/webgpu/runtime.ts";
 export * from "./lib/numbers/dtype.ts";
 export type { NumberArray, TypedArray } from "./lib/numbers/encoding.ts";
 export { manualSeed } from "./lib/tensor/random.ts";
+export type { NestedNumbers } from "./lib/tensor/nested_numbers.ts";
 export {
-  type NestedNumbers,
   ones,
   rand,
   randn,

@@ -188,6 +188,11 @@ export interface Backend {
   /** For people: the adapter's name. */
   readonly description: string;
 
+  /**
+   * Throws a RangeError if no buffer of the device holds so many bytes; `label` opens the message.
+   * Nothing is allocated.
+   */
+  checkFits(byteLength: number, label: string): void;
   /** Copies host bytes to the device. */
   upload(bytes: Uint8Array): DeviceBuffer;
   /** Waits for what is enqueued and copies a buffer to the host. */

@@ -5,6 +5,7 @@
  */
 import { checkChoice } from "../numbers/arguments.ts";
 import type { Backend, Device } from "./backend.ts";
+import { dtypes } from "../numbers/dtype.ts";
 import { CpuBackend } from "./cpu/backend.ts";
 import { openDevice } from "./webgpu/adapter.ts";
 import { WebGpuBackend } from "./webgpu/backend.ts";
@@ -111,6 +112,15 @@ export function backendFor(device: Device = defaultDevice): Backend {
     );
   }
   return backend;
+}
+
+/** The device of that name; what is none, such as a dtype's name, is refused. */
+export function checkDevice(where: string, name: string): Device {
+  if (name === "cpu" || name === "webgpu") return name;
+  throw new TypeError(
+    `${where}: unknown device ${JSON.stringify(name)}: use "cpu" or "webgpu"` +
+      (Object.hasOwn(dtypes, name) ? `, or the dtype ${name} itself, without quotes` : ""),
+  );
 }
 
 /** The device that new tensors go to. */

@@ -4,7 +4,9 @@
  * @module
  */
 import type { Device } from "../backend/backend.ts";
-import type { DType } from "../numbers/dtype.ts";
+import { backendFor } from "../backend/registry.ts";
+import { checkDType, checkOptions, given } from "../numbers/arguments.ts";
+import { type DType, float32 } from "../numbers/dtype.ts";
 import { formatShape, sameShape } from "../numbers/shape.ts";
 import { checkLinearShapes, linear } from "../tensor/ops.ts";
 import { rand, Tensor } from "../tensor/tensor.ts";
@@ -22,11 +24,28 @@ export interface LinearOptions {
   device?: Device;
 }
 
-/** Uniform on [−1/√inFeatures, 1/√inFeatures), what PyTorch starts a Linear with. */
+/** Uniform on [−1/√inFeatures, 1/√inFeatures), what PyTorch starts a Linear with; zeros without inputs. */
 function initial(shape: number[], inFeatures: number, options: LinearOptions): Tensor {
   const { dtype, device } = options;
-  const bound = 1 / Math.sqrt(inFeatures);
+  const bound = inFeatures > 0 ? 1 / Math.sqrt(inFeatures) : 0;
   return rand(shape, { dtype, device, low: -bound, high: bound }).keep();
+}
+
+/** Refuses sizes that are none, and weights that no device holds, before any number is drawn. */
+function checkSizes(inFeatures: number, outFeatures: number, options: LinearOptions): void {
+  const where = "Linear";
+  checkOptions(where, options, ["bias", "dtype", "device", "weight"]);
+  const { dtype = float32, device } = options;
+  checkDType(where, "dtype", dtype);
+  if (!dtype.isFloat) {
+    throw new TypeError(`${where}: weights are drawn as floats, but dtype is ${dtype.name}`);
+  }
+  for (const [name, size] of Object.entries({ inFeatures, outFeatures })) {
+    if (Number.isSafeInteger(size) && size >= 0) continue;
+    throw new RangeError(`${where}: ${name} must be a non-negative integer, got ${given(size)}`);
+  }
+  if (options.weight) return;
+  backendFor(device).checkFits(inFeatures * outFeatures * dtype.itemSize, where);
 }
 
 function checkShape(
@@ -69,10 +88,13 @@ export class Linear extends Module {
    * @param inFeatures size of each input row.
    * @param outFeatures size of each output row.
    * @param options whether there is a bias, dtype and device; or weight and bias, which are not copied.
-   * @throws {RangeError} if a weight or a bias that is given has another shape.
+   * @throws {RangeError} if a size is no non-negative integer, the weight does not fit the device, or one that is
+   * given has another shape.
+   * @throws {TypeError} if an option does not exist, or the dtype is not float.
    */
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
     super();
+    checkSizes(inFeatures, outFeatures, options);
     this.inFeatures = inFeatures;
     this.outFeatures = outFeatures;
     const { weight, bias = true } = options;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { given } from "./arguments.ts";
 
 /** The number of elements of `shape`. */
 export function numelOf(shape: readonly number[]): number {
@@ -19,11 +20,16 @@ export function formatShape(shape: readonly number[]): string {
   return shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
 }
 
-/** Throws unless every size is a non-negative integer; `where` opens the message. */
+/** Throws unless `shape` is a list of non-negative integers; `where` opens the message. */
 export function checkShape(shape: readonly number[], where: string): void {
+  if (!Array.isArray(shape)) {
+    throw new TypeError(
+      `${where}: a shape is a list of non-negative integers, such as [2, 3], got ${given(shape)}`,
+    );
+  }
   if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
     throw new RangeError(
-      `${where}: a shape is a list of non-negative integers, got (${shape.join(", ")})`,
+      `${where}: a shape is a list of non-negative integers, got (${shape.map(String).join(", ")})`,
     );
   }
 }

@@ -4,9 +4,11 @@
  * @module
  */
 import type { Backend, Device, DeviceBuffer, Operand } from "../backend/backend.ts";
-import { backendFor } from "../backend/registry.ts";
+import { backendFor, checkDevice } from "../backend/registry.ts";
+import { checkDType, checkOptions, given } from "../numbers/arguments.ts";
 import { type DType, finfo, float32 } from "../numbers/dtype.ts";
 import { decode, encode, type NumberArray, type TypedArray } from "../numbers/encoding.ts";
+import { type NestedNumbers, numbersOf } from "./nested_numbers.ts";
 import { nextNormal, nextUniform } from "./random.ts";
 import { checkShape, formatShape, numelOf } from "../numbers/shape.ts";
 
@@ -171,8 +173,9 @@ export class Tensor implements Disposable {
   /** The numbers on another device; the tensor itself if it is there. */
   to(device: Device): Promise<Tensor>;
   to(target: DType | Device): Tensor | Promise<Tensor> {
-    if (typeof target === "string") return this.toDevice(target);
     if (target === this.dtype) return this;
+    if (typeof target === "string") return this.toDevice(checkDevice("to", target));
+    checkDType("to", "the target", target);
     const { backend } = this.live();
     return new Tensor(backend, backend.cast(this.operand, target), this.shape, target);
   }
@@ -234,16 +237,15 @@ export interface TensorOptions {
   device?: Device;
 }
 
-/** Nested lists of numbers, as `tensor([[1, 2], [3, 4]])`. */
-export type NestedNumbers = number | readonly NestedNumbers[];
-
 /**
  * A tensor of the given numbers.
  *
- * @param data a number, a typed array, or lists nested as deep as the shape. Floats are rounded to
- * the dtype, to nearest even; integers must lie in its range.
+ * @param data a number, a typed array, or lists nested as deep as the shape; true counts as 1, false as 0,
+ * and a BigInt as the number nearest to it. Floats are rounded to the dtype, to nearest even; integers
+ * must lie in its range.
  * @param options the shape (that of `data` by default), dtype and device.
  * @throws {RangeError} if `data` does not fill the shape, is ragged, or leaves an integer dtype.
+ * @throws {TypeError} if an element is no number, such as text or a hole in a list; the message says where.
  *
  * @example
  * ```ts
@@ -257,8 +259,10 @@ export function tensor(
   data: NestedNumbers | NumberArray,
   options: TensorOptions & { shape?: readonly number[] } = {},
 ): Tensor {
+  checkOptions("tensor", options, ["shape", "dtype", "device"]);
   const { dtype = float32, device } = options;
-  const { values, shape: found } = flatten(data);
+  checkDType("tensor", "dtype", dtype);
+  const { values, shape: found } = numbersOf("tensor", data);
   const shape = options.shape ?? found;
   checkShape(shape, "tensor");
   if (values.length !== numelOf(shape)) {
@@ -269,7 +273,7 @@ export function tensor(
     );
   }
   if (!dtype.isFloat) checkIntegers(values, dtype);
-  return tensorFromBytes(encode(values, dtype), { shape, dtype, device });
+  return upload(encode(values, dtype), shape, dtype, device);
 }
 
 function checkIntegers(values: NumberArray, dtype: DType): void {
@@ -283,24 +287,14 @@ function checkIntegers(values: NumberArray, dtype: DType): void {
   }
 }
 
-function flatten(data: NestedNumbers | NumberArray): { values: NumberArray; shape: number[] } {
-  if (typeof data === "number") return { values: [data], shape: [] };
-  if (!Array.isArray(data)) return { values: data as NumberArray, shape: [data.length] };
-  if (data.every((item) => typeof item === "number")) return { values: data, shape: [data.length] };
-  const rows = data.map(flatten);
-  const inner = rows[0].shape;
-  const ragged = rows.findIndex(({ shape }) => String(shape) !== String(inner));
-  if (ragged > 0) {
-    throw new RangeError(
-      `tensor: the lists are ragged: item 0 has shape ${formatShape(inner)}, item ${ragged} has ${
-        formatShape(rows[ragged].shape)
-      }`,
-    );
-  }
-  return {
-    values: rows.flatMap(({ values }) => Array.from(values)),
-    shape: [rows.length, ...inner],
-  };
+function upload(
+  bytes: Uint8Array,
+  shape: readonly number[],
+  dtype: DType,
+  device: Device | undefined,
+): Tensor {
+  const backend = backendFor(device);
+  return new Tensor(backend, backend.upload(bytes), shape, dtype);
 }
 
 /**
@@ -319,22 +313,45 @@ export function tensorFromBytes(
   bytes: Uint8Array,
   options: TensorOptions & { shape: readonly number[] },
 ): Tensor {
+  const where = "tensorFromBytes";
+  checkOptions(where, options, ["shape", "dtype", "device"]);
   const { shape, dtype = float32, device } = options;
-  checkShape(shape, "tensorFromBytes");
+  if (!(bytes instanceof Uint8Array)) {
+    throw new TypeError(`${where}: the bytes must be a Uint8Array, got ${given(bytes)}`);
+  }
+  checkDType(where, "dtype", dtype);
+  checkShape(shape, where);
   if (bytes.byteLength !== numelOf(shape) * dtype.itemSize) {
     throw new RangeError(
       `tensorFromBytes: ${bytes.byteLength} bytes do not fill shape ${formatShape(shape)} of ` +
         `${dtype.name}, which takes ${numelOf(shape) * dtype.itemSize}`,
     );
   }
-  const backend = backendFor(device);
-  return new Tensor(backend, backend.upload(bytes), shape, dtype);
+  return upload(bytes, shape, dtype, device);
 }
 
-function filled(shape: readonly number[], options: TensorOptions, next: () => number): Tensor {
-  checkShape(shape, "tensor");
-  const values = Float32Array.from({ length: numelOf(shape) }, next);
-  return tensor(values, { ...options, shape });
+/** A tensor of `fill`'s numbers; what cannot be on the device is refused before anything is made. */
+function filled(
+  where: string,
+  shape: readonly number[],
+  options: TensorOptions,
+  fill: (values: Float32Array) => unknown,
+): Tensor {
+  const { dtype = float32, device } = options;
+  checkDType(where, "dtype", dtype);
+  checkShape(shape, where);
+  const numel = numelOf(shape);
+  backendFor(device).checkFits(numel * dtype.itemSize, where);
+  const values = new Float32Array(numel);
+  fill(values);
+  return tensor(values, { dtype, device, shape });
+}
+
+const FILLED = ["dtype", "device"];
+
+/** Puts the numbers of a stream into `values`. */
+function draw(values: Float32Array, next: () => number): void {
+  for (let i = 0; i < values.length; i++) values[i] = next();
 }
 
 /**
@@ -347,7 +364,8 @@ function filled(shape: readonly number[], options: TensorOptions, next: () => nu
  * ```
  */
 export function zeros(shape: readonly number[], options: TensorOptions = {}): Tensor {
-  return filled(shape, options, () => 0);
+  checkOptions("zeros", options, FILLED);
+  return filled("zeros", shape, options, () => {});
 }
 
 /**
@@ -360,7 +378,8 @@ export function zeros(shape: readonly number[], options: TensorOptions = {}): Te
  * ```
  */
 export function ones(shape: readonly number[], options: TensorOptions = {}): Tensor {
-  return filled(shape, options, () => 1);
+  checkOptions("ones", options, FILLED);
+  return filled("ones", shape, options, (values) => values.fill(1));
 }
 
 /**
@@ -373,7 +392,8 @@ export function ones(shape: readonly number[], options: TensorOptions = {}): Ten
  * ```
  */
 export function randn(shape: readonly number[], options: TensorOptions = {}): Tensor {
-  return filled(shape, options, nextNormal);
+  checkOptions("randn", options, FILLED);
+  return filled("randn", shape, options, (values) => draw(values, nextNormal));
 }
 
 /**
@@ -390,18 +410,22 @@ export function rand(
   shape: readonly number[],
   options: TensorOptions & { low?: number; high?: number } = {},
 ): Tensor {
+  checkOptions("rand", options, [...FILLED, "low", "high"]);
   const { low = 0, high = 1, dtype = float32 } = options;
+  checkDType("rand", "dtype", dtype);
   // As many bits as the dtype's mantissa holds, so that none is rounded up to 1.
   const levels = 1 / finfo(dtype).eps * 2;
-  const draw = () => Math.floor(nextUniform() * levels) / levels;
-  return filled(shape, options, () => low + (high - low) * draw());
+  const next = () => low + (high - low) * (Math.floor(nextUniform() * levels) / levels);
+  return filled("rand", shape, options, (values) => draw(values, next));
 }
 
 /**
- * Runs `fn` and frees every tensor made inside it but those it returns (alone, in a list, or as
- * values of a plain object). For models whose `forward` makes tensors on the way.
+ * Runs `fn` and frees every tensor made inside it but those it returns: alone, or anywhere in what it
+ * returns, such as lists, objects, Maps and Sets of any depth. For models whose `forward` makes tensors
+ * on the way.
  *
  * @param fn synchronous, since what others do meanwhile must not be swept up.
+ * @throws {TypeError} if `fn` is no function, or gives a Promise.
  *
  * @example
  * ```ts
@@ -412,24 +436,57 @@ export function rand(
  * ```
  */
 export function tidy<T>(fn: () => T): T {
+  if (typeof fn !== "function") {
+    throw new TypeError(`tidy: expected a function to run, got ${given(fn)}`);
+  }
+  if (Object.prototype.toString.call(fn) === "[object AsyncFunction]") throw asynchronous();
   const outer = scope;
   const made = new Set<Tensor>();
   scope = made;
   let result: T | undefined;
   try {
     result = fn();
-    return result;
   } finally {
     scope = outer;
-    const returned = new Set(
-      result instanceof Tensor || !result || typeof result !== "object"
-        ? [result]
-        : Object.values(result),
-    );
+    const pending = isPromise(result);
+    // What waits goes on with its tensors; the garbage collector frees them.
+    const returned = pending ? made : tensorsIn(result, made);
     for (const t of made) {
       if (kept.has(t)) continue;
-      if (returned.has(t)) outer?.add(t);
-      else t.dispose();
+      if (!returned.has(t)) t.dispose();
+      else if (!pending) outer?.add(t);
     }
   }
+  if (!isPromise(result)) return result;
+  result.catch(() => {}); // told of the mistake already
+  throw asynchronous();
+}
+
+function asynchronous(): TypeError {
+  return new TypeError(
+    "tidy: the function is asynchronous, but what others make while it waits must not be freed; await " +
+      "outside of tidy, or free what it makes with `using` or dispose()",
+  );
+}
+
+function isPromise(value: unknown): value is Promise<unknown> {
+  return value instanceof Promise;
+}
+
+/** Those of `wanted` that lie anywhere in `value`. */
+function tensorsIn(value: unknown, wanted: ReadonlySet<Tensor>): Set<Tensor> {
+  const found = new Set<Tensor>();
+  const seen = new Set<unknown>();
+  const open = [value];
+  while (open.length && found.size < wanted.size) {
+    const at = open.pop();
+    if (typeof at !== "object" || at === null || seen.has(at)) continue;
+    seen.add(at);
+    if (at instanceof Tensor) {
+      if (wanted.has(at)) found.add(at);
+    } else if (at instanceof Map) open.push(...at.keys(), ...at.values());
+    else if (at instanceof Set) open.push(...at);
+    else if (!ArrayBuffer.isView(at)) open.push(...Object.values(at));
+  }
+  return found;
 }

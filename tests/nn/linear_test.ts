@@ -11,6 +11,7 @@ import {
   finfo,
   float16,
   float32,
+  int8,
   insertObservers_,
   Linear,
   linear,
@@ -189,4 +190,37 @@ Deno.test("tensors on different devices are refused", async () => {
     Error,
     'Linear: tensors live on different devices (cpu and webgpu); bring them together with `await x.to("cpu")`',
   );
+});
+
+eachBackend(
+  "a layer without inputs has a bias of zeros, one without outputs gives nothing",
+  async (device) => {
+    const none = new Linear(0, 4, { device });
+    assertEquals([...await (none.bias as Tensor).data()], [0, 0, 0, 0]);
+    assertEquals((none.weight as Tensor).shape, [4, 0]);
+    using y = none.forward(zeros([3, 0], { device }));
+    assertEquals([...await y.data()], Array(12).fill(0));
+    using z = new Linear(4, 0, { device }).forward(zeros([3, 4], { device }));
+    assertEquals(z.shape, [3, 0]);
+  },
+);
+
+Deno.test("sizes and options that are none are refused", () => {
+  const make = (...args: unknown[]) => () => new Linear(...args as [number, number]);
+  assertThrows(
+    make(4.5, 2),
+    RangeError,
+    "Linear: inFeatures must be a non-negative integer, got 4.5",
+  );
+  assertThrows(make(4), RangeError, "outFeatures must be a non-negative integer, got undefined");
+  assertThrows(make("4", 2), RangeError, `got the text "4"`);
+  assertThrows(make(4, -2), RangeError, "outFeatures");
+  assertThrows(
+    make(4, 2, false),
+    TypeError,
+    "must be an object { bias, dtype, device }, got false",
+  );
+  assertThrows(make(4, 2, { biass: false }), TypeError, "did you mean bias?");
+  assertThrows(make(4, 2, { dtype: "float16" }), TypeError, "give the value float16");
+  assertThrows(make(4, 2, { dtype: int8 }), TypeError, "drawn as floats");
 });

@@ -158,3 +158,56 @@ eachBackend(
     y.dispose();
   },
 );
+
+eachBackend("tidy keeps what is returned at any depth and frees the rest", async (device) => {
+  const before = live(device);
+  const held = { layers: [new Map([["a", tensor([0], { device })]])] };
+  const outer = held.layers[0].get("a")!;
+  const result = tidy(() => {
+    const [a, b, c, d, e] = [1, 2, 3, 4, 5].map((v) => tensor([v], { device }));
+    tensor([9], { device }); // nobody's
+    const knot: Record<string, unknown> = { inner: { list: [[a]], map: new Map([["b", b]]) } };
+    knot.self = knot;
+    return {
+      knot,
+      set: new Set([c]),
+      pair: new Map([[d, 1]]),
+      made: new (class {
+        own = e;
+      })(),
+      outer,
+    };
+  });
+  const inner = result.knot.inner as { list: Tensor[][]; map: Map<string, Tensor> };
+  const kept = [
+    inner.list[0][0],
+    inner.map.get("b")!,
+    ...result.set,
+    ...result.pair.keys(),
+    result.made.own,
+  ];
+  const values = await Promise.all(kept.map((t) => t.item()));
+  assertEquals(values, [1, 2, 3, 4, 5]);
+  assertEquals(live(device).liveBuffers, before.liveBuffers + 6);
+  for (const t of [...kept, outer]) t.dispose();
+  assertEquals(live(device), before);
+});
+
+eachBackend("an asynchronous tidy is refused at once", async (device) => {
+  let ran = false;
+  const message = "asynchronous";
+  assertThrows(() => tidy(async () => void (ran = await true)), TypeError, message);
+  assertEquals(ran, false);
+  // One that only shows itself by what it returns goes on undisturbed.
+  let seen: Promise<number> | undefined;
+  const wait = (t: Tensor) => (async () => (await Promise.resolve(), await t.item()))();
+  assertThrows(() => tidy(() => seen = wait(tensor([7], { device }))), TypeError, message);
+  assertEquals(await seen, 7);
+  assertThrows(() => tidy(() => Promise.reject(new Error("unheard"))), TypeError, message);
+  assertThrows(
+    () => tidy(undefined as never),
+    TypeError,
+    "expected a function to run, got undefined",
+  );
+  assertThrows(() => tidy(tensor([1]) as never), TypeError, "got a Tensor");
+});

@@ -41,6 +41,9 @@ const valuesOf = (x: Operand): TypedArray => decode(bytesOf(x.buffer), x.dtype);
 const floatsOf = (buffer: DeviceBuffer) => new Float32Array(bytesOf(buffer).slice().buffer);
 const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low), high);
 
+/** More than this is a slip: it would take the memory of a whole machine. */
+const MOST_BYTES = 2 ** 33;
+
 /** Tensors in host memory, computed on by the thread that asks. */
 export class CpuBackend implements Backend {
   readonly device = "cpu";
@@ -52,6 +55,14 @@ export class CpuBackend implements Backend {
     this.liveBytes += bytes.byteLength;
     this.liveBuffers++;
     return new CpuBuffer(bytes);
+  }
+
+  checkFits(byteLength: number, label: string): void {
+    if (byteLength <= MOST_BYTES) return;
+    throw new RangeError(
+      `${label}: a tensor of ${byteLength} bytes is more than the ${MOST_BYTES} that one may have on the ` +
+        `CPU; split it, or use a narrower dtype`,
+    );
   }
 
   upload(bytes: Uint8Array): DeviceBuffer {

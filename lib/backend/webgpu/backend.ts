@@ -47,7 +47,7 @@ import { quantizeKernel } from "./kernels/quantize.ts";
 import { reciprocalKernel } from "./kernels/reciprocal.ts";
 import { unpackRowsKernel } from "./kernels/unpack_rows.ts";
 import { lower } from "./lower.ts";
-import type { PooledBuffer } from "./pool.ts";
+import { checkFits, type PooledBuffer } from "./pool.ts";
 import { weightOnlyProduct } from "./products.ts";
 import { Runtime } from "./runtime.ts";
 import type { StepList, StepSink } from "./steps.ts";
