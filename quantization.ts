@@ -42,7 +42,9 @@ export { linear, relu } from "./lib/tensor/ops.ts";
 export { deepcopy, type LinearWeight, Module } from "./lib/nn/module.ts";
 export { Linear, type LinearOptions } from "./lib/nn/linear.ts";
 export { ReLU } from "./lib/nn/relu.ts";
-export { Sequential } from "./lib/nn/sequential.ts";
+export { ModuleDict } from "./lib/nn/module_dict.ts";
+export { ModuleList } from "./lib/nn/module_list.ts";
+export { type NamedModules, Sequential } from "./lib/nn/sequential.ts";
 export {
   getBlockSize,
   type Granularity,

@@ -3,8 +3,10 @@
  *
  * @module
  */
-import { Module } from "../nn/module.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { WebGpuBackend } from "../backend/webgpu/backend.ts";
+import { checkModule, Module } from "../nn/module.ts";
+import { checkChoice, checkOptions } from "../numbers/arguments.ts";
+import { Tensor } from "../tensor/tensor.ts";
 import { AutotunedProgram } from "./autotune.ts";
 import { OnnxRuntimeProgram } from "./onnxruntime.ts";
 import type { Program } from "./program.ts";
@@ -49,8 +51,9 @@ const PROGRAMS: Record<
 const MODES: readonly CompileMode[] = ["default", "max-autotune"];
 
 /**
- * A compiled model, made by {@linkcode compile}. It holds the model that it was made from and follows
- * it: a weight or a layer that is replaced there is seen by the next `forward`.
+ * A compiled model, made by {@linkcode compile}: a module with one child, `_orig_mod`, the model that it
+ * was made from, as PyTorch's. It follows that one: a weight or a layer that is replaced there is seen by
+ * the next `forward`, and what `quantize_` and its like do to this is done there.
  *
  * @example
  * ```ts
@@ -64,14 +67,31 @@ const MODES: readonly CompileMode[] = ["default", "max-autotune"];
  * // )
  * ```
  */
-export class OptimizedModule<R extends Tensor | Promise<Tensor> = Tensor> implements Disposable {
+export class OptimizedModule<R extends Tensor | Promise<Tensor> = Tensor> extends Module
+  implements Disposable {
+  /** The model. */
+  readonly _orig_mod: Module;
+  private readonly makeProgram: (model: Module) => Program<R>;
+  /** What runs the model, and the model that it was made for. */
+  private ready: { readonly model: Module; readonly program: Program<R> };
+
   /**
-   * Wraps what was made ready; most users call {@linkcode compile}.
+   * Makes a model ready; most users call {@linkcode compile}.
    *
-   * @param origMod the model.
-   * @param program runs it.
+   * @param model the model.
+   * @param makeProgram makes what runs it.
    */
-  constructor(readonly origMod: Module, private readonly program: Program<R>) {}
+  constructor(model: Module, makeProgram: (model: Module) => Program<R>) {
+    super();
+    this._orig_mod = model;
+    this.makeProgram = makeProgram;
+    this.ready = { model, program: makeProgram(model) };
+  }
+
+  /** The model. */
+  get origMod(): Module {
+    return this._orig_mod;
+  }
 
   /**
    * The model's output, on the device and in the dtype of the first input.
@@ -82,33 +102,36 @@ export class OptimizedModule<R extends Tensor | Promise<Tensor> = Tensor> implem
    * @throws {Error} if this was disposed, or a package that the backend needs cannot be loaded; the
    * message says what to type.
    */
-  forward(...inputs: Tensor[]): R {
-    return this.program.forward(...inputs);
+  // A Module gives a Tensor; the promise of a backend that waits is the one exception.
+  override forward(...inputs: Tensor[]): R & Tensor {
+    const model = this._orig_mod;
+    if (isWatched(model, inputs)) return model.forward(...inputs) as R & Tensor;
+    // A copy has the program of the model that it was copied from.
+    if (this.ready.model !== model) this.ready = { model, program: this.makeProgram(model) };
+    return this.ready.program.forward(...inputs) as R & Tensor;
   }
 
   /** Frees what was made for running; the model itself is left alone. */
   dispose(): void {
-    this.program.dispose();
+    if (this.ready.model === this._orig_mod) this.ready.program.dispose();
   }
 
   /** The same as {@linkcode OptimizedModule.dispose}, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
-
-  /** PyTorch's tree of the model. */
-  toString(): string {
-    const tree = String(this.origMod).replaceAll("\n", "\n  ");
-    return `${this.constructor.name}(\n  (_orig_mod): ${tree}\n)`;
-  }
 }
 
-function choice<T extends string>(option: string, value: T, known: readonly T[]): T {
-  if (known.includes(value)) return value;
-  throw new TypeError(
-    `compile: ${option} is ${JSON.stringify(value)}, but must be one of ${
-      known.map((name) => JSON.stringify(name)).join(", ")
-    }`,
+/**
+ * Whether somebody looks at what the layers of a model do, which a replay would not show: a recording that
+ * this is part of, or a function that has put its own `forward` on the modules.
+ */
+function isWatched(model: Module, inputs: readonly Tensor[]): boolean {
+  const own = Object.getOwnPropertyDescriptor(model, "forward");
+  if (own && !own.enumerable) return true; // a field of the user's is enumerable
+  return inputs.some((x) =>
+    x instanceof Tensor && !x.disposed && x.backend instanceof WebGpuBackend &&
+    x.backend.runtime.recorder !== undefined
   );
 }
 
@@ -163,12 +186,13 @@ export function compile(
   model: Module,
   options: CompileOptions = {},
 ): OptimizedModule<Tensor | Promise<Tensor>> {
-  if (!(model instanceof Module)) throw new TypeError(`compile: the first argument is no Module`);
-  choice("mode", options.mode ?? "default", MODES);
-  const backend = choice(
-    "backend",
-    options.backend ?? "webgpu",
-    Object.keys(PROGRAMS) as CompileBackend[],
-  );
-  return new OptimizedModule(model, PROGRAMS[backend](model, options));
+  const where = "compile";
+  checkModule(where, model);
+  checkOptions(where, options, ["mode", "backend", "cacheFile"]);
+  checkChoice(where, "mode", options.mode ?? "default", MODES);
+  const backends = Object.keys(PROGRAMS) as CompileBackend[];
+  const backend = checkChoice(where, "backend", options.backend ?? "webgpu", backends);
+  // Compiling what is compiled compiles the model in it.
+  const own = model instanceof OptimizedModule ? model._orig_mod : model;
+  return new OptimizedModule(own, (made) => PROGRAMS[backend](made, options));
 }

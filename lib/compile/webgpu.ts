@@ -9,7 +9,7 @@ import { WebGpuBackend } from "../backend/webgpu/backend.ts";
 import type { Module } from "../nn/module.ts";
 import { AffineQuantizedObserverBase } from "../quantization/observers/observer.ts";
 import type { DType } from "../numbers/dtype.ts";
-import { Tensor } from "../tensor/tensor.ts";
+import { checkTensor, Tensor } from "../tensor/tensor.ts";
 import type { Program } from "./program.ts";
 import { record, type Recording } from "./recording.ts";
 
@@ -66,6 +66,7 @@ export class WebGpuProgram implements Program<Tensor> {
     if (this.disposed) {
       throw new Error("compile: this OptimizedModule was disposed; compile the model again");
     }
+    inputs.forEach((x) => checkTensor("compile", x));
     const backend = inputs[0]?.backend;
     if (!(backend instanceof WebGpuBackend) || inputs.some((x) => x.backend !== backend)) {
       throw new TypeError(

@@ -6,6 +6,8 @@
 import { printable } from "../numbers/printable.ts";
 import type { Device } from "../backend/backend.ts";
 import type { DType } from "../numbers/dtype.ts";
+import { checkDevice } from "../backend/registry.ts";
+import { checkDType, given } from "../numbers/arguments.ts";
 import { formatShape, sameShape } from "../numbers/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { StateError } from "./state_error.ts";
@@ -27,10 +29,13 @@ export interface LinearWeight {
   linear(x: Tensor, bias: Tensor | null): Tensor;
   /** The tensors that it consists of, by name. */
   tensors(): Record<string, Tensor>;
-  /** A copy in memory of its own. */
-  clone(): LinearWeight;
-  /** The same on another device; itself if it is there. */
-  to(device: Device): Promise<LinearWeight>;
+  /**
+   * A copy in memory of its own. `copies` maps what was copied before to its copy, so that what two
+   * weights share stays shared.
+   */
+  clone(copies?: Map<unknown, unknown>): LinearWeight;
+  /** The same on another device; itself if it is there. `moved` is as `copies` of `clone`. */
+  to(device: Device, moved?: Map<unknown, unknown>): Promise<LinearWeight>;
 }
 
 /** Whether a field's value is a {@linkcode LinearWeight}. */
@@ -43,7 +48,8 @@ export function isLinearWeight(value: unknown): value is LinearWeight {
 /**
  * The base class of layers and models. Fields that hold modules are its children, fields that hold
  * tensors its parameters; both have the field's name, and a module inside a model has a full name
- * such as `encoder.linear1`. A subclass implements {@linkcode Module.forward}.
+ * such as `encoder.linear1`. Modules in a field's array are children too, by index: `layers.0`; for modules
+ * by name there is `ModuleDict`. A subclass implements {@linkcode Module.forward}.
  *
  * @example
  * ```ts
@@ -66,19 +72,42 @@ export abstract class Module {
   /** Computes the module's output. */
   abstract forward(...inputs: Tensor[]): Tensor;
 
-  /** The direct children, by field name, in the order in which they were set. */
+  /**
+   * The direct children, by field name, in the order in which they were set. An array that holds modules
+   * counts as one child, whose own are the modules in it, by index.
+   *
+   * @throws {TypeError} if a child has a name that a module cannot have.
+   */
   namedChildren(): [string, Module][] {
-    return Object.entries(this).filter((entry): entry is [string, Module] =>
-      entry[1] instanceof Module
-    );
+    const children: [string, Module][] = [];
+    for (const [name, value] of Object.entries(this)) {
+      const child = childOf(value);
+      if (!child) continue;
+      checkChildName(this, name);
+      children.push([name, child]);
+    }
+    return children;
   }
 
-  /** This module (under the name `""`) and all below it, by full name, parents first. */
+  /**
+   * This module (under the name `""`) and all below it, by full name, parents first.
+   *
+   * @throws {Error} if a module lies inside itself.
+   */
   namedModules(prefix = ""): [string, Module][] {
-    return [
-      [prefix, this],
-      ...this.namedChildren().flatMap(([name, child]) => child.namedModules(join(prefix, name))),
-    ];
+    const found: [string, Module][] = [];
+    const above = new Set<Module>();
+    const visit = (module: Module, name: string) => {
+      if (above.has(module)) {
+        throw new Error(`${module.constructor.name} lies inside itself, as ${name}; take it out`);
+      }
+      above.add(module);
+      found.push([name, module]);
+      for (const [field, child] of module.namedChildren()) visit(child, join(name, field));
+      above.delete(module);
+    };
+    visit(this, prefix);
+    return found;
   }
 
   /** Whether the state dict of a model that this is in holds its tensors; an observer's it does not. */
@@ -105,7 +134,8 @@ export abstract class Module {
 
   /**
    * Takes over the tensors of `state`, cast to the dtypes that this model has. Either all are
-   * taken or, if one does not fit, none.
+   * taken or, if one does not fit, none. Fields that share a tensor go on sharing one: `state` may have
+   * all of their names or only some, and the last counts, as in PyTorch.
    *
    * @throws {StateError} if a name is missing or unknown, or a shape differs; it lists all of them.
    *
@@ -118,33 +148,14 @@ export abstract class Module {
    * ```
    */
   loadStateDict(state: Readonly<Record<string, Tensor>>): void {
-    const problems: string[] = [];
     const own = this.stateDict();
-    for (const name of Object.keys(own)) {
-      if (!Object.hasOwn(state, name)) problems.push(`missing: ${name}`);
-      else if (!sameShape(own[name].shape, state[name].shape)) {
-        problems.push(
-          `shape of ${name}: the model has ${formatShape(own[name].shape)}, the state dict ${
-            formatShape(state[name].shape)
-          }`,
-        );
-      } else if (own[name].device !== state[name].device) {
-        problems.push(
-          `device of ${name}: the model is on ${own[name].device}, the state dict on ${
-            state[name].device
-          }`,
-        );
-      }
-    }
-    for (const name of Object.keys(state)) {
-      if (!Object.hasOwn(own, name)) problems.push(`unknown: ${name}`);
-    }
-    const modules = this.namedModules();
-    const setters = Object.keys(own).map((name) => {
+    const { taken, problems } = this.checkState(own, state);
+    const modules = new Map(this.namedModules());
+    const places = Object.entries(own).map(([name, tensor]) => {
       const at = name.lastIndexOf(".");
-      const owner = modules.find(([fullName]) => fullName === name.slice(0, Math.max(at, 0)))?.[1];
+      const owner = modules.get(name.slice(0, Math.max(at, 0)));
       if (!owner) problems.push(`part of a quantized weight, which cannot be loaded: ${name}`);
-      return { owner, field: name.slice(at + 1), name };
+      return { owner, field: name.slice(at + 1), tensor };
     });
     if (problems.length) {
       throw new StateError(
@@ -153,11 +164,51 @@ export abstract class Module {
         }`,
       );
     }
-    const values = setters.map(({ name }) => {
-      const value = state[name].to(own[name].dtype);
-      return (value === state[name] ? value.clone() : value).keep();
-    });
-    setters.forEach(({ owner, field }, i) => setField(owner!, field, values[i]));
+    const values = new Map<Tensor, Tensor>(); // so that shared weights stay shared
+    for (const [tensor, saved] of taken) {
+      const value = saved.to(tensor.dtype);
+      values.set(tensor, (value === saved ? value.clone() : value).keep());
+    }
+    for (const { owner, field, tensor } of places) setField(owner!, field, values.get(tensor)!);
+  }
+
+  /** Which tensor of `state` is for which of the model's own, and what is wrong with it. */
+  private checkState(
+    own: Readonly<Record<string, Tensor>>,
+    state: Readonly<Record<string, Tensor>>,
+  ): { taken: Map<Tensor, Tensor>; problems: string[] } {
+    if (typeof state !== "object" || state === null || state instanceof Promise) {
+      throw new TypeError(`loadStateDict: expected tensors by name, got ${given(state)}`);
+    }
+    const problems: string[] = [];
+    const found = new Map<Tensor, Tensor>();
+    for (const [name, tensor] of Object.entries(own)) {
+      if (!Object.hasOwn(state, name)) continue;
+      const saved = state[name];
+      if (!(saved instanceof Tensor)) {
+        problems.push(`no tensor: ${name} is ${given(saved)}`);
+        continue;
+      }
+      found.set(tensor, saved);
+      if (!sameShape(tensor.shape, saved.shape)) {
+        problems.push(
+          `shape of ${name}: the model has ${formatShape(tensor.shape)}, the state dict ${
+            formatShape(saved.shape)
+          }`,
+        );
+      } else if (tensor.device !== saved.device) {
+        problems.push(
+          `device of ${name}: the model is on ${tensor.device}, the state dict on ${saved.device}`,
+        );
+      }
+    }
+    for (const [name, tensor] of Object.entries(own)) {
+      if (!found.has(tensor) && !Object.hasOwn(state, name)) problems.push(`missing: ${name}`);
+    }
+    for (const name of Object.keys(state)) {
+      if (!Object.hasOwn(own, name)) problems.push(`unknown: ${name}`);
+    }
+    return { taken: found, problems };
   }
 
   /** Casts every float tensor of this module and those below it, in place. Enqueued. */
@@ -165,7 +216,8 @@ export abstract class Module {
   /** Moves every tensor of this module and those below it to a device, in place. */
   to(device: Device): Promise<this>;
   to(target: DType | Device): this | Promise<this> {
-    if (typeof target === "string") return this.toDevice(target);
+    if (typeof target === "string") return this.toDevice(checkDevice("to", target));
+    checkDType("to", "the target", target);
     const cast = new Map<Tensor, Tensor>(); // so that shared weights stay shared
     for (const [, module] of this.namedModules()) {
       for (const name of module.castFields()) {
@@ -191,7 +243,7 @@ export abstract class Module {
       if (moved.has(value)) continue;
       moved.set(
         value,
-        value instanceof Tensor ? (await value.to(device)).keep() : await value.to(device),
+        value instanceof Tensor ? (await value.to(device)).keep() : await value.to(device, moved),
       );
     }
     for (const [module, name, value] of fields) setField(module, name, moved.get(value));
@@ -249,6 +301,8 @@ export function setField(module: Module, name: string, value: unknown): void {
  * A copy of a module and all below it, with tensors of its own: `copy.deepcopy`. Other fields are
  * shared; a module with private `#fields` cannot be copied this way.
  *
+ * @throws {TypeError} if `module` is none.
+ *
  * @example
  * ```ts
  * import { deepcopy, Linear } from "@staticquant/staticquant";
@@ -258,23 +312,138 @@ export function setField(module: Module, name: string, value: unknown): void {
  * ```
  */
 export function deepcopy<M extends Module>(module: M): M {
+  checkModule("deepcopy", module);
   return copyOf(module, new Map()) as M;
+}
+
+/** Throws a TypeError unless `value` is a module. */
+export function checkModule(where: string, value: unknown): asserts value is Module {
+  if (value instanceof Module) return;
+  throw new TypeError(`${where}: the model is no Module, but ${given(value)}`);
 }
 
 /** `copies` maps what was copied to its copy, so that shared weights stay shared. */
 function copyOf(value: unknown, copies: Map<unknown, unknown>): unknown {
   if (copies.has(value)) return copies.get(value);
-  let copy = value;
   if (value instanceof Module) {
-    copy = Object.create(Object.getPrototypeOf(value));
-    for (const [name, field] of Object.entries(value)) {
-      setField(copy as Module, name, copyOf(field, copies));
-    }
-  } else if (value instanceof Tensor) {
-    copy = value.clone().keep();
-  } else if (isLinearWeight(value)) {
-    copy = value.clone();
+    const copy = Object.create(Object.getPrototypeOf(value));
+    copies.set(value, copy);
+    for (const [name, field] of Object.entries(value)) setField(copy, name, copyOf(field, copies));
+    return copy;
   }
+  let copy = value;
+  if (value instanceof Tensor) copy = value.clone().keep();
+  else if (isLinearWeight(value)) copy = value.clone(copies);
+  else if (holdsModules(value)) copy = value.map((item) => copyOf(item, copies));
   copies.set(value, copy);
   return copy;
+}
+
+/** The child that a field's value is: a module, or the modules in an array. */
+function childOf(value: unknown): Module | undefined {
+  if (value instanceof Module) return value;
+  return holdsModules(value) ? ListedModules.of(value) : undefined;
+}
+
+/** Arrays inside arrays are not looked into deeper. */
+const MOST_DEPTH = 8;
+
+/** Whether `value` is an array with a module in it, or in an array in it. */
+function holdsModules(value: unknown, depth = 0): value is unknown[] {
+  if (!Array.isArray(value) || depth > MOST_DEPTH) return false;
+  const [first] = value;
+  // Data is not searched for modules in each forward.
+  if (typeof first === "number" || typeof first === "string" || first instanceof Tensor) {
+    return false;
+  }
+  return value.some((item) => item instanceof Module || holdsModules(item, depth + 1));
+}
+
+/** The modules of an array as a module of their own, so that they have names; the array keeps them. */
+class ListedModules extends Module {
+  static readonly #known = new WeakMap<unknown[], ListedModules>();
+  readonly #list: unknown[];
+
+  private constructor(list: unknown[]) {
+    super();
+    this.#list = list;
+  }
+
+  /** The one of an array, with a field for each module that it holds now. */
+  static of(list: unknown[]): ListedModules {
+    let found = this.#known.get(list);
+    if (!found) this.#known.set(list, found = new ListedModules(list));
+    found.#update();
+    return found;
+  }
+
+  #update(): void {
+    const list = this.#list;
+    const wanted = Object.keys(list).filter((key) => childOf(list[Number(key)]));
+    const own = Object.keys(this).filter((key) => key !== "fullName");
+    if (own.length === wanted.length && own.every((key, i) => key === wanted[i])) return;
+    for (const key of own) delete (this as unknown as Record<string, unknown>)[key];
+    for (const key of wanted) {
+      Object.defineProperty(this, key, {
+        get: () => list[Number(key)],
+        set: (value: unknown) => list[Number(key)] = value,
+        enumerable: true,
+        configurable: true,
+      });
+    }
+  }
+
+  override forward(): Tensor {
+    throw new Error(`${this.displayName}: an array has no forward; call the modules in it`);
+  }
+
+  override toString(): string {
+    return super.toString().replace(/^ListedModules/, "Array");
+  }
+}
+
+/**
+ * Throws a TypeError if a child cannot have the name: one of `Module`'s own, none at all, or one with a
+ * dot, which stands between names.
+ */
+export function checkChildName(parent: Module, name: string): void {
+  const taken = name in Module.prototype || name === "forward" || name === "fullName";
+  if (!taken && name !== "" && !name.includes(".")) return;
+  const why = name === ""
+    ? "is empty"
+    : name.includes(".")
+    ? "holds a dot, which stands between the names of a child and of its own"
+    : "is taken by a member that every Module has";
+  throw new TypeError(
+    `${parent.constructor.name}: the child's name ${JSON.stringify(name)} ${why}; choose another`,
+  );
+}
+
+/** Throws a TypeError unless `child` is a module and may have the name. */
+export function checkChild(parent: Module, name: string, child: unknown): asserts child is Module {
+  checkChildName(parent, name);
+  if (child instanceof Module) return;
+  const isFunction = typeof child === "function" && !given(child).startsWith("the class");
+  throw new TypeError(
+    `${parent.constructor.name}: child ${JSON.stringify(name)} must be a Module, got ${
+      given(child)
+    }` +
+      (isFunction
+        ? "; use a module such as new ReLU(), or a class of yours derived from Module"
+        : ""),
+  );
+}
+
+/** Sets a child that was not there, under a name that nothing else of `parent` has. */
+export function addChild(parent: Module, name: string, child: unknown): void {
+  checkChild(parent, name, child);
+  if (name in parent) {
+    throw new TypeError(
+      `${parent.constructor.name}: there is a member ${
+        JSON.stringify(name)
+      } already; choose another ` +
+        `name for the child`,
+    );
+  }
+  setField(parent, name, child);
 }

@@ -4,7 +4,8 @@
  * @module
  */
 import { Linear } from "./linear.ts";
-import { type Module, nameModules, setField } from "./module.ts";
+import { given } from "../numbers/arguments.ts";
+import { checkModule, Module, nameModules, setField } from "./module.ts";
 
 /** Says whether a module, known by its full name, is meant. */
 export type ModuleFilter = (module: Module, fullName: string) => boolean;
@@ -22,6 +23,12 @@ export interface Match {
 
 /** The topmost modules that pass the filter; `where` opens the error for a matching root. */
 export function findMatches(model: Module, filter: ModuleFilter, where: string): Match[] {
+  checkModule(where, model);
+  if (typeof filter !== "function") {
+    throw new TypeError(
+      `${where}: the filter must be a function of a module and its full name, got ${given(filter)}`,
+    );
+  }
   if (filter(model, "")) {
     throw new Error(
       `${where}: the model itself is a module to swap, which cannot be done in place; put it into a ` +
@@ -74,6 +81,19 @@ export function replaceWithCustomFnIfMatchesFilter_(
   filterFn: ModuleFilter,
 ): string[] {
   const matches = findMatches(model, filterFn, "replaceWithCustomFnIfMatchesFilter_");
-  swap(model, matches, matches.map(({ module }) => replacementFn(module)));
+  const made = new Map<Module, Module>(); // so that a layer in two places stays one
+  for (const { module, fullName } of matches) {
+    if (made.has(module)) continue;
+    const replacement: unknown = replacementFn(module);
+    if (!(replacement instanceof Module)) {
+      throw new TypeError(
+        `replaceWithCustomFnIfMatchesFilter_: the function must make a Module of ${fullName}, got ${
+          given(replacement)
+        }; nothing was replaced`,
+      );
+    }
+    made.set(module, replacement);
+  }
+  swap(model, matches, matches.map(({ module }) => made.get(module)!));
   return matches.map(({ fullName }) => fullName);
 }

@@ -68,7 +68,10 @@ export function checkChoice<T extends string>(
   const like = typeof value === "string" ? nearest(value, known) : undefined;
   const spelt = (text: string) => owner ? `${owner}.${text}` : JSON.stringify(text);
   throw new TypeError(
-    `${where}: ${name} must be one of ${known.map(spelt).join(", ")}, got ${given(value)}` +
+    `${where}: ${name} is ${
+      typeof value === "string" ? JSON.stringify(value) : given(value)
+    }, but ` +
+      `must be one of ${known.map(spelt).join(", ")}` +
       (value === undefined && owner ? "; is its name misspelt?" : "") +
       (like ? `; did you mean ${spelt(like)}?` : ""),
   );

@@ -4,7 +4,8 @@
  * @module
  */
 import { formatShape, numelOf } from "../numbers/shape.ts";
-import { Tensor } from "./tensor.ts";
+import { given } from "../numbers/arguments.ts";
+import { checkTensor, Tensor } from "./tensor.ts";
 
 /** Refuses tensors that do not live together. */
 export function checkSameDevice(operation: string, a: Tensor, ...others: Tensor[]): void {
@@ -54,6 +55,8 @@ export function linear(
   bias: Tensor | null = null,
   where = "linear",
 ): Tensor {
+  checkTensor(where, x);
+  checkTensor(`${where}: weight`, weight);
   checkLinearShapes(where, x, weight.shape, bias);
   if (!x.dtype.isFloat || x.dtype !== weight.dtype) {
     throw new TypeError(
@@ -75,6 +78,10 @@ export function checkLinearShapes(
   weight: readonly number[],
   bias: Tensor | null,
 ): void {
+  if (!Array.isArray(x?.shape)) checkTensor(operation, x);
+  if (bias && !(bias instanceof Tensor)) {
+    throw new TypeError(`${operation}: the bias must be a Tensor or null, got ${given(bias)}`);
+  }
   if (x.shape.length < 1 || weight.length !== 2 || x.shape.at(-1) !== weight[1]) {
     throw new RangeError(
       `${operation}: the input's last dimension must be inFeatures = ${
@@ -103,6 +110,7 @@ export function checkLinearShapes(
  * ```
  */
 export function relu(x: Tensor): Tensor {
+  checkTensor("relu", x);
   if (!x.dtype.isFloat) {
     throw new TypeError(
       `relu: expected a float tensor, got ${x.dtype.name}; convert it with .to(float32)`,

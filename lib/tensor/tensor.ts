@@ -229,6 +229,16 @@ export class Tensor implements Disposable {
   }
 }
 
+/** Throws a TypeError unless `value`, an input of `where`, is a Tensor. */
+export function checkTensor(where: string, value: unknown): asserts value is Tensor {
+  if (value instanceof Tensor) return;
+  const numbers = Array.isArray(value) || ArrayBuffer.isView(value);
+  throw new TypeError(
+    `${where}: the input must be a Tensor, got ${given(value)}` +
+      (numbers ? "; make it one with tensor(…)" : ""),
+  );
+}
+
 /** Options of the functions that make tensors. */
 export interface TensorOptions {
   /** The element type; float32 by default. */

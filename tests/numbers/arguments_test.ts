@@ -41,11 +41,11 @@ Deno.test("a constant that does not exist is refused", () => {
       .message;
   assertEquals(
     refuse(undefined),
-    "f: mappingType must be one of MappingType.SYMMETRIC, MappingType.ASYMMETRIC, got undefined; " +
+    "f: mappingType is undefined, but must be one of MappingType.SYMMETRIC, MappingType.ASYMMETRIC; " +
       "is its name misspelt?",
   );
   assertStringIncludes(refuse("ASYMETRIC"), "did you mean MappingType.ASYMMETRIC?");
-  assertStringIncludes(refuse("constructor"), `got the text "constructor"`);
+  assertStringIncludes(refuse("constructor"), `mappingType is "constructor"`);
 });
 
 Deno.test("a dtype is the value, not its name", () => {
