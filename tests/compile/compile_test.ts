@@ -3,12 +3,14 @@ import {
   AffineQuantizedTensor,
   bfloat16,
   compile,
+  deepcopy,
   exportOnnx,
   finfo,
   float32,
   init,
   insertObservers_,
   int8,
+  Int8WeightOnlyConfig,
   isObservedLinear,
   Linear,
   manualSeed,
@@ -21,7 +23,7 @@ import {
   ReLU,
   Sequential,
   StaticQuantConfig,
-  type Tensor,
+  Tensor,
   tensor,
   uint8,
 } from "../../mod.ts";
@@ -250,4 +252,72 @@ Deno.test("compile and exportOnnx: MNIST, the same predictions on 500 images", a
       assertClose(logits, expected, step(expected));
     }
   }
+});
+
+eachBackend(
+  "compile: a compiled model is a module with one child, as PyTorch's",
+  async (device) => {
+    manualSeed(9);
+    const model = new Sequential({ a: new Linear(32, 8, { device }), act: new ReLU() });
+    using compiled = compile(model, onnxruntime);
+    assert(compiled instanceof Module);
+    assertEquals(compiled.namedChildren(), [["_orig_mod", model]]);
+    assertEquals(Object.keys(compiled.stateDict()), ["_orig_mod.a.weight", "_orig_mod.a.bias"]);
+    const x = randn([3, 32], { device });
+    const float = await (await compiled.forward(x)).data();
+    assertClose(float, await model.forward(x).data(), 1e-5);
+    using copy = deepcopy(compiled);
+    assert(copy.origMod !== model);
+    copy.loadStateDict(Object.fromEntries(
+      Object.entries(copy.stateDict()).map(([name, t]) => [name, randn(t.shape, { device })]),
+    ));
+    const other = await copy.forward(x);
+    assertClose(await other.data(), await copy.origMod.forward(x).data(), 1e-5);
+    assertEquals(await quantize_(compiled, new Int8WeightOnlyConfig()), ["_orig_mod.a"]);
+    assert(!((model.namedChildren()[0][1] as Linear).weight instanceof Tensor));
+    const quantized = await (await compiled.forward(x)).data();
+    assertClose(quantized, float, 0.05);
+    assert(quantized.some((v, i) => v !== float[i]));
+    using again = compile(compiled, onnxruntime);
+    assertEquals(again.origMod, model);
+  },
+);
+
+Deno.test("compile: a compiled model inside others", async () => {
+  await init({ device: "webgpu" });
+  manualSeed(10);
+  const inner = new Sequential([new Linear(16, 16), new ReLU()]);
+  using compiled = compile(inner);
+  const outer = new Sequential(compiled, new Linear(16, 4));
+  const x = randn([5, 16]);
+  const plain = new Sequential(inner, outer.namedChildren()[1][1]);
+  const expected = await plain.forward(x).data();
+  for (let i = 0; i < 2; i++) assertEquals(await outer.forward(x).data(), expected);
+  using whole = compile(outer);
+  for (let i = 0; i < 2; i++) assertEquals(await whole.forward(x).data(), expected);
+  const file = await exportOnnx(outer, x);
+  assertClose(await runFile(file, x), expected, 1e-5);
+  const list = new Sequential([compiled, new ReLU()]);
+  assertEquals(list.forward(x).shape, [5, 16]);
+  using waits = compile(inner, onnxruntime);
+  assertThrows(
+    () => new Sequential(waits, new ReLU()).forward(x),
+    TypeError,
+    "must give a Tensor, got a Promise; `await` it first; compile the whole model",
+  );
+});
+
+Deno.test("compile: a class of the user's with its forward in a field is replayed", async () => {
+  await init({ device: "webgpu" });
+  let calls = 0;
+  const inner = new Linear(4, 4);
+  class Arrow extends Module {
+    fc = inner;
+    override forward = (x: Tensor) => (calls++, inner.forward(x));
+  }
+  using compiled = compile(new Arrow());
+  const x = randn([2, 4]);
+  for (let i = 0; i < 6; i++) compiled.forward(x).dispose();
+  assertEquals(calls, 3);
+  assertEquals(await compiled.forward(x).data(), await inner.forward(x).data());
 });

@@ -218,7 +218,7 @@ Deno.test("sizes and options that are none are refused", () => {
   assertThrows(
     make(4, 2, false),
     TypeError,
-    "must be an object { bias, dtype, device }, got false",
+    "must be an object { bias, dtype, device, weight }, got false",
   );
   assertThrows(make(4, 2, { biass: false }), TypeError, "did you mean bias?");
   assertThrows(make(4, 2, { dtype: "float16" }), TypeError, "give the value float16");

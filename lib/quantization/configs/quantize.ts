@@ -8,6 +8,7 @@ import { Module } from "../../nn/module.ts";
 import { given } from "../../numbers/arguments.ts";
 import type { DType } from "../../numbers/dtype.ts";
 import type { MappingType } from "../affine/mapping.ts";
+import { tieWeights } from "./tie_weights.ts";
 import { findMatches, isLinear, type ModuleFilter, swap } from "../../nn/replace.ts";
 
 /** What observers a config's layers must have seen their input and weight with. */
@@ -164,10 +165,16 @@ export async function quantize_(
     candidates.map(() => config);
   const matches = candidates.filter((_, i) => configs[i]);
   const replacements: Module[] = [];
+  const made = new Map<Module, Map<AOBaseConfig, Module>>(); // so that a layer in two places stays one
   for (const [i, { module }] of candidates.entries()) {
     const own = configs[i];
-    if (own) replacements.push(await replacementOf(module, own));
+    if (!own) continue;
+    const known = made.get(module) ?? new Map<AOBaseConfig, Module>();
+    const replacement = known.get(own) ?? await replacementOf(module, own);
+    made.set(module, known.set(own, replacement));
+    replacements.push(replacement);
   }
+  await tieWeights(matches.map(({ module }, i) => ({ module, replacement: replacements[i] })));
   swap(model, matches, replacements);
   if (matches.length === 0) warnOfNone(model);
   return matches.map(({ fullName }) => fullName);

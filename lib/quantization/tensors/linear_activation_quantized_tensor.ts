@@ -85,25 +85,34 @@ export class LinearActivationQuantizedTensor implements LinearWeight, Disposable
     return { ...this.originalWeight.tensors(), ...inputTensors(this.inputQuantizer) };
   }
 
-  /** A copy in memory of its own; a function of the user's is shared. */
-  clone(): LinearActivationQuantizedTensor {
+  /** A copy in memory of its own; a function of the user's is shared. `copies` maps what was copied before. */
+  clone(copies?: Map<unknown, unknown>): LinearActivationQuantizedTensor {
     const { originalWeight, inputQuantizer } = this;
-    return new LinearActivationQuantizedTensor(originalWeight.clone(), cloneInput(inputQuantizer));
+    const weight = originalWeight.clone(copies);
+    return new LinearActivationQuantizedTensor(weight, cloneInput(inputQuantizer));
+  }
+
+  /** The same input quantization for another weight. */
+  withWeight(weight: AffineQuantizedTensor): LinearActivationQuantizedTensor {
+    return new LinearActivationQuantizedTensor(weight, this.inputQuantizer);
   }
 
   /**
-   * The same on another device; itself if it is there.
+   * The same on another device; itself if it is there. `moved` maps what was moved before.
    *
    * @throws {Error} if a function of the user's quantizes the input, which may hold tensors of its own.
    */
-  async to(device: Device): Promise<LinearActivationQuantizedTensor> {
+  async to(
+    device: Device,
+    moved?: Map<unknown, unknown>,
+  ): Promise<LinearActivationQuantizedTensor> {
     if (device === this.device) return this;
     const input = await moveInput(
       "LinearActivationQuantizedTensor",
       this.inputQuantizer,
       device,
     );
-    return new LinearActivationQuantizedTensor(await this.originalWeight.to(device), input);
+    return new LinearActivationQuantizedTensor(await this.originalWeight.to(device, moved), input);
   }
 
   /** Frees the weight's integers; scale and zero point, which others may share, are left. */

@@ -258,8 +258,16 @@ export class AffineQuantizedTensor implements LinearWeight, Disposable {
     };
   }
 
-  /** A copy in memory of its own. */
-  clone(): AffineQuantizedTensor {
+  /** A copy in memory of its own; `copies` maps what was copied before to its copy. */
+  clone(copies?: Map<unknown, unknown>): AffineQuantizedTensor {
+    const known = copies?.get(this) as AffineQuantizedTensor | undefined;
+    if (known) return known;
+    const copy = this.copy();
+    copies?.set(this, copy);
+    return copy;
+  }
+
+  private copy(): AffineQuantizedTensor {
     const { blockSize, dtype, quantMin, quantMax, shape, targetDtype } = this;
     const scale = this.scale.clone().keep();
     const zeroPoint = this.zeroPoint && this.zeroPoint.clone().keep();
@@ -275,17 +283,21 @@ export class AffineQuantizedTensor implements LinearWeight, Disposable {
     return new AffineQuantizedTensor({ ...common, packed: copy, shape, targetDtype });
   }
 
-  /** The same on another device; itself if it is there. */
-  async to(device: Device): Promise<AffineQuantizedTensor> {
+  /** The same on another device; itself if it is there. `moved` maps what was moved before. */
+  async to(device: Device, moved?: Map<unknown, unknown>): Promise<AffineQuantizedTensor> {
     if (device === this.device) return this;
+    const known = moved?.get(this) as AffineQuantizedTensor | undefined;
+    if (known) return known;
     using q = this.intData();
     const { blockSize, dtype, quantMin, quantMax } = this;
-    return new AffineQuantizedTensor({
+    const there = new AffineQuantizedTensor({
       intData: await q.to(device),
       scale: (await this.scale.to(device)).keep(),
       zeroPoint: this.zeroPoint && (await this.zeroPoint.to(device)).keep(),
       ...{ blockSize, dtype, quantMin, quantMax },
     });
+    moved?.set(this, there);
+    return there;
   }
 
   /** Frees the integers; scale and zero point, which others may share, are left unless owned. */
