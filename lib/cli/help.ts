@@ -60,8 +60,8 @@ Which --method:
   percentile     leaves out the outermost 0.001 % of the values (see --percentile): for models with rare
                  outliers, such as attention and LayerNorm, and for many samples.
   mse            the range with the least squared error, clipping against rounding.
-  entropy        the range that loses the least information (KL divergence). For classifiers with ReLU; may
-                 clip much.
+  entropy        the range that loses the least information (KL divergence), near the least squared error;
+                 a single stray value is left out.
   movingAverage  minmax that forgets slowly. For noisy samples.
   Hyphens may stand between: min-max, moving-average.
   Which is best depends on the model: try two or three with --held-out, and keep the best SQNR.

@@ -4,17 +4,35 @@
  * @module
  */
 import type { Histogram } from "../../backend/histogram_state.ts";
-import { HistogramObserverBase } from "./histogram_observer.ts";
+import {
+  expectedError,
+  HistogramObserverBase,
+  occupied,
+  type OccupiedBin,
+  type RangeQuantizer,
+  stepOf,
+} from "./histogram_observer.ts";
+import { OBSERVER_OPTIONS } from "./observer.ts";
 
-/** The bins on either side of zero among which thresholds are tried. */
-const HALF_BINS = 1024;
-/** Levels that the candidates are reduced to, on either side of zero. */
-const HALF_LEVELS = 64;
+/** Thresholds that are tried, each 2^(1/16) times the next: from all that was seen down to 1/256 of it. */
+const THRESHOLDS = 129;
+const THRESHOLDS_AN_OCTAVE = 16;
+
+/** Among so many values one, the furthest from zero, may be a stray whose error does not count. */
+const MANY = 10_000;
+
+/** How much more squared error than the least a threshold may cost: half a decibel. */
+const TOLERANCE = 10 ** 0.05;
 
 /**
- * Chooses the threshold whose clipped and quantized distribution diverges least from the one
- * observed, by Kullback and Leibler: `Σ p·log(p / q)`, as TensorRT and onnxruntime calibrate. The
- * threshold is the same on either side of zero, but no further out than what was seen.
+ * Chooses the threshold whose clipped and quantized distribution diverges least from the one observed, by
+ * Kullback and Leibler: `Σ p·log(p / q)`, as TensorRT and onnxruntime calibrate. The threshold is the same
+ * on either side of zero, but no further out than what was seen.
+ *
+ * Divergence alone is blind to how far a value is moved that is cut off, and takes a distribution that is
+ * nearly all cut off for one that is kept. So what is cut off counts as lost, zeros (which ReLU makes many
+ * of, and which any range keeps) do not count, and only thresholds are considered whose expected squared
+ * error, but for that of one stray value among many, is at most half a decibel above the least.
  *
  * @example
  * ```ts
@@ -27,73 +45,76 @@ const HALF_LEVELS = 64;
  * ```
  */
 export class AffineQuantizedEntropyObserver extends HistogramObserverBase {
+  protected static override readonly optionNames: readonly string[] = OBSERVER_OPTIONS;
+
   /** The range with the least divergence. */
   protected override chooseClip(histogram: Histogram): [min: number, max: number] {
-    const { min, max } = histogram;
-    const { counts, width } = symmetric(histogram);
-    let best = HALF_BINS;
-    let least = Infinity;
-    for (let half = HALF_LEVELS; half <= HALF_BINS; half++) {
-      const divergence = divergenceOf(counts, half);
-      if (divergence < least) [least, best] = [divergence, half];
+    const { min, max, start, width } = histogram;
+    const bins = occupied(histogram);
+    const zero = start + Math.floor(-start / width) * width;
+    const counted = bins.filter(({ center }) => center < zero || center >= zero + width);
+    const judged = withoutStray(counted);
+    const reach = Math.max(-min, max);
+    const candidates = Array.from({ length: THRESHOLDS }, (_, i) => {
+      const threshold = reach * 2 ** (-i / THRESHOLDS_AN_OCTAVE);
+      const clip: [number, number] = [
+        Math.min(Math.max(-threshold, min), max),
+        Math.max(Math.min(threshold, max), min),
+      ];
+      const quantizer = this.quantizerOf(...clip);
+      return { clip, quantizer, error: expectedError(judged, quantizer) };
+    });
+    const least = Math.min(...candidates.map(({ error }) => error));
+    let best: [number, number] = [min, max];
+    let leastDivergence = Infinity;
+    for (const { clip, quantizer, error } of candidates) {
+      if (error > least * TOLERANCE) continue;
+      const found = divergence(counted, quantizer, clip);
+      if (found < leastDivergence) [leastDivergence, best] = [found, clip];
     }
-    const threshold = best * width;
-    return [Math.max(-threshold, min), Math.min(threshold, max)];
+    return best;
   }
 }
 
-/** The counts in 2 × {@linkcode HALF_BINS} bins around zero, out to the greatest magnitude. */
-function symmetric(
-  { counts, start, width, min, max }: Histogram,
-): { counts: Float64Array; width: number } {
-  const first = Math.round(start / width);
-  const reach = Math.max(Math.ceil(Math.max(-min, max) / width), 1);
-  const wider = Math.ceil(reach / HALF_BINS);
-  const bins = new Float64Array(2 * HALF_BINS);
-  counts.forEach((count, i) => {
-    if (!count) return;
-    const bin = Math.floor((first + i) / wider) + HALF_BINS;
-    bins[Math.min(Math.max(bin, 0), bins.length - 1)] += count;
-  });
-  return { counts: bins, width: width * wider };
+/** The bins without the furthest from zero, if that holds a single one of {@linkcode MANY} values. */
+function withoutStray(bins: readonly OccupiedBin[]): readonly OccupiedBin[] {
+  if (bins.length < 2 || total(bins) < MANY) return bins;
+  const [first, last] = [bins[0], bins[bins.length - 1]];
+  const lastIsFurther = Math.abs(last.center) >= Math.abs(first.center);
+  if ((lastIsFurther ? last : first).count > 1) return bins;
+  return lastIsFurther ? bins.slice(0, -1) : bins.slice(1);
 }
 
-/** The divergence of the counts within `half` bins of zero, at 2·{@linkcode HALF_LEVELS} levels. */
-function divergenceOf(counts: Float64Array, half: number): number {
-  const from = HALF_BINS - half;
-  const inside = counts.subarray(from, HALF_BINS + half);
-  const p = inside.slice();
-  for (let i = 0; i < from; i++) {
-    p[0] += counts[i];
-    p[p.length - 1] += counts[counts.length - 1 - i];
-  }
-  // Each level spreads what it holds over those of its bins that p uses.
-  const q = new Float64Array(p.length);
-  const levels = 2 * HALF_LEVELS;
-  for (let level = 0; level < levels; level++) {
-    const begin = Math.floor(level * p.length / levels);
-    const end = Math.floor((level + 1) * p.length / levels);
-    let sum = 0;
-    let used = 0;
-    for (let i = begin; i < end; i++) {
-      sum += inside[i];
-      if (p[i] > 0) used++;
-    }
-    for (let i = begin; i < end; i++) if (p[i] > 0) q[i] = sum / used;
-  }
-  return divergence(p, q);
+function total(bins: readonly OccupiedBin[]): number {
+  return bins.reduce((sum, { count }) => sum + count, 0);
 }
 
-/** `Σ p·log(p / q)` of two counts taken as distributions; empty bins of q count as nearly empty. */
-function divergence(p: Float64Array, q: Float64Array): number {
-  const totalP = p.reduce((sum, count) => sum + count, 0);
-  const totalQ = q.reduce((sum, count) => sum + count, 0);
-  if (totalQ === 0) return Infinity;
+/**
+ * `Σ p·log(p / q)` between the counts with what lies outside of the range moved to its ends, and the counts
+ * inside it spread evenly over the bins of each step. What lies outside is missing from q.
+ */
+function divergence(
+  bins: readonly OccupiedBin[],
+  quantizer: RangeQuantizer,
+  [low, high]: readonly [number, number],
+): number {
+  const inside = bins.filter(({ center }) => low <= center && center <= high);
+  if (inside.length === 0) return Infinity;
+  const all = total(bins);
+  const p = inside.map(({ count }) => count);
+  for (const { center, count } of bins) {
+    if (center < low) p[0] += count;
+    else if (center > high) p[p.length - 1] += count;
+  }
+  const steps = inside.map(({ center }) => stepOf(center, quantizer));
   let result = 0;
-  for (let i = 0; i < p.length; i++) {
-    if (p[i] === 0) continue;
-    const share = p[i] / totalP;
-    result += share * Math.log(share / Math.max(q[i] / totalQ, 1e-9));
+  for (let begin = 0, end; begin < inside.length; begin = end) {
+    let held = 0;
+    for (end = begin; end < inside.length && steps[end] === steps[begin]; end++) {
+      held += inside[end].count;
+    }
+    const q = held / (end - begin);
+    for (let i = begin; i < end; i++) result += p[i] / all * Math.log(p[i] / q);
   }
   return result;
 }

@@ -14,6 +14,7 @@ import { roundTo } from "../../numbers/rounding.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { chooseRange } from "../affine/range.ts";
 import { type BatchTurn, mergeMinMaxPrefix, RangeObserver, type Ranges } from "./range_observer.ts";
+import { OBSERVER_OPTIONS } from "./observer.ts";
 
 export type { Histogram } from "../../backend/histogram_state.ts";
 
@@ -41,6 +42,22 @@ export type { Histogram } from "../../backend/histogram_state.ts";
 export abstract class HistogramObserverBase extends RangeObserver {
   /** The range to use for one block's histogram. */
   protected abstract chooseClip(histogram: Histogram): [min: number, max: number];
+
+  /** What the integers of a range would stand for. */
+  protected quantizerOf(min: number, max: number): RangeQuantizer {
+    const { mappingType, quantMin, quantMax, targetDtype, options } = this;
+    const { eps, zeroPointDomain, preserveZero } = options;
+    const domain = zeroPointDomain === "NONE" ? zeroPointDomain : undefined;
+    const dtype = this.observedDtype!;
+    const spec = { mappingType, quantMin, quantMax, dtype, eps, domain, preserveZero };
+    const { scale, zeroPoint } = chooseRange(min, max, spec);
+    return {
+      scale,
+      least: quantMin - zeroPoint,
+      most: quantMax - zeroPoint,
+      round: targetDtype.isFloat ? (x) => roundTo(targetDtype, x) : Math.round,
+    };
+  }
 
   /** No counts. */
   protected override emptyState(blocks: number): Uint8Array {
@@ -111,20 +128,12 @@ export abstract class HistogramObserverBase extends RangeObserver {
  * ```
  */
 export class AffineQuantizedHistogramObserver extends HistogramObserverBase {
+  protected static override readonly optionNames: readonly string[] = OBSERVER_OPTIONS;
   /** The range with the least expected squared error. */
   protected override chooseClip(histogram: Histogram): [min: number, max: number] {
     const { min, max } = histogram;
     const bins = occupied(histogram);
-    const spec = {
-      mappingType: this.mappingType,
-      quantMin: this.quantMin,
-      quantMax: this.quantMax,
-      dtype: this.observedDtype!,
-      eps: this.options.eps,
-    };
-    const target = this.targetDtype;
-    const round = target.isFloat ? (x: number) => roundTo(target, x) : Math.round;
-    const cost = (low: number, high: number) => expectedError(bins, low, high, spec, round);
+    const cost = (low: number, high: number) => expectedError(bins, this.quantizerOf(low, high));
     let best: [number, number] = [min, max];
     let least = cost(min, max);
     // Shares of the range to try for each end, coarse to fine; zero stays in the range anyway.
@@ -153,35 +162,46 @@ export class AffineQuantizedHistogramObserver extends HistogramObserverBase {
   }
 }
 
-/** The bins that hold something: their centers and counts. */
-function occupied(
-  { counts, start, width, min, max }: Histogram,
-): [center: number, count: number][] {
-  const bins: [number, number][] = [];
+/** How values are quantized once a range is chosen, in steps of `scale` from zero. */
+export interface RangeQuantizer {
+  readonly scale: number;
+  /** The least and the greatest step. */
+  readonly least: number;
+  readonly most: number;
+  /** To a whole step, or a number of an 8-bit float dtype. */
+  readonly round: (steps: number) => number;
+}
+
+/** A bin that holds something. */
+export interface OccupiedBin {
+  /** The middle of what it may hold. */
+  readonly center: number;
+  readonly count: number;
+}
+
+/** The bins that hold something, in order. */
+export function occupied({ counts, start, width, min, max }: Histogram): OccupiedBin[] {
+  const bins: OccupiedBin[] = [];
   counts.forEach((count, i) => {
     if (count === 0) return;
     // A bin's values lie between its edges and within what was seen.
     const low = Math.max(start + i * width, min);
     const high = Math.min(start + (i + 1) * width, max);
-    bins.push([(low + high) / 2, count]);
+    bins.push({ center: (low + high) / 2, count });
   });
   return bins;
 }
 
+/** The step that `x` becomes. */
+export function stepOf(x: number, { scale, least, most, round }: RangeQuantizer): number {
+  return round(Math.min(Math.max(x / scale, least), most));
+}
+
 /** `Σ count·(dequantize(quantize(center)) − center)²`. */
-function expectedError(
-  bins: readonly [number, number][],
-  low: number,
-  high: number,
-  spec: Parameters<typeof chooseRange>[2],
-  round: (x: number) => number,
-): number {
-  const { scale, zeroPoint } = chooseRange(low, high, spec);
-  const [least, most] = [spec.quantMin - zeroPoint, spec.quantMax - zeroPoint];
+export function expectedError(bins: readonly OccupiedBin[], quantizer: RangeQuantizer): number {
   let sum = 0;
-  for (const [x, count] of bins) {
-    const steps = round(Math.min(Math.max(x / scale, least), most));
-    sum += count * (steps * scale - x) ** 2;
+  for (const { center, count } of bins) {
+    sum += count * (stepOf(center, quantizer) * quantizer.scale - center) ** 2;
   }
   return sum;
 }
