@@ -70,6 +70,7 @@ export {
   type AffineQuantizedParts,
   AffineQuantizedTensor,
   type PackedQuantizedParts,
+  type StaticTensorOptions,
   toAffineQuantizedIntxStatic,
 } from "./lib/quantization/tensors/quantized_tensor.ts";
 export {

@@ -7,11 +7,13 @@ import {
   assertThrows,
 } from "@std/assert";
 import {
+  AffineQuantizedFixedQParamObserver,
   AffineQuantizedMinMaxObserver,
   AffineQuantizedTensor,
   backendFor,
   compareModels,
   correctBias_,
+  deepcopy,
   type DType,
   float16,
   float32,
@@ -19,12 +21,17 @@ import {
   insertObservers_,
   int16,
   int32,
+  Int4WeightOnlyConfig,
   int8,
+  Int8DynamicActivationInt8WeightConfig,
+  Int8StaticActivationInt8WeightConfig,
+  Int8WeightOnlyConfig,
   isObservedLinear,
   Linear,
   linear,
   MappingType,
   type ObservedLinear,
+  ones,
   PerAxis,
   PerGroup,
   PerRow,
@@ -52,7 +59,7 @@ import { WebGpuBackend } from "../../lib/backend/webgpu/backend.ts";
 import { eachBackend } from "../backends.ts";
 import { minMax, quantized, single } from "./flow.ts";
 
-const { ASYMMETRIC } = MappingType;
+const { ASYMMETRIC, SYMMETRIC } = MappingType;
 
 function observedModel(): Sequential {
   const m = new Sequential({
@@ -328,7 +335,9 @@ eachBackend("more inFeatures than the int32 accumulator takes are refused", asyn
   // A narrower range leaves room.
   new QuantizedLinear(parts(most + 1, { actQuantMin: 0, actQuantMax: 127 }));
 
+  // The integers of positive numbers lie up to 255 from their zero point.
   const m = single(most + 1, 1, { bias: false });
+  (m.namedChildren()[0][1] as Linear).weight = ones([1, most + 1]);
   insertObservers_(m, minMax(ASYMMETRIC, uint8), minMax(ASYMMETRIC, uint8));
   m.forward(zeros([1, most + 1]));
   const error = await assertRejects(
@@ -337,6 +346,83 @@ eachBackend("more inFeatures than the int32 accumulator takes are refused", asyn
     message,
   );
   assertStringIncludes(error.message, "fc", "the layer's name");
+});
+
+eachBackend("the accumulator's bound is that of the zero points there are", async (device) => {
+  // Symmetric int8: 128 · 128 a product, so four times as many fit.
+  const k = 100_000;
+  const x = tensor(Float32Array.from({ length: k }, (_, i) => Math.sin(i)), {
+    shape: [1, k],
+    device,
+  });
+  const float = single(k, 2, { bias: false });
+  const expected = await float.forward(x).data();
+  const near = async (m: Sequential) => {
+    const y = await m.forward(x).data();
+    y.forEach((v, i) => assert(Math.abs(v - expected[i]) < 0.1 * Math.abs(expected[i]) + 0.5));
+  };
+  const dynamic = deepcopy(float);
+  await quantize_(dynamic, new Int8DynamicActivationInt8WeightConfig());
+  await near(dynamic);
+  const observed = deepcopy(float);
+  insertObservers_(observed, minMax(SYMMETRIC, int8), minMax(SYMMETRIC, int8));
+  observed.forward(x);
+  await quantize_(observed, new StaticQuantConfig({ targetDtype: int8 }), isObservedLinear);
+  await near(observed);
+  const most = Math.floor((2 ** 31 - 1) / (128 * 128));
+  for (
+    const config of [
+      new Int8DynamicActivationInt8WeightConfig(),
+      new Int8StaticActivationInt8WeightConfig({ actQuantScale: 1 }),
+    ]
+  ) {
+    const error = await assertRejects(
+      () => quantize_(single(most + 1, 1, { bias: false }), config),
+      RangeError,
+      `with inFeatures = ${
+        most + 1
+      } the int32 accumulator could overflow (each product may reach 16384`,
+    );
+    assertStringIncludes(error.message, "fc");
+  }
+});
+
+eachBackend("a weight with a NaN or an infinity is refused with its place", async (device) => {
+  for (
+    const [bad, said] of [[NaN, "NaN"], [Infinity, "Infinity"], [-Infinity, "-Infinity"]] as const
+  ) {
+    const values = Array.from({ length: 32 * 4 }, (_, i) => i === 70 ? bad : i / 100);
+    const make = () => {
+      const m = single(32, 4, { bias: false });
+      (m.namedChildren()[0][1] as Linear).weight = tensor(values, { shape: [4, 32], device });
+      return m;
+    };
+    const message = `element (2, 6) is ${said}`;
+    for (
+      const config of [
+        new Int8WeightOnlyConfig(),
+        new Int4WeightOnlyConfig({ groupSize: 32 }),
+        new Int8DynamicActivationInt8WeightConfig(),
+        new Int8StaticActivationInt8WeightConfig({ actQuantScale: 1 }),
+      ]
+    ) {
+      const error = await assertRejects(() => quantize_(make(), config), RangeError, message);
+      assertStringIncludes(error.message, "the weight of fc");
+    }
+    const fixed = new AffineQuantizedFixedQParamObserver(SYMMETRIC, int8, {
+      granularity: new PerTensor(),
+      scale: 0.1,
+    });
+    const m = make();
+    insertObservers_(m, minMax(SYMMETRIC, int8), fixed);
+    m.forward(zeros([1, 32], { device }));
+    const error = await assertRejects(
+      () => quantize_(m, new StaticQuantConfig({ targetDtype: int8 }), isObservedLinear),
+      RangeError,
+      message,
+    );
+    assertStringIncludes(error.message, "fc");
+  }
 });
 
 eachBackend("the largest sums that are let through come out exact", async () => {

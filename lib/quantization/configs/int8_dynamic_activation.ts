@@ -3,12 +3,14 @@
  *
  * @module
  */
+import { int8 } from "../../numbers/dtype.ts";
 import { int8WeightScheme } from "./int8_weight_only.ts";
 import { toLinearActivationQuantized } from "../tensors/linear_activation_quantized_tensor.ts";
 import { dynamicInputQuantizer } from "../tensors/input_quantizer.ts";
 import { AOBaseConfig, registerQuantizeModuleHandler } from "./quantize.ts";
 import { floatLinear, quantizeWeight } from "./quantize_weight.ts";
 import { linearWith } from "../layers/weight_linear.ts";
+import { checkAccumulator } from "../tensors/quantized_tensor.ts";
 
 /**
  * Quantizes weights to int8, symmetric, with a scale for each row, and activations to int8 at run
@@ -17,8 +19,8 @@ import { linearWith } from "../layers/weight_linear.ts";
  *
  * `y[m, n] = sx[m]·sw[n]·Σ qx[m, k]·qw[n, k] + b[n]`
  *
- * with `sx = max(max|x| / 127, 1e-5)` and `qx` in −127…127 (see `toAffineQuantizedPerToken`) and
- * `sw = max(max|w| / 127.5, eps)`, as torchao chooses them. The layer stays a `Linear`.
+ * with `sx = max(max|x| / 127.5, eps)` (see `toAffineQuantizedPerToken`), `sw = max(max|w| / 127.5, eps)` and
+ * float32's eps, as torchao 0.18 chooses them. The layer stays a `Linear`.
  *
  * @example
  * ```ts
@@ -32,8 +34,11 @@ import { linearWith } from "../layers/weight_linear.ts";
  */
 export class Int8DynamicActivationInt8WeightConfig extends AOBaseConfig {}
 
+const SYMMETRIC_INT8 = { quantMin: int8.min, quantMax: int8.max, zeroPoints: [0, 0] } as const;
+
 registerQuantizeModuleHandler(Int8DynamicActivationInt8WeightConfig, async (module, config) => {
   const linear = floatLinear(module, config);
+  checkAccumulator("quantize_", linear.inFeatures, SYMMETRIC_INT8, SYMMETRIC_INT8);
   const weight = await quantizeWeight(linear, int8WeightScheme(), config);
   return linearWith(toLinearActivationQuantized(weight, dynamicInputQuantizer()), linear.bias);
 });

@@ -13,6 +13,8 @@ import { linearWith } from "../layers/weight_linear.ts";
 import { staticInputQuantizer } from "../tensors/input_quantizer.ts";
 import { toLinearActivationQuantized } from "../tensors/linear_activation_quantized_tensor.ts";
 import { AOBaseConfig, type ObservedAs, registerQuantizeModuleHandler } from "./quantize.ts";
+import { quantRange } from "../affine/range.ts";
+import { accumulated, checkAccumulator } from "../tensors/quantized_tensor.ts";
 
 /** Options of the static configs. */
 export interface StaticQuantOptions {
@@ -101,8 +103,10 @@ registerQuantizeModuleHandler(StaticQuantTensorConfig, async (module, config) =>
   const { targetDtype, weightDtype = targetDtype } = config;
   const observed = observedLinear(module, config);
   const parts = await quantizeObserved(observed, targetDtype, weightDtype);
-  const { actScale, actZeroPoint, qweight, bias, actQuantMin, actQuantMax } = parts;
-  const range = { quantMin: actQuantMin, quantMax: actQuantMax };
-  const input = staticInputQuantizer(actScale, actZeroPoint, targetDtype, range);
+  const { actScale, actZeroPoint, qweight, bias, actQuantMin, actQuantMax, actZeroPoints } = parts;
+  const range = quantRange("quantize_", targetDtype, actQuantMin, actQuantMax);
+  const integers = { ...range, zeroPoints: actZeroPoints };
+  checkAccumulator("quantize_", accumulated(qweight), integers, qweight);
+  const input = staticInputQuantizer(actScale, actZeroPoint, targetDtype, integers);
   return linearWith(toLinearActivationQuantized(qweight, input), bias);
 });

@@ -7,7 +7,7 @@ import { Module } from "../../nn/module.ts";
 import { type DType, float32, promoteTypes } from "../../numbers/dtype.ts";
 import { asRows, checkLinearShapes, checkSameDevice } from "../../tensor/ops.ts";
 import { formatShape } from "../../numbers/shape.ts";
-import { Tensor } from "../../tensor/tensor.ts";
+import { checkTensor, Tensor, tensor } from "../../tensor/tensor.ts";
 import type { ObservedLinear } from "./observed_linear.ts";
 import {
   accumulated,
@@ -18,6 +18,7 @@ import {
   releaseRows,
   toAffineQuantizedIntxStatic,
 } from "../tensors/quantized_tensor.ts";
+import { finiteRanges, type QParams } from "../affine/primitives.ts";
 import { quantRange } from "../affine/range.ts";
 import { getBlockSize } from "../affine/granularity.ts";
 import type { StaticInputQuantizer } from "../tensors/input_quantizer.ts";
@@ -49,6 +50,8 @@ export interface QuantizedLinearParts {
   readonly targetDtype: DType;
   /** Whether the input's zero point is known to be 0, which spares its correction; false by default. */
   readonly actSymmetric?: boolean;
+  /** The least and the greatest zero point of the input, if they are known. */
+  readonly actZeroPoints?: readonly [least: number, greatest: number];
   /** The least integer for inputs; the dtype's by default. */
   readonly actQuantMin?: number;
   /** The greatest integer for inputs; the dtype's by default. */
@@ -132,7 +135,9 @@ export class QuantizedLinear extends Module {
     }
     this.actRange = quantRange(where, targetDtype, parts.actQuantMin, parts.actQuantMax);
     checkIntegerWeight(where, qweight);
-    checkAccumulator(where, accumulated(qweight), this.actRange, qweight);
+    const { actZeroPoints = parts.actSymmetric ? [0, 0] as const : undefined } = parts;
+    const acts = { ...this.actRange, zeroPoints: actZeroPoints };
+    checkAccumulator(where, accumulated(qweight), acts, qweight);
     checkSameDevice(where, actScale, actZeroPoint, qweight.scale, ...(bias ? [bias] : []));
     if (bias && (bias.ndim !== 1 || bias.shape[0] !== qweight.shape[0])) {
       throw new RangeError(
@@ -212,6 +217,7 @@ export class QuantizedLinear extends Module {
    */
   override forward(x: Tensor): Tensor {
     const where = this.displayName;
+    checkTensor(where, x);
     if (!x.dtype.isFloat) {
       throw new TypeError(`${where}: expected a float input, got ${x.dtype.name}`);
     }
@@ -289,20 +295,42 @@ export async function quantizeObserved(
     );
   }
   if (!(weight instanceof Tensor)) throw new TypeError(`${where}: the weight is quantized already`);
-  const [actScale, actZeroPoint] = await actObs.calculateQParams();
-  const [weightScale, weightZeroPoint] = await weightObs.calculateQParams();
+  for (const { options } of [actObs, weightObs]) {
+    if (options.zeroPointDomain !== "FLOAT") continue;
+    throw new TypeError(
+      `${where}: an integer product has no float zero points; observe with ZeroPointDomain.INT or NONE`,
+    );
+  }
+  const seen = `${where}: the weight that ${weightObs.displayName} sees`;
+  if (weight.numel > 0) await finiteRanges(seen, weight, weight.shape);
+  const [actScale, actZeroPoint]: QParams<Tensor | null> = await actObs.calculateQParams();
+  const [weightScale, weightZeroPoint]: QParams<Tensor | null> = await weightObs.calculateQParams();
+  const [actZeroPoints, zeroPoints] = [
+    await extremes(actZeroPoint),
+    await extremes(weightZeroPoint),
+  ];
   const { quantMin, quantMax, granularity } = weightObs;
   const block = getBlockSize(weight.shape, granularity);
   return {
     actScale,
-    actZeroPoint,
+    actZeroPoint: actZeroPoint ?? tensor([0], { device: actScale.device }).keep(),
+    actZeroPoints,
+    actSymmetric: actZeroPoint === null,
     qweight: toAffineQuantizedIntxStatic(weight, weightScale, weightZeroPoint, block, weightDtype, {
       quantMin,
       quantMax,
+      zeroPoints,
     }),
     bias,
     targetDtype,
     actQuantMin: actObs.quantMin,
     actQuantMax: actObs.quantMax,
   };
+}
+
+/** The least and the greatest of zero points; both 0 without any. Waits. */
+async function extremes(zeroPoint: Tensor | null): Promise<[least: number, greatest: number]> {
+  if (!zeroPoint) return [0, 0];
+  const values = [...await zeroPoint.data()];
+  return [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
 }

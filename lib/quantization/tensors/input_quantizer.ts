@@ -9,7 +9,11 @@ import { type DType, int8 } from "../../numbers/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { quantRange } from "../affine/range.ts";
 import { type PerTokenOptions, perTokenRange, toAffineQuantizedPerToken } from "./per_token.ts";
-import { type AffineQuantizedTensor, toAffineQuantizedIntxStatic } from "./quantized_tensor.ts";
+import {
+  type AffineQuantizedTensor,
+  type StaticTensorOptions,
+  toAffineQuantizedIntxStatic,
+} from "./quantized_tensor.ts";
 
 /** One scale for the whole input, fixed beforehand. */
 export interface StaticInputQuantizer {
@@ -27,6 +31,8 @@ export interface StaticInputQuantizer {
   readonly quantMax: number;
   /** Whether a zero point that is there is known to be 0; false by default. */
   readonly symmetric?: boolean;
+  /** The least and the greatest that the zero point may be, if that is known. */
+  readonly zeroPoints?: readonly [least: number, greatest: number];
 }
 
 /** A scale for each row of the input, found as it comes: see `toAffineQuantizedPerToken`. */
@@ -77,16 +83,17 @@ export function staticInputQuantizer(
   scale: Tensor,
   zeroPoint: Tensor | null,
   targetDtype: DType,
-  range: { readonly quantMin?: number; readonly quantMax?: number } = {},
+  range: StaticTensorOptions = {},
 ): StaticInputQuantizer {
   const where = "staticInputQuantizer";
-  checkOptions(where, range, ["quantMin", "quantMax"]);
+  checkOptions(where, range, ["quantMin", "quantMax", "zeroPoints"]);
   for (const [name, t] of [["scale", scale], ["zeroPoint", zeroPoint]] as const) {
     if (t === null || t.numel === 1) continue;
     throw new RangeError(`${where}: ${name} must be one number, got ${t.numel} of them`);
   }
   const integers = quantRange(where, targetDtype, range.quantMin, range.quantMax);
-  return { kind: "static", scale, zeroPoint, targetDtype, ...integers };
+  const { zeroPoints } = range;
+  return { kind: "static", scale, zeroPoint, targetDtype, ...integers, zeroPoints };
 }
 
 /**
@@ -126,8 +133,8 @@ export function asInputQuantizer(
 export function quantizeInput(input: InputQuantizer, x: Tensor): AffineQuantizedTensor {
   if (input.kind === "custom") return input.quantize(x);
   if (input.kind === "dynamic") return toAffineQuantizedPerToken(x, input);
-  const { scale, zeroPoint, targetDtype, quantMin, quantMax } = input;
-  const range = { quantMin, quantMax };
+  const { scale, zeroPoint, targetDtype, quantMin, quantMax, zeroPoints } = input;
+  const range = { quantMin, quantMax, zeroPoints };
   return toAffineQuantizedIntxStatic(x, scale, zeroPoint, x.shape, targetDtype, range);
 }
 

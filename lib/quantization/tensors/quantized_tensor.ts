@@ -10,17 +10,13 @@ import {
   packedRowBytes,
   type PackedRows,
 } from "../../backend/backend.ts";
+import { checkOptions } from "../../numbers/arguments.ts";
 import type { LinearWeight } from "../../nn/module.ts";
 import { type DType, float32, int32, int8, uint8 } from "../../numbers/dtype.ts";
 import { asRows, checkLinearShapes, checkSameDevice, linear } from "../../tensor/ops.ts";
 import { formatShape, numelOf } from "../../numbers/shape.ts";
 import { Tensor } from "../../tensor/tensor.ts";
-import {
-  checkQParams,
-  dequantizeAffine,
-  quantizeAffine,
-  type QuantizeOptions,
-} from "../affine/primitives.ts";
+import { checkQParams, dequantizeAffine, quantizeAffine } from "../affine/primitives.ts";
 import { quantRange } from "../affine/range.ts";
 
 /** The parts of an {@linkcode AffineQuantizedTensor}. */
@@ -39,6 +35,8 @@ export interface AffineQuantizedParts {
   readonly quantMin?: number;
   /** The greatest integer used; the dtype's by default. */
   readonly quantMax?: number;
+  /** The least and the greatest zero point, if they are known; longer rows can be multiplied then. */
+  readonly zeroPoints?: readonly [least: number, greatest: number];
 }
 
 /** The parts of an {@linkcode AffineQuantizedTensor} whose integers are packed already. */
@@ -107,6 +105,8 @@ export class AffineQuantizedTensor implements LinearWeight, Disposable {
   private plain: Tensor | undefined;
   private packed: Packed | undefined;
   private readonly ownsParams: boolean;
+  /** The least and the greatest zero point, where that is known: both 0 without any. */
+  readonly zeroPoints: readonly [least: number, greatest: number] | undefined;
 
   /**
    * Takes over integers and parameters; most users call `toAffineQuantizedIntxStatic`.
@@ -124,6 +124,7 @@ export class AffineQuantizedTensor implements LinearWeight, Disposable {
     this.targetDtype = integers.targetDtype;
     this.scale = scale;
     this.zeroPoint = zeroPoint;
+    this.zeroPoints = zeroPoint ? parts.zeroPoints : [0, 0];
     this.blockSize = Object.freeze([...blockSize]);
     const range = quantRange(
       "AffineQuantizedTensor",
@@ -268,10 +269,10 @@ export class AffineQuantizedTensor implements LinearWeight, Disposable {
   }
 
   private copy(): AffineQuantizedTensor {
-    const { blockSize, dtype, quantMin, quantMax, shape, targetDtype } = this;
+    const { blockSize, dtype, quantMin, quantMax, shape, targetDtype, zeroPoints } = this;
     const scale = this.scale.clone().keep();
     const zeroPoint = this.zeroPoint && this.zeroPoint.clone().keep();
-    const common = { scale, zeroPoint, blockSize, dtype, quantMin, quantMax };
+    const common = { scale, zeroPoint, blockSize, dtype, quantMin, quantMax, zeroPoints };
     if (this.plain) return new AffineQuantizedTensor({ ...common, intData: this.plain.clone() });
     const { backend } = this.scale;
     const packed = this.packedRows({ sums: false });
@@ -289,12 +290,12 @@ export class AffineQuantizedTensor implements LinearWeight, Disposable {
     const known = moved?.get(this) as AffineQuantizedTensor | undefined;
     if (known) return known;
     using q = this.intData();
-    const { blockSize, dtype, quantMin, quantMax } = this;
+    const { blockSize, dtype, quantMin, quantMax, zeroPoints } = this;
     const there = new AffineQuantizedTensor({
       intData: await q.to(device),
       scale: (await this.scale.to(device)).keep(),
       zeroPoint: this.zeroPoint && (await this.zeroPoint.to(device)).keep(),
-      ...{ blockSize, dtype, quantMin, quantMax },
+      ...{ blockSize, dtype, quantMin, quantMax, zeroPoints },
     });
     moved?.set(this, there);
     return there;
@@ -323,16 +324,27 @@ export class AffineQuantizedTensor implements LinearWeight, Disposable {
   }
 }
 
-/**
- * Throws where `k` products of these integers could overflow an int32, whatever the zero points.
- */
+/** Integers, and whether their zero points are known to be 0. */
+export interface IntegerRange {
+  readonly quantMin: number;
+  readonly quantMax: number;
+  /** The least and the greatest zero point; without them, any of the integers. */
+  readonly zeroPoints?: readonly [least: number, greatest: number];
+}
+
+/** The farthest that an integer can lie from its zero point. */
+function farthest({ quantMin, quantMax, zeroPoints = [quantMin, quantMax] }: IntegerRange): number {
+  return Math.max(zeroPoints[1] - quantMin, quantMax - zeroPoints[0]);
+}
+
+/** Throws where the sum of `k` products of such integers, less their zero points, could leave an int32. */
 export function checkAccumulator(
   where: string,
   k: number,
-  x: { quantMin: number; quantMax: number },
-  w: { quantMin: number; quantMax: number },
+  x: IntegerRange,
+  w: IntegerRange,
 ): void {
-  const largest = (x.quantMax - x.quantMin) * (w.quantMax - w.quantMin);
+  const largest = farthest(x) * farthest(w);
   const most = Math.floor((2 ** 31 - 1) / largest);
   if (k > most) {
     throw new RangeError(
@@ -475,6 +487,12 @@ export function float32Param(
   return new Tensor(backend, backend.upload(new Uint8Array(4 * numel)), [numel], float32);
 }
 
+/** Options of {@linkcode toAffineQuantizedIntxStatic}. */
+export type StaticTensorOptions = Pick<
+  AffineQuantizedParts,
+  "quantMin" | "quantMax" | "zeroPoints"
+>;
+
 /**
  * Quantizes a float tensor with parameters that are already fixed. Enqueued.
  *
@@ -499,9 +517,15 @@ export function toAffineQuantizedIntxStatic(
   zeroPoint: Tensor | null,
   blockSize: readonly number[],
   targetDtype: DType,
-  options: QuantizeOptions = {},
+  options: StaticTensorOptions = {},
 ): AffineQuantizedTensor {
-  const intData = quantizeAffine(input, blockSize, scale, zeroPoint, targetDtype, options);
+  const where = "toAffineQuantizedIntxStatic";
+  checkOptions(where, options, ["quantMin", "quantMax", "zeroPoints"]);
+  const { zeroPoints, ...range } = options;
+  const intData = quantizeAffine(input, blockSize, scale, zeroPoint, targetDtype, range);
   const { dtype } = input;
-  return new AffineQuantizedTensor({ intData, scale, zeroPoint, blockSize, dtype, ...options });
+  return new AffineQuantizedTensor({
+    ...{ intData, scale, zeroPoint, blockSize, dtype, zeroPoints },
+    ...range,
+  });
 }
