@@ -105,6 +105,26 @@ export interface DequantizeArgs {
   readonly outputDtype: DType;
 }
 
+/** Arguments of {@linkcode Backend.quantizeAboutFloat}; the parameters are float32, one a block. */
+export interface QuantizeAboutFloatArgs extends Omit<QuantizeArgs, "inverseScale"> {
+  /** Scales. */
+  readonly scale: DeviceBuffer;
+  /** What is subtracted from the zero points. */
+  readonly shift: DeviceBuffer;
+  /** The dtype that `zeroPoint − shift` is rounded in. */
+  readonly leastDtype: DType;
+}
+
+/** Arguments of {@linkcode Backend.addBlocks}. */
+export interface AddBlocksArgs {
+  /** The block that shares a number, one size a dimension. */
+  readonly blockSize: readonly number[];
+  /** float32, one a block. */
+  readonly values: DeviceBuffer;
+  /** The dtype that the sum is rounded in, before that of `x`. */
+  readonly sumDtype: DType;
+}
+
 /** Arguments of {@linkcode Backend.quantizationLoss}; the parameters are float32. */
 export interface LossArgs extends QuantizeArgs {
   /** Scales, candidate by candidate, one a block. */
@@ -219,6 +239,13 @@ export interface Backend {
   quantizeAffine(x: Operand, args: QuantizeArgs): DeviceBuffer;
   /** `(q − zeroPoint) · scale`, with parameters a block. */
   dequantizeAffine(q: Operand, args: DequantizeArgs): DeviceBuffer;
+  /**
+   * `clamp(round((x − (zeroPoint − shift)) / scale))`, with parameters a block; each step but the last is
+   * rounded in the dtype given for it.
+   */
+  quantizeAboutFloat(x: Operand, args: QuantizeAboutFloatArgs): DeviceBuffer;
+  /** `x + value`, with a value a block, in the dtype of `x`. */
+  addBlocks(x: Operand, args: AddBlocksArgs): DeviceBuffer;
   /**
    * Folds a batch into running minima and maxima, in place. `state` holds uint32 words: per block
    * the key of the minimum, per block the key of the maximum (see `minmax_state.ts`), then the

@@ -131,7 +131,7 @@ function isWatched(model: Module, inputs: readonly Tensor[]): boolean {
   if (own && !own.enumerable) return true; // a field of the user's is enumerable
   return inputs.some((x) =>
     x instanceof Tensor && !x.disposed && x.backend instanceof WebGpuBackend &&
-    x.backend.runtime.recorder !== undefined
+    x.backend.isRecording
   );
 }
 

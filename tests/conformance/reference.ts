@@ -4,6 +4,7 @@ import { type DType, dtypes } from "../../lib/numbers/dtype.ts";
 import {
   type Device,
   PerAxis,
+  PerBlock,
   PerRow,
   PerTensor,
   PerToken,
@@ -63,7 +64,14 @@ export function reference<Case extends { name: string }>(file: string) {
 
 /** The granularity that a case names. */
 export function granularityOf(
-  spec: { type: string; axis?: number; groupSize?: number; group_size?: number },
+  spec: {
+    type: string;
+    axis?: number;
+    groupSize?: number;
+    group_size?: number;
+    dim?: number;
+    size?: number[];
+  },
 ): Granularity {
   switch (spec.type) {
     case "PerTensor":
@@ -71,11 +79,13 @@ export function granularityOf(
     case "PerAxis":
       return new PerAxis(spec.axis!);
     case "PerRow":
-      return new PerRow();
+      return new PerRow(spec.dim);
     case "PerToken":
       return new PerToken();
     case "PerGroup":
       return new PerGroup(spec.groupSize ?? spec.group_size!);
+    case "PerBlock":
+      return new PerBlock(spec.size!);
     default:
       throw new Error(`unknown granularity ${spec.type}`);
   }

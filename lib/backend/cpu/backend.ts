@@ -8,6 +8,7 @@ import { type DType, float32, int8 } from "../../numbers/dtype.ts";
 import { decode, emptyArray, encode, type TypedArray } from "../../numbers/encoding.ts";
 import { roundHalfEven, roundTo } from "../../numbers/rounding.ts";
 import {
+  type AddBlocksArgs,
   type Backend,
   type DequantizeArgs,
   type DeviceBuffer,
@@ -20,6 +21,7 @@ import {
   packedRowBytes,
   type PackedRows,
   type PackRowsArgs,
+  type QuantizeAboutFloatArgs,
   type QuantizeArgs,
   type QuantizeRowsArgs,
   type QuantizeRowsDynamicArgs,
@@ -157,6 +159,30 @@ export class CpuBackend implements Backend {
       return roundTo(args.productDtype, steps * scale[block]);
     });
     return this.hold(encode(x, args.outputDtype));
+  }
+
+  quantizeAboutFloat(x: Operand, args: QuantizeAboutFloatArgs): DeviceBuffer {
+    const dims = collapseBlocks(x.shape, args.blockSize);
+    const [scale, zeroPoint, shift] = [args.scale, args.zeroPoint, args.shift].map(floatsOf);
+    const { leastDtype, productDtype, quantMin, quantMax, outputDtype } = args;
+    const q = Array.from(valuesOf(x), (v, i) => {
+      const block = blockOf(i, dims);
+      const least = roundTo(leastDtype, zeroPoint[block] - shift[block]);
+      const above = roundTo(productDtype, v - least);
+      const steps = roundHalfEven(roundTo(productDtype, above / scale[block]));
+      return clamp(Number.isNaN(steps) ? 0 : steps, quantMin, quantMax);
+    });
+    return this.hold(encode(q, outputDtype));
+  }
+
+  addBlocks(x: Operand, { blockSize, values, sumDtype }: AddBlocksArgs): DeviceBuffer {
+    const dims = collapseBlocks(x.shape, blockSize);
+    const added = floatsOf(values);
+    const y = Float32Array.from(
+      valuesOf(x),
+      (v, i) => roundTo(sumDtype, v + added[blockOf(i, dims)]),
+    );
+    return this.hold(encode(y, x.dtype));
   }
 
   updateMinMax(

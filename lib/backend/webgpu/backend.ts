@@ -6,6 +6,7 @@
 import { type DType, float32, int32, int8, uint8 } from "../../numbers/dtype.ts";
 import { numelOf } from "../../numbers/shape.ts";
 import {
+  type AddBlocksArgs,
   type Backend,
   type DequantizeArgs,
   type DeviceBuffer,
@@ -18,6 +19,7 @@ import {
   packedRowBytes,
   type PackedRows,
   type PackRowsArgs,
+  type QuantizeAboutFloatArgs,
   type QuantizeArgs,
   type QuantizeRowsArgs,
   type QuantizeRowsDynamicArgs,
@@ -36,6 +38,7 @@ import { type Operation, written } from "./fusion.ts";
 import { blockParams } from "./kernels/block_index.ts";
 import { castKernel } from "./kernels/cast.ts";
 import { dequantizeKernel } from "./kernels/dequantize.ts";
+import { addBlocksKernel, quantizeAboutFloatKernel } from "./kernels/float_zero_point.ts";
 import { HISTOGRAM_CHUNK, histogramKernel, regridKernel } from "./kernels/histogram.ts";
 import type { Kernel } from "./kernels/kernel.ts";
 import { MINMAX_CHUNK, minmaxKernel } from "./kernels/minmax.ts";
@@ -98,6 +101,15 @@ export class WebGpuBackend implements Backend, DispatchTarget {
     } finally {
       this.recorded = undefined;
     }
+  }
+
+  /** Whether work is recorded now instead of enqueued. */
+  get isRecording(): boolean {
+    return this.recorded !== undefined;
+  }
+
+  checkFits(byteLength: number, label: string): void {
+    checkFits(this.runtime.device, byteLength, label);
   }
 
   upload(bytes: Uint8Array): DeviceBuffer {
@@ -197,6 +209,34 @@ export class WebGpuBackend implements Backend, DispatchTarget {
       [q.buffer, args.scale, args.zeroPoint],
       numelOf(q.shape),
       args.outputDtype,
+      blockParams(dims),
+    );
+  }
+
+  quantizeAboutFloat(x: Operand, args: QuantizeAboutFloatArgs): DeviceBuffer {
+    const { leastDtype: least, productDtype: product, outputDtype: output } = args;
+    const { quantMin, quantMax } = args;
+    const dims = collapseBlocks(x.shape, args.blockSize);
+    const rank = dims.length;
+    return this.elementwise(
+      "quantize about float",
+      quantizeAboutFloatKernel({ x: x.dtype, output, rank, least, product, quantMin, quantMax }),
+      [x.buffer, args.scale, args.zeroPoint, args.shift],
+      numelOf(x.shape),
+      output,
+      blockParams(dims),
+    );
+  }
+
+  addBlocks(x: Operand, { blockSize, values, sumDtype }: AddBlocksArgs): DeviceBuffer {
+    const dims = collapseBlocks(x.shape, blockSize);
+    const kernel = addBlocksKernel(x.dtype, dims.length, sumDtype);
+    return this.elementwise(
+      "add blocks",
+      kernel,
+      [x.buffer, values],
+      numelOf(x.shape),
+      x.dtype,
       blockParams(dims),
     );
   }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { given } from "../../numbers/arguments.ts";
 import { formatShape } from "../../numbers/shape.ts";
 
 /** Which elements of a tensor share quantization parameters. */
@@ -52,18 +53,14 @@ export class PerAxis implements Granularity {
    * Parameters for each index along `axis`.
    *
    * @param axis the axis; negative counts from the last.
+   * @throws {TypeError} if it is no number.
    */
-  constructor(readonly axis: number) {}
+  constructor(readonly axis: number) {
+    checkNumber("PerAxis", "axis", axis, "such as new PerAxis(0)");
+  }
   /** One along the axis, everything along the others. */
   blockSize(shape: readonly number[]): number[] {
-    const axis = this.axis < 0 ? this.axis + shape.length : this.axis;
-    if (!Number.isInteger(axis) || axis < 0 || axis >= shape.length) {
-      throw new RangeError(
-        `PerAxis(${this.axis}): a tensor of shape ${formatShape(shape)} has axes 0 to ${
-          shape.length - 1
-        }`,
-      );
-    }
+    const axis = axisOf(String(this), this.axis, shape);
     return shape.map((size, i) => i === axis ? 1 : size);
   }
   /** `PerAxis(axis)`. */
@@ -73,22 +70,35 @@ export class PerAxis implements Granularity {
 }
 
 /**
- * One scale for each row, that is, for each set of indices but the last.
+ * One scale for each row, that is, for each set of indices but the last; or but that along another
+ * dimension, as torchao's `PerRow(dim)`.
  *
  * @example
  * ```ts
  * import { getBlockSize, PerRow } from "@staticquant/staticquant";
  * console.log(getBlockSize([2, 4, 8], new PerRow())); // [ 1, 1, 8 ]
+ * console.log(getBlockSize([2, 4, 8], new PerRow(0))); // [ 2, 1, 1 ]
  * ```
  */
 export class PerRow implements Granularity {
-  /** One along all dimensions but the last. */
-  blockSize(shape: readonly number[]): number[] {
-    return shape.map((size, i) => i === shape.length - 1 ? size : 1);
+  /**
+   * Parameters shared along `dim` alone.
+   *
+   * @param dim the dimension along which a row goes; negative counts from the last, which it is by default.
+   * @throws {TypeError} if it is no number.
+   */
+  constructor(readonly dim: number = -1) {
+    checkNumber("PerRow", "dim", dim, "or left out for the last dimension");
   }
-  /** `PerRow()`. */
+  /** Everything along the dimension, one along the others. */
+  blockSize(shape: readonly number[]): number[] {
+    if (shape.length === 0 && this.dim === -1) return [];
+    const dim = axisOf(String(this), this.dim, shape);
+    return shape.map((size, i) => i === dim ? size : 1);
+  }
+  /** `PerRow()`, or `PerRow(dim)` for another dimension than the last. */
   toString(): string {
-    return "PerRow()";
+    return this.dim === -1 ? "PerRow()" : `PerRow(${this.dim})`;
   }
 }
 
@@ -102,6 +112,10 @@ export class PerRow implements Granularity {
  * ```
  */
 export class PerToken extends PerRow {
+  /** Parameters for each token. */
+  constructor() {
+    super();
+  }
   /** `PerToken()`. */
   override toString(): string {
     return "PerToken()";
@@ -122,8 +136,11 @@ export class PerGroup implements Granularity {
    * Parameters for each group of `groupSize`.
    *
    * @param groupSize elements a group.
+   * @throws {TypeError} if it is no number.
    */
-  constructor(readonly groupSize: number) {}
+  constructor(readonly groupSize: number) {
+    checkNumber("PerGroup", "groupSize", groupSize, "such as new PerGroup(32)");
+  }
   /** One along all dimensions but the last, and the group there. */
   blockSize(shape: readonly number[]): number[] {
     const block = shape.map((_, i) => i === shape.length - 1 ? this.groupSize : 1);
@@ -137,12 +154,14 @@ export class PerGroup implements Granularity {
 }
 
 /**
- * One scale for each block of the given size; −1 stands for the whole dimension.
+ * One scale for each block of the given size; −1 stands for the whole dimension. The size is that of the
+ * last dimensions where a tensor has more: the others fall into blocks of 1, as in torchao.
  *
  * @example
  * ```ts
  * import { getBlockSize, PerBlock } from "@staticquant/staticquant";
  * console.log(getBlockSize([256, 256], new PerBlock([128, -1]))); // [ 128, 256 ]
+ * console.log(getBlockSize([3, 4, 8], new PerBlock([2, 4]))); // [ 1, 2, 4 ]
  * ```
  */
 export class PerBlock implements Granularity {
@@ -150,11 +169,20 @@ export class PerBlock implements Granularity {
    * Parameters for each block of `size`.
    *
    * @param size the block, one number a dimension.
+   * @throws {TypeError} if it is no list of numbers.
    */
-  constructor(readonly size: readonly number[]) {}
-  /** The block itself. */
+  constructor(readonly size: readonly number[]) {
+    if (!Array.isArray(size)) {
+      throw new TypeError(`PerBlock: size must be a list, such as [128, 128], got ${given(size)}`);
+    }
+    for (const one of size) {
+      checkNumber("PerBlock", "each size", one, "or -1 for a whole dimension");
+    }
+  }
+  /** The block itself, after ones for the dimensions that it does not name. */
   blockSize(shape: readonly number[]): number[] {
-    const block = this.size.map((size, i) => size === -1 ? shape[i] : size);
+    const ones = Array<number>(Math.max(shape.length - this.size.length, 0)).fill(1);
+    const block = [...ones, ...this.size].map((size, i) => size === -1 ? shape[i] : size);
     checkBlockSize(shape, block, String(this));
     return block;
   }
@@ -179,7 +207,33 @@ export class PerBlock implements Granularity {
  * ```
  */
 export function getBlockSize(shape: readonly number[], granularity: Granularity): number[] {
+  checkGranularity("getBlockSize", granularity);
   return granularity.blockSize(shape);
+}
+
+/** Throws a TypeError unless `value` is a granularity. */
+export function checkGranularity(where: string, value: unknown): asserts value is Granularity {
+  if (typeof (value as Granularity | undefined)?.blockSize === "function") return;
+  throw new TypeError(
+    `${where}: the granularity must be one such as new PerTensor() or new PerAxis(0), got ${
+      given(value)
+    }`,
+  );
+}
+
+/** Refuses what is no number at all; one that does not fit is refused with the shape. */
+function checkNumber(where: string, name: string, value: unknown, hint: string): void {
+  if (typeof value === "number") return;
+  throw new TypeError(`${where}: ${name} must be a number, ${hint}, got ${given(value)}`);
+}
+
+/** An axis that a shape has, counted from the first. */
+function axisOf(where: string, axis: number, shape: readonly number[]): number {
+  const counted = axis < 0 ? axis + shape.length : axis;
+  if (Number.isInteger(counted) && counted >= 0 && counted < shape.length) return counted;
+  throw new RangeError(
+    `${where}: a tensor of shape ${formatShape(shape)} has axes 0 to ${shape.length - 1}`,
+  );
 }
 
 /** Throws unless `block` divides `shape`; `where` opens the message. */
@@ -215,4 +269,15 @@ export function qparamShape(
   return shape.map((size, i) => block[i] === 0 ? 1 : size / block[i]).filter((_, i) =>
     keepdim || kept[i]
   );
+}
+
+/**
+ * The shape that observers give with `keepdim`, as torchao's reductions: 1 for a dimension that lies whole
+ * in a block, and the number of blocks and a 1 for one that is divided.
+ */
+export function reducedShape(shape: readonly number[], block: readonly number[]): number[] {
+  return shape.flatMap((size, i) => {
+    if (block[i] === 1) return [size];
+    return block[i] === size ? [1] : [size / block[i], 1];
+  });
 }

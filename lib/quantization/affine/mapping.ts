@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkChoice } from "../../numbers/arguments.ts";
 
 /**
  * How a float range is laid onto integers.
@@ -25,13 +26,32 @@ export const MappingType: {
 });
 
 /**
- * What a zero point is: an integer of the quantized range (`INT`), or absent (`NONE`) where a
- * symmetric mapping has it at zero.
+ * What a zero point is.
+ *
+ * - `INT`: an integer of the quantized range: `x ≈ (q − zeroPoint)·scale`.
+ * - `FLOAT`: the float that the middle of the quantized range stands for, as the tinygemm kernels have it:
+ *   `x ≈ (q − mid)·scale + zeroPoint` with `mid = (quantMax + quantMin + 1) / 2`. Zero itself need not be
+ *   one of the values.
+ * - `NONE`: absent: `x ≈ q·scale`.
  */
-export type ZeroPointDomain = "INT" | "NONE";
+export type ZeroPointDomain = "INT" | "FLOAT" | "NONE";
 
 /** The {@linkcode ZeroPointDomain}s by name. */
-export const ZeroPointDomain: { readonly INT: "INT"; readonly NONE: "NONE" } = Object.freeze({
-  INT: "INT",
-  NONE: "NONE",
-});
+export const ZeroPointDomain: {
+  readonly INT: "INT";
+  readonly FLOAT: "FLOAT";
+  readonly NONE: "NONE";
+} = Object.freeze({ INT: "INT", FLOAT: "FLOAT", NONE: "NONE" });
+
+/** Throws a TypeError unless `value` is a {@linkcode MappingType}. */
+export function checkMappingType(where: string, value: unknown): MappingType {
+  const known = Object.values(MappingType);
+  return checkChoice(where, "mappingType", value, known, "MappingType");
+}
+
+/** The domain that is meant, `INT` by default. Throws a TypeError if it is none. */
+export function checkDomain(where: string, value: unknown): ZeroPointDomain {
+  if (value === undefined) return "INT";
+  const known = Object.values(ZeroPointDomain);
+  return checkChoice(where, "zeroPointDomain", value, known, "ZeroPointDomain");
+}

@@ -176,7 +176,7 @@ async function inputRange(
     );
   }
   const [actScale, zeroPoint] = await linear.actObs.calculateQParams();
-  zeroPoint.dispose();
+  zeroPoint?.dispose();
   return { actScale, actQuantMin: quantMin, actQuantMax: quantMax };
 }
 

@@ -17,13 +17,14 @@ export interface Int8WeightOnlyOptions {
   groupSize?: number;
 }
 
-/** int8, symmetric, as torchao quantizes the weights of its int8 configs. */
+/** int8, symmetric, as torchao 0.18 quantizes the weights of its int8 configs. */
 export function int8WeightScheme(groupSize?: number): WeightScheme {
   return {
     mappingType: MappingType.SYMMETRIC,
     targetDtype: int8,
     granularity: groupSize === undefined ? new PerRow() : new PerGroup(groupSize),
     eps: finfo(float32).eps,
+    scaleDtype: float32,
     zeroPointDtype: null,
   };
 }

@@ -9,7 +9,7 @@ import type { DType } from "../../numbers/dtype.ts";
 import { type FloatLinear, isFloatLinear } from "../layers/float_linear.ts";
 import { type Granularity, PerGroup } from "../affine/granularity.ts";
 import type { MappingType } from "../affine/mapping.ts";
-import { chooseQParamsAffine } from "../affine/primitives.ts";
+import { chooseQParamsOf } from "../affine/primitives.ts";
 import type { AOBaseConfig } from "./quantize.ts";
 import {
   type AffineQuantizedTensor,
@@ -39,6 +39,8 @@ export interface WeightScheme {
   readonly granularity: Granularity;
   /** The least scale. */
   readonly eps: number;
+  /** Dtype of the scales; the weight's by default. */
+  readonly scaleDtype?: DType;
   /** Dtype of the zero points; null for a symmetric mapping, which has them at 0. */
   readonly zeroPointDtype: DType | null;
 }
@@ -58,7 +60,7 @@ export async function quantizeWeight(
   scheme: WeightScheme,
   config: AOBaseConfig,
 ): Promise<AffineQuantizedTensor> {
-  const { mappingType, targetDtype, granularity, eps, zeroPointDtype } = scheme;
+  const { mappingType, targetDtype, granularity, eps, scaleDtype, zeroPointDtype } = scheme;
   const inFeatures = weight.shape[1];
   if (granularity instanceof PerGroup && inFeatures % granularity.groupSize !== 0) {
     throw new RangeError(
@@ -68,11 +70,12 @@ export async function quantizeWeight(
     );
   }
   const block = granularity.blockSize(weight.shape);
-  const [scale, zeroPoint] = await chooseQParamsAffine(weight, mappingType, block, targetDtype, {
-    eps,
-    zeroPointDtype: zeroPointDtype ?? targetDtype,
-  });
-  if (!zeroPointDtype) zeroPoint.dispose();
+  const [scale, zeroPoint] = await chooseQParamsOf(
+    { where: "quantize_", what: `the weight of ${displayName}` },
+    ...[weight, mappingType, block, targetDtype] as const,
+    { eps, scaleDtype, zeroPointDtype: zeroPointDtype ?? targetDtype },
+  );
+  if (!zeroPointDtype) zeroPoint?.dispose();
   const quantized = toAffineQuantizedIntxStatic(
     weight,
     scale,

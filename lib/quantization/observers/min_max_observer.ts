@@ -6,6 +6,7 @@
 import { decodeMinMaxState, emptyMinMaxState, minMaxProblem } from "../../backend/minmax_state.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { type BatchTurn, mergeMinMaxPrefix, RangeObserver, type Ranges } from "./range_observer.ts";
+import { OBSERVER_OPTIONS } from "./observer.ts";
 
 /**
  * Remembers the least and the greatest value of each block over all batches; torchao's observer of
@@ -26,6 +27,7 @@ import { type BatchTurn, mergeMinMaxPrefix, RangeObserver, type Ranges } from ".
  * ```
  */
 export class AffineQuantizedMinMaxObserver extends RangeObserver {
+  protected static override readonly optionNames: readonly string[] = OBSERVER_OPTIONS;
   /** No minimum, no maximum, no bad batch. */
   protected override emptyState(blocks: number): Uint8Array {
     return emptyMinMaxState(blocks);

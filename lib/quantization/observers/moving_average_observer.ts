@@ -7,7 +7,7 @@ import { emptyMinMaxState } from "../../backend/minmax_state.ts";
 import type { DType } from "../../numbers/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { MappingType } from "../affine/mapping.ts";
-import type { ObserverOptions } from "./observer.ts";
+import { OBSERVER_OPTIONS, type ObserverOptions } from "./observer.ts";
 import { type BatchTurn, mergeMinMaxPrefix, RangeObserver, type Ranges } from "./range_observer.ts";
 
 /** Options of {@linkcode AffineQuantizedMovingAverageMinMaxObserver}. */
@@ -39,6 +39,10 @@ export interface MovingAverageObserverOptions extends ObserverOptions {
  * ```
  */
 export class AffineQuantizedMovingAverageMinMaxObserver extends RangeObserver {
+  protected static override readonly optionNames: readonly string[] = [
+    ...OBSERVER_OPTIONS,
+    "averagingConstant",
+  ];
   /** How far an average moves towards each batch. */
   readonly averagingConstant: number;
 

@@ -7,12 +7,12 @@ import { collapseBlocks, countBlocks } from "../../backend/blocks.ts";
 import { decodeMinMaxState, emptyMinMaxState } from "../../backend/minmax_state.ts";
 import { type DType, float32, promoteTypes } from "../../numbers/dtype.ts";
 import { roundTo } from "../../numbers/rounding.ts";
-import { Tensor, tensor } from "../../tensor/tensor.ts";
+import { checkTensor, Tensor, tensor } from "../../tensor/tensor.ts";
 import { getBlockSize, qparamShape } from "../affine/granularity.ts";
 import type { MappingType } from "../affine/mapping.ts";
 import { type QParams, qparamsOf } from "../affine/primitives.ts";
 import { chooseRange } from "../affine/range.ts";
-import { AffineQuantizedObserverBase, type ObserverOptions } from "./observer.ts";
+import { AffineQuantizedObserverBase, OBSERVER_OPTIONS, type ObserverOptions } from "./observer.ts";
 
 /** Options of {@linkcode AffineQuantizedMSEObserver}. */
 export interface MSEObserverOptions extends ObserverOptions {
@@ -40,6 +40,11 @@ export interface MSEObserverOptions extends ObserverOptions {
  * ```
  */
 export class AffineQuantizedMSEObserver extends AffineQuantizedObserverBase {
+  protected static override readonly optionNames: readonly string[] = [
+    ...OBSERVER_OPTIONS,
+    "steps",
+    "runOnce",
+  ];
   /** How many ranges are tried. */
   readonly steps: number;
   /** Whether only the first batch counts. */
@@ -75,6 +80,7 @@ export class AffineQuantizedMSEObserver extends AffineQuantizedObserverBase {
    * @throws {TypeError} if `x` is not float.
    */
   override forward(x: Tensor): Tensor {
+    checkTensor(this.displayName, x);
     if (x.numel === 0) return x;
     if (!x.dtype.isFloat) {
       throw new TypeError(`${this.displayName}: observers take float tensors, got ${x.dtype.name}`);
@@ -147,7 +153,8 @@ export class AffineQuantizedMSEObserver extends AffineQuantizedObserverBase {
       );
     }
     const { mappingType, quantMin, quantMax, steps, options } = this;
-    const spec = { mappingType, quantMin, quantMax, dtype, eps: options.eps };
+    const domain = options.zeroPointDomain === "NONE" ? options.zeroPointDomain : undefined;
+    const spec = { mappingType, quantMin, quantMax, dtype, eps: options.eps, domain };
     const round = (v: number) => roundTo(dtype, v);
     const { scaleDtype = dtype } = options;
     const threshold = (block: number, i: number) =>

@@ -6,18 +6,25 @@
 import { Module } from "../../nn/module.ts";
 import type { DType } from "../../numbers/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import type { Granularity } from "../affine/granularity.ts";
-import type { MappingType, ZeroPointDomain } from "../affine/mapping.ts";
-import type { ChooseQParamsOptions, QParams } from "../affine/primitives.ts";
+import { checkOptions } from "../../numbers/arguments.ts";
+import { checkGranularity, type Granularity } from "../affine/granularity.ts";
+import { checkMappingType, type MappingType } from "../affine/mapping.ts";
+import {
+  checkMapping,
+  CHOOSE_OPTIONS,
+  type ChooseQParamsOptions,
+  type QParams,
+} from "../affine/primitives.ts";
 import { quantRange } from "../affine/range.ts";
 
 /** Options of observers. */
 export interface ObserverOptions extends ChooseQParamsOptions {
   /** Which elements share parameters. */
   granularity: Granularity;
-  /** Whether the parameters have a zero point of the quantized range; `INT` by default. */
-  zeroPointDomain?: ZeroPointDomain;
 }
+
+/** The names of {@linkcode ObserverOptions}. */
+export const OBSERVER_OPTIONS: readonly string[] = [...CHOOSE_OPTIONS, "granularity"];
 
 /**
  * The base class of observers: modules that let a tensor pass unchanged, remember what they need of
@@ -51,6 +58,11 @@ export interface ObserverOptions extends ChooseQParamsOptions {
  * ```
  */
 export abstract class AffineQuantizedObserverBase extends Module {
+  /**
+   * The names of the options that a class takes; those of a class that does not say so are not checked, as a
+   * class of yours may pass on options of its own.
+   */
+  protected static readonly optionNames?: readonly string[];
   /** How a range is laid onto integers. */
   readonly mappingType: MappingType;
   /** The integer dtype to quantize to. */
@@ -71,15 +83,22 @@ export abstract class AffineQuantizedObserverBase extends Module {
    * @param targetDtype the integer dtype to quantize to.
    * @param options granularity, integer range, eps, dtypes and shape of the parameters.
    * @throws {RangeError} if quantMin and quantMax leave the dtype.
-   * @throws {TypeError} if the granularity is missing or the dtype not an integer one.
+   * @throws {TypeError} if the granularity is missing, the dtype not an integer one, or the mapping or an option
+   * misspelt.
    */
   constructor(mappingType: MappingType, targetDtype: DType, options: ObserverOptions) {
     super();
     const where = new.target.name;
+    checkMappingType(where, mappingType);
+    if (Object.hasOwn(new.target, "optionNames")) {
+      checkOptions(where, options, new.target.optionNames!);
+    }
     if (!options?.granularity) {
       throw new TypeError(`${where}: the options need a granularity, such as new PerTensor()`);
     }
+    checkGranularity(where, options.granularity);
     const range = quantRange(where, targetDtype, options.quantMin, options.quantMax);
+    checkMapping(where, mappingType, targetDtype, options);
     this.mappingType = mappingType;
     this.targetDtype = targetDtype;
     this.granularity = options.granularity;

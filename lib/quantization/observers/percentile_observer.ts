@@ -7,7 +7,7 @@ import type { Histogram } from "../../backend/histogram_state.ts";
 import type { DType } from "../../numbers/dtype.ts";
 import type { MappingType } from "../affine/mapping.ts";
 import { HistogramObserverBase } from "./histogram_observer.ts";
-import type { ObserverOptions } from "./observer.ts";
+import { OBSERVER_OPTIONS, type ObserverOptions } from "./observer.ts";
 
 /** Options of {@linkcode AffineQuantizedPercentileObserver}. */
 export interface PercentileObserverOptions extends ObserverOptions {
@@ -32,6 +32,10 @@ export interface PercentileObserverOptions extends ObserverOptions {
  * ```
  */
 export class AffineQuantizedPercentileObserver extends HistogramObserverBase {
+  protected static override readonly optionNames: readonly string[] = [
+    ...OBSERVER_OPTIONS,
+    "percentile",
+  ];
   /** The share of values to keep, in percent. */
   readonly percentile: number;
 

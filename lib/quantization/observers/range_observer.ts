@@ -16,8 +16,9 @@ import {
 } from "../../numbers/dtype.ts";
 import { formatShape, numelOf, sameShape } from "../../numbers/shape.ts";
 import { StateError } from "../../nn/state_error.ts";
-import { Tensor, tensor, tensorFromBytes } from "../../tensor/tensor.ts";
-import { getBlockSize, qparamShape } from "../affine/granularity.ts";
+import { checkSameDevice } from "../../tensor/ops.ts";
+import { checkTensor, Tensor, tensor, tensorFromBytes } from "../../tensor/tensor.ts";
+import { getBlockSize, qparamShape, reducedShape } from "../affine/granularity.ts";
 import { type QParams, qparamsOf } from "../affine/primitives.ts";
 import { AffineQuantizedObserverBase } from "./observer.ts";
 
@@ -112,6 +113,7 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
    * @throws {TypeError} if `x` is not float.
    */
   override forward(x: Tensor): Tensor {
+    checkTensor(this.displayName, x);
     const batch = this.batches;
     if (x.numel === 0) {
       this.batches++;
@@ -121,7 +123,7 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
       throw new TypeError(`${this.displayName}: observers take float tensors, got ${x.dtype.name}`);
     }
     const block = getBlockSize(x.shape, this.granularity);
-    const shape = qparamShape(x.shape, block, this.options.keepdim);
+    const shape = this.options.keepdim ? reducedShape(x.shape, block) : qparamShape(x.shape, block);
     const blocks = countBlocks(collapseBlocks(x.shape, block));
     const empty = this.state ? undefined : this.emptyState(blocks);
     // One range for all may have the shape () or, from a batch of one row, (1,).
@@ -138,6 +140,7 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
       );
     }
     if (this.state && this.state.backend !== x.backend) {
+      if (this.state.device === x.device) checkSameDevice(this.displayName, x, this.state);
       throw new Error(
         `${this.displayName}: this batch is on ${x.device}, those before it on ${this.state.device}; ` +
           `bring the batch there with .to("${this.state.device}")`,

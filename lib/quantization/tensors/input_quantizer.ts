@@ -99,15 +99,15 @@ export function staticInputQuantizer(
 /**
  * Input quantization to int8 with a scale for each row, found when the model runs.
  *
- * @param options the integer range and the least scale; by default −127…127 and 1e-5, as torchao has
- * them.
+ * @param options the integer range and the least scale; by default −128…127 and float32's eps, as
+ * torchao 0.18 has them.
  * @throws {RangeError} if the range is not symmetric about zero or leaves int8, or eps is not above 0.
  *
  * @example
  * ```ts
  * import { dynamicInputQuantizer } from "@staticquant/staticquant";
- * console.log(dynamicInputQuantizer().quantMin, dynamicInputQuantizer({ quantMin: -128 }).quantMin);
- * // -127 -128
+ * console.log(dynamicInputQuantizer().quantMin, dynamicInputQuantizer({ quantMin: -127 }).quantMin);
+ * // -128 -127
  * ```
  */
 export function dynamicInputQuantizer(options: PerTokenOptions = {}): DynamicInputQuantizer {
@@ -132,7 +132,10 @@ export function asInputQuantizer(
 /** The quantized input. Enqueued; the caller disposes of it. */
 export function quantizeInput(input: InputQuantizer, x: Tensor): AffineQuantizedTensor {
   if (input.kind === "custom") return input.quantize(x);
-  if (input.kind === "dynamic") return toAffineQuantizedPerToken(x, input);
+  if (input.kind === "dynamic") {
+    const { quantMin, quantMax, eps } = input;
+    return toAffineQuantizedPerToken(x, { quantMin, quantMax, eps });
+  }
   const { scale, zeroPoint, targetDtype, quantMin, quantMax, zeroPoints } = input;
   const range = { quantMin, quantMax, zeroPoints };
   return toAffineQuantizedIntxStatic(x, scale, zeroPoint, x.shape, targetDtype, range);

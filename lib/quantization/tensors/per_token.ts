@@ -3,20 +3,21 @@
  *
  * @module
  */
-import { float16, float32, int8, promoteTypes } from "../../numbers/dtype.ts";
+import { checkOptions } from "../../numbers/arguments.ts";
+import { finfo, float16, float32, int8, promoteTypes } from "../../numbers/dtype.ts";
 import { asRows } from "../../tensor/ops.ts";
 import { roundTo } from "../../numbers/rounding.ts";
-import { Tensor } from "../../tensor/tensor.ts";
+import { checkTensor, Tensor } from "../../tensor/tensor.ts";
 import { AffineQuantizedTensor } from "./quantized_tensor.ts";
 import { quantRange } from "../affine/range.ts";
 
 /** Options of {@linkcode toAffineQuantizedPerToken}. */
 export interface PerTokenOptions {
-  /** The least integer to use; −127 by default. */
+  /** The least integer to use; −128 by default. */
   quantMin?: number;
   /** The greatest integer to use; 127 by default. */
   quantMax?: number;
-  /** The least scale; 1e-5 by default. */
+  /** The least scale; float32's eps, 2^−23, by default. */
   eps?: number;
 }
 
@@ -27,8 +28,8 @@ export interface PerTokenOptions {
  * or eps is not a number above 0.
  */
 export function perTokenRange(where: string, options: PerTokenOptions): Required<PerTokenOptions> {
-  const { eps = 1e-5 } = options;
-  const range = quantRange(where, int8, options.quantMin ?? -127, options.quantMax ?? 127);
+  const { eps = finfo(float32).eps } = options;
+  const range = quantRange(where, int8, options.quantMin ?? -128, options.quantMax ?? 127);
   const { quantMin, quantMax } = range;
   if (quantMin !== -quantMax && quantMin !== -quantMax - 1) {
     throw new RangeError(
@@ -48,13 +49,13 @@ export function perTokenRange(where: string, options: PerTokenOptions): Required
  *
  * `scale = max(max|x| / ((quantMax − quantMin) / 2), eps)`, `q = clamp(round(x · (1 / scale)))`
  *
- * Division and reciprocal are correctly rounded in the dtype of `x` (the reciprocal for float16 in
- * float32, as torchao does), so the integers are the same on every device. A row that holds a NaN or
+ * The division is correctly rounded in the dtype of `x` and the reciprocal in float32, as torchao 0.18
+ * does, so the integers are the same on every device. A row that holds a NaN or
  * an infinity gets a scale that is not finite, and what is multiplied with it is not either.
  *
  * @param input float, shape (…, features).
- * @param options the integer range and the least scale; by default those of torchao's int8 dynamic
- * quantization.
+ * @param options the integer range and the least scale; by default those of int8 dynamic quantization in
+ * torchao 0.18.
  * @returns int8 of the input's shape, with a float32 scale for each row and no zero points. Enqueued.
  * @throws {TypeError} if the input is not float.
  * @throws {RangeError} if it has no dimension, or the range is not symmetric about zero (but for the
@@ -64,8 +65,8 @@ export function perTokenRange(where: string, options: PerTokenOptions): Required
  * ```ts
  * import { tensor, toAffineQuantizedPerToken } from "@staticquant/staticquant";
  * const q = toAffineQuantizedPerToken(tensor([[1, -2, 0.5], [100, 0, -50]]));
- * console.log(await q.intData().data()); // Int8Array [ 64, -127, 32, 127, 0, -64 ]
- * console.log(await q.scale.data()); // Float32Array [ 0.01574…, 0.787… ]
+ * console.log(await q.intData().data()); // Int8Array [ 64, -128, 32, 127, 0, -64 ]
+ * console.log(await q.scale.data()); // Float32Array [ 0.01568…, 0.784… ]
  * ```
  */
 export function toAffineQuantizedPerToken(
@@ -73,6 +74,8 @@ export function toAffineQuantizedPerToken(
   options: PerTokenOptions = {},
 ): AffineQuantizedTensor {
   const where = "toAffineQuantizedPerToken";
+  checkOptions(where, options, ["quantMin", "quantMax", "eps"]);
+  checkTensor(where, input);
   const { dtype, shape, backend } = input;
   if (!dtype.isFloat) {
     throw new TypeError(`${where}: expected a float tensor, got ${dtype.name}`);
@@ -81,7 +84,7 @@ export function toAffineQuantizedPerToken(
     throw new RangeError(`${where}: a tensor of shape () has no rows; reshape it to (1, 1)`);
   }
   const { eps, ...range } = perTokenRange(where, options);
-  const scaleDtype = dtype === float16 ? float32 : dtype;
+  const scaleDtype = float32;
   const { leading, rows } = asRows(input);
   using matrix = rows;
   const { packed, scale } = backend.quantizeRowsDynamic(matrix.operand, {

@@ -3,6 +3,7 @@ import { qparamShape } from "../../../lib/quantization/affine/granularity.ts";
 import {
   chooseQParamsAffine,
   getBlockSize,
+  int8,
   MappingType,
   PerAxis,
   PerBlock,
@@ -10,6 +11,7 @@ import {
   PerRow,
   PerTensor,
   PerToken,
+  tensor,
   uint8,
   zeros,
 } from "../../../mod.ts";
@@ -111,7 +113,41 @@ Deno.test("blocks that do not divide are refused, with both shapes", () => {
   for (const size of [0, -4, 2.5, NaN, 16]) {
     assertThrows(() => getBlockSize([4, 8], new PerGroup(size)), RangeError, "do not divide");
   }
-  for (const size of [[2], [2, 2, 2], [3, 2], [2, 0], [-2, 2]]) {
+  for (const size of [[3], [2, 2, 2], [3, 2], [2, 0], [-2, 2]]) {
     assertThrows(() => getBlockSize([4, 8], new PerBlock(size)), RangeError, "do not divide");
   }
+});
+
+eachBackend("granularities take torchao's arguments", async (device) => {
+  assertEquals(getBlockSize([4, 8], new PerRow(0)), [4, 1]);
+  assertEquals(getBlockSize([2, 4, 8], new PerRow(1)), [1, 4, 1]);
+  assertEquals(getBlockSize([2, 4, 8], new PerRow(-2)), [1, 4, 1]);
+  assertEquals(getBlockSize([4, 8], new PerRow(1)), getBlockSize([4, 8], new PerRow()));
+  assertEquals(getBlockSize([3, 4, 8], new PerBlock([2, 4])), [1, 2, 4]);
+  assertEquals(getBlockSize([5, 3, 4, 8], new PerBlock([2, -1])), [1, 1, 2, 8]);
+  assertEquals(getBlockSize([4, 8], new PerBlock([4])), [1, 4]);
+  assertEquals(String(new PerRow(0)), "PerRow(0)");
+  // A scale for each column.
+  using x = tensor([[1, -8, 3], [-4, 2, 0.5]], { device });
+  const block = getBlockSize(x.shape, new PerRow(0));
+  const [scale] = await chooseQParamsAffine(x, MappingType.SYMMETRIC, block, int8);
+  assertEquals([...await scale.data()], [4, 8, 3].map((v) => Math.fround(v / 127.5)));
+});
+
+Deno.test("a granularity without its argument is refused", () => {
+  const cases: [() => unknown, string][] = [
+    [
+      () => new PerAxis(undefined as never),
+      "PerAxis: axis must be a number, such as new PerAxis(0)",
+    ],
+    [() => new PerAxis("0" as never), `got the text "0"`],
+    [() => new PerGroup(undefined as never), "such as new PerGroup(32), got undefined"],
+    [() => new PerBlock(32 as never), "PerBlock: size must be a list"],
+    [() => new PerBlock([undefined as never]), "each size must be a number"],
+    [() => new PerRow(null as never), "PerRow: dim must be a number"],
+    [() => getBlockSize([4], PerTensor as never), "got the class PerTensor; make one with new"],
+    [() => getBlockSize([4], undefined as never), "got undefined"],
+  ];
+  for (const [run, message] of cases) assertThrows(run, TypeError, message);
+  assertThrows(() => getBlockSize([4, 8], new PerRow(2)), RangeError, "has axes 0 to 1");
 });

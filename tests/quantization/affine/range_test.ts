@@ -11,6 +11,7 @@ import {
   bfloat16,
   chooseQParamsAffine,
   chooseQParamsAffineWithMinMax,
+  type ChooseQParamsOptions,
   type DType,
   finfo,
   float16,
@@ -34,9 +35,9 @@ async function choose(
   mappingType: MappingType,
   block: number[],
   dtype: DType,
-  options: Parameters<typeof chooseQParamsAffine>[4] & { dtype?: DType } = {},
+  { dtype: observed, ...options }: ChooseQParamsOptions & { dtype?: DType } = {},
 ) {
-  using x = tensor(data, { dtype: options.dtype });
+  using x = tensor(data, { dtype: observed });
   const [scale, zeroPoint] = await chooseQParamsAffine(x, mappingType, block, dtype, options);
   return { scale: [...await scale.data()], zeroPoint: [...await zeroPoint.data()] };
 }

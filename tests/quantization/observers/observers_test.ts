@@ -1,26 +1,40 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {
+  AffineQuantizedEntropyObserver,
   AffineQuantizedFixedQParamObserver,
+  AffineQuantizedHistogramObserver,
+  AffineQuantizedMinMaxObserver,
+  AffineQuantizedMovingAverageMinMaxObserver,
+  AffineQuantizedMSEObserver,
+  AffineQuantizedPercentileObserver,
   backendFor,
   bfloat16,
   chooseQParamsAffine,
   chooseQParamsAffineWithMinMax,
+  computeError,
   deepcopy,
   float16,
   float32,
   getBlockSize,
   type Granularity,
+  insertObservers_,
   int32,
   int8,
+  isObservedLinear,
+  Linear,
   MappingType,
   PerAxis,
   PerGroup,
   PerRow,
   PerTensor,
+  quantize_,
   randn,
+  Sequential,
+  StaticQuantConfig,
   tensor,
   uint8,
+  ZeroPointDomain,
   zeros,
 } from "../../../mod.ts";
 import { eachBackend } from "../../backends.ts";
@@ -110,10 +124,14 @@ eachBackend("parameters are those of all batches at once", async () => {
       const [min, max] = await observer.minMax();
       const again = await chooseQParamsAffineWithMinMax(min, max, mapping, int8);
       for (const i of [0, 1]) {
-        assertEquals(await actual[i].bytes(), await expected[i].bytes());
-        assertEquals(await again[i].bytes(), await expected[i].bytes());
-        assertStrictEquals(actual[i].dtype, expected[i].dtype);
+        assertEquals([...await actual[i].data()], [...await expected[i].data()]);
+        assertEquals(await again[i].bytes(), await actual[i].bytes());
       }
+      assertStrictEquals(actual[0].dtype, expected[0].dtype);
+      // As torchao has it where none is asked for: symmetric ones of known ranges are floats.
+      assertStrictEquals(expected[1].dtype, int32);
+      assertStrictEquals(actual[1].dtype, mapping === ASYMMETRIC ? int32 : dtype);
+      assertStrictEquals(again[1].dtype, actual[1].dtype);
     }
   }
 });
@@ -214,4 +232,177 @@ eachBackend("a fixed observer gives what it was given, whatever passes", async (
   const plain = new AffineQuantizedFixedQParamObserver(ASYMMETRIC, uint8, { granularity });
   [scale, zeroPoint] = await plain.calculateQParams();
   assertEquals([await scale.item(), await zeroPoint.item()], [1, 0]);
+});
+
+eachBackend("the domain of zero points is the observer's", async (device) => {
+  const make = (options: object) =>
+    new AffineQuantizedMinMaxObserver(ASYMMETRIC, int8, {
+      granularity: new PerTensor(),
+      ...options,
+    });
+  const x = tensor([-1, 2], { device });
+  const none = make({ zeroPointDomain: ZeroPointDomain.NONE });
+  none.forward(x);
+  const [scale, absent] = await none.calculateQParams();
+  assertEquals([await scale.item(), absent], [Math.fround(3 / 255), null]);
+  const float = make({ zeroPointDomain: ZeroPointDomain.FLOAT });
+  float.forward(x);
+  const [step, middle] = await float.calculateQParams();
+  assertEquals([middle.dtype, await middle.item()], [float32, -1]); // the middle of int8 is 0
+  assertEquals(await step.item(), Math.fround(3 / 255));
+  const open = make({ preserveZero: false });
+  open.forward(tensor([4, 7], { device }));
+  assertEquals(await (await open.calculateQParams())[0].item(), Math.fround(3 / 255));
+  for (
+    const [mapping, options, message] of [
+      [SYMMETRIC, { zeroPointDomain: "FLOAT" }, "is for MappingType.ASYMMETRIC"],
+      [SYMMETRIC, { preserveZero: false }, "preserveZero: false is for"],
+      [ASYMMETRIC, { zeroPointDomain: "FLOAT", preserveZero: true }, "does not preserve zero"],
+      [ASYMMETRIC, { zeroPointDomain: "NONE", preserveZero: false }, "leave preserveZero out"],
+      [ASYMMETRIC, { zeroPointDomain: "FLOAT", zeroPointDtype: int32 }, "cannot be int32"],
+      [ASYMMETRIC, { zeroPointDomain: "FLAOT" }, "did you mean ZeroPointDomain.FLOAT?"],
+      [ASYMMETRIC, { zeroPointDomain: null }, "zeroPointDomain is null"],
+    ] as const
+  ) {
+    assertThrows(
+      () =>
+        new AffineQuantizedMinMaxObserver(mapping, int8, {
+          granularity: new PerTensor(),
+          ...options as object,
+        }),
+      TypeError,
+      message,
+    );
+  }
+});
+
+eachBackend("a layer observed without zero points is quantized without", async (device) => {
+  const m = new Sequential(new Linear(32, 8, { device }));
+  const float = deepcopy(m);
+  const observer = (granularity: PerTensor | PerAxis) =>
+    new AffineQuantizedMinMaxObserver(SYMMETRIC, int8, {
+      granularity,
+      zeroPointDomain: ZeroPointDomain.NONE,
+    });
+  insertObservers_(m, observer(new PerTensor()), observer(new PerAxis(0)));
+  const x = randn([16, 32], { device });
+  m.forward(x);
+  await quantize_(m, new StaticQuantConfig({ targetDtype: int8 }), isObservedLinear);
+  assert(await computeError(float.forward(x), m.forward(x)) > 30);
+  const other = new Sequential(new Linear(32, 8, { device }));
+  const about = new AffineQuantizedMinMaxObserver(ASYMMETRIC, int8, {
+    granularity: new PerTensor(),
+    zeroPointDomain: ZeroPointDomain.FLOAT,
+  });
+  insertObservers_(other, about, observer(new PerAxis(0)));
+  other.forward(x);
+  await assertRejects(
+    () => quantize_(other, new StaticQuantConfig({ targetDtype: int8 }), isObservedLinear),
+    TypeError,
+    "no float zero points",
+  );
+});
+
+Deno.test("what is misspelt is refused by every observer", () => {
+  const classes = [
+    AffineQuantizedMinMaxObserver,
+    AffineQuantizedMovingAverageMinMaxObserver,
+    AffineQuantizedHistogramObserver,
+    AffineQuantizedPercentileObserver,
+    AffineQuantizedEntropyObserver,
+    AffineQuantizedMSEObserver,
+    AffineQuantizedFixedQParamObserver,
+  ];
+  const granularity = new PerTensor();
+  for (const Observer of classes) {
+    const make = (mapping: unknown, dtype: unknown, options: unknown) => () =>
+      new Observer(
+        mapping as "SYMMETRIC",
+        dtype as typeof int8,
+        options as { granularity: PerTensor },
+      );
+    const { ASYMETRIC } = MappingType as unknown as Record<string, undefined>;
+    assertThrows(make(ASYMETRIC, int8, { granularity }), TypeError, "is its name misspelt?");
+    assertThrows(
+      make("symmetric", int8, { granularity }),
+      TypeError,
+      "did you mean MappingType.SYM",
+    );
+    assertThrows(make(SYMMETRIC, "int8", { granularity }), TypeError, "give the value int8");
+    assertThrows(
+      make(SYMMETRIC, int8, { granularty: granularity }),
+      TypeError,
+      "mean granularity?",
+    );
+    assertThrows(make(SYMMETRIC, int8, { granularity, quant_min: 0 }), TypeError, "mean quantMin?");
+    assertThrows(
+      make(SYMMETRIC, int8, { granularity: PerTensor }),
+      TypeError,
+      "the class PerTensor",
+    );
+    assertThrows(make(SYMMETRIC, int8, {}), TypeError, "need a granularity");
+    assertThrows(make(SYMMETRIC, int8, granularity), TypeError, Observer.name);
+    assertThrows(
+      make(SYMMETRIC, int8, { granularity, eps: 1, scaleDtype: "f" }),
+      TypeError,
+      "scaleDtype",
+    );
+    const observer = make(SYMMETRIC, int8, { granularity })();
+    if (Observer !== AffineQuantizedFixedQParamObserver) {
+      assertThrows(
+        () => observer.forward([1] as never),
+        TypeError,
+        "must be a Tensor, got an array",
+      );
+    }
+  }
+  // A class of the user's has options of its own.
+  class Own extends AffineQuantizedMinMaxObserver {}
+  new Own(SYMMETRIC, int8, { granularity, mine: 1 } as { granularity: PerTensor });
+});
+
+eachBackend(
+  "the fixed observer gives what can be quantized by, or says why not",
+  async (device) => {
+    const make = (options: object, domain = {}) =>
+      new AffineQuantizedFixedQParamObserver(ASYMMETRIC, uint8, {
+        granularity: new PerTensor(),
+        ...options,
+        ...domain,
+      });
+    for (const scale of [0, -1, NaN, Infinity, 1e-60]) {
+      assertThrows(() => make({ scale }), RangeError, "must be a finite float32 above 0");
+      const late = make({ scale: tensor([scale], { device }) });
+      await assertRejects(() => late.calculateQParams(), RangeError, "scale 0 is");
+    }
+    for (const zeroPoint of [128.5, -1, 256, NaN]) {
+      const message = `zero point 0 is ${zeroPoint}, but must be an integer from 0 to 255`;
+      assertThrows(() => make({ scale: 1, zeroPoint }), RangeError, message);
+      const at = tensor([zeroPoint], { device });
+      const late = make({ scale: tensor([1], { device }), zeroPoint: at });
+      await assertRejects(() => late.calculateQParams(), RangeError, message);
+    }
+    assertThrows(
+      () => make({ scale: "1" }),
+      TypeError,
+      `must be a number or a Tensor, got the text "1"`,
+    );
+    const [scale, zeroPoint] = await make({ scale: 0.5, zeroPoint: 7 }).calculateQParams();
+    assertEquals([await scale.item(), await zeroPoint.item()], [0.5, 7]);
+    const float = make({ scale: 1, zeroPoint: 0.5 }, { zeroPointDomain: ZeroPointDomain.FLOAT });
+    assertEquals(await (await float.calculateQParams())[1].item(), 0.5);
+  },
+);
+
+eachBackend("a range too wide for its dtype says what helps", async (device) => {
+  const x = tensor([65504, -65504], { dtype: float16, device });
+  const choose = (value: typeof x, options = {}) =>
+    chooseQParamsAffine(value, ASYMMETRIC, [2], uint8, options);
+  await assertRejects(() => choose(x), RangeError, "convert the values to float32 first");
+  const [scale] = await choose(x.to(float32));
+  assertEquals(await scale.item(), Math.fround(131008 / 255));
+  const wide = tensor([1e8, 0], { device });
+  const advice = "give scaleDtype: float32";
+  await assertRejects(() => choose(wide, { scaleDtype: float16 }), RangeError, advice);
+  await choose(wide, { scaleDtype: float32 });
 });
