@@ -366,15 +366,98 @@ eachBackend("a config that cannot be carried out changes nothing, and says why",
     new Int4WeightOnlyConfig({ groupSize: 32 }),
     "Int4WeightOnlyConfig has groupSize 32, which does not divide inFeatures = 48 of head (Linear)",
   );
-  await refused(
-    new FqnToConfig({ tail: int8Only, "re:x.*": null, _default: int8Only }),
+});
+
+eachBackend("a key that names nothing is passed over with a warning", async () => {
+  const config = new Int8WeightOnlyConfig();
+  const said: string[] = [];
+  const { warn } = console;
+  console.warn = (message: string) => said.push(message);
+  try {
+    const m = named();
+    const keys = { tail: config, "re:x.*": null, _default: config };
+    assertEquals(await quantize_(m, new FqnToConfig(keys)), [
+      "up",
+      "down.first",
+      "down.second",
+      "head",
+    ]);
+    await quantize_(named(), new FqnToConfig(new Map([[/^second/, config]])));
+    for (const key of ["act", "re:down", "constructor", "re:layers\\..*"]) {
+      assertEquals(await quantize_(named(), new FqnToConfig({ [key]: config })), []);
+    }
+  } finally {
+    console.warn = warn;
+  }
+  const unused = said.filter((message) => message.startsWith("FqnToConfig"));
+  assertEquals(
+    unused[0],
     "FqnToConfig: tail, re:x.* match none of the modules that quantize_ may swap, which are: up, " +
       "down.first, down.second, head",
   );
-  await refused(new FqnToConfig(new Map([[/^second/, int8Only]])), "/^second/ matches none");
-  await refused(new FqnToConfig({ act: int8Only }), "act matches none");
-  await refused(new FqnToConfig({ "re:down": int8Only }), "re:down matches none");
+  const keys = ["/^second/", "act", "re:down", "constructor", "re:layers\\..*"];
+  keys.forEach((key, i) => assertStringIncludes(unused[i + 1], `FqnToConfig: ${key} matches none`));
 });
+
+eachBackend(
+  "FqnToConfig takes parameters' names and Python's patterns, in torchao's order",
+  async () => {
+    const a = new Int8WeightOnlyConfig();
+    const b = new Int8DynamicActivationInt8WeightConfig();
+    const cases: [Record<string, AOBaseConfig | null>, Record<string, string>][] = [
+      [{ "up.weight": a }, { up: "int8" }],
+      [{ "up.weight": a, up: b }, { up: "int8" }],
+      [{ "up.weight": null, up: a }, {}],
+      [{ up: b, "re:up\\.weight": a }, { up: "dynamic" }],
+      [{ "re:up": b, "re:up\\.weight": a }, { up: "int8" }],
+      [{ "re:up\\.weight": null, "re:up": a }, {}],
+      [{ "re:down\\.first.*": a, "re:.*first": b }, { "down.first": "int8" }],
+      [{ "up.weight": null, _default: a }, {
+        "down.first": "int8",
+        "down.second": "int8",
+        head: "int8",
+      }],
+      [{ "up.bias": null, "re:up": a }, {}],
+      [{ "re:.*\\.bias": null, "re:up": a }, { up: "int8" }],
+      [{ "re:(?P<n>up)": a }, { up: "int8" }],
+      [{ "re:\\Aup\\Z": a }, { up: "int8" }],
+      [{ "re:(?P<first>d)own\\.(?P<x>s)econ(?P=first)": b }, { "down.second": "dynamic" }],
+      [{ "re:(?#the first)down\\.f.{,4}": a }, { "down.first": "int8" }],
+      [{ "re:(?i)UP": a }, { up: "int8" }],
+      [{ "re:(?is:U)p": a }, { up: "int8" }],
+      [{ "re:[]u]p": a }, { up: "int8" }],
+      [{ "re:[^]u]ead": a }, { head: "int8" }],
+      [{ "re:u": a, "re:p": b }, {}],
+    ];
+    const { warn } = console;
+    console.warn = () => {};
+    try {
+      for (const [keys, expected] of cases) {
+        const m = named();
+        await quantize_(m, new FqnToConfig(keys));
+        const all = { up: "float", "down.first": "float", "down.second": "float", head: "float" };
+        const wanted = Object.entries({ ...all, ...expected }).map(([n, kind]) => `${n}: ${kind}`);
+        assertEquals(kinds(m), wanted.join(", "), JSON.stringify(Object.keys(keys)));
+      }
+    } finally {
+      console.warn = warn;
+    }
+    const make = (key: string, value: unknown = a) => () =>
+      new FqnToConfig({ [key]: value as null });
+    assertThrows(
+      make("up.bias"),
+      TypeError,
+      "names a bias, but configs quantize weights; name up.weight",
+    );
+    assertThrows(make("re:("), SyntaxError, "FqnToConfig: the pattern");
+    assertThrows(make("re:(?x)up"), SyntaxError, "has the flag x");
+    assertThrows(make("re:(?>up)"), SyntaxError, "is no regular expression here");
+    assertThrows(make("up", Promise.resolve(a)), TypeError, "got a Promise; `await` it first");
+    assertThrows(make("up", Int8WeightOnlyConfig), TypeError, "the class Int8WeightOnlyConfig");
+    assertThrows(() => new FqnToConfig({ up: undefined as never }), TypeError, "got undefined");
+    assertThrows(() => new FqnToConfig(undefined as never), TypeError, "got undefined");
+  },
+);
 
 Deno.test("options that make no sense are refused when the config is made", () => {
   for (const groupSize of [0, 16, 48, 512, NaN]) {
