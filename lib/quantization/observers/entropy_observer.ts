@@ -45,6 +45,7 @@ const TOLERANCE = 10 ** 0.05;
  * ```
  */
 export class AffineQuantizedEntropyObserver extends HistogramObserverBase {
+  /** The options that there are. */
   protected static override readonly optionNames: readonly string[] = OBSERVER_OPTIONS;
 
   /** The range with the least divergence. */

@@ -39,6 +39,7 @@ export interface FixedQParamObserverOptions extends ObserverOptions {
  * ```
  */
 export class AffineQuantizedFixedQParamObserver extends AffineQuantizedObserverBase {
+  /** The options that there are. */
   protected static override readonly optionNames: readonly string[] = [
     ...OBSERVER_OPTIONS,
     "scale",

@@ -128,6 +128,7 @@ export abstract class HistogramObserverBase extends RangeObserver {
  * ```
  */
 export class AffineQuantizedHistogramObserver extends HistogramObserverBase {
+  /** The options that there are. */
   protected static override readonly optionNames: readonly string[] = OBSERVER_OPTIONS;
   /** The range with the least expected squared error. */
   protected override chooseClip(histogram: Histogram): [min: number, max: number] {

@@ -27,6 +27,7 @@ import { OBSERVER_OPTIONS } from "./observer.ts";
  * ```
  */
 export class AffineQuantizedMinMaxObserver extends RangeObserver {
+  /** The options that there are. */
   protected static override readonly optionNames: readonly string[] = OBSERVER_OPTIONS;
   /** No minimum, no maximum, no bad batch. */
   protected override emptyState(blocks: number): Uint8Array {

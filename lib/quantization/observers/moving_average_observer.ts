@@ -39,6 +39,7 @@ export interface MovingAverageObserverOptions extends ObserverOptions {
  * ```
  */
 export class AffineQuantizedMovingAverageMinMaxObserver extends RangeObserver {
+  /** The options that there are. */
   protected static override readonly optionNames: readonly string[] = [
     ...OBSERVER_OPTIONS,
     "averagingConstant",

@@ -40,6 +40,7 @@ export interface MSEObserverOptions extends ObserverOptions {
  * ```
  */
 export class AffineQuantizedMSEObserver extends AffineQuantizedObserverBase {
+  /** The options that there are. */
   protected static override readonly optionNames: readonly string[] = [
     ...OBSERVER_OPTIONS,
     "steps",

@@ -32,6 +32,7 @@ export interface PercentileObserverOptions extends ObserverOptions {
  * ```
  */
 export class AffineQuantizedPercentileObserver extends HistogramObserverBase {
+  /** The options that there are. */
   protected static override readonly optionNames: readonly string[] = [
     ...OBSERVER_OPTIONS,
     "percentile",

@@ -351,7 +351,6 @@ eachBackend("FqnToConfig gives each module its own config", async () => {
 });
 
 eachBackend("a config that cannot be carried out changes nothing, and says why", async () => {
-  const int8Only = new Int8WeightOnlyConfig();
   const refused = async (config: AOBaseConfig, message: string) => {
     const m = named();
     const before = m.namedModules();
