@@ -104,6 +104,7 @@ export {
   AffineQuantizedHistogramObserver,
   type Histogram,
   HistogramObserverBase,
+  type RangeQuantizer,
 } from "./lib/quantization/observers/histogram_observer.ts";
 export {
   AffineQuantizedPercentileObserver,

@@ -6,7 +6,7 @@
 import { printable } from "../numbers/printable.ts";
 import type { Device } from "../backend/backend.ts";
 import type { DType } from "../numbers/dtype.ts";
-import { checkDevice } from "../backend/registry.ts";
+import { backendFor, checkDevice } from "../backend/registry.ts";
 import { checkDType, given } from "../numbers/arguments.ts";
 import { formatShape, sameShape } from "../numbers/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
@@ -231,8 +231,12 @@ export abstract class Module {
     return this;
   }
 
-  /** Moves what is on another device. */
+  /** Moves what is on another device, once it is known that all of it fits there. */
   private async toDevice(device: Device): Promise<this> {
+    const target = backendFor(device);
+    for (const [name, tensor] of Object.entries(this.stateDict())) {
+      if (tensor.device !== device) target.checkFits(tensor.nbytes, `to("${device}"): ${name}`);
+    }
     const moved = new Map<unknown, unknown>();
     const fields = this.namedModules().flatMap(([, module]) =>
       Object.entries(module)

@@ -92,6 +92,7 @@ export class ModuleList extends Module implements Iterable<Module> {
     throw new Error(`${this.displayName}: a ModuleList has no forward; call the modules in it`);
   }
 
+  /** Puts these modules in the place of all; or none if one is no Module. */
   private replace(modules: readonly Module[]): void {
     modules.forEach((module, i) => checkChild(this, String(i), module));
     for (const [name] of this.namedChildren()) delete this[Number(name)];

@@ -16,7 +16,8 @@ import {
   int8,
   uint8,
 } from "../numbers/dtype.ts";
-import { type Tensor, tensorFromBytes } from "../tensor/tensor.ts";
+import { checkOptions, given } from "../numbers/arguments.ts";
+import { Tensor, tensorFromBytes } from "../tensor/tensor.ts";
 import { encode } from "../numbers/encoding.ts";
 import {
   parseSafetensors,
@@ -124,6 +125,7 @@ export function loadSafetensors(
   file: Uint8Array,
   options: LoadSafetensorsOptions = {},
 ): Record<string, Tensor> {
+  checkOptions("loadSafetensors", options, ["device", "skip"]);
   const { device, skip = [] } = options;
   const { tensors } = parseSafetensors(file);
   for (const name of skip) {
@@ -161,6 +163,13 @@ export async function saveSafetensors(
   tensors: Readonly<Record<string, Tensor>>,
   metadata: Record<string, string> = {},
 ): Promise<Uint8Array> {
+  if (typeof tensors !== "object" || tensors === null || tensors instanceof Promise) {
+    throw new TypeError(`saveSafetensors: expected tensors by name, got ${given(tensors)}`);
+  }
+  for (const [name, t] of Object.entries(tensors)) {
+    if (t instanceof Tensor) continue;
+    throw new TypeError(`saveSafetensors: ${name} must be a Tensor, got ${given(t)}`);
+  }
   const entries = Object.entries(tensors).map(
     async ([name, t]): Promise<[string, SafetensorsEntry]> => {
       const dtype = formatNameOf(t.dtype);

@@ -188,17 +188,20 @@ export class Tensor implements Disposable {
   }
 
   /**
-   * A view of the same elements in another shape; one size may be −1, to be found out.
+   * A view of the same elements in another shape, given as sizes or as a list of them; one size may be
+   * −1, to be found out.
    *
    * @throws {RangeError} if the number of elements differs.
    */
-  reshape(...shape: number[]): Tensor {
+  reshape(...sizes: number[] | [readonly number[]]): Tensor {
+    const [first] = sizes;
+    const shape = (Array.isArray(first) ? first : sizes) as readonly number[];
     const known = shape.filter((size) => size !== -1);
-    const sizes = known.length === shape.length - 1
+    const whole = known.length === shape.length - 1
       ? shape.map((size) => size === -1 ? this.numel / numelOf(known) : size)
       : shape;
     if (
-      numelOf(sizes) !== this.numel || !sizes.every((size) => Number.isInteger(size) && size >= 0)
+      numelOf(whole) !== this.numel || !whole.every((size) => Number.isInteger(size) && size >= 0)
     ) {
       throw new RangeError(
         `reshape: shape ${
@@ -207,7 +210,7 @@ export class Tensor implements Disposable {
           `${formatShape(shape)}`,
       );
     }
-    return new Tensor(this.backend, this, sizes, this.dtype);
+    return new Tensor(this.backend, this, whole, this.dtype);
   }
 
   /** Takes this tensor out of every enclosing {@linkcode tidy}: it is meant to outlive them. */

@@ -13,11 +13,16 @@ import {
   backendFor,
   DeviceLostError,
   init,
+  Int8WeightOnlyConfig,
   Linear,
+  loadSafetensors,
   MappingType,
   PerTensor,
+  quantize_,
   randn,
   relu,
+  saveSafetensors,
+  Sequential,
   tensor,
   uint8,
 } from "../../mod.ts";
@@ -84,4 +89,28 @@ Deno.test("an old model beside new tensors says that its device was lost", async
   await open();
   const error = assertThrows(() => layer.forward(tensor([[1, 2]])), Error);
   assertStringIncludes(error.message, "lost");
+});
+
+Deno.test("whatever held the old device says so, and is loaded anew by a state dict", async () => {
+  const backend = await open();
+  const observer = new AffineQuantizedMinMaxObserver(MappingType.ASYMMETRIC, uint8, {
+    granularity: new PerTensor(),
+  });
+  observer.forward(randn([2, 8]));
+  const layer = new Linear(8, 8);
+  const quantized = new Sequential(new Linear(16, 8));
+  await quantize_(quantized, new Int8WeightOnlyConfig());
+  const saved = await saveSafetensors(new Linear(8, 8).stateDict());
+  backend.runtime.device.destroy();
+  await backend.runtime.device.lost;
+  await open();
+  for (
+    const use of [
+      () => observer.forward(randn([2, 8])),
+      () => quantized.forward(randn([1, 16])),
+      () => layer.forward(randn([1, 8])),
+    ]
+  ) assertStringIncludes(assertThrows(use, Error).message, "lost");
+  layer.loadStateDict(loadSafetensors(saved));
+  assertEquals(layer.forward(randn([1, 8])).shape, [1, 8]);
 });

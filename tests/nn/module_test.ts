@@ -1,4 +1,12 @@
-import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import type { WebGpuBackend } from "../../lib/backend/webgpu/backend.ts";
 import {
   AffineQuantizedMinMaxObserver,
   backendFor,
@@ -266,4 +274,23 @@ eachBackend("a deep copy keeps other fields", () => {
   assertStrictEquals(copy.nothing, null);
   assertStrictEquals(copy.bias, null);
   assertEquals([copy.inFeatures, copy.outFeatures], [2, 2]);
+});
+
+Deno.test("a model that does not fit a device says which tensor, and stays", async () => {
+  await init({ device: "webgpu" });
+  const most = (backendFor("webgpu") as WebGpuBackend).runtime.device.limits;
+  const rows = Math.floor(Math.min(most.maxBufferSize, most.maxStorageBufferBindingSize) / 4096) +
+    1;
+  if (rows > 100_000) return; // no such tensor fits the host either
+  const m = new Sequential({
+    body: new Linear(8, 8, { device: "cpu" }),
+    head: new Linear(1024, rows, {
+      device: "cpu",
+      bias: false,
+      weight: zeros([rows, 1024], { device: "cpu" }),
+    }),
+  });
+  const error = await assertRejects(() => m.to("webgpu"), RangeError, `to("webgpu"): head.weight`);
+  assertStringIncludes(error.message, "does not fit this WebGPU device");
+  assertEquals(Object.values(m.stateDict()).map((t) => t.device), ["cpu", "cpu", "cpu"]);
 });

@@ -564,3 +564,25 @@ Deno.test("quantizeStatic: the same samples give the same bytes", async () => {
   const make = async () => (await quantizeStatic(float, samplesOf(IMAGE))).model.toBytes();
   assertEquals(await make(), await make());
 });
+
+Deno.test("quantizeStatic: a weight or a bias that is not finite is refused with its place", async () => {
+  for (const bad of [NaN, Infinity, -Infinity]) {
+    for (const spoilt of ["w", "b"]) {
+      const w = Array.from({ length: 32 }, (_, i) => spoilt === "w" && i === 13 ? bad : i / 10);
+      const b = Array.from({ length: 8 }, (_, i) => spoilt === "b" && i === 5 ? bad : i / 10);
+      const float = smallModel({
+        opset: 17,
+        nodes: [node("Gemm", ["x", "w", "b"], ["y"])],
+        constants: [floats("w", [4, 8], w), floats("b", [8], b)],
+        inputs: { x: ["float32", "n", 4] },
+        outputs: ["y"],
+      });
+      const at = spoilt === "w" ? "(1, 5)" : "(5)";
+      await assertRejects(
+        () => quantizeStatic(float, samplesOf([2, 4])),
+        OnnxError,
+        `"${spoilt}" holds ${bad} at ${at}`,
+      );
+    }
+  }
+});

@@ -275,3 +275,10 @@ eachBackend("a tensor's shape cannot be changed from outside", () => {
   assertThrows(() => (x.shape as number[])[0] = 3, TypeError);
   assertInstanceOf(x, Tensor);
 });
+
+eachBackend("a shape is given as sizes or as a list", (device) => {
+  using x = zeros([6], { device });
+  assertEquals(x.reshape([2, 3]).shape, [2, 3]);
+  assertEquals(x.reshape([-1, 2]).shape, [3, 2]);
+  assertEquals(zeros([1], { device }).reshape([]).shape, []);
+});

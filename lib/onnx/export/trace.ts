@@ -5,11 +5,11 @@
  */
 import type { DeviceBuffer } from "../../backend/backend.ts";
 import { Linear } from "../../nn/linear.ts";
-import { type Module, nameModules } from "../../nn/module.ts";
+import { checkModule, type Module, nameModules } from "../../nn/module.ts";
 import { ReLU } from "../../nn/relu.ts";
 import { layerClasses } from "../../quantization/layers/layer_kinds.ts";
 import { ObservedLinear } from "../../quantization/layers/observed_linear.ts";
-import { type Tensor, tidy } from "../../tensor/tensor.ts";
+import { checkTensor, type Tensor, tidy } from "../../tensor/tensor.ts";
 
 /** A layer that has an ONNX form: a `Linear`, a `ReLU` or a quantized layer. */
 export type Layer = Module;
@@ -57,6 +57,8 @@ function refusal(where: string, module: Module, why: string): TypeError {
  * @throws {TypeError} if something computes that is not a layer with an ONNX form; it is named.
  */
 export function trace(where: string, model: Module, inputs: readonly Tensor[]): Trace {
+  checkModule(where, model);
+  for (const x of inputs) checkTensor(where, x);
   nameModules(model);
   const ids = new Map<DeviceBuffer, number>();
   const held: Tensor[] = [];

@@ -6,12 +6,34 @@
 import type { OnnxModel } from "../file/model.ts";
 import type { NodeProto } from "../file/proto.ts";
 import { leastWeightScale, quantizeBias } from "./biases.ts";
-import type { GraphFacts } from "./graph_facts.ts";
+import { OnnxError } from "../file/onnx_error.ts";
+import type { FloatConstant, GraphFacts } from "./graph_facts.ts";
 import { QdqWriter } from "./insert.ts";
 import { channelAxis, hasBias, operands, roleOf } from "./operators.ts";
 import { type QuantParams, type QuantSpec, representable } from "./params.ts";
 import type { Placement } from "./placement.ts";
 import { quantizeBlocks, quantizeConstant } from "./weights.ts";
+
+/** A weight or a bias, in which a NaN or an infinity would become some integer or spoil its channel. */
+function finiteConstant(facts: GraphFacts, name: string): FloatConstant {
+  const constant = facts.constant(name)!;
+  const { dims, data } = constant;
+  const at = data.findIndex((x) => !Number.isFinite(x));
+  if (at < 0) return constant;
+  let left = at;
+  const index = dims.map((_, i) => {
+    const inner = dims.slice(i + 1).reduce((n, size) => n * size, 1);
+    const along = Math.floor(left / inner);
+    left %= inner;
+    return along;
+  });
+  throw new OnnxError(
+    `quantizeStatic: ${JSON.stringify(name)} holds ${data[at]} at (${
+      index.join(", ")
+    }), which has no ` +
+      `integer; repair the model, or exclude the nodes that read it`,
+  );
+}
 
 /** Whether quantizing cuts off all that a Relu or Clip does. */
 function absorbs(node: NodeProto, facts: GraphFacts, params: QuantParams): boolean {
@@ -98,7 +120,7 @@ export class Quantizer {
     for (const nodes of groups.values()) {
       const name = nodes[0].input[1];
       const axis = this.axisOf(nodes[0]);
-      const weight = facts.constant(name)!;
+      const weight = finiteConstant(facts, name);
       const { nibbles } = this.options;
       if (nibbles && nodes.every((node) => takesNibbles(node, facts))) {
         const read = writer.addConstant(name, quantizeBlocks(weight, nibbles, BLOCK));
@@ -108,7 +130,7 @@ export class Quantizer {
       const channels = axis === undefined ? 1 : weight.dims[axis];
       const least = new Float64Array(channels);
       for (const node of nodes.filter((node) => this.isIntegerBias(node))) {
-        const bias = facts.constant(node.input[2])!.data;
+        const bias = finiteConstant(facts, node.input[2]).data;
         leastWeightScale(bias, this.paramsOf(node.input[0]).scale, channels)
           .forEach((scale, c) => least[c] = Math.max(least[c], scale));
       }
@@ -117,7 +139,8 @@ export class Quantizer {
       for (const node of nodes) {
         if (this.isIntegerBias(node)) {
           const { scale } = this.paramsOf(node.input[0]);
-          const bias = quantizeBias(facts.constant(node.input[2])!.data, scale, quantized.scale);
+          const { data } = facts.constant(node.input[2])!;
+          const bias = quantizeBias(data, scale, quantized.scale);
           node.input[2] = writer.addBias(node.input[2], bias.integers, bias.scale);
         }
         if (node.opType === "Gemm") writer.spellOutBeta(node);

@@ -4,7 +4,7 @@
  * @module
  */
 import { formatShape, sameShape } from "../../numbers/shape.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import { checkTensor, type Tensor } from "../../tensor/tensor.ts";
 
 /**
  * The signal-to-quantization-noise ratio in decibels, `20·log₁₀(‖x‖ / ‖x − y‖)`: 6 dB more is one
@@ -21,6 +21,7 @@ import type { Tensor } from "../../tensor/tensor.ts";
  * ```
  */
 export async function computeError(x: Tensor, y: Tensor): Promise<number> {
+  for (const t of [x, y]) checkTensor("computeError", t);
   if (!sameShape(x.shape, y.shape)) {
     throw new RangeError(
       `computeError: shapes ${formatShape(x.shape)} and ${formatShape(y.shape)} differ`,

@@ -43,8 +43,7 @@ async function tie(module: Module, other: Module): Promise<boolean> {
     if (!own || !first || own === first || !await equal(own, first)) continue;
     if (value instanceof AffineQuantizedTensor) setField(module, field, first);
     else if (value instanceof LinearActivationQuantizedTensor) {
-      const same =
-        (shared as LinearActivationQuantizedTensor).inputQuantFunc === value.inputQuantFunc;
+      const same = sameInput(value, shared as LinearActivationQuantizedTensor);
       setField(module, field, same ? shared : value.withWeight(first));
     }
     own.dispose();

@@ -268,6 +268,7 @@ export class AffineQuantizedTensor implements LinearWeight, Disposable {
     return copy;
   }
 
+  /** A copy, whatever was copied before. */
   private copy(): AffineQuantizedTensor {
     const { blockSize, dtype, quantMin, quantMax, shape, targetDtype, zeroPoints } = this;
     const scale = this.scale.clone().keep();
