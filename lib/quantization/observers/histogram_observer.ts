@@ -165,9 +165,11 @@ export class AffineQuantizedHistogramObserver extends HistogramObserverBase {
 
 /** How values are quantized once a range is chosen, in steps of `scale` from zero. */
 export interface RangeQuantizer {
+  /** A step. */
   readonly scale: number;
-  /** The least and the greatest step. */
+  /** The least number of steps. */
   readonly least: number;
+  /** The greatest number of steps. */
   readonly most: number;
   /** To a whole step, or a number of an 8-bit float dtype. */
   readonly round: (steps: number) => number;
