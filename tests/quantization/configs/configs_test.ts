@@ -205,7 +205,7 @@ eachBackend("the layers print what they hold", async () => {
   assertStringIncludes(await print(new Int4WeightOnlyConfig()), "target_dtype=uint4");
   assertStringIncludes(
     await print(new Int8DynamicActivationInt8WeightConfig()),
-    `${start}LinearActivationQuantizedTensor(activation=int8SymmPerTokenReducedRangeQuant, ` +
+    `${start}LinearActivationQuantizedTensor(activation=int8SymmPerTokenQuant, ` +
       `weight=${int8Weight}`,
   );
   assertStringIncludes(
