@@ -149,7 +149,7 @@ export abstract class Module {
    */
   loadStateDict(state: Readonly<Record<string, Tensor>>): void {
     const own = this.stateDict();
-    const { taken, problems } = this.checkState(own, state);
+    const { taken, problems } = matchState(own, state);
     const modules = new Map(this.namedModules());
     const places = Object.entries(own).map(([name, tensor]) => {
       const at = name.lastIndexOf(".");
@@ -170,45 +170,6 @@ export abstract class Module {
       values.set(tensor, (value === saved ? value.clone() : value).keep());
     }
     for (const { owner, field, tensor } of places) setField(owner!, field, values.get(tensor)!);
-  }
-
-  /** Which tensor of `state` is for which of the model's own, and what is wrong with it. */
-  private checkState(
-    own: Readonly<Record<string, Tensor>>,
-    state: Readonly<Record<string, Tensor>>,
-  ): { taken: Map<Tensor, Tensor>; problems: string[] } {
-    if (typeof state !== "object" || state === null || state instanceof Promise) {
-      throw new TypeError(`loadStateDict: expected tensors by name, got ${given(state)}`);
-    }
-    const problems: string[] = [];
-    const found = new Map<Tensor, Tensor>();
-    for (const [name, tensor] of Object.entries(own)) {
-      if (!Object.hasOwn(state, name)) continue;
-      const saved = state[name];
-      if (!(saved instanceof Tensor)) {
-        problems.push(`no tensor: ${name} is ${given(saved)}`);
-        continue;
-      }
-      found.set(tensor, saved);
-      if (!sameShape(tensor.shape, saved.shape)) {
-        problems.push(
-          `shape of ${name}: the model has ${formatShape(tensor.shape)}, the state dict ${
-            formatShape(saved.shape)
-          }`,
-        );
-      } else if (tensor.device !== saved.device) {
-        problems.push(
-          `device of ${name}: the model is on ${tensor.device}, the state dict on ${saved.device}`,
-        );
-      }
-    }
-    for (const [name, tensor] of Object.entries(own)) {
-      if (!found.has(tensor) && !Object.hasOwn(state, name)) problems.push(`missing: ${name}`);
-    }
-    for (const name of Object.keys(state)) {
-      if (!Object.hasOwn(own, name)) problems.push(`unknown: ${name}`);
-    }
-    return { taken: found, problems };
   }
 
   /** Casts every float tensor of this module and those below it, in place. Enqueued. */
@@ -285,6 +246,45 @@ export abstract class Module {
     );
     return `${name}(\n  ${[...(extra ? [extra] : []), ...lines].join("\n  ")}\n)`;
   }
+}
+
+/** Which tensor of `state` is for which of the model's own, and what is wrong with it. */
+function matchState(
+  own: Readonly<Record<string, Tensor>>,
+  state: Readonly<Record<string, Tensor>>,
+): { taken: Map<Tensor, Tensor>; problems: string[] } {
+  if (typeof state !== "object" || state === null || state instanceof Promise) {
+    throw new TypeError(`loadStateDict: expected tensors by name, got ${given(state)}`);
+  }
+  const problems: string[] = [];
+  const found = new Map<Tensor, Tensor>();
+  for (const [name, tensor] of Object.entries(own)) {
+    if (!Object.hasOwn(state, name)) continue;
+    const saved = state[name];
+    if (!(saved instanceof Tensor)) {
+      problems.push(`no tensor: ${name} is ${given(saved)}`);
+      continue;
+    }
+    found.set(tensor, saved);
+    if (!sameShape(tensor.shape, saved.shape)) {
+      problems.push(
+        `shape of ${name}: the model has ${formatShape(tensor.shape)}, the state dict ${
+          formatShape(saved.shape)
+        }`,
+      );
+    } else if (tensor.device !== saved.device) {
+      problems.push(
+        `device of ${name}: the model is on ${tensor.device}, the state dict on ${saved.device}`,
+      );
+    }
+  }
+  for (const [name, tensor] of Object.entries(own)) {
+    if (!found.has(tensor) && !Object.hasOwn(state, name)) problems.push(`missing: ${name}`);
+  }
+  for (const name of Object.keys(state)) {
+    if (!Object.hasOwn(own, name)) problems.push(`unknown: ${name}`);
+  }
+  return { taken: found, problems };
 }
 
 function join(prefix: string, name: string): string {
