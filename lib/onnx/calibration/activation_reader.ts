@@ -113,7 +113,7 @@ export class ActivationReader implements AsyncDisposable {
     if (!this.rangesOnly) return seen;
     const bytes = seen.reduce((sum, { data }) => sum + data.byteLength, 0);
     const ranges = seen.map(({ range, data }) =>
-      data.length === 0 ? NOTHING : { range, ...ends(range) }
+      data.length === 0 ? nothing() : { range, ...ends(range) }
     );
     this.free(seen);
     if (bytes > READ_BYTES) await this.reduce();
@@ -144,12 +144,10 @@ function numbers({ data }: OnnxOutput): Float32Array {
   return data as Float32Array;
 }
 
-/** An activation without elements. */
-const NOTHING: SeenActivation = {
-  range: { min: 0, max: 0 },
-  data: new Float32Array(0),
-  dims: [0],
-};
+/** An activation without elements; one of its own each, for its memory is given back. */
+function nothing(): SeenActivation {
+  return { range: { min: 0, max: 0 }, data: new Float32Array(0), dims: [0] };
+}
 
 /** A range as the only values. */
 function ends(range: SeenActivation["range"]): Pick<SeenActivation, "data" | "dims"> {
@@ -160,7 +158,7 @@ function ends(range: SeenActivation["range"]): Pick<SeenActivation, "data" | "di
 function ofReductions(reductions: readonly Float32Array[]): SeenActivation {
   const [min, max, sum] = reductions.map(([x]) => x);
   // Of nothing, the least is infinite and the greatest negative.
-  if (min > max) return NOTHING;
+  if (min > max) return nothing();
   const fine = Number.isFinite(min) && Number.isFinite(max) && !Number.isNaN(sum);
   const range = fine ? { min, max } : undefined;
   return { range, ...ends(range) };
