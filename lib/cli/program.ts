@@ -4,7 +4,7 @@
  * @module
  */
 import { Command } from "./commander.ts";
-import config from "../../deno.json" with { type: "json" };
+import { VERSION } from "../files/version.ts";
 import { addCompareCommand } from "./compare_command.ts";
 import type { Console } from "./console.ts";
 import { OVERVIEW } from "./help.ts";
@@ -22,7 +22,7 @@ export function createProgram(console: Console, exit: (code: number) => void): C
     .description(
       "Quantizes ONNX models: looks into them, makes them small and fast, and says what it cost.",
     )
-    .version(config.version, "-V, --version", "print the version")
+    .version(VERSION, "-V, --version", "print the version")
     .helpOption("-h, --help", "print help, also of a command")
     .helpCommand(false)
     .configureHelp({ helpWidth: 100 })

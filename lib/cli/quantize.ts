@@ -10,6 +10,7 @@ import type { OnnxCalibration } from "../onnx/calibration/calibrate.ts";
 import { compareOnnx } from "../onnx/accuracy/compare_onnx.ts";
 import { loadOnnx, saveOnnx } from "../onnx/file/model_file.ts";
 import type { OnnxModel } from "../onnx/file/model.ts";
+import { walkGraphs } from "../onnx/file/subgraphs.ts";
 import { quantizeStatic, type QuantizeStaticOptions } from "../onnx/quantize_static.ts";
 import { decibels } from "../plot/format.ts";
 import { calibrate } from "./calibrate.ts";
@@ -67,6 +68,12 @@ export async function quantize(
     calibration,
     settings,
   );
+  if (options.exclude && !auto && !nodes.some(({ quantized }) => quantized)) {
+    throw new CliError(
+      EXIT.failed,
+      `--exclude leaves nothing to quantize, and the file would be the float model; leave out less`,
+    );
+  }
   const written = auto?.model ?? quantized;
   const comparison = judges && await compareOnnx(model, written, judges(), {
     tensors: false,
@@ -92,7 +99,7 @@ function staticOptions(
   options: QuantizeFlags,
 ): QuantizeStaticOptions {
   const { activationType, weightType, perChannel, symmetric, reduceRange, opTypes } = options;
-  const nodes = calibration.model.graph.node;
+  const nodes = [...walkGraphs(calibration.model.graph)].flatMap(({ node }) => node);
   return {
     activationType,
     weightType,

@@ -13,7 +13,10 @@ import {
 import type { CalibrationOptions } from "./calibration/method.ts";
 import type { OnnxModel } from "./file/model.ts";
 import { OnnxError } from "./file/onnx_error.ts";
+import { walkGraphs } from "./file/subgraphs.ts";
+import { PRODUCER } from "./graph/new_model.ts";
 import { activationParams, type TensorOverride } from "./qdq/activation_params.ts";
+import { checkFinite } from "./qdq/finite.ts";
 import { GraphFacts } from "./qdq/graph_facts.ts";
 import type { QuantParams, QuantType, TensorRange } from "./qdq/params.ts";
 import { placeWithRanges } from "./qdq/ranged_placement.ts";
@@ -75,7 +78,8 @@ export interface QuantizeStaticResult {
   readonly model: OnnxModel;
   /** What it was made from: the prepared float model and what was observed in it. */
   readonly calibration: OnnxCalibration;
-  /** The nodes that can be quantized, in the graph's order, and whether they were. */
+  /** The nodes that can be quantized, in the graph's order, then those in graphs inside of nodes, and whether they
+   * were. */
   readonly nodes: readonly QuantizedNode[];
   /** The activations that are bytes now. */
   readonly activations: readonly QuantizedActivation[];
@@ -133,8 +137,8 @@ function wide(type: QuantType): QuantType {
  *
  * @param source the float model; it is not changed. With a calibration, its prepared model is what counts.
  * @param data sample inputs, or a calibration, which may be used again with other options.
- * @throws {OnnxError} if the model is quantized already or has nothing to quantize, there are no samples, an
- * activation is NaN or infinite, or a name in the options is not known.
+ * @throws {OnnxError} if the model is quantized already or has nothing to quantize, there are no samples, a
+ * weight or an activation is NaN or infinite, or a name in the options is not known.
  * @throws {TypeError | RangeError} if a sample does not fit the model, or an option is not one.
  *
  * @example
@@ -180,14 +184,16 @@ export async function quantizeStatic(
       );
     }
   }
+  checkFinite("quantizeStatic", facts, placement.weighted);
   const params = activationParams(placement, facts, specs.activation, overrides);
-  const nodes = model.graph.node.flatMap((node) => {
+  const all = [...walkGraphs(model.graph)].flatMap(({ node }) => node);
+  const nodes = all.flatMap((node) => {
     const decision = placement.decisions.get(node);
     return decision ? [{ name: nodeName(node), opType: node.opType, ...decision }] : [];
   });
   const activations = [...placement.bytes].filter(([value]) => !facts.isConstant(value))
     .map(([name, group]) => ({ name, ...params.get(group)! }));
   new Quantizer(model, facts, placement, params, specs).quantize();
-  model.proto.producerName = "staticquant";
+  Object.assign(model.proto, PRODUCER);
   return { model, calibration, nodes, activations };
 }

@@ -59,7 +59,9 @@ function observedModel(
     return [made.has(value) ? value : add("Identity", value)];
   });
   graph.node = [...first, ...graph.node.flatMap((node) => [node, ...after.get(node) ?? []])];
-  graph.output = outputs.flat().map((name) => messages.valueInfo(name, "float32"));
+  graph.output = outputs.length > 0
+    ? outputs.flat().map((name) => messages.valueInfo(name, "float32"))
+    : graph.output.filter(({ type }) => type?.value.case === "tensorType");
   return { observed, outputs };
 }
 
@@ -101,7 +103,7 @@ export class ActivationReader implements AsyncDisposable {
   /** Runs one sample; what is known of each value, in the order of their names. */
   async read(feeds: OnnxFeeds): Promise<SeenActivation[]> {
     const { runtime, outputs, reduced } = this.observed;
-    if (outputs.length === 0) return []; // nothing to run for
+    // Where nothing is looked at, it is run all the same, so that a sample that it cannot take is found.
     const results = await runtime.run(feeds);
     const tensors = outputs.map((names) => names.map((name) => results[name]));
     if (reduced) return tensors.map((each) => ofReductions(each.map(numbers)));

@@ -25,7 +25,9 @@ import { placeQuantization } from "../qdq/placement.ts";
 import { observedValues } from "../qdq/value_ranges.ts";
 import { checkSelection } from "../qdq/selection.ts";
 import { checkFloatModel } from "../qdq/already_quantized.ts";
-import type { OnnxFeeds } from "../run/runtime.ts";
+import { checkFinite } from "../qdq/finite.ts";
+import { nothingToQuantize } from "../qdq/nothing_to_quantize.ts";
+import { type OnnxFeeds, OnnxRuntime } from "../run/runtime.ts";
 import { describeNode } from "../graph/describe_node.ts";
 
 /** Opens the errors. */
@@ -69,6 +71,16 @@ function view(data: Float32Array, dims: readonly number[]): Tensor {
 
 /** What an observer saves, by the end of its keys. */
 const STATE_KEYS: readonly string[] = ["description", "state"];
+
+/** What keeps onnxruntime from running a model, to end a sentence with; nothing if it runs it. */
+async function runtimeProblem(model: OnnxModel): Promise<string> {
+  try {
+    await using _ = await OnnxRuntime.open(WHERE, model);
+    return "";
+  } catch (error) {
+    return `. And ${(error as Error).message.replace(`${WHERE}: `, "")}`;
+  }
+}
 
 /** The key of a saved state that says what it is of. */
 const KIND = "staticquant calibration";
@@ -124,13 +136,13 @@ export class OnnxCalibration {
     const prepared = options.prepare === false ? model.clone() : await prepareOnnx(model);
     const facts = new GraphFacts(prepared.graph);
     const chosen = checkSelection(WHERE, facts, options);
-    const { bytes, active, weighted } = placeQuantization(facts, chosen);
+    const placement = placeQuantization(facts, chosen);
+    const { bytes, active, weighted } = placement;
     if (active.size === 0 && weighted.length === 0) {
-      throw new OnnxError(
-        `${WHERE}: there is nothing to quantize: the model has no Conv, Gemm or MatMul with float32 weights ` +
-          `among the nodes that are asked for`,
-      );
+      const why = nothingToQuantize(model.graph, facts, placement, options);
+      throw new OnnxError(`${WHERE}: ${why}${await runtimeProblem(model)}`);
     }
+    checkFinite(WHERE, facts, weighted);
     const observed = observedValues(facts, bytes.keys());
     return new OnnxCalibration(
       prepared,

@@ -62,6 +62,11 @@ export function dataTypeName(code: number): OnnxDataType | undefined {
   return names.get(code);
 }
 
+/** The type with this name, if there is one. */
+export function dataTypeNamed(name: string): OnnxDataType | undefined {
+  return Object.hasOwn(types, name) ? name as OnnxDataType : undefined;
+}
+
 /** The number of a type in files. */
 export function dataTypeCode(name: OnnxDataType): number {
   return types[name].code;

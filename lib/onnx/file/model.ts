@@ -32,7 +32,7 @@ function checkSize(bytes: number): void {
 }
 
 /** A copy of a message and all messages in it. The reflection of the package would copy all bytes too. */
-function copy<T>(value: T): T {
+export function copy<T>(value: T): T {
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
   if (Array.isArray(value)) return value.map(copy) as T;
   const fields = Object.entries(value).map(([name, field]) => [name, copy(field)]);
@@ -87,11 +87,21 @@ export class OnnxModel {
     return Number(entry.version);
   }
 
-  /** Changes the version of an operator set, or adds one; the nodes stay as they are. */
+  /**
+   * Changes the version of an operator set, or adds one; the nodes stay as they are. Where a file lists ONNX's own
+   * twice, by both of its names, one entry is left.
+   */
   setOpset(version: number, domain: string = ""): void {
+    const { proto } = this;
     const entry = this.opsetEntry(domain);
-    if (entry) entry.version = BigInt(version);
-    else this.proto.opsetImport.push(this.messages.opset(domain, version));
+    if (!entry) {
+      proto.opsetImport.push(this.messages.opset(domain, version));
+      return;
+    }
+    entry.version = BigInt(version);
+    proto.opsetImport = proto.opsetImport.filter((other) =>
+      other === entry || domainName(other.domain) !== domainName(domain)
+    );
   }
 
   /** The entry that says which version of a domain is used. */

@@ -242,7 +242,7 @@ export class GraphEditor {
 }
 
 /** Renames what a node reads, and what the graphs inside of it read from around them. */
-function renameReads(node: NodeProto, read: (name: string) => string): void {
+export function renameReads(node: NodeProto, read: (name: string) => string): void {
   node.input = node.input.map(read);
   for (const inner of subgraphs(node)) {
     const own = definedValues(inner); // values of its own by the same name

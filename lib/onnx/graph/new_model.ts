@@ -3,9 +3,13 @@
  *
  * @module
  */
+import { VERSION } from "../../files/version.ts";
 import type { OnnxMessages } from "../file/messages.ts";
 import { OnnxModel } from "../file/model.ts";
 import type { NodeProto, TensorProto, ValueInfoProto } from "../file/proto.ts";
+
+/** What a model says of who made it. */
+export const PRODUCER = { producerName: "staticquant", producerVersion: VERSION };
 
 /** What a new model begins with. */
 export interface ModelParts {
@@ -39,7 +43,7 @@ export function newModel(messages: OnnxMessages, parts: ModelParts): OnnxModel {
   });
   const proto = create(ModelProtoSchema, {
     irVersion: BigInt(irVersionOf(opset)),
-    producerName: "staticquant",
+    ...PRODUCER,
     opsetImport: [messages.opset("", opset)],
     graph,
   });

@@ -16,10 +16,13 @@ import { fuseGemm } from "./fuse_gemm.ts";
 import { fuseLayerNorm } from "./fuse_layer_norm.ts";
 import { GraphTools, type Pass } from "./graph_tools.ts";
 import { hoistConstants } from "./hoist_constants.ts";
+import { hoistInnerWeights } from "./hoist_inner_weights.ts";
+import { inlineFunctions } from "./inline_functions.ts";
 import { mergeFactors } from "./merge_factors.ts";
 import { nameNodes } from "./name_nodes.ts";
 import { pushScale } from "./push_scale.ts";
 import { removeNoOps } from "./remove_no_ops.ts";
+import { learnValueTypes } from "../run/value_types.ts";
 import { upgradeOpset } from "../upgrade/upgrade_opset.ts";
 
 /** Options of {@linkcode prepareOnnx}. */
@@ -43,10 +46,10 @@ const FUSIONS: readonly Pass[] = [
 
 /**
  * Brings a float model into the form that quantizes best; it computes the same up to the rounding of float32.
- * Its operator set is upgraded, constants become initializers, what depends on constants alone is computed
- * by onnxruntime, and nodes are made part of others: BatchNormalization and sums and products with constants
+ * Its own functions are inlined, its operator set is upgraded, constants become initializers, what depends on
+ * constants alone is computed by onnxruntime, which is also asked for types that the file does not tell, and nodes are made part of others: BatchNormalization and sums and products with constants
  * part of the Conv, ConvTranspose or Gemm before them, factors part of the Conv after them or one product; layer
- * normalization is put together from its parts. Nothing is done to graphs inside of nodes.
+ * normalization is put together from its parts. Of graphs inside of nodes, only the weights are taken out.
  *
  * @param model is not changed.
  * @returns a new model, every node with a name of its own. Initializers that were listed as inputs are constants
@@ -65,14 +68,18 @@ export async function prepareOnnx(
   model: OnnxModel,
   options: PrepareOnnxOptions = {},
 ): Promise<OnnxModel> {
-  const upgraded = upgradeOpset(model, options.opset ?? 17);
-  const prepared = upgraded === model ? model.clone() : upgraded;
+  const known = model.clone();
+  inlineFunctions("prepareOnnx", known);
+  await learnValueTypes("prepareOnnx", known);
+  const prepared = upgradeOpset(known, options.opset ?? 17);
+  prepared.setOpset(prepared.opset());
   const { graph, messages } = prepared;
   const editor = new GraphEditor(graph, messages);
   const tools = new GraphTools(editor, prepared.opset());
   const run = (pass: Pass) => {
     while (pass(tools)) editor.apply();
   };
+  hoistInnerWeights(editor);
   run(hoistConstants);
   run(removeNoOps);
   if (await foldConstants("prepareOnnx", tools)) editor.apply();

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { OnnxDataType } from "../file/data_type.ts";
 import type { GraphProto, NodeProto } from "../file/proto.ts";
 import type { GraphView } from "../graph/graph_view.ts";
 import { ShapeFacts } from "../graph/infer_shapes.ts";
@@ -26,6 +27,11 @@ export class GraphFacts {
         this.roots.set(node.output[0], this.root(node.input[0]));
       }
     }
+  }
+
+  /** The element type of a value, if it is known. */
+  dtype(name: string): OnnxDataType | undefined {
+    return this.shapes.dtype(name);
   }
 
   /** Whether a value is float32. */

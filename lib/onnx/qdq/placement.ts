@@ -3,9 +3,12 @@
  *
  * @module
  */
+import { quote } from "../../numbers/printable.ts";
 import type { NodeProto } from "../file/proto.ts";
+import { describeNode } from "../graph/describe_node.ts";
 import type { GraphFacts } from "./graph_facts.ts";
 import { DisjointSets } from "./disjoint_sets.ts";
+import { innerNodes } from "./inner_nodes.ts";
 import {
   attributeProblem,
   channelAxis,
@@ -61,6 +64,20 @@ function weightProblem(node: NodeProto, facts: GraphFacts): string | undefined {
 /** Why nodes of most operators stay float. */
 const NO_KERNEL = "onnxruntime has no integer kernel for its operator";
 
+/** Why a node takes no part whose operator could; nothing if it is not about numbers with a point. */
+function typeProblem(node: NodeProto, facts: GraphFacts): string | undefined {
+  const values = [...operands(node).map((i) => node.input[i]), node.output[0]];
+  const open = values.find((name) => facts.dtype(name) === undefined);
+  if (open !== undefined) {
+    const maker = facts.view.producer(open);
+    const domain = maker?.domain ? ` of the domain ${maker.domain}` : "";
+    const source = maker && maker !== node ? `, which ${describeNode(maker)}${domain} makes,` : "";
+    return `the type of ${quote(open)}${source} is not known`;
+  }
+  const other = values.map((name) => facts.dtype(name)!).find((dtype) => dtype !== "float32")!;
+  return other.includes("float") ? `it computes with ${other}, not float32` : undefined;
+}
+
 /**
  * The nodes of a graph by what may become of them. It starts with all that can be quantized;
  * {@linkcode Placer.leave} takes nodes out, and {@linkcode Placer.place} says what the rest comes to.
@@ -74,6 +91,8 @@ export class Placer {
   private readonly passing = new Set<NodeProto>();
   /** Nodes of which the weight alone becomes integers. */
   private readonly storing = new Set<NodeProto>();
+  /** Those among the nodes in graphs inside of others. */
+  private readonly inner: NodeProto[] = [];
   /** Values that products of integers are to give as floats. */
   private readonly floats = new Set<string>();
 
@@ -90,8 +109,8 @@ export class Placer {
       const role = facts.role(node);
       if (!role) {
         const float = node.output.some((name) => facts.isFloat(name));
-        const reason = roleOf(node) ? "it does not compute with float32" : NO_KERNEL;
-        if (float) this.decisions.set(node, { quantized: false, reason });
+        const reason = roleOf(node) ? typeProblem(node, facts) : float ? NO_KERNEL : undefined;
+        if (reason) this.decisions.set(node, { quantized: false, reason });
         continue;
       }
       this.roles.set(node, role);
@@ -101,6 +120,11 @@ export class Placer {
       else if (role === "stores" || stored(node)) this.storing.add(node);
       else if (role === "multiplies" || role === "computes") this.computing.add(node);
       else this.passing.add(node);
+    }
+    for (const { node, inside, weight } of innerNodes(facts)) {
+      const problem = chosen(node) ?? (weight ? undefined : inside);
+      if (problem) this.decisions.set(node, { quantized: false, reason: problem });
+      else this.inner.push(node);
     }
   }
 
@@ -219,10 +243,12 @@ export class Placer {
       const quantized = active.has(node) || clips.has(node);
       decisions.set(node, quantized ? { quantized } : { quantized, reason: "its input is float" });
     }
-    for (const node of [...computing, ...this.storing]) decisions.set(node, { quantized: true });
+    const stored = [...this.storing, ...this.inner];
+    for (const node of [...computing, ...stored]) decisions.set(node, { quantized: true });
     const weighted = facts.graph.node.filter((node) =>
       this.storing.has(node) || computing.has(node) && this.isWeighted(node)
     );
+    weighted.push(...this.inner);
     const clipped = new Set([...clips].map(({ output }) => output[0]));
     const bytes = groups.names();
     return { decisions, active, bytes, produced, clips: [...clips], clipped, weighted };

@@ -144,7 +144,7 @@ export class Quantizer {
           const bias = quantizeBias(data, scale, quantized.scale);
           node.input[2] = writer.addBias(node.input[2], bias.integers, bias.scale);
         }
-        if (node.opType === "Gemm") writer.spellOutBeta(node);
+        if (node.opType === "Gemm" && placement.active.has(node)) writer.spellOutBeta(node);
         node.input[1] = read;
       }
     }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { NodeProto } from "../file/proto.ts";
+import { walkGraphs } from "../file/subgraphs.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import { NEWEST_OPSET, operatorProblem } from "../upgrade/operators.ts";
 import type { GraphFacts } from "./graph_facts.ts";
@@ -47,7 +48,8 @@ export function checkSelection(
         `that can be quantized are ${QUANTIZABLE_OPERATORS.join(", ")}`,
     );
   }
-  const names = new Set(facts.graph.node.map(nodeName));
+  const nodes = [...walkGraphs(facts.graph)].flatMap(({ node }) => node);
+  const names = new Set(nodes.map(nodeName));
   const missing = [...nodesToQuantize ?? [], ...nodesToExclude].find((name) => !names.has(name));
   if (missing !== undefined) {
     throw new OnnxError(

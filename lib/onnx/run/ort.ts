@@ -27,8 +27,17 @@ export interface OrtTensor {
   readonly dims: readonly number[];
 }
 
+/** What a session knows of an output: a tensor's sizes are numbers or names, of a scalar and of any shape none. */
+export interface OrtValueMetadata {
+  readonly name: string;
+  readonly isTensor: boolean;
+  readonly type?: string;
+  readonly shape?: readonly (number | string)[];
+}
+
 /** A session of onnxruntime. */
 export interface OrtSession {
+  readonly outputMetadata: readonly OrtValueMetadata[];
   run(
     feeds: Record<string, OrtTensor>,
     fetches: Record<string, OrtTensor | null>,

@@ -19,6 +19,7 @@ import {
   upsampleToInput,
 } from "./attributes_to_inputs.ts";
 import { resizeCoordinates, resizeHalfPixel, upsampleToResize } from "./resize.ts";
+import { operatorProblem } from "./operators.ts";
 import type { UpgradeRule } from "./rewriter.ts";
 import { flattenedAxis } from "./softmax.ts";
 
@@ -127,3 +128,13 @@ export const RULES: Readonly<Record<number, Readonly<Record<string, UpgradeRule>
   20: { DFT: dftAxisToInput, GridSample: gridSampleMode },
   21: { GroupNormalization: groupNormScale },
 };
+
+/** Whether an operator of ONNX means something else in one version of the operator set than in another. */
+export function changedBetween(opType: string, one: number, other: number): boolean {
+  if (operatorProblem(opType, one) || operatorProblem(opType, other)) return true;
+  const [from, to] = [Math.min(one, other), Math.max(one, other)];
+  if (from < OLDEST_OPSET) return true;
+  return Object.entries(RULES).some(([version, rules]) =>
+    Number(version) > from && Number(version) <= to && Object.hasOwn(rules, opType)
+  );
+}

@@ -51,7 +51,7 @@ Deno.test("inspectOnnx: nodes inside of nodes are counted, and say why they are 
   });
   const conv = (await inspectOnnx(model)).operators.find(({ op }) => op === "Conv")!;
   assertEquals([conv.count, conv.prepared, conv.quantizable], [3, 3, 1]);
-  assertEquals(conv.reasons, ["in a graph inside of a node"]);
+  assertEquals(conv.reasons, ['it stands in a graph inside of If node "If:y"']);
 });
 
 Deno.test("inspectOnnx: a quantized model, names that objects have, and no model", async () => {
