@@ -12,6 +12,7 @@ import { loadOnnx, saveOnnx } from "../onnx/file/model_file.ts";
 import type { OnnxModel } from "../onnx/file/model.ts";
 import { walkGraphs } from "../onnx/file/subgraphs.ts";
 import { quantizeStatic, type QuantizeStaticOptions } from "../onnx/quantize_static.ts";
+import { nameNodes, sharedNodeNames } from "../onnx/prepare/name_nodes.ts";
 import { decibels } from "../plot/format.ts";
 import { calibrate } from "./calibrate.ts";
 import { CliError, EXIT, usage } from "./cli_error.ts";
@@ -46,6 +47,8 @@ export async function quantize(
   if (quantizedNode(model)) {
     throw new CliError(EXIT.failed, `${path} is quantized already; give the float model`);
   }
+  const renamed = sharedNodeNames(model.graph);
+  if (renamed.length > 0) nameNodes(model.graph);
   using bar = new ProgressBar(console);
   const calibration = await calibrate(model, options, console, bar);
   const settings: QuantizeStaticOptions = staticOptions(calibration, options);
@@ -85,7 +88,7 @@ export async function quantize(
   bar.clear();
   const parts = {
     ...{ file: path, out, bytes: model.toBytes().length, quantizedBytes: written.toBytes().length },
-    ...{ samples: calibration.samples, nodes, comparison, auto },
+    ...{ samples: calibration.samples, nodes, renamed, comparison, auto },
   };
   console.out(`${json ? quantizeJson(parts) : quantizeSummary(parts)}\n`);
   if (!auto || auto.reached) return EXIT.ok;

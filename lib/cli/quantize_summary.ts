@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../numbers/printable.ts";
 import { decibels, formatBytes, percent } from "../plot/format.ts";
 import { Table } from "../plot/table.ts";
 import type { AutoQuantizeResult } from "../onnx/accuracy/auto_quantize.ts";
@@ -21,6 +22,8 @@ export interface QuantizeParts {
   /** Samples calibrated on. */
   readonly samples: number;
   readonly nodes: QuantizeStaticResult["nodes"];
+  /** The names that several nodes of the float model shared. */
+  readonly renamed: readonly string[];
   /** The judgement on samples held out. */
   readonly comparison?: OnnxComparison;
   /** What was done to meet a target. */
@@ -55,6 +58,15 @@ export function quantizeSummary(parts: QuantizeParts): string {
     ],
     ["quantized", `${quantized} of ${nodes.length} nodes, calibrated on ${count(samples)}`],
   ];
+  if (parts.renamed.length > 0) {
+    rows.push([
+      "renamed",
+      `nodes that shared the name ${
+        parts.renamed.slice(0, 3).map(quote).join(" or ")
+      }; onnxruntime does not take ` +
+      `the float file for it`,
+    ]);
+  }
   for (const { name, sqnr, top1 } of comparison?.outputs ?? []) {
     const agreement = top1 === null ? "" : `, top-1 agreement ${percent(top1)}`;
     rows.push([

@@ -25,7 +25,7 @@ import { placeQuantization } from "../qdq/placement.ts";
 import { observedValues } from "../qdq/value_ranges.ts";
 import { checkSelection } from "../qdq/selection.ts";
 import { checkFloatModel } from "../qdq/already_quantized.ts";
-import { checkFinite } from "../qdq/finite.ts";
+import { checkFinite, oddConstantBehind } from "../qdq/finite.ts";
 import { nothingToQuantize } from "../qdq/nothing_to_quantize.ts";
 import { type OnnxFeeds, OnnxRuntime } from "../run/runtime.ts";
 import { describeNode } from "../graph/describe_node.ts";
@@ -215,8 +215,17 @@ export class OnnxCalibration {
     const what = node
       ? `${JSON.stringify(name)}, which ${describeNode(node)} makes,`
       : `the input ${JSON.stringify(name)}`;
+    const others = new Set(this.tensors.slice(0, this.tensors.indexOf(name)));
+    const facts = new GraphFacts(this.model.graph);
+    const cause = oddConstantBehind(facts, name, (value) => others.has(value));
+    const advice = cause
+      ? `${cause}; mend it`
+      : node
+      ? "look at that sample"
+      : "leave that sample out, or mend it";
+    const around = node ? ", or leave the nodes around it out by nodesToExclude" : "";
     return `${WHERE}: ${what} holds a NaN or an infinity in sample ${index} (counted from 0), which no ` +
-      `range can hold; look at that sample, or leave the nodes around it out by nodesToExclude`;
+      `range can hold; ${advice}${around}`;
   }
 
   /**

@@ -57,3 +57,25 @@ export function checkFinite(
     }
   }
 }
+
+/**
+ * The constant that an activation may have a NaN or an infinity from, in words; nothing if there is none.
+ *
+ * @param isFine whether a value was seen to have neither, so that what is before it does not matter.
+ */
+export function oddConstantBehind(
+  facts: GraphFacts,
+  value: string,
+  isFine: (name: string) => boolean,
+): string | undefined {
+  const seen = new Set([value]);
+  for (const name of seen) {
+    for (const input of facts.view.producer(name)?.input ?? []) {
+      if (input === "" || seen.has(input) || isFine(input)) continue;
+      seen.add(input);
+      const constant = facts.isConstant(input) ? facts.constant(input) : undefined;
+      const odd = constant && oddElement(constant);
+      if (odd) return `the constant ${quote(input)} before it holds ${odd}`;
+    }
+  }
+}

@@ -8,6 +8,7 @@ import type { NodeProto } from "../file/proto.ts";
 import { describeNode } from "../graph/describe_node.ts";
 import type { GraphFacts } from "./graph_facts.ts";
 import { DisjointSets } from "./disjoint_sets.ts";
+import { oddElement } from "./finite.ts";
 import { innerNodes } from "./inner_nodes.ts";
 import {
   attributeProblem,
@@ -48,6 +49,8 @@ export interface Placement {
 /** Why a node that multiplies cannot do so in integers. */
 function weightProblem(node: NodeProto, facts: GraphFacts): string | undefined {
   const [, weight, bias] = node.input;
+  // onnxruntime's integer kernels leave what they make of nothing as it was in memory.
+  if (facts.constantDims(weight)?.includes(0)) return "its weight has no elements";
   if (node.opType === "MatMul") {
     return facts.isConstant(node.input[0]) && facts.isConstant(weight)
       ? "both of its inputs are constants"
@@ -59,6 +62,15 @@ function weightProblem(node: NodeProto, facts: GraphFacts): string | undefined {
   if (!dims) return "its bias is no constant";
   const channels = facts.constantDims(weight)![channelAxis(node)];
   return dims.length === 1 && dims[0] === channels ? undefined : "its bias is no vector";
+}
+
+/** Why a node cannot compute in integers with its constants. */
+function constantProblem(node: NodeProto, facts: GraphFacts): string | undefined {
+  for (const i of operands(node)) {
+    const constant = facts.isConstant(node.input[i]) ? facts.constant(node.input[i]) : undefined;
+    const odd = constant && oddElement(constant);
+    if (odd) return `its constant ${quote(node.input[i])} holds ${odd}, which no range can hold`;
+  }
 }
 
 /** Why nodes of most operators stay float. */
@@ -115,7 +127,8 @@ export class Placer {
       }
       this.roles.set(node, role);
       const problem = chosen(node) ?? attributeProblem(node) ??
-        (role === "multiplies" || role === "stores" ? weightProblem(node, facts) : undefined);
+        (role === "multiplies" || role === "stores" ? weightProblem(node, facts) : undefined) ??
+        (role === "computes" ? constantProblem(node, facts) : undefined);
       if (problem) this.decisions.set(node, { quantized: false, reason: problem });
       else if (role === "stores" || stored(node)) this.storing.add(node);
       else if (role === "multiplies" || role === "computes") this.computing.add(node);

@@ -16,6 +16,7 @@ import {
   type OrtTensor,
   sessionOptions,
 } from "./ort.ts";
+import { runtimeMessage } from "./runtime_message.ts";
 import { sums16Bits } from "./sums_16_bits.ts";
 import type { ValueInfoProto } from "../file/proto.ts";
 import { elementCount } from "../file/tensor_data.ts";
@@ -80,14 +81,15 @@ function inWords({ name, dtype, dims }: OnnxValueInfo): string {
   return `${quote(name)}: ${dtype} ${shape}`;
 }
 
-function valueInfos(values: readonly ValueInfoProto[]): OnnxValueInfo[] {
+function valueInfos(role: string, values: readonly ValueInfoProto[]): OnnxValueInfo[] {
   return values.map(({ name, type }) => {
     const known = valueType(type);
     if (known) return { name, ...known };
-    const problem = type?.value.case === "tensorType"
+    const kind = type?.value.case ?? "unknown type";
+    const problem = kind === "tensorType"
       ? "has an element type that ONNX has not"
-      : "is no tensor; only tensors are run";
-    throw new TypeError(`${quote(name)} of the model ${problem}`);
+      : `is no tensor (${kind.replace("Type", " type").trim()}); only tensors are given and taken`;
+    throw new TypeError(`the model's ${role} ${quote(name)} ${problem}`);
   });
 }
 
@@ -138,14 +140,14 @@ export class OnnxRuntime implements AsyncDisposable {
     const ort = await loadPackage<Ort>(where, PACKAGES.onnxruntime);
     const { graph } = model;
     const defaults = new Set(graph.initializer.map(({ name }) => name));
-    const inputs = valueInfos(graph.input.filter(({ name }) => !defaults.has(name)));
-    const outputs = valueInfos(graph.output);
+    const inputs = valueInfos("input", graph.input.filter(({ name }) => !defaults.has(name)));
+    const outputs = valueInfos("output", graph.output);
     const settings = sessionOptions(await isPrecise(where, ort), options);
     try {
       const session = await ort.InferenceSession.create(model.toBytes(), settings);
       return new OnnxRuntime(where, ort, session, inputs, outputs);
     } catch (cause) {
-      throw new Error(`${where}: onnxruntime does not take the model: ${messageOf(cause)}`, {
+      throw new Error(`${where}: onnxruntime does not take the model: ${runtimeMessage(cause)}`, {
         cause,
       });
     }
@@ -199,9 +201,12 @@ export class OnnxRuntime implements AsyncDisposable {
     try {
       return await this.session.run(inputs, asked);
     } catch (cause) {
-      throw new Error(`${this.where}: onnxruntime could not run the model: ${messageOf(cause)}`, {
-        cause,
-      });
+      throw new Error(
+        `${this.where}: onnxruntime could not run the model: ${runtimeMessage(cause)}`,
+        {
+          cause,
+        },
+      );
     }
   }
 
@@ -270,8 +275,4 @@ export class OnnxRuntime implements AsyncDisposable {
 
 async function hostFeed(x: Tensor): Promise<OnnxFeed> {
   return { data: await x.data() as Float32Array, dims: x.shape };
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }
