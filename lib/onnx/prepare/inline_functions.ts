@@ -17,7 +17,7 @@ import { changedBetween } from "../upgrade/rules.ts";
 /** Functions call each other no deeper, */
 const MOST_CALLS = 100;
 /** and come to no more nodes: a short file can ask for any number. */
-const MOST_NODES = 1_000_000;
+const MOST_NODES = 250_000;
 
 /** What a function or a node that calls one is found by. */
 function keyOf(domain: string, name: string, overload: string): string {
@@ -40,7 +40,8 @@ export function inlineFunctions(where: string, model: OnnxModel): void {
   const { proto, graph } = model;
   if (proto.functions.length === 0) return;
   const inliner = new Inliner(where, model);
-  inliner.expandGraph(graph, []);
+  inliner.checkSize();
+  inliner.expandGraph(graph);
   const domains = new Set(proto.functions.map(({ domain }) => domainName(domain)));
   proto.functions = [];
   const used = new Set([...walkGraphs(graph)].flatMap(({ node }) => node.map(domainOf)));
@@ -59,8 +60,6 @@ class Inliner {
   private readonly names: UniqueNames;
   /** What the constants of functions are called in the graph. */
   private readonly constants = new Map<NodeProto, string>();
-  private readonly checked = new Set<FunctionProto>();
-  private made = 0;
 
   constructor(private readonly where: string, private readonly model: OnnxModel) {
     this.functions = new Map(
@@ -73,40 +72,54 @@ class Inliner {
     return this.functions.get(keyOf(domain, opType, overload));
   }
 
-  /** Replaces the calls in a graph. */
-  expandGraph(graph: GraphProto, calls: readonly FunctionProto[]): void {
-    graph.node = graph.node.flatMap((node) => this.expand(node, calls));
+  /** Checks that the calls come to an end, and to no more nodes than a model can have. */
+  checkSize(): void {
+    const sizes = new Map<FunctionProto, number>();
+    const count = (nodes: readonly NodeProto[], calls: readonly FunctionProto[]): number =>
+      nodes.reduce((sum, node) => {
+        const called = this.functionOf(node);
+        if (called) return sum + sizeOf(called, calls);
+        return sum + 1 + subgraphs(node).reduce((inner, g) => inner + count(g.node, calls), 0);
+      }, 0);
+    const sizeOf = (called: FunctionProto, calls: readonly FunctionProto[]): number => {
+      const name = JSON.stringify(called.name);
+      if (calls.includes(called)) {
+        throw new OnnxError(`${this.where}: the function ${name} calls itself`);
+      }
+      const known = sizes.get(called);
+      if (known !== undefined) return known;
+      if (calls.length >= MOST_CALLS) {
+        throw new OnnxError(
+          `${this.where}: the model's functions call each other more than ${MOST_CALLS} deep`,
+        );
+      }
+      this.checkVersions(called);
+      const size = count(called.node, [...calls, called]);
+      sizes.set(called, size);
+      return size;
+    };
+    const size = count(this.model.graph.node, []);
+    if (size <= MOST_NODES) return;
+    throw new OnnxError(
+      `${this.where}: with its functions inlined the model has more than ${MOST_NODES} nodes`,
+    );
   }
 
-  /** What stands in the place of a node that is inside of these calls. */
-  private expand(node: NodeProto, calls: readonly FunctionProto[]): NodeProto[] {
+  /** Replaces the calls in a graph. */
+  expandGraph(graph: GraphProto): void {
+    graph.node = graph.node.flatMap((node) => this.expand(node));
+  }
+
+  /** What stands in the place of a node. */
+  private expand(node: NodeProto): NodeProto[] {
     const called = this.functionOf(node);
-    if (!called) {
-      for (const inner of subgraphs(node)) this.expandGraph(inner, calls);
-      return [node];
-    }
-    if (calls.includes(called)) {
-      throw new OnnxError(
-        `${this.where}: the function ${JSON.stringify(called.name)} calls itself`,
-      );
-    }
-    if (calls.length >= MOST_CALLS) {
-      throw new OnnxError(
-        `${this.where}: the model's functions call each other more than ${MOST_CALLS} deep`,
-      );
-    }
-    this.checkVersions(called);
-    return this.body(called, node).flatMap((each) => this.expand(each, [...calls, called]));
+    if (called) return this.body(called, node).flatMap((each) => this.expand(each));
+    for (const inner of subgraphs(node)) this.expandGraph(inner);
+    return [node];
   }
 
   /** The nodes of a function as one call needs them. */
   private body(called: FunctionProto, call: NodeProto): NodeProto[] {
-    this.made += called.node.length;
-    if (this.made > MOST_NODES) {
-      throw new OnnxError(
-        `${this.where}: with its functions inlined the model has more than ${MOST_NODES} nodes`,
-      );
-    }
     const prefix = call.name || call.output.find(Boolean) || called.name;
     const names = new Map(called.input.map((name, i) => [name, call.input[i] ?? ""]));
     const handed: NodeProto[] = [];
@@ -116,7 +129,15 @@ class Inliner {
       if (known === undefined) names.set(name, given);
       else handed.push(this.identity(known, given));
     });
-    const nodes = called.node.filter((node) => !this.isConstant(node, called, names));
+    const nodes: NodeProto[] = [];
+    for (const node of called.node) {
+      const constant = this.constantOf(node, called);
+      const [output] = node.output;
+      const result = names.get(output);
+      if (constant === undefined) nodes.push(node);
+      else if (result === undefined) names.set(output, constant);
+      else handed.push(this.identity(constant, result));
+    }
     for (const name of nodes.flatMap(({ output }) => output)) {
       if (name && !names.has(name)) names.set(name, this.names.name(`${prefix}/${name}`));
     }
@@ -136,23 +157,17 @@ class Inliner {
     return this.model.messages.node({ name, opType: "Identity", input: [from], output: [to] });
   }
 
-  /** Whether a node of a function is a constant that became one of the graph; takes note of its name there. */
-  private isConstant(node: NodeProto, called: FunctionProto, names: Map<string, string>): boolean {
-    const [output] = node.output;
+  /** The constant of the graph that a Constant node of a function became, if it is one. */
+  private constantOf(node: NodeProto, called: FunctionProto): string | undefined {
     const value = attributeOf(node, "value");
-    if (!isOp(node, "Constant") || !value?.t || value.refAttrName || names.has(output)) {
-      return false;
-    }
-    let name = this.constants.get(node);
-    if (name === undefined) {
-      name = this.names.name(`${called.name}/${output}`);
-      const tensor = copy(value.t);
-      tensor.name = name;
-      this.model.graph.initializer.push(tensor);
-      this.constants.set(node, name);
-    }
-    names.set(output, name);
-    return true;
+    if (!isOp(node, "Constant") || !value?.t || value.refAttrName) return undefined;
+    const known = this.constants.get(node);
+    if (known !== undefined) return known;
+    const tensor = copy(value.t);
+    tensor.name = this.names.name(`${called.name}/${node.output[0]}`);
+    this.model.graph.initializer.push(tensor);
+    this.constants.set(node, tensor.name);
+    return tensor.name;
   }
 
   /** Gives a node and the values that it reads and makes their names in the graph. */
@@ -193,8 +208,6 @@ class Inliner {
 
   /** Checks that the operators of a function mean in the model's operator sets what they mean in its own. */
   private checkVersions(called: FunctionProto): void {
-    if (this.checked.has(called)) return;
-    this.checked.add(called);
     const { model } = this;
     const body = this.model.messages.protobuf.create(this.model.messages.onnx.GraphProtoSchema, {
       node: called.node,
