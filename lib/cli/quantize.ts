@@ -71,12 +71,6 @@ export async function quantize(
     calibration,
     settings,
   );
-  if (options.exclude && !auto && !nodes.some(({ quantized }) => quantized)) {
-    throw new CliError(
-      EXIT.failed,
-      `--exclude leaves nothing to quantize, and the file would be the float model; leave out less`,
-    );
-  }
   const written = auto?.model ?? quantized;
   const comparison = judges && await compareOnnx(model, written, judges(), {
     tensors: false,

@@ -50,10 +50,8 @@ export function quantizedNode({ proto, graph }: OnnxModel): NodeProto | undefine
 export function checkFloatModel(where: string, model: OnnxModel): void {
   const node = quantizedNode(model);
   if (!node) return;
+  const which = describeNode(node).replace(/^the /, "");
   throw new OnnxError(
-    `${where}: the model is quantized already: it has the ${
-      describeNode(node)
-    }; give the float model that ` +
-      `it was made from`,
+    `${where}: the model is quantized already: it has the ${which}; give the float model that it was made from`,
   );
 }
