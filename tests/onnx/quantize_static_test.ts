@@ -586,3 +586,11 @@ Deno.test("quantizeStatic: a weight or a bias that is not finite is refused with
     }
   }
 });
+
+Deno.test("quantizeStatic: the model says what made it, and in which version", async () => {
+  const { model: { proto } } = await quantizeStatic(between([], "r"), samplesOf(IMAGE));
+  const { version } = JSON.parse(
+    await Deno.readTextFile(new URL("../../deno.json", import.meta.url)),
+  );
+  assertEquals([proto.producerName, proto.producerVersion], ["staticquant", version]);
+});

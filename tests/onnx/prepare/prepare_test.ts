@@ -4,7 +4,8 @@ import { GraphProtoSchema } from "onnx-buf";
 import { loadOnnx } from "../../../lib/onnx/file/model_file.ts";
 import type { OnnxModel } from "../../../lib/onnx/file/model.ts";
 import { prepareOnnx } from "../../../lib/onnx/prepare/prepare.ts";
-import { messages } from "../files.ts";
+import { nameNodes, sharedNodeNames } from "../../../lib/onnx/prepare/name_nodes.ts";
+import { graphProto, messages } from "../files.ts";
 import { classification, detection, image, recognition } from "../ocr_models.ts";
 import {
   difference,
@@ -548,4 +549,40 @@ Deno.test("prepareOnnx() gives every node a name of its own", async () => {
     "Relu:v4",
     "a_1",
   ]);
+});
+
+Deno.test("sharedNodeNames: names that several nodes have, inside of nodes too; none after nameNodes", () => {
+  const named = (opType: string, name: string) => {
+    const made = node(opType, ["x"], [`${opType}.${name}`]);
+    made.name = name;
+    return made;
+  };
+  const inner = graphProto({ name: "g", node: [named("Exp", "b"), named("Abs", "c")] });
+  const choose = node("If", ["c"], ["d"], { then_branch: { g: inner } });
+  const graph = graphProto({
+    node: [
+      named("Relu", "a"),
+      named("Tanh", "a"),
+      named("Sin", "b"),
+      choose,
+      node("Cos", ["x"], ["e"]),
+    ],
+  });
+  assertEquals(sharedNodeNames(graph), ["a", "b"]);
+  nameNodes(graph);
+  assertEquals(sharedNodeNames(graph), []);
+  assertEquals(graph.node.map(({ name }) => name), ["a", "a_1", "b", "If:d", "Cos:e"]);
+  assertEquals(inner.node.map(({ name }) => name), ["b_1", "c"]);
+});
+
+Deno.test("prepareOnnx() lists an operator set once, whatever the file calls it", async () => {
+  const model = smallModel({
+    opset: 17,
+    nodes: [node("Neg", ["x"], ["y"])],
+    inputs: { x: ["float32", 2] },
+    outputs: ["y"],
+    domains: { "ai.onnx": 17 },
+  });
+  const { proto } = await prepareOnnx(model);
+  assertEquals(proto.opsetImport.map(({ domain, version }) => [domain, version]), [["", 17n]]);
 });
