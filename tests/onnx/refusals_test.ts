@@ -320,16 +320,16 @@ const REFUSALS: Record<string, Refusal> = {
   // Numbers that are none.
   "a weight that is NaN": {
     source: () => model([PRODUCT], [odd("w", [4, 3], 7, NaN)]),
-    says: /the weight "w" of MatMul node "MatMul:y" holds NaN at \[2, 1\]/,
+    says: /the weight of MatMul node "MatMul:y" is not finite: "w" holds NaN at \(2, 1\)/,
   },
   "a weight that is infinite": {
     source: () => model([node("Gemm", ["x", "w"], ["y"])], [odd("w", [4, 3], 0, -Infinity)]),
-    says: /the weight "w" of Gemm node "Gemm:y" holds -Infinity at \[0, 0\]/,
+    says: /the weight of Gemm node "Gemm:y" is not finite: "w" holds -Infinity at \(0, 0\)/,
   },
   "a bias that is NaN": {
     source: () =>
       model([node("Gemm", ["x", "w", "b"], ["y"])], [weight("w", 4, 3), odd("b", [3], 2, NaN)]),
-    says: /the bias "b" of Gemm node "Gemm:y" holds NaN at \[2\]/,
+    says: /the bias of Gemm node "Gemm:y" is not finite: "b" holds NaN at \(2\)/,
   },
   "an infinity in a weight that is folded": {
     source: () =>
@@ -337,7 +337,7 @@ const REFUSALS: Record<string, Refusal> = {
         node("Transpose", ["v"], ["w"]),
         node("MatMul", ["x", "w"], ["y"]),
       ], [odd("v", [3, 4], 5, Infinity)]),
-    says: /the weight "w" of MatMul node "MatMul:y" holds Infinity at \[1, 1\]/,
+    says: /the weight of MatMul node "MatMul:y" is not finite: "w" holds Infinity at \(1, 1\)/,
   },
   "a constant that makes an activation infinite": {
     source: () =>
@@ -346,7 +346,7 @@ const REFUSALS: Record<string, Refusal> = {
         node("MatMul", ["a", "w"], ["y"]),
       ], [weight("w", 4, 3), odd("k", [4], 3, Infinity)]),
     says:
-      /"a", which Add node "Add:a" makes, holds .*the constant "k" before it holds Infinity at \[3\]; mend it/,
+      /"a", which Add node "Add:a" makes, holds .*the constant "k" before it holds Infinity at \(3\); mend it/,
   },
   "an activation that becomes NaN": {
     source: () => model([node("Log", ["x"], ["l"]), node("MatMul", ["l", "w"], ["y"])]),

@@ -24,7 +24,7 @@ export function oddElement({ dims, data }: FloatConstant): string | undefined {
     at.unshift(rest % size);
     rest = Math.floor(rest / size);
   }
-  return `${data[index]} at [${at.join(", ")}]`;
+  return dims.length === 0 ? `${data[index]}` : `${data[index]} at (${at.join(", ")})`;
 }
 
 /**
@@ -49,10 +49,10 @@ export function checkFinite(
       const odd = constant && oddElement(constant);
       if (!odd) continue;
       throw new OnnxError(
-        `${where}: the ${part} ${quote(name)} of ${
-          describeNode(node)
-        } holds ${odd}, not a finite number, ` +
-          `and no integer stands for that; mend it, or leave the node out by nodesToExclude`,
+        `${where}: the ${part} of ${describeNode(node)} is not finite: ${
+          quote(name)
+        } holds ${odd}, for which no ` +
+          `integer stands; mend it, or leave the node out by nodesToExclude`,
       );
     }
   }

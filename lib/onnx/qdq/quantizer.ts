@@ -6,35 +6,12 @@
 import type { OnnxModel } from "../file/model.ts";
 import type { NodeProto } from "../file/proto.ts";
 import { leastWeightScale, quantizeBias } from "./biases.ts";
-import { OnnxError } from "../file/onnx_error.ts";
-import type { FloatConstant } from "../graph/float_constant.ts";
 import type { GraphFacts } from "./graph_facts.ts";
 import { QdqWriter } from "./insert.ts";
 import { channelAxis, hasBias, operands, roleOf } from "./operators.ts";
 import { type QuantParams, type QuantSpec, representable } from "./params.ts";
 import type { Placement } from "./placement.ts";
 import { quantizeBlocks, quantizeConstant } from "./weights.ts";
-
-/** A weight or a bias, in which a NaN or an infinity would become some integer or spoil its channel. */
-function finiteConstant(facts: GraphFacts, name: string): FloatConstant {
-  const constant = facts.constant(name)!;
-  const { dims, data } = constant;
-  const at = data.findIndex((x) => !Number.isFinite(x));
-  if (at < 0) return constant;
-  let left = at;
-  const index = dims.map((_, i) => {
-    const inner = dims.slice(i + 1).reduce((n, size) => n * size, 1);
-    const along = Math.floor(left / inner);
-    left %= inner;
-    return along;
-  });
-  throw new OnnxError(
-    `quantizeStatic: ${JSON.stringify(name)} holds ${data[at]} at (${
-      index.join(", ")
-    }), which has no ` +
-      `integer; repair the model, or exclude the nodes that read it`,
-  );
-}
 
 /** Whether quantizing cuts off all that a Relu or Clip does. */
 function absorbs(node: NodeProto, facts: GraphFacts, params: QuantParams): boolean {
@@ -121,7 +98,7 @@ export class Quantizer {
     for (const nodes of groups.values()) {
       const name = nodes[0].input[1];
       const axis = this.axisOf(nodes[0]);
-      const weight = finiteConstant(facts, name);
+      const weight = facts.constant(name)!;
       const { nibbles } = this.options;
       if (nibbles && nodes.every((node) => takesNibbles(node, facts))) {
         const read = writer.addConstant(name, quantizeBlocks(weight, nibbles, BLOCK));
@@ -131,7 +108,7 @@ export class Quantizer {
       const channels = axis === undefined ? 1 : weight.dims[axis];
       const least = new Float64Array(channels);
       for (const node of nodes.filter((node) => this.isIntegerBias(node))) {
-        const bias = finiteConstant(facts, node.input[2]).data;
+        const bias = facts.constant(node.input[2])!.data;
         leastWeightScale(bias, this.paramsOf(node.input[0]).scale, channels)
           .forEach((scale, c) => least[c] = Math.max(least[c], scale));
       }
