@@ -14,8 +14,9 @@ import { fileKind } from "./file_kind.ts";
  *
  * @example
  * ```ts
+ * import { loadSafetensors, SafetensorsError } from "@staticquant/staticquant";
  * try {
- *   parseSafetensors(new Uint8Array(3));
+ *   loadSafetensors(new Uint8Array(3));
  * } catch (error) {
  *   console.log(error instanceof SafetensorsError); // true
  * }
