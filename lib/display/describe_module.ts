@@ -8,6 +8,9 @@ import { isLinearWeight, type LinearWeight, type Module } from "../nn/module.ts"
 import { bytesOf } from "../quantization/analysis/layers.ts";
 import { describeLayer } from "../quantization/layers/layer_kinds.ts";
 import { AffineQuantizedObserverBase } from "../quantization/observers/observer.ts";
+import { LinearActivationQuantizedTensor } from "../quantization/tensors/linear_activation_quantized_tensor.ts";
+import { AffineQuantizedTensor } from "../quantization/tensors/quantized_tensor.ts";
+import type { DType } from "../numbers/dtype.ts";
 import { numelOf } from "../numbers/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { DisplayBundle } from "../plot/bundle.ts";
@@ -72,6 +75,13 @@ function contentsOf(module: Module): { holds: string; dtype: string } {
   const holds = parts.map(([name, { shape }]) =>
     numelOf(shape) === 1 ? name : `${name} ${formatSizes(shape)}`
   );
-  const dtype = describeLayer(module)?.weight.targetDtype ?? parts[0]?.[1].dtype;
+  const known = describeLayer(module)?.weight.targetDtype;
+  const dtype = known ?? (parts.length ? storedDtype(parts[0][1]) : undefined);
   return { holds: holds.join(", "), dtype: dtype?.name ?? "" };
+}
+
+/** The dtype that the numbers of a tensor, or of a weight in a layer of no known kind, are kept in. */
+function storedDtype(value: Tensor | LinearWeight): DType {
+  const weight = value instanceof LinearActivationQuantizedTensor ? value.originalWeight : value;
+  return weight instanceof AffineQuantizedTensor ? weight.targetDtype : weight.dtype;
 }

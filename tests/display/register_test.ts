@@ -2,12 +2,14 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
   AffineQuantizedFixedQParamObserver,
   AffineQuantizedMinMaxObserver,
+  type AffineQuantizedTensor,
   compile,
   type Device,
   type DisplayBundle,
   insertObservers_,
   isObservedLinear,
   Linear,
+  LinearActivationQuantizedTensor,
   MappingType,
   Module,
   PerAxis,
@@ -185,6 +187,26 @@ Deno.test("a weight that quantizes its input shows itself", async () => {
   const layer = model.namedChildren()[0][1] as Linear;
   assertStringIncludes((await display(layer.weight))["text/plain"], "int_data=");
   assertEquals(cells((await display(model))["text/html"])[2][3], "uint8");
+});
+
+Deno.test("a layer of one's own shows the dtype of the integers that it holds", async () => {
+  class Own extends Module {
+    constructor(readonly qweight: AffineQuantizedTensor | LinearActivationQuantizedTensor) {
+      super();
+    }
+    override forward(x: Tensor): Tensor {
+      return this.qweight.linear(x, null);
+    }
+  }
+  const model = observedModel("cpu");
+  model.forward(randn([3, 8], { device: "cpu" }));
+  await quantize_(model, new StaticQuantTensorConfig(uint8), isObservedLinear);
+  const { weight } = model.namedChildren()[0][1] as Linear;
+  assert(weight instanceof LinearActivationQuantizedTensor);
+  for (const held of [weight, weight.originalWeight]) {
+    const { "text/html": html } = await display(new Sequential(new Own(held)));
+    assertEquals(cells(html)[2].slice(0, 4), ["0", "Own", "qweight 4 × 8", "uint8"]);
+  }
 });
 
 Deno.test("names of a user's classes are escaped", async () => {
