@@ -35,7 +35,7 @@ const BEGINNINGS = [
 
 const MAX_FILE_BYTES = 2 ** 28;
 /** Pixels of an image at most, and of what it becomes on the way: they are in memory a few times. */
-const MAX_PIXELS = 2 ** 26;
+const MAX_PIXELS = 50_000_000;
 
 let loaded: Promise<Sharp> | undefined;
 
