@@ -28,7 +28,7 @@ export interface PlotHeatmapOptions {
   width?: number;
 }
 
-const LEGEND = 78;
+const LEGEND = 90;
 const LEFT = 52;
 const BOTTOM = 46;
 const TOP = 6;

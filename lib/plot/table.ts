@@ -102,7 +102,8 @@ export class Table {
   /** Whether a column holds numbers, perhaps with units, so that their ends are aligned. */
   private isNumeric(column: number): boolean {
     const texts = this.cells.map((row) => row[column]).filter((text) => text && text !== "…");
-    return texts.length > 0 && texts.every((text) => /^[-−+]?(\d|∞|NaN)\S*( \S{1,8})?$/.test(text));
+    return texts.length > 0 &&
+      texts.every((text) => /^([<>≈] ?)?[-−+]?(\d|∞|NaN)\S*( \S{1,8})?$/.test(text));
   }
 }
 

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Table } from "../../mod.ts";
 import { formatBytes, formatNumber, formatShare } from "../../lib/plot/format.ts";
 
@@ -58,4 +58,9 @@ Deno.test("what steers a terminal is spelled out, in cells, columns, title and n
       "n\\u0007",
     ].join("\n"),
   );
+});
+
+Deno.test("a share below what is written stands among numbers", () => {
+  const { html } = new Table([{ clipped: "< 0.01 %" }, { clipped: "12.30 %" }]);
+  assertStringIncludes(html, `<td style="text-align:right`);
 });
