@@ -184,7 +184,7 @@ export async function quantizeStatic(
       );
     }
   }
-  checkFinite("quantizeStatic", facts, placement.weighted);
+  checkFinite("quantizeStatic", facts, [...placement.weighted, ...placement.lookups]);
   const params = activationParams(placement, facts, specs.activation, overrides);
   const all = [...walkGraphs(model.graph)].flatMap(({ node }) => node);
   const nodes = all.flatMap((node) => {

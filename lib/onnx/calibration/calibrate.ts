@@ -137,12 +137,12 @@ export class OnnxCalibration {
     const facts = new GraphFacts(prepared.graph);
     const chosen = checkSelection(WHERE, facts, options);
     const placement = placeQuantization(facts, chosen);
-    const { bytes, active, weighted } = placement;
-    if (active.size === 0 && weighted.length === 0) {
+    const { bytes, active, weighted, lookups } = placement;
+    if (active.size + weighted.length + lookups.length === 0) {
       const why = nothingToQuantize(model.graph, facts, placement, options);
       throw new OnnxError(`${WHERE}: ${why}${await runtimeProblem(model)}`);
     }
-    checkFinite(WHERE, facts, weighted);
+    checkFinite(WHERE, facts, [...weighted, ...lookups]);
     const observed = observedValues(facts, bytes.keys());
     return new OnnxCalibration(
       prepared,

@@ -9,7 +9,7 @@ import type { NodeProto } from "../file/proto.ts";
 import { describeNode } from "../graph/describe_node.ts";
 import type { FloatConstant } from "../graph/float_constant.ts";
 import type { GraphFacts } from "./graph_facts.ts";
-import { hasBias } from "./operators.ts";
+import { hasBias, roleOf } from "./operators.ts";
 
 /** Which element of a constant is NaN or infinite, in words; nothing if none is. */
 export function oddElement({ dims, data }: FloatConstant): string | undefined {
@@ -28,7 +28,7 @@ export function oddElement({ dims, data }: FloatConstant): string | undefined {
 }
 
 /**
- * Checks the weights that become integers, and the biases with them.
+ * Checks the weights and tables that become integers, and the biases with them.
  *
  * @param where opens the error.
  * @param weighted the nodes.
@@ -41,7 +41,10 @@ export function checkFinite(
 ): void {
   const seen = new Set<string>();
   for (const node of weighted) {
-    const parts = [[1, "weight"], ...hasBias(node) ? [[2, "bias"]] : []] as const;
+    const role = roleOf(node);
+    const looksUp = role === "moves" || role === "looksUp";
+    const weights = [[1, "weight"], ...hasBias(node) ? [[2, "bias"]] : []] as const;
+    const parts = looksUp ? [[0, "table"]] as const : weights;
     for (const [index, part] of parts) {
       const name = node.input[index as number];
       const constant = seen.has(name) ? undefined : facts.constant(name);

@@ -6,7 +6,7 @@
 import type { OnnxDataType } from "../file/data_type.ts";
 import type { GraphProto, NodeProto } from "../file/proto.ts";
 import type { GraphView } from "../graph/graph_view.ts";
-import { ShapeFacts } from "../graph/infer_shapes.ts";
+import { type Dim, ShapeFacts } from "../graph/infer_shapes.ts";
 import { type FloatConstant, floatConstant } from "../graph/float_constant.ts";
 import { tensorDims } from "../file/tensor_data.ts";
 import { operands, permutes, type Role, roleOf } from "./operators.ts";
@@ -37,6 +37,11 @@ export class GraphFacts {
   /** Whether a value is float32. */
   isFloat(name: string): boolean {
     return this.shapes.dtype(name) === "float32";
+  }
+
+  /** The shape of a value, as far as it is known. */
+  dims(name: string): readonly Dim[] | undefined {
+    return this.shapes.dims(name);
   }
 
   /** Whether a value is a constant that no caller can replace. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { NodeProto } from "../file/proto.ts";
+import { dataTypeCode } from "../file/data_type.ts";
 import { setAttribute } from "../file/attributes.ts";
 import { GraphEditor } from "../graph/graph_editor.ts";
 import { removeUnusedInitializers, removeUnusedValueInfos } from "../graph/unused.ts";
@@ -108,6 +109,58 @@ export class QdqWriter {
     };
     this.editor.prepend(this.node("DequantizeLinear", input, read, attributes));
     return read;
+  }
+
+  /**
+   * Adds the scales of a table in integers, which is the transposed of a constant, and the constant made of it.
+   *
+   * @returns the name of its values.
+   */
+  addTransposed(name: string, table: string, { type, dims, ...of }: QuantizedConstant): string {
+    const { editor } = this;
+    const rows = editor.constant(`${table}_quantized`, type, dims, of.integers);
+    const columns = editor.name(`${name}_quantized`);
+    const sizes = [of.scale.length];
+    const input = [
+      columns,
+      editor.constant(`${name}_scale`, "float32", sizes, of.scale),
+      editor.constant(`${name}_zero_point`, type, sizes, of.zeroPoint),
+    ];
+    const read = editor.name(`${name}_dequantized`);
+    editor.prepend(
+      editor.node(`${columns}/Transpose`, "Transpose", [rows], [columns], {
+        perm: { ints: [1, 0] },
+      }),
+      this.node("DequantizeLinear", input, read, { axis: 1 }),
+    );
+    return read;
+  }
+
+  /**
+   * Has a node look up bytes and their scales in the place of floats.
+   *
+   * @param name of the table.
+   * @param table with a scale for each index along the axis of the lookup and no zero points.
+   */
+  lookUp(node: NodeProto, name: string, { type, dims, axis, ...table }: QuantizedConstant): void {
+    const { editor } = this;
+    const [, indices] = node.input;
+    const [output] = node.output;
+    const quantized = editor.name(`${output}_quantized`);
+    const scale = editor.name(`${output}_scale`);
+    const floats = editor.name(`${output}_integers`);
+    const sizes = dims.map((size, i) => i === axis ? size : 1);
+    const scales = editor.constant(`${name}_row_scale`, "float32", sizes, table.scale);
+    node.input[0] = editor.constant(`${name}_quantized`, type, dims, table.integers);
+    node.output[0] = quantized;
+    const lookup = this.node(node.opType, [scales, indices], scale);
+    lookup.attribute = [...node.attribute];
+    editor.insertAfter(
+      node,
+      this.node("Cast", [quantized], floats, { to: dataTypeCode("float32") }),
+      lookup,
+      this.node("Mul", [floats, scale], output),
+    );
   }
 
   /** Adds a bias in 32-bit integers and returns the name of its values. */

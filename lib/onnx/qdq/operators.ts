@@ -17,6 +17,8 @@ export type Role =
   | "computes"
   /** Only moves or picks elements of its first input, or puts some between them; bytes go through as they are. */
   | "moves"
+  /** Picks rows of its first input, which may be stored in bytes if it is a table. */
+  | "looksUp"
   /** Cuts off what is outside of an interval, as quantizing does anyway. */
   | "clips";
 
@@ -32,6 +34,7 @@ const ROLES: Readonly<Record<string, Role>> = {
   Flatten: "moves",
   Gather: "moves",
   GatherElements: "moves",
+  GatherND: "looksUp",
   Gemm: "multiplies",
   GlobalAveragePool: "computes",
   LeakyRelu: "computes",

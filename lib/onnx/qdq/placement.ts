@@ -6,7 +6,9 @@
 import { quote } from "../../numbers/printable.ts";
 import type { NodeProto } from "../file/proto.ts";
 import { describeNode } from "../graph/describe_node.ts";
+import type { Use } from "../graph/graph_view.ts";
 import type { GraphFacts } from "./graph_facts.ts";
+import { looksUpInTable } from "./embeddings.ts";
 import { DisjointSets } from "./disjoint_sets.ts";
 import { oddElement } from "./finite.ts";
 import { innerNodes } from "./inner_nodes.ts";
@@ -44,6 +46,8 @@ export interface Placement {
   readonly clips: readonly NodeProto[];
   /** The nodes whose weight becomes integers. */
   readonly weighted: readonly NodeProto[];
+  /** The nodes that look up in a table that becomes integers. */
+  readonly lookups: readonly NodeProto[];
 }
 
 /** Why a node that multiplies cannot do so in integers. */
@@ -75,6 +79,10 @@ function constantProblem(node: NodeProto, facts: GraphFacts): string | undefined
 
 /** Why nodes of most operators stay float. */
 const NO_KERNEL = "onnxruntime has no integer kernel for its operator";
+/** Why what only picks rows does. */
+const NO_TABLE = "it looks up in no constant table that bytes make smaller";
+/** Why a lookup does though its table is one. */
+const TABLE_SHARED = "its table is needed in floats too, so that bytes would make the file larger";
 
 /** Why a node takes no part whose operator could; nothing if it is not about numbers with a point. */
 function typeProblem(node: NodeProto, facts: GraphFacts): string | undefined {
@@ -105,6 +113,8 @@ export class Placer {
   private readonly storing = new Set<NodeProto>();
   /** Those among the nodes in graphs inside of others. */
   private readonly inner: NodeProto[] = [];
+  /** Nodes that look up in a table that pays in integers. */
+  private readonly lookingUp = new Set<NodeProto>();
   /** Values that products of integers are to give as floats. */
   private readonly floats = new Set<string>();
 
@@ -130,6 +140,8 @@ export class Placer {
         (role === "multiplies" || role === "stores" ? weightProblem(node, facts) : undefined) ??
         (role === "computes" ? constantProblem(node, facts) : undefined);
       if (problem) this.decisions.set(node, { quantized: false, reason: problem });
+      else if (looksUpInTable(node, facts)) this.lookingUp.add(node);
+      else if (role === "looksUp") this.decisions.set(node, { quantized: false, reason: NO_TABLE });
       else if (role === "stores" || stored(node)) this.storing.add(node);
       else if (role === "multiplies" || role === "computes") this.computing.add(node);
       else this.passing.add(node);
@@ -256,15 +268,31 @@ export class Placer {
       const quantized = active.has(node) || clips.has(node);
       decisions.set(node, quantized ? { quantized } : { quantized, reason: "its input is float" });
     }
-    const stored = [...this.storing, ...this.inner];
-    for (const node of [...computing, ...stored]) decisions.set(node, { quantized: true });
+    const lookups = this.lookups();
+    for (const node of this.lookingUp) {
+      decisions.set(node, { quantized: false, reason: TABLE_SHARED });
+    }
+    for (const node of [...computing, ...this.storing, ...this.inner, ...lookups]) {
+      decisions.set(node, { quantized: true });
+    }
     const weighted = facts.graph.node.filter((node) =>
       this.storing.has(node) || computing.has(node) && this.isWeighted(node)
     );
     weighted.push(...this.inner);
     const clipped = new Set([...clips].map(({ output }) => output[0]));
     const bytes = groups.names();
-    return { decisions, active, bytes, produced, clips: [...clips], clipped, weighted };
+    return { decisions, active, bytes, produced, clips: [...clips], clipped, weighted, lookups };
+  }
+
+  /** The lookups in tables that nothing needs in floats. */
+  private lookups(): NodeProto[] {
+    const { view } = this.facts;
+    const becomes = (use: Use) =>
+      use.kind === "input" &&
+      (this.lookingUp.has(use.node) && use.index === 0 ||
+        (this.computing.has(use.node) || this.storing.has(use.node)) &&
+          operands(use.node).includes(use.index));
+    return [...this.lookingUp].filter(({ input }) => view.uses(input[0]).every(becomes));
   }
 
   private isWeighted(node: NodeProto): boolean {

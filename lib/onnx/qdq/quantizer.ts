@@ -5,13 +5,15 @@
  */
 import type { OnnxModel } from "../file/model.ts";
 import type { NodeProto } from "../file/proto.ts";
+import type { FloatConstant } from "../graph/float_constant.ts";
 import { leastWeightScale, quantizeBias } from "./biases.ts";
+import { Tables } from "./embeddings.ts";
 import type { GraphFacts } from "./graph_facts.ts";
 import { QdqWriter } from "./insert.ts";
 import { channelAxis, hasBias, operands, roleOf } from "./operators.ts";
 import { type QuantParams, type QuantSpec, representable } from "./params.ts";
 import type { Placement } from "./placement.ts";
-import { quantizeBlocks, quantizeConstant } from "./weights.ts";
+import { quantizeBlocks, quantizeConstant, type QuantizedConstant } from "./weights.ts";
 
 /** Whether quantizing cuts off all that a Relu or Clip does. */
 function absorbs(node: NodeProto, facts: GraphFacts, params: QuantParams): boolean {
@@ -52,6 +54,7 @@ export class Quantizer {
   private readonly writer: QdqWriter;
   /** By the value and for weights the axis. */
   private readonly constants = new Map<string, string>();
+  private readonly tables: Tables;
 
   constructor(
     model: OnnxModel,
@@ -62,6 +65,7 @@ export class Quantizer {
   ) {
     this.graph = model.graph;
     this.writer = new QdqWriter(model);
+    this.tables = new Tables(facts, placement.lookups);
   }
 
   private paramsOf(value: string): QuantParams {
@@ -70,6 +74,7 @@ export class Quantizer {
 
   quantize(): void {
     this.quantizeWeights();
+    this.tables.write(this.writer);
     this.quantizeConstants();
     this.quantizeActivations();
     this.clearTheWay();
@@ -113,7 +118,7 @@ export class Quantizer {
           .forEach((scale, c) => least[c] = Math.max(least[c], scale));
       }
       const quantized = quantizeConstant(weight, this.options.weight, axis, least);
-      const read = writer.addConstant(name, quantized);
+      const read = this.writeWeight(name, weight, quantized);
       for (const node of nodes) {
         if (this.isIntegerBias(node)) {
           const { scale } = this.paramsOf(node.input[0]);
@@ -125,6 +130,16 @@ export class Quantizer {
         node.input[1] = read;
       }
     }
+  }
+
+  /** Adds a weight in integers, or reads those of a table that is the same; returns the name of its values. */
+  private writeWeight(name: string, weight: FloatConstant, quantized: QuantizedConstant): string {
+    const { tables, writer } = this;
+    tables.share(name, quantized);
+    const tied = tables.tied(weight, quantized);
+    return tied
+      ? writer.addTransposed(name, tied.name, tied.table)
+      : writer.addConstant(name, quantized);
   }
 
   private isIntegerBias(node: NodeProto): boolean {
@@ -171,8 +186,9 @@ export class Quantizer {
     const clipped = new Set(clips.map(({ output }) => output[0]));
     const fromBytes = (name: string) =>
       bytes.has(name) && (produced.has(name) || clipped.has(name));
-    return node !== undefined && roleOf(node) !== undefined && !active.has(node) &&
-      operands(node).every((i) => fromBytes(node.input[i]));
+    const role = node && roleOf(node);
+    return role !== undefined && role !== "looksUp" && !active.has(node!) &&
+      operands(node!).every((i) => fromBytes(node!.input[i]));
   }
 
   private quantizeActivations(): void {
