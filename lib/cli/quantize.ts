@@ -81,7 +81,7 @@ export async function quantize(
   await console.finish(() => saveOnnx(written, out, { force }));
   bar.clear();
   const parts = {
-    ...{ file: path, out, bytes: model.toBytes().length, quantizedBytes: written.toBytes().length },
+    ...{ file: path, out, bytes: model.byteLength(), quantizedBytes: written.byteLength() },
     ...{ samples: calibration.samples, nodes, renamed, comparison, auto },
   };
   console.out(`${json ? quantizeJson(parts) : quantizeSummary(parts)}\n`);

@@ -161,7 +161,7 @@ export async function autoQuantize(
   const steps: AutoQuantizeStep[] = [];
   const take = async (step: string, model: OnnxModel, known?: number) => {
     const sqnr = known ?? await variants.sqnr(model, step);
-    steps.push({ step, sqnr, bytes: model.toBytes().length });
+    steps.push({ step, sqnr, bytes: model.byteLength() });
     return sqnr;
   };
   let best = await variants.quantize();

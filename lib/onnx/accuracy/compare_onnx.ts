@@ -259,7 +259,7 @@ export async function compareOnnx(
       `${where}: there are no samples, so there is nothing to run the models on`,
     );
   }
-  const cost = (i: 0 | 1) => ({ bytes: models[i].toBytes().length, latency: watch.latency[i] });
+  const cost = (i: 0 | 1) => ({ bytes: models[i].byteLength(), latency: watch.latency[i] });
   return new OnnxComparison({
     samples,
     outputs: [...sums.values()].map((sum) => sum.result()),

@@ -10,10 +10,13 @@ import { fail, show } from "./onnx_error.ts";
 import { subgraphs } from "./subgraphs.ts";
 import { problemOf } from "../../files/file_problem.ts";
 import { InputFile } from "../../files/input_file.ts";
-import { EXTERNAL, setRawData, tensorByteSize, tensorType } from "./tensor_data.ts";
+import { FileBytes, KnownFile, type Part } from "../../files/file_bytes.ts";
+import { withFields } from "./message_parts.ts";
+import { EXTERNAL, keepInFile, rawLength, setRawData, storedBytes } from "./tensor_bytes.ts";
+import { tensorByteSize, tensorType } from "./tensor_data.ts";
 
-/** The smallest tensor that is written into another file, in bytes. */
-const THRESHOLD = 1024;
+/** The smallest tensor that is written into another file, or stays in one, in bytes. */
+export const LEAST_EXTERNAL = 1024;
 /** Large tensors begin at a multiple of a page, so that they can be mapped into memory. */
 const PAGE = 4096;
 /** The smallest tensor that is worth a page. */
@@ -173,15 +176,31 @@ async function readRanges(
   return found;
 }
 
-/** The bytes of tensors in one file. */
+/** The bytes of tensors in one file; those of which `stay` says so stay there. */
 async function readTensors(
   path: string,
   tensors: readonly TensorProto[],
-): Promise<Map<TensorProto, Uint8Array<ArrayBuffer>>> {
+  stay: (tensor: TensorProto) => boolean,
+): Promise<Map<TensorProto, Uint8Array<ArrayBuffer> | FileBytes>> {
   const [{ name }] = tensors;
   try {
     using file = await InputFile.open(path);
-    return await readRanges(file, path, tensors.map((tensor) => rangeOf(tensor, path, file.size)));
+    const ranges = tensors.map((tensor) => rangeOf(tensor, path, file.size));
+    const { here = [], there = [] } = Object.groupBy(
+      ranges,
+      ({ tensor }) => stay(tensor) ? "there" : "here",
+    );
+    const known = await KnownFile.find(path);
+    const found: Map<TensorProto, Uint8Array<ArrayBuffer> | FileBytes> = await readRanges(
+      file,
+      path,
+      here,
+    );
+    file.checkStored(Math.max(0, ...there.map(({ start, end }) => end - start)));
+    for (const { tensor, start, end } of there) {
+      found.set(tensor, new FileBytes(known, start, end - start));
+    }
+    return found;
   } catch (cause) {
     if (cause instanceof RangeError) fail(`there is no memory for the data in ${path}`, cause);
     const said = `the external data of tensor ${show(name)} are said to be in ${show(path)}`;
@@ -191,18 +210,21 @@ async function readTensors(
 
 /**
  * Reads the elements that lie in other files into a model. Of each file only what tensors have of it is read,
- * after all that is said of it was checked; tensors that overlap show parts of the same bytes.
+ * after all that is said of it was checked; tensors that overlap show parts of the same bytes. If they are many
+ * bytes, the constants of the main graph stay in their files.
  *
  * @param model is changed only if all could be read.
  * @param folder the model's folder; `undefined` for a model that came without one.
+ * @param most bytes that are read at once.
  * @throws {OnnxError} if a file is missing, lies outside of the folder, is too short, or does not have what a
  * tensor's shape asks for.
  */
 export async function readExternalData(
   model: ModelProto,
   folder: string | undefined,
+  most: number,
 ): Promise<void> {
-  const tensors = externalTensors(model);
+  const tensors = externalTensors(model).filter((tensor) => !storedBytes(tensor));
   if (tensors.length === 0) return;
   if (folder === undefined) {
     fail(
@@ -223,14 +245,21 @@ export async function readExternalData(
     if (inside) inside.push(tensor);
     else files.set(path, [tensor]);
   }
-  const found: Map<TensorProto, Uint8Array<ArrayBuffer>>[] = [];
-  for (const [path, inside] of files) found.push(await readTensors(path, inside));
-  for (const file of found) for (const [tensor, bytes] of file) setRawData(tensor, bytes);
-}
-
-/** A copy of a message that shares what it holds, but for some fields. */
-function withFields<T extends object>(message: T, fields: Partial<T>): T {
-  return Object.assign(Object.create(Object.getPrototypeOf(message)), message, fields);
+  let total = 0;
+  for (const [path, inside] of files) {
+    const said = inside.reduce((sum, tensor) => sum + tensorByteSize(tensor), 0);
+    total += Math.min(said, (await Deno.stat(path)).size); // tensors may overlap
+  }
+  const large = total > most;
+  const constants = new Set(model.graph?.initializer);
+  const stays = (tensor: TensorProto) =>
+    large && constants.has(tensor) && tensorByteSize(tensor) >= LEAST_EXTERNAL;
+  const found: Map<TensorProto, Uint8Array<ArrayBuffer> | FileBytes>[] = [];
+  for (const [path, inside] of files) found.push(await readTensors(path, inside, stays));
+  for (const [tensor, bytes] of found.flatMap((file) => [...file])) {
+    if (bytes instanceof FileBytes) keepInFile(tensor, bytes);
+    else setRawData(tensor, bytes);
+  }
 }
 
 /** A model without its large constants, and those. */
@@ -238,12 +267,55 @@ export interface SplitModel {
   /** The model, whose large constants are said to lie in the other file. */
   readonly model: ModelProto;
   /** That file's bytes, one part after the other. */
-  readonly parts: Uint8Array[];
+  readonly parts: Part[];
 }
 
 /** Whether a constant is large enough for the other file. */
 function isLarge(tensor: TensorProto): boolean {
-  return tensor.rawData.length >= THRESHOLD;
+  return rawLength(tensor) >= LEAST_EXTERNAL;
+}
+
+/**
+ * A model whose constants are said to lie in files; what they hold is shared.
+ *
+ * @param placeOf where a constant is said to lie; one of which nothing is said stays as it is.
+ */
+export function placeConstants(
+  { onnx, protobuf: { create } }: OnnxMessages,
+  model: ModelProto,
+  placeOf: (tensor: TensorProto) => { location: string; offset: number } | undefined,
+): ModelProto {
+  const initializer = (model.graph?.initializer ?? []).map((tensor) => {
+    const place = placeOf(tensor);
+    if (!place) return tensor;
+    const { location, offset } = place;
+    const entries = { location, offset: String(offset), length: String(rawLength(tensor)) };
+    const externalData = Object.entries(entries).map(([key, value]) =>
+      create(onnx.StringStringEntryProtoSchema, { key, value })
+    );
+    const moved = withFields(tensor, { externalData, dataLocation: EXTERNAL });
+    delete (moved as Partial<TensorProto>).rawData;
+    return moved;
+  });
+  const graph = model.graph && withFields(model.graph, { initializer });
+  return withFields(model, { graph });
+}
+
+/** Lays parts out in a file one after the other, so that each can be mapped or loaded fast. */
+export class DataLayout {
+  /** The file's bytes, one part after the other. */
+  readonly parts: Part[] = [];
+  private at = 0;
+
+  /** Adds a part; returns where it begins. */
+  add(part: Part): number {
+    const alignment = part.length >= LARGE ? PAGE : ALIGNMENT;
+    const offset = Math.ceil(this.at / alignment) * alignment;
+    if (offset > this.at) this.parts.push(new Uint8Array(offset - this.at));
+    this.parts.push(part);
+    this.at = offset + part.length;
+    return offset;
+  }
 }
 
 /**
@@ -256,31 +328,20 @@ export function splitModel(
   model: ModelProto,
   location: string,
 ): SplitModel {
-  const { onnx, protobuf: { create } } = messages;
-  const parts: Uint8Array[] = [];
-  let at = 0;
-  const initializer = (model.graph?.initializer ?? []).map((tensor) => {
-    if (!isLarge(tensor)) return tensor;
-    const { length } = tensor.rawData;
-    const alignment = length >= LARGE ? PAGE : ALIGNMENT;
-    const offset = Math.ceil(at / alignment) * alignment;
-    if (offset > at) parts.push(new Uint8Array(offset - at));
-    parts.push(tensor.rawData);
-    at = offset + length;
-    const place = { location, offset: String(offset), length: String(length) };
-    const externalData = Object.entries(place).map(([key, value]) =>
-      create(onnx.StringStringEntryProtoSchema, { key, value })
-    );
-    const moved = withFields(tensor, { externalData, dataLocation: EXTERNAL });
-    delete (moved as Partial<TensorProto>).rawData;
-    return moved;
+  const layout = new DataLayout();
+  const split = placeConstants(messages, model, (tensor) => {
+    if (!isLarge(tensor)) return undefined;
+    return { location, offset: layout.add(storedBytes(tensor) ?? tensor.rawData) };
   });
-  const graph = model.graph && withFields(model.graph, { initializer });
-  return { model: withFields(model, { graph }), parts };
+  return { model: split, parts: layout.parts };
+}
+
+/** The constants of a model that could lie in another file. */
+export function largeConstants(model: ModelProto): TensorProto[] {
+  return (model.graph?.initializer ?? []).filter(isLarge);
 }
 
 /** Bytes of a model's constants that could lie in another file. */
 export function largeBytes(model: ModelProto): number {
-  return (model.graph?.initializer ?? []).filter(isLarge)
-    .reduce((sum, { rawData }) => sum + rawData.length, 0);
+  return largeConstants(model).reduce((sum, tensor) => sum + rawLength(tensor), 0);
 }

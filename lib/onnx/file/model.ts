@@ -2,27 +2,17 @@ import type { GraphProto, ModelProto, OperatorSetIdProto } from "./proto.ts";
 import { checkModel, domainName } from "./check_model.ts";
 import { largeBytes } from "./external_data.ts";
 import type { OnnxMessages } from "./messages.ts";
+import { joinParts, lengthOf, type Part } from "../../files/file_bytes.ts";
+import { encodeModel } from "./message_parts.ts";
+import { type ModelSource, SourceBytes } from "./model_source.ts";
 import { fail, show } from "./onnx_error.ts";
+import { shareStored } from "./tensor_bytes.ts";
 
 /** What one protobuf message can hold, in bytes. */
 export const MAX_MESSAGE_BYTES = 2 ** 31 - 1;
 
-/** Whether two arrays hold the same bytes. */
-export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
-}
-
-/** What a model and its copies were read from. */
-interface Source {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /** The length of what would be written for it, once that was found out: other models mostly have another. */
-  length?: number;
-}
-
 /** @throws {OnnxError} if bytes are more than one file can hold. */
-function checkSize(bytes: number): void {
+export function checkSize(bytes: number): void {
   if (bytes > MAX_MESSAGE_BYTES) {
     fail(
       `the model takes ${bytes} bytes, and one ONNX file holds at most ${MAX_MESSAGE_BYTES}; save it ` +
@@ -36,7 +26,10 @@ export function copy<T>(value: T): T {
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
   if (Array.isArray(value)) return value.map(copy) as T;
   const fields = Object.entries(value).map(([name, field]) => [name, copy(field)]);
-  return Object.assign(Object.create(Object.getPrototypeOf(value)), Object.fromEntries(fields));
+  const copied = Object.create(Object.getPrototypeOf(value));
+  Object.assign(copied, Object.fromEntries(fields));
+  shareStored(value, copied);
+  return copied;
 }
 
 /**
@@ -56,14 +49,22 @@ export class OnnxModel {
   readonly proto: ModelProto;
   /** Makes new messages. */
   readonly messages: OnnxMessages;
-  /** The bytes that it was read from, if it was. */
-  private source?: Source;
+  /** What it was read from, if it was. */
+  private readonly source?: ModelSource;
 
-  /** A model of a message, and of the bytes that it was read from, if it was. */
-  constructor(proto: ModelProto, messages: OnnxMessages, source?: Uint8Array<ArrayBuffer>) {
+  /**
+   * A model of a message.
+   *
+   * @param source what it was read from: the bytes, or a file.
+   */
+  constructor(
+    proto: ModelProto,
+    messages: OnnxMessages,
+    source?: Uint8Array<ArrayBuffer> | ModelSource,
+  ) {
     this.proto = proto;
     this.messages = messages;
-    this.source = source && { bytes: source };
+    this.source = source instanceof Uint8Array ? new SourceBytes(source) : source;
   }
 
   /**
@@ -116,25 +117,33 @@ export class OnnxModel {
    * @throws {OnnxError} if they are more than one file can hold, which is 2 GiB.
    */
   toBytes(): Uint8Array<ArrayBuffer> {
-    const { onnx: { ModelProtoSchema }, protobuf: { fromBinary, toBinary } } = this.messages;
     // Before gigabytes are copied for nothing.
     checkSize(largeBytes(this.proto));
-    const bytes = toBinary(ModelProtoSchema, this.proto);
-    checkSize(bytes.length);
-    const { source } = this;
-    if (!source || equalBytes(bytes, source.bytes)) return bytes;
-    if (source.length !== undefined && source.length !== bytes.length) return bytes;
-    // The same messages can be written in more than one way: fields in another order, zeros spelled out.
-    const again = toBinary(ModelProtoSchema, fromBinary(ModelProtoSchema, source.bytes));
-    source.length = again.length;
-    return equalBytes(bytes, again) ? source.bytes.slice() : bytes;
+    const parts = this.parts();
+    checkSize(lengthOf(parts));
+    return joinParts(parts);
+  }
+
+  /**
+   * The bytes of {@linkcode OnnxModel.toBytes} in parts, which may be more than one file can hold: constants are
+   * shared, and those that are in files stay there.
+   *
+   * @ignore
+   */
+  parts(): Part[] {
+    const parts = encodeModel(this.messages, this.proto);
+    const original = this.source?.original(this.messages, this.proto, parts);
+    return original ? [original] : parts;
+  }
+
+  /** How many bytes the model takes as one file, even if that is more than one file can hold. */
+  byteLength(): number {
+    return lengthOf(this.parts());
   }
 
   /** A copy that can be changed on its own; only the bytes of tensors are shared. */
   clone(): OnnxModel {
-    const cloned = new OnnxModel(copy(this.proto), this.messages);
-    cloned.source = this.source;
-    return cloned;
+    return new OnnxModel(copy(this.proto), this.messages, this.source);
   }
 
   /**

@@ -10,12 +10,22 @@ import { fileKind } from "../../files/file_kind.ts";
 import { FileProblem, problemOf } from "../../files/file_problem.ts";
 import { InputFile } from "../../files/input_file.ts";
 import { removeAbandoned, StagedFile } from "../../files/staged_file.ts";
-import { checkModel } from "./check_model.ts";
-import { externalLocations, largeBytes, readExternalData, splitModel } from "./external_data.ts";
+import { FileBytes, KnownFile, lengthOf, type Part, piecesOf } from "../../files/file_bytes.ts";
+import {
+  externalLocations,
+  largeBytes,
+  LEAST_EXTERNAL,
+  readExternalData,
+  splitModel,
+} from "./external_data.ts";
 import { ownDataFiles, removeUnused, type SeenFile } from "./data_files.ts";
 import { loadMessages, type OnnxMessages } from "./messages.ts";
-import { MAX_MESSAGE_BYTES, OnnxModel } from "./model.ts";
+import { encodeModel } from "./message_parts.ts";
+import { checkSize, MAX_MESSAGE_BYTES, OnnxModel } from "./model.ts";
+import { SourceFile } from "./model_source.ts";
 import { fail, OnnxError } from "./onnx_error.ts";
+import { EXTERNAL, keepInFile, readStored, setRawData, storedBytes } from "./tensor_bytes.ts";
+import { readThin, type ThinFile } from "./thin_file.ts";
 import { checkWire } from "./wire_check.ts";
 
 /** Options of {@linkcode loadOnnx}. */
@@ -25,7 +35,15 @@ export interface LoadOnnxOptions {
    * given as bytes need it if they have such files.
    */
   folder?: string | URL;
+  /**
+   * Bytes that a model's file, or its data files together, may have to be read at once; 64 MiB by default. The
+   * constants of a larger model stay in the files and are read when they are needed, so these must stay as they are.
+   */
+  inMemory?: number;
 }
+
+/** Bytes that are read at once if nothing else is asked for. */
+const IN_MEMORY = 64 << 20;
 
 /** Options of {@linkcode saveOnnx}. */
 export interface SaveOnnxOptions {
@@ -47,20 +65,46 @@ function pathOf(path: string | URL): string {
   throw new TypeError(`${path} is not a file; fetch it and give its bytes`);
 }
 
-/** The bytes of a file that may be a model. */
-async function readModelFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
+/** A model's file: its bytes, or those without large constants, and these. */
+type ModelFile = Pick<ThinFile, "bytes"> & Partial<ThinFile> & { readonly file?: KnownFile };
+
+/**
+ * Reads a file that may be a model.
+ *
+ * @param most bytes that are read at once; of a larger file the large constants stay there.
+ */
+async function readModelFile(path: string, most: number): Promise<ModelFile> {
   try {
     using file = await InputFile.open(path);
     if (file.size > MAX_MESSAGE_BYTES) {
       fail(`it has ${file.size} bytes, and an ONNX file has at most ${MAX_MESSAGE_BYTES}`);
     }
-    return await file.read(0, file.size);
+    if (file.size > most) {
+      file.checkStored(file.size);
+      const known = await KnownFile.find(path);
+      const thin = readThin(known, LEAST_EXTERNAL);
+      if (thin) return { ...thin, file: known };
+    }
+    return { bytes: await file.read(0, file.size) };
   } catch (error) {
     const problem = problemOf(error);
     // That there is none has a class of its own, which callers know.
     if (problem === undefined || error instanceof Deno.errors.NotFound) throw error;
     fail(problem, error);
   }
+}
+
+/** The model in a file, and what it gives back as it came. */
+function modelIn(messages: OnnxMessages, { bytes, holes, file }: ModelFile): OnnxModel {
+  const proto = decode(messages, bytes);
+  if (!holes || !file) return new OnnxModel(proto, messages, bytes);
+  for (const [i, raw] of holes) {
+    const tensor = proto.graph!.initializer[i];
+    // One that is said to lie in another file too is read from there.
+    if (tensor.dataLocation !== EXTERNAL) keepInFile(tensor, raw);
+  }
+  const whole = new FileBytes(file, 0, file.size);
+  return new OnnxModel(proto, messages, new SourceFile(whole, messages, proto));
 }
 
 /** The message in a file's bytes. */
@@ -86,7 +130,8 @@ function decode(messages: OnnxMessages, bytes: Uint8Array<ArrayBuffer>): ModelPr
  * that its shape asks for, every value that a node reads must exist, and no node may wait for itself.
  *
  * Elements that lie in other files are read too, if those are in the model's folder; the model then holds
- * them itself. Bytes are not copied: tensors are views of them.
+ * them itself. Bytes are not copied: tensors are views of them. Those of large models stay in the files; `readTensor`
+ * reads them there.
  *
  * @param source a path, a `file:` URL, or the bytes of a file.
  * @param options where data files lie.
@@ -105,17 +150,22 @@ export async function loadOnnx(
   source: string | URL | Uint8Array<ArrayBuffer>,
   options: LoadOnnxOptions = {},
 ): Promise<OnnxModel> {
+  const { inMemory = IN_MEMORY } = options;
   const path = source instanceof Uint8Array ? undefined : pathOf(source);
   const folder = options.folder ?? (path === undefined ? undefined : dirname(path));
   const messages = await loadMessages("loadOnnx");
   try {
-    const bytes = path === undefined
-      ? source as Uint8Array<ArrayBuffer>
-      : await readModelFile(path);
-    const model = decode(messages, bytes);
-    await readExternalData(model, folder === undefined ? undefined : pathOf(folder));
-    checkModel(model);
-    return new OnnxModel(model, messages, bytes);
+    const file = path === undefined
+      ? { bytes: source as Uint8Array<ArrayBuffer> }
+      : await readModelFile(path, inMemory);
+    const model = modelIn(messages, file);
+    await readExternalData(
+      model.proto,
+      folder === undefined ? undefined : pathOf(folder),
+      inMemory,
+    );
+    model.check();
+    return model;
   } catch (error) {
     if (!(error instanceof OnnxError)) throw error;
     const { message, cause } = error;
@@ -143,7 +193,8 @@ async function freeName(folder: string, wish: string): Promise<string> {
 /** The data files of the model at a path that a call like this one wrote for it. */
 async function replacedData(messages: OnnxMessages, path: string): Promise<SeenFile[]> {
   try {
-    return await ownDataFiles(path, externalLocations(decode(messages, await readModelFile(path))));
+    const { bytes } = await readModelFile(path, IN_MEMORY);
+    return await ownDataFiles(path, externalLocations(decode(messages, bytes)));
   } catch {
     return []; // nothing there, or nothing of ours
   }
@@ -194,16 +245,20 @@ export async function saveOnnx(
   const { externalData = largeBytes(model.proto) > MAX_MESSAGE_BYTES - OTHER_BYTES } = options;
   const { parts } = externalData ? splitModel(model.messages, model.proto, name) : { parts: [] };
   await using data = parts.length > 0
-    ? await StagedFile.writeBeside(join(folder, `${name}.data`), parts, target).catch(refused)
+    ? await StagedFile.writeBeside(join(folder, `${name}.data`), piecesOf(parts), target).catch(
+      refused,
+    )
     : undefined;
   for (;;) {
     const dataName = data && await freeName(folder, name);
-    await using file = await StagedFile.write(target, [encode(model, dataName)]).catch(refused);
+    await using file = await StagedFile.write(target, piecesOf(encode(model, dataName)))
+      .catch(refused);
     await refuseExisting();
     // The data come first, under a name that no model refers to yet; who was quicker to take it keeps it.
     if (data && !await data.commitAs(dataName!)) continue;
     const written = dataName === undefined ? [target] : [target, join(folder, dataName)];
     const replaced = await replacedData(model.messages, target);
+    await bringIn(model, [target, ...replaced.map(({ path }) => path)]);
     try {
       await file.commit();
     } catch (error) {
@@ -221,9 +276,23 @@ function refused(cause: unknown): never {
   fail(`saveOnnx: ${cause.message}`, cause);
 }
 
-/** The bytes of a model's file, its large constants in a file of this name if one is given. */
-function encode(model: OnnxModel, dataName: string | undefined): Uint8Array {
-  if (dataName === undefined) return model.toBytes();
-  const { model: proto } = splitModel(model.messages, model.proto, dataName);
-  return new OnnxModel(proto, model.messages).toBytes();
+/** The parts of a model's file, its large constants in a file of this name if one is given. */
+function encode(model: OnnxModel, dataName: string | undefined): Part[] {
+  const { messages } = model;
+  const parts = dataName === undefined
+    ? model.parts()
+    : encodeModel(messages, splitModel(messages, model.proto, dataName).model);
+  checkSize(lengthOf(parts));
+  return parts;
+}
+
+/** Reads the constants of a model that stayed in files which are about to be replaced. */
+async function bringIn(model: OnnxModel, paths: readonly string[]): Promise<void> {
+  const gone = new Set(
+    await Promise.all(paths.map((path) => Deno.realPath(path).catch(() => undefined))),
+  );
+  for (const tensor of model.graph.initializer) {
+    const bytes = storedBytes(tensor);
+    if (bytes && gone.has(bytes.file.path)) setRawData(tensor, readStored(tensor, bytes));
+  }
 }

@@ -9,6 +9,7 @@ import { bfloat16, float8_e4m3fn, float8_e5m2 } from "../../numbers/dtype.ts";
 import { decode, encode } from "../../numbers/encoding.ts";
 import { bitsOf, dataTypeCode, dataTypeName, type OnnxDataType } from "./data_type.ts";
 import { fail, show } from "./onnx_error.ts";
+import { EXTERNAL, rawLength, readStored, setRawData, storedBytes } from "./tensor_bytes.ts";
 
 /** Elements as {@linkcode readTensor} gives them. */
 export type TensorArray =
@@ -40,9 +41,6 @@ export interface TensorData {
    */
   readonly data: TensorArray;
 }
-
-/** The value of `TensorProto.dataLocation` that says that the elements are in another file. */
-export const EXTERNAL = 1;
 
 /** Where elements can be kept. */
 type Field =
@@ -177,7 +175,8 @@ function itemCount(dtype: OnnxDataType, count: number): number {
 export function tensorField(tensor: TensorProto): Field {
   const dtype = tensorType(tensor);
   const count = elementCount(tensorDims(tensor));
-  if (tensor.dataLocation === EXTERNAL) {
+  const stored = storedBytes(tensor);
+  if (tensor.dataLocation === EXTERNAL && !stored) {
     fail(`the elements of ${nameOf(tensor)} are in another file and were not read; use loadOnnx`);
   }
   if (Object.hasOwn(tensor, "segment")) {
@@ -189,7 +188,8 @@ export function tensorField(tensor: TensorProto): Field {
   }
   const used = TYPED_FIELDS.filter((field) => tensor[field].length > 0);
   const typed = typedField[dtype] ?? "int32Data";
-  const raw = tensor.rawData.length > 0 || (Object.hasOwn(tensor, "rawData") && used.length === 0);
+  const raw = stored !== undefined || tensor.rawData.length > 0 ||
+    (Object.hasOwn(tensor, "rawData") && used.length === 0);
   if (used.length > (raw ? 0 : 1) || (used.length === 1 && used[0] !== typed)) {
     fail(
       `${nameOf(tensor)} of ${dtype} has elements in ${
@@ -199,7 +199,7 @@ export function tensorField(tensor: TensorProto): Field {
     );
   }
   if (raw && dtype === "string") fail(`${nameOf(tensor)} of strings has raw data`);
-  const found = raw ? tensor.rawData.length : tensor[typed].length;
+  const found = raw ? rawLength(tensor) : tensor[typed].length;
   const needed = raw ? byteSize(dtype, count) : itemCount(dtype, count);
   if (found !== needed) {
     fail(
@@ -249,8 +249,13 @@ function bitsToBytes(items: readonly number[], dtype: OnnxDataType): Uint8Array<
     : Uint8Array.from(items);
 }
 
-function fromBytes(bytes: Uint8Array, dtype: OnnxDataType, count: number): TensorArray | undefined {
-  if (has(arrays, dtype)) return new arrays[dtype](bytes.slice().buffer as ArrayBuffer);
+/** Elements in raw bytes, which become theirs. */
+function fromBytes(
+  bytes: Uint8Array<ArrayBuffer>,
+  dtype: OnnxDataType,
+  count: number,
+): TensorArray | undefined {
+  if (has(arrays, dtype)) return new arrays[dtype](bytes.buffer);
   if (isPacked(dtype)) return unpack(bytes, dtype, count);
   if (has(narrowFloats, dtype)) {
     return decode(bytes, narrowFloats[dtype]) as Float32Array<ArrayBuffer>;
@@ -304,8 +309,9 @@ export function readTensor(tensor: TensorProto): TensorData {
   const dtype = tensorType(tensor);
   const dims = tensorDims(tensor);
   const count = elementCount(dims);
+  const stored = storedBytes(tensor);
   const data = field === "rawData"
-    ? fromBytes(tensor.rawData, dtype, count)
+    ? fromBytes(stored ? readStored(tensor, stored) : tensor.rawData.slice(), dtype, count)
     : fromItems(tensor, field, dtype, count);
   if (!data) fail(`${nameOf(tensor)} is of ${dtype}, which cannot be read here`);
   return { dtype, dims, data };
@@ -425,15 +431,4 @@ function encoded(
     const message = `${nameOf(tensor)}: ${(error as Error).message}`;
     throw error instanceof RangeError ? new RangeError(message) : new TypeError(message);
   }
-}
-
-/** Puts raw bytes into a tensor, or takes them out; either way it has none elsewhere. */
-export function setRawData(tensor: TensorProto, bytes: Uint8Array<ArrayBuffer> | undefined): void {
-  // A field that is set to its default is written; one that is deleted is not.
-  const fields = tensor as Partial<TensorProto>;
-  if (bytes) tensor.rawData = bytes;
-  else delete fields.rawData;
-  delete fields.dataLocation;
-  delete fields.segment;
-  tensor.externalData = [];
 }

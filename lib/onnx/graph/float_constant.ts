@@ -4,7 +4,7 @@
  * @module
  */
 import type { TensorProto } from "../file/proto.ts";
-import { readTensor } from "../file/tensor_data.ts";
+import { readTensor, tensorDims, tensorType } from "../file/tensor_data.ts";
 
 /** A float32 constant. */
 export interface FloatConstant {
@@ -12,9 +12,14 @@ export interface FloatConstant {
   readonly data: Float32Array;
 }
 
-/** The numbers of a tensor, if it is one of float32. */
+/** The numbers of a tensor, if it is one of float32. They are read when they are first asked for. */
 export function floatConstant(tensor: TensorProto | undefined): FloatConstant | undefined {
-  if (!tensor) return undefined;
-  const { dtype, dims, data } = readTensor(tensor);
-  return dtype === "float32" ? { dims, data: data as Float32Array } : undefined;
+  if (!tensor || tensorType(tensor) !== "float32") return undefined;
+  let data: Float32Array | undefined;
+  return {
+    dims: tensorDims(tensor),
+    get data() {
+      return data ??= readTensor(tensor).data as Float32Array;
+    },
+  };
 }

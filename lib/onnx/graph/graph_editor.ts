@@ -5,7 +5,7 @@
  */
 import type { OnnxDataType } from "../file/data_type.ts";
 import type { AttributeValue, OnnxMessages } from "../file/messages.ts";
-import { equalBytes } from "../file/model.ts";
+import { equalBytes } from "../file/model_source.ts";
 import type { GraphProto, NodeProto, TensorProto } from "../file/proto.ts";
 import { definedValues, subgraphs } from "../file/subgraphs.ts";
 import { type TensorElements, writeTensor } from "../file/tensor_data.ts";

@@ -12,16 +12,17 @@ export interface Affine {
 
 /** A constant with one number a channel (dimension 1) for values of this rank, or one for all. */
 export function perChannel(
-  { dims, data }: FloatConstant,
+  constant: FloatConstant,
   rank: number,
   channels: number,
 ): Float64Array | undefined {
+  const { dims } = constant;
   const padded = [...Array<number>(Math.max(rank - dims.length, 0)).fill(1), ...dims];
   const fits = padded.length === rank &&
     padded.every((size, i) => size === 1 || i === 1 && size === channels);
-  return fits
-    ? Float64Array.from({ length: channels }, (_, i) => data[i % data.length])
-    : undefined;
+  if (!fits) return undefined;
+  const { data } = constant;
+  return Float64Array.from({ length: channels }, (_, i) => data[i % data.length]);
 }
 
 /** What a node does to each channel of a value, if it does no more than that. */

@@ -6,7 +6,8 @@
 import type { OnnxDataType } from "../file/data_type.ts";
 import type { GraphProto, NodeProto } from "../file/proto.ts";
 import type { GraphView } from "../graph/graph_view.ts";
-import { type Dim, ShapeFacts } from "../graph/infer_shapes.ts";
+import { ShapeFacts } from "../graph/infer_shapes.ts";
+import type { Dim } from "../graph/shape_rules.ts";
 import { type FloatConstant, floatConstant } from "../graph/float_constant.ts";
 import { tensorDims } from "../file/tensor_data.ts";
 import { operands, permutes, type Role, roleOf } from "./operators.ts";

@@ -45,11 +45,16 @@ export interface OrtSession {
   release(): Promise<void>;
 }
 
+/** Options of a session; `extra` holds settings by the parts of their names. */
+export interface SessionOptions extends Record<string, unknown> {
+  readonly extra: { readonly session: Readonly<Record<string, string>> };
+}
+
 /** The part of onnxruntime-node that is used. */
 export interface Ort {
   readonly Tensor: new (type: string, data: OnnxElements, dims: readonly number[]) => OrtTensor;
   readonly InferenceSession: {
-    create(model: Uint8Array, options: Record<string, unknown>): Promise<OrtSession>;
+    create(model: Uint8Array, options: SessionOptions): Promise<OrtSession>;
   };
 }
 
@@ -65,7 +70,7 @@ export interface OnnxRuntimeOptions {
 export function sessionOptions(
   precise: boolean,
   { optimization = "all", threads }: OnnxRuntimeOptions = {},
-): Record<string, unknown> {
+): SessionOptions {
   return {
     graphOptimizationLevel: optimization,
     logSeverityLevel: 4, // what fails is thrown, and need not be printed too
@@ -78,4 +83,12 @@ export function sessionOptions(
       },
     },
   };
+}
+
+/** The options of a session with more settings that begin with `session.`. */
+export function withSessionSettings(
+  { extra: { session }, ...options }: SessionOptions,
+  settings: Readonly<Record<string, string>>,
+): SessionOptions {
+  return { ...options, extra: { session: { ...session, ...settings } } };
 }

@@ -17,6 +17,7 @@ import {
   sessionOptions,
 } from "./ort.ts";
 import { runtimeMessage } from "./runtime_message.ts";
+import { openSession } from "./open_session.ts";
 import { sums16Bits } from "./sums_16_bits.ts";
 import type { ValueInfoProto } from "../file/proto.ts";
 import { elementCount } from "../file/tensor_data.ts";
@@ -128,7 +129,8 @@ export class OnnxRuntime implements AsyncDisposable {
    * Loads onnxruntime if it is not there yet, and a model into it.
    *
    * @param where opens the errors.
-   * @param model what is run; later changes of it are not seen.
+   * @param model what is run; later changes of it are not seen. Files that constants of a large one stayed in must
+   * stay as they are until the session is freed.
    * @throws {Error} if the package or its native code cannot be loaded, or onnxruntime does not take the
    * model.
    */
@@ -144,7 +146,7 @@ export class OnnxRuntime implements AsyncDisposable {
     const outputs = valueInfos("output", graph.output);
     const settings = sessionOptions(await isPrecise(where, ort), options);
     try {
-      const session = await ort.InferenceSession.create(model.toBytes(), settings);
+      const session = await openSession(ort, model, settings);
       return new OnnxRuntime(where, ort, session, inputs, outputs);
     } catch (cause) {
       throw new Error(`${where}: onnxruntime does not take the model: ${runtimeMessage(cause)}`, {

@@ -3,8 +3,10 @@
  *
  * @module
  */
+import { joinParts } from "../../files/file_bytes.ts";
 import { loadPackage, PACKAGES } from "../../files/packages.ts";
 import { dataTypeName, dataTypeNamed } from "../file/data_type.ts";
+import { encodeModel } from "../file/message_parts.ts";
 import type { OnnxModel } from "../file/model.ts";
 import type { TensorProto, ValueInfoProto } from "../file/proto.ts";
 import { tensorByteSize, tensorDims } from "../file/tensor_data.ts";
@@ -62,7 +64,7 @@ async function askOutputs(
   graph.output.push(...asked.map((name) => protobuf.create(onnx.ValueInfoProtoSchema, { name })));
   try {
     const { InferenceSession } = await loadPackage<Ort>(where, PACKAGES.onnxruntime);
-    const bytes = protobuf.toBinary(onnx.ModelProtoSchema, proto);
+    const bytes = joinParts(encodeModel(model.messages, proto));
     const options = sessionOptions(false, { optimization: "disabled", threads: 1 });
     const session = await InferenceSession.create(bytes, options);
     try {
