@@ -148,7 +148,11 @@ export async function openSession(
   const files = aligned.map(({ part }) => (part as FileBytes).file.path);
   const [folder, another] = new Set(files.map(dirname));
   if (rest > inline || folder === undefined || another !== undefined) {
-    return await fromScratch(ort, model, large, options);
+    // Where no temporary file may be written, a model that one array can hold is given as one.
+    return await fromScratch(ort, model, large, options).catch((cause) => {
+      if (!(cause instanceof Deno.errors.NotCapable)) throw cause;
+      return ort.InferenceSession.create(model.toBytes(), options);
+    });
   }
   const places = new Map(
     aligned.map(({ tensor, part }, i) =>
