@@ -132,7 +132,9 @@ export class ActivationReader implements AsyncDisposable {
   /** Gives the memory of activations back now, not when the garbage collector finds them. */
   free(activations: readonly SeenActivation[]): void {
     for (const { data: { buffer } } of activations) {
-      if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
+      // What is empty has none, and may be shared.
+      const full = buffer instanceof ArrayBuffer && !buffer.detached && buffer.byteLength > 0;
+      if (full) buffer.transfer(0);
     }
   }
 
