@@ -15,6 +15,8 @@ import { NodeSwitches } from "./node_switches.ts";
 import { noiseShares } from "./noise_shares.ts";
 import { OutputJudge, type RepeatedSamples } from "./output_judge.ts";
 import { roleOf } from "../qdq/operators.ts";
+import { walkGraphs } from "../file/subgraphs.ts";
+import type { NodeProto } from "../file/proto.ts";
 import { nodeName } from "../qdq/selection.ts";
 import {
   type QuantizedNode,
@@ -116,34 +118,70 @@ export class Variants implements AsyncDisposable {
     among: readonly QuantizedNode[],
     options: QuantizeStaticOptions = {},
   ): Promise<NodeSensitivity[]> {
-    const roles = new Map(
-      this.calibration.model.graph.node.map((node) => [nodeName(node), roleOf(node)]),
-    );
-    const ranked = among.filter(({ name, quantized }) => {
-      const role = roles.get(name);
-      return quantized && (role === "multiplies" || role === "stores");
-    });
-    if (ranked.length === 0) return [];
-    const names = ranked.map(({ name }) => name);
+    const { graph } = this.calibration.model;
+    const weighs = (nodes: readonly NodeProto[]) => {
+      const names = nodes.filter((node) => ["multiplies", "stores"].includes(roleOf(node) ?? ""))
+        .map(nodeName);
+      const weighing = new Set(names);
+      return among.filter(({ name, quantized }) => quantized && weighing.has(name));
+    };
+    const all = [...walkGraphs(graph)].flatMap(({ node }) => node);
+    const ranked = [
+      ...await this.rankSwitched(weighs(graph.node), options),
+      ...await this.rankInner(weighs(all.slice(graph.node.length)), options),
+    ];
+    return ranked.sort((a, b) => a.sqnr === b.sqnr ? 0 : a.sqnr - b.sqnr);
+  }
+
+  /** Those that can be switched from run to run. */
+  private async rankSwitched(
+    nodes: readonly QuantizedNode[],
+    options: QuantizeStaticOptions,
+  ): Promise<NodeSensitivity[]> {
+    if (nodes.length === 0) return [];
+    const names = nodes.map(({ name }) => name);
     await using switches = await NodeSwitches.open(this.where, this.calibration, names, {
       ...this.options,
       ...options,
     });
-    const shares = await noiseShares(names.length, MOST_MEASURED, async (sources) => {
-      const on = sources.map((i) => names[i]);
-      const step = on.length === 1 ? on[0] : `${on.length} nodes from ${on[0]}`;
-      return 10 ** (-await this.judge.switched(switches, new Set(on), step) / 10);
+    return await sensitivities(
+      nodes,
+      (on, step) => this.judge.switched(switches, new Set(on), step),
+    );
+  }
+
+  /** Those in graphs inside of others, which take a model for each measurement. */
+  private async rankInner(
+    nodes: readonly QuantizedNode[],
+    options: QuantizeStaticOptions,
+  ): Promise<NodeSensitivity[]> {
+    return await sensitivities(nodes, async (nodesToQuantize, step) => {
+      const { model } = await this.quantize({ ...options, nodesToQuantize });
+      return await this.sqnr(model, step);
     });
-    return ranked.map(({ name, opType }, i) => ({
-      node: name,
-      opType,
-      sqnr: -10 * Math.log10(shares[i].noise),
-      estimated: shares[i].estimated,
-    })).sort((a, b) => a.sqnr === b.sqnr ? 0 : a.sqnr - b.sqnr);
   }
 
   /** Frees the float model's session. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.judge[Symbol.asyncDispose]();
   }
+}
+
+/** What each node costs, from measurements of some at a time. */
+async function sensitivities(
+  nodes: readonly QuantizedNode[],
+  measure: (names: string[], step: string) => Promise<number>,
+): Promise<NodeSensitivity[]> {
+  if (nodes.length === 0) return [];
+  const shares = await noiseShares(nodes.length, MOST_MEASURED, async (sources) => {
+    const on = sources.map((i) => nodes[i].name);
+    const step = on.length === 1 ? on[0] : `${on.length} nodes from ${on[0]}`;
+    return 10 ** (-await measure(on, step) / 10);
+  });
+  return nodes.map(({ name, opType }, i) => ({
+    node: name,
+    opType,
+    sqnr: -10 * Math.log10(shares[i].noise),
+    estimated: shares[i].estimated,
+  }));
 }

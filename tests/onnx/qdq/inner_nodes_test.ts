@@ -1,6 +1,13 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Tensor } from "onnxruntime-node";
-import { inspectOnnx, OnnxError, prepareOnnx, quantizeStatic } from "../../../mod.ts";
+import {
+  autoQuantize,
+  inspectOnnx,
+  OnnxError,
+  prepareOnnx,
+  quantizeStatic,
+  rankNodes,
+} from "../../../mod.ts";
 import { graphProto, messages } from "../files.ts";
 import { type Feeds, floats, ints, node, noise, runModel, smallModel } from "../small_models.ts";
 
@@ -140,4 +147,19 @@ Deno.test("inspectOnnx: what stands inside of an If is counted as it will be qua
   const { operators } = await inspectOnnx(choice(branch("a", "Relu"), branch("b", "Tanh")));
   const product = operators.find(({ op }) => op === "MatMul")!;
   assertEquals([product.count, product.prepared, product.quantizable], [4, 4, 4]);
+});
+
+Deno.test("rankNodes: what stands inside of an If is ranked too, and can be left out for a target", async () => {
+  const float = choice(branch("a", "Relu"), branch("b", "Tanh"));
+  float.graph.node.push(node("MatMul", ["h", "u"], ["z"]));
+  float.graph.initializer.push(weight("u", 32, 8));
+  float.graph.output.push(messages.valueInfo("z", "float32"));
+  const { nodes, sqnr } = await rankNodes(float, samples, { heldOut: samples });
+  assertEquals(nodes.map(({ node }) => node).sort(), [
+    ...["MatMul:a.1", "MatMul:a.y", "MatMul:b.1", "MatMul:b.y", "MatMul:z"],
+  ]);
+  assert(nodes.every((each) => each.sqnr >= sqnr && Number.isFinite(each.sqnr)));
+  const targetSqnr = 200;
+  const { leftOut, reached } = await autoQuantize(float, samples, { targetSqnr, heldOut: samples });
+  assertEquals([reached, leftOut.length], [true, 5]);
 });
