@@ -17,7 +17,7 @@ import { ActivationReader } from "./activation_reader.ts";
 import { type CalibrationOptions, needsOnlyRange, observerFor, rangesOf } from "./method.ts";
 import { loadOnnx } from "../file/model_file.ts";
 import { OnnxModel } from "../file/model.ts";
-import { OnnxError } from "../file/onnx_error.ts";
+import { OnnxError, show } from "../file/onnx_error.ts";
 import { prepareOnnx } from "../prepare/prepare.ts";
 import { GraphFacts } from "../qdq/graph_facts.ts";
 import type { TensorRange } from "../qdq/params.ts";
@@ -292,22 +292,27 @@ export class OnnxCalibration {
     const missing = this.tensors.find((name) => !saved.has(name));
     if (missing !== undefined) this.refuse(missing);
     const state = loadSafetensors(file, { device: "cpu" });
-    this.observers = await this.changed(async (name, observer) => {
+    const load = async (name: string, observer: RangeObserver) => {
       const keys = STATE_KEYS.filter((key) => tensors.has(`${name}/${key}`));
       const dict = Object.fromEntries(keys.map((key) => [key, state[`${name}/${key}`]]));
       await observer.loadStateDict(dict).catch((error) => {
         if (!(error instanceof StateError)) throw error;
-        throw new OnnxError(`${WHERE}: the state of ${JSON.stringify(name)}: ${error.message}`, {
+        throw new OnnxError(`${WHERE}: the state of ${show(name)}: ${error.message}`, {
           cause: error,
         });
       });
       if (observer.batchCount !== samples) {
         throw new OnnxError(
           `${WHERE}: the saved calibration is said to be of ${samples} samples, but ` +
-            `${JSON.stringify(name)} was seen in ${observer.batchCount}; nothing was loaded`,
+            `${show(name)} was seen in ${observer.batchCount}; nothing was loaded`,
         );
       }
-    });
+    };
+    try {
+      this.observers = await this.changed(load);
+    } finally {
+      for (const tensor of Object.values(state)) tensor.dispose();
+    }
     this.chosen = undefined;
     this.samples = samples;
   }
@@ -315,9 +320,8 @@ export class OnnxCalibration {
   /** Refuses a saved calibration that does not have the tensors of this one. */
   private refuse(name: string): never {
     throw new OnnxError(
-      `${WHERE}: the saved calibration is of another model or of other options: ${
-        JSON.stringify(name)
-      } is observed in one and not in the other; nothing was loaded`,
+      `${WHERE}: the saved calibration is of another model or of other options: ${show(name)} is ` +
+        `observed in one and not in the other; nothing was loaded`,
     );
   }
 
