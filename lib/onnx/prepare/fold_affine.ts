@@ -10,16 +10,17 @@ export interface Affine {
   readonly shift: Float64Array;
 }
 
-/** A constant with one number a channel (dimension 1) for values of this rank, or one for all. */
+/** A constant with one number a channel for values of this rank, or one for all. */
 export function perChannel(
   constant: FloatConstant,
   rank: number,
   channels: number,
+  axis = 1,
 ): Float64Array | undefined {
   const { dims } = constant;
   const padded = [...Array<number>(Math.max(rank - dims.length, 0)).fill(1), ...dims];
   const fits = padded.length === rank &&
-    padded.every((size, i) => size === 1 || i === 1 && size === channels);
+    padded.every((size, i) => size === 1 || i === axis && size === channels);
   if (!fits) return undefined;
   const { data } = constant;
   return Float64Array.from({ length: channels }, (_, i) => data[i % data.length]);
@@ -30,15 +31,16 @@ export function affineOf(
   tools: GraphTools,
   node: NodeProto,
   value: string,
-  rank: number,
-  channels: number,
+  { rank, channels, axis }: WeightLayout,
 ): Affine | undefined {
   const filled = (number: number) => new Float64Array(channels).fill(number);
   if (isOp(node, "BatchNormalization")) {
     const parts = node.input.slice(1, 5).map((name) => tools.floats(name));
     const single = node.output.slice(1).every((name) => !tools.view.uses(name).length);
     const trains = intOf(node, "training_mode", 0) === 1;
-    if (node.input[0] !== value || !single || trains || !parts.every((part) => part)) {
+    if (
+      node.input[0] !== value || axis !== 1 || !single || trains || !parts.every((part) => part)
+    ) {
       return undefined;
     }
     if (parts.some((part) => part!.data.length !== channels)) return undefined;
@@ -51,7 +53,7 @@ export function affineOf(
   const first = node.input[0] === value;
   const other = node.input[first ? 1 : 0];
   const constant = other === value ? undefined : tools.floats(other);
-  const numbers = constant && perChannel(constant, rank, channels);
+  const numbers = constant && perChannel(constant, rank, channels, axis);
   if (!numbers) return undefined;
   switch (node.opType) {
     case "Mul":
@@ -72,16 +74,22 @@ interface WeightLayout {
   readonly channels: number;
   /** Dimensions of the output. */
   readonly rank: number;
+  /** The one of them that counts channels. */
+  readonly axis: number;
   channelOf(index: number): number;
 }
 
 /** A convolution or product with a constant weight, whose bias is constant too or not there. */
-export function layerOf(node: NodeProto, weight: FloatConstant): WeightLayout | undefined {
+function layerOf(
+  tools: GraphTools,
+  node: NodeProto,
+  weight: FloatConstant,
+): WeightLayout | undefined {
   const { dims } = weight;
   const [rows, columns] = dims;
   const row = dims.slice(1).reduce((count, size) => count * size, 1);
   if (isOp(node, "Conv")) {
-    return { channels: rows, rank: dims.length, channelOf: (i) => Math.floor(i / row) };
+    return { channels: rows, rank: dims.length, axis: 1, channelOf: (i) => Math.floor(i / row) };
   }
   if (isOp(node, "ConvTranspose")) {
     const group = intOf(node, "group", 1);
@@ -89,16 +97,22 @@ export function layerOf(node: NodeProto, weight: FloatConstant): WeightLayout | 
     return {
       channels: columns * group,
       rank: dims.length,
+      axis: 1,
       channelOf: (i) =>
         Math.floor(Math.floor(i / row) / (rows / group)) * columns +
         Math.floor(i / place) % columns,
     };
   }
+  if (isOp(node, "MatMul")) {
+    const rank = tools.facts.dims(node.input[0])?.length ?? 0;
+    if (rank < 2 || dims.length !== 2) return undefined;
+    return { channels: columns, rank, axis: rank - 1, channelOf: (i) => i % columns };
+  }
   const plain = floatOf(node, "alpha", 1) === 1 && floatOf(node, "beta", 1) === 1;
   if (!isOp(node, "Gemm") || !plain) return undefined;
   return intOf(node, "transB", 0)
-    ? { channels: rows, rank: 2, channelOf: (i) => Math.floor(i / columns) }
-    : { channels: columns, rank: 2, channelOf: (i) => i % columns };
+    ? { channels: rows, rank: 2, axis: 1, channelOf: (i) => Math.floor(i / columns) }
+    : { channels: columns, rank: 2, axis: 1, channelOf: (i) => i % columns };
 }
 
 /** The bias of a layer, zeros if it has none; nothing if it is not constant. */
@@ -126,51 +140,98 @@ export function setBias(tools: GraphTools, node: NodeProto, bias: Float64Array):
   node.input[2] = editor.constant(`${node.input[1]}_bias`, "float32", [data.length], data);
 }
 
-/** Folds what follows one layer; returns the nodes that became part of it. */
-function foldInto(tools: GraphTools, node: NodeProto): NodeProto[] {
-  const weight = tools.floats(node.input[1]);
-  const layer = weight && layerOf(node, weight);
-  const bias = layer && biasOf(tools, node, layer.channels);
-  if (!bias) return [];
-  const { rank, channels, channelOf } = layer;
-  const scale = new Float64Array(channels).fill(1);
-  const folded: NodeProto[] = [];
+/** The nodes after a layer that do no more to a channel than scale and shift it, and what they come to. */
+function affineChain(
+  tools: GraphTools,
+  node: NodeProto,
+  layer: WeightLayout,
+  bias: Float64Array,
+): Affine & { readonly nodes: readonly NodeProto[] } {
+  const scale = new Float64Array(layer.channels).fill(1);
+  const shift = bias.slice();
+  const nodes: NodeProto[] = [];
   for (;;) {
-    const value = folded.at(-1)?.output[0] ?? node.output[0];
+    const value = nodes.at(-1)?.output[0] ?? node.output[0];
     const next = tools.view.onlyReader(value);
-    const affine = next && affineOf(tools, next, value, rank, channels);
-    if (!affine) break;
-    for (let i = 0; i < channels; i++) {
-      scale[i] *= affine.scale[i];
-      bias[i] = bias[i] * affine.scale[i] + affine.shift[i];
+    const affine = next && affineOf(tools, next, value, layer);
+    if (!affine) return { scale, shift, nodes };
+    for (let c = 0; c < scale.length; c++) {
+      scale[c] *= affine.scale[c];
+      shift[c] = shift[c] * affine.scale[c] + affine.shift[c];
     }
-    folded.push(next);
+    nodes.push(next);
   }
-  if (!folded.length) return [];
-  const data = weight.data.map((value, i) => value * scale[channelOf(i)]);
+}
+
+/**
+ * Gives a MatMul what is added to it: as the bias of a Gemm if it multiplies two matrices, for onnxruntime would
+ * make a Gemm of floats of both, otherwise as a sum.
+ */
+function addTo(
+  tools: GraphTools,
+  product: NodeProto,
+  sum: NodeProto,
+  rank: number,
+  shift: Float32Array,
+): void {
+  const { editor } = tools;
+  const [output] = sum.output;
+  const bias = editor.constant(`${product.input[1]}_bias`, "float32", [shift.length], shift);
+  if (rank === 2) {
+    product.opType = "Gemm";
+    product.name ||= editor.name(`${output}/Gemm`);
+    product.input.push(bias);
+    product.output[0] = output;
+  } else {
+    editor.insertAfter(
+      product,
+      editor.node(sum.name || `${output}/Add`, "Add", [product.output[0], bias], [output]),
+    );
+  }
+}
+
+/** Folds what follows one layer; says whether there was anything. */
+function foldInto(tools: GraphTools, node: NodeProto): boolean {
+  const weight = tools.floats(node.input[1]);
+  const layer = weight && layerOf(tools, node, weight);
+  const old = layer && biasOf(tools, node, layer.channels);
+  if (!old) return false;
+  const { scale, shift, nodes } = affineChain(tools, node, layer, old);
+  const last = nodes.at(-1);
+  if (!last) return false;
+  const bias = Float32Array.from(shift);
+  const scales = scale.some((factor) => factor !== 1);
+  const data = scales
+    ? weight.data.map((value, i) => value * scale[layer.channelOf(i)])
+    : weight.data;
   // A factor that leaves float32 is better kept apart.
-  const finite = [...bias].every((value) => Number.isFinite(Math.fround(value))) &&
-    data.every(Number.isFinite);
-  if (!finite) return [];
-  tools.editor.replaceConstant(node, 1, "float32", weight.dims, data);
-  setBias(tools, node, bias);
-  node.output[0] = folded.at(-1)!.output[0];
-  return folded;
+  if (!bias.every(Number.isFinite) || !data.every(Number.isFinite)) return false;
+  if (isOp(node, "MatMul")) {
+    const shifts = bias.some((b) => b !== 0);
+    // A single sum after a product of more dimensions is as it should be.
+    if (shifts && layer.rank > 2 && !scales && nodes.length === 1) return false;
+    if (shifts) addTo(tools, node, last, layer.rank, bias);
+    else node.output[0] = last.output[0];
+  } else {
+    setBias(tools, node, Float64Array.from(bias));
+    node.output[0] = last.output[0];
+  }
+  if (scales) tools.editor.replaceConstant(node, 1, "float32", weight.dims, data);
+  tools.editor.remove(nodes);
+  return true;
 }
 
 /**
  * Makes BatchNormalization and sums, differences, products and quotients with constants, one a channel or
- * one for all, part of the weights and the bias of the Conv, ConvTranspose or Gemm before them. Computed in
- * float64, and rounded once.
+ * one for all, part of the weights and the bias of the Conv, ConvTranspose, Gemm or MatMul before them. Computed
+ * in float64, and rounded once.
  */
 export const foldAffine: Pass = (tools) => {
-  const { editor } = tools;
   let found = false;
-  for (const node of editor.graph.node) {
-    if (!isOp(node, "Conv", "ConvTranspose", "Gemm")) continue;
-    const folded = foldInto(tools, node);
-    editor.remove(folded);
-    found ||= folded.length > 0;
+  for (const node of tools.editor.graph.node) {
+    if (isOp(node, "Conv", "ConvTranspose", "Gemm", "MatMul")) {
+      found = foldInto(tools, node) || found;
+    }
   }
   return found;
 };

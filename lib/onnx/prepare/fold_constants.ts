@@ -1,90 +1,74 @@
-import type { NodeProto, TensorProto } from "../file/proto.ts";
-import { bitsOf } from "../file/data_type.ts";
-import { isOp } from "../graph/operator.ts";
-import { newModel } from "../graph/new_model.ts";
-import { OnnxRuntime } from "../run/runtime.ts";
-import { subgraphs } from "../file/subgraphs.ts";
+import type { TensorProto } from "../file/proto.ts";
 import { tensorByteSize } from "../file/tensor_data.ts";
+import { newModel } from "../graph/new_model.ts";
+import { removeUnusedInitializers } from "../graph/unused.ts";
+import { OnnxRuntime } from "../run/runtime.ts";
+import { type ConstantPart, constantPart } from "./constant_part.ts";
 import type { GraphTools } from "./graph_tools.ts";
 
-/** Operators whose result is not the same each time, or that stand between integers and floats on purpose. */
-const KEPT = [
-  "Bernoulli",
-  "Constant",
-  "DequantizeLinear",
-  "Multinomial",
-  "QuantizeLinear",
-  "RandomNormal",
-  "RandomNormalLike",
-  "RandomUniform",
-  "RandomUniformLike",
-];
+/** How many times the bytes of its constants a model may have when they are computed: 4 bits become 32. */
+const GROWTH = 8;
 
-/** Bytes that a result may take beyond what it is made from. */
-const GROWTH = 1 << 16;
+/** And so many bytes beyond that. */
+const MORE = 1 << 16;
 
-/** Nodes that read nothing but constants and other such nodes, in order. */
-function constantNodes(tools: GraphTools): NodeProto[] {
-  const { editor: { graph }, facts, view } = tools;
-  const bytes = new Map<string, number>();
-  const sizeOf = (name: string): number | undefined => {
-    const known = name === "" ? 0 : bytes.get(name);
-    if (known !== undefined) return known;
-    const constant = view.isConstant(name) ? facts.constant(name) : undefined;
-    return constant && tensorByteSize(constant);
-  };
-  return graph.node.filter((node) => {
-    if (!isOp(node) || KEPT.includes(node.opType) || subgraphs(node).length) {
-      return false;
-    }
-    const read = node.input.map(sizeOf);
-    if (read.some((size) => size === undefined)) return false;
-    const made = node.output.filter(Boolean).map((name) => {
-      // What the file states of a size may be far from what a node really makes.
-      const [dims, dtype] = [facts.toldDims(name), facts.dtype(name)];
-      const count = dims?.reduce((count, size) => count! * (size ?? NaN), 1) ?? NaN;
-      return dtype && dtype !== "string" ? Math.ceil(count * bitsOf(dtype) / 8) : NaN;
-    });
-    const sum = (sizes: readonly (number | undefined)[]) =>
-      sizes.reduce<number>((total, size) => total + size!, 0);
-    // Not true for NaN, which stands for a size that is not known.
-    if (!(sum(made) <= sum(read) + GROWTH)) return false;
-    node.output.filter(Boolean).forEach((name, i) => bytes.set(name, made[i]));
-    return true;
+/** How often what was computed may tell how much other nodes make. */
+const ROUNDS = 8;
+
+/** The bytes of a graph's constants. */
+function constantBytes({ editor: { graph } }: GraphTools): number {
+  return graph.initializer.reduce((sum, tensor) => sum + tensorByteSize(tensor), 0);
+}
+
+/** What a part of a graph comes to; nothing if onnxruntime cannot compute it apart. */
+async function compute(
+  where: string,
+  tools: GraphTools,
+  { nodes, needed }: ConstantPart,
+): Promise<TensorProto[] | undefined> {
+  const { graph, messages } = tools.editor;
+  const read = new Set([...nodes].flatMap(({ input }) => input));
+  const constants = newModel(messages, {
+    name: "constants",
+    opset: tools.opset,
+    node: [...nodes],
+    initializer: graph.initializer.filter(({ name }) => read.has(name)),
+    output: [...needed].map(([name, dtype]) => messages.valueInfo(name, dtype)),
+  });
+  if ([...nodes].some(({ domain }) => domain === "com.microsoft")) {
+    constants.setOpset(1, "com.microsoft");
+  }
+  let results;
+  try {
+    await using runtime = await OnnxRuntime.open(where, constants, { optimization: "disabled" });
+    results = await runtime.run({});
+  } catch {
+    return undefined;
+  }
+  return [...needed.keys()].map((name) => {
+    const { type, dims, data } = results[name];
+    return messages.tensor(name, type, dims, data);
   });
 }
 
 /**
- * Computes what depends on constants alone with onnxruntime, and keeps the results as constants. Results that
- * would make the file much bigger are left to be computed.
+ * Computes what depends on constants alone with onnxruntime, and keeps the results as constants, whatever
+ * their size: weights may be split, turned and dequantized. What would make the model more than eight
+ * times as large as the constants of its file is left to be computed.
  *
  * @param where opens the errors.
- * @returns whether there was something.
  */
-export async function foldConstants(where: string, tools: GraphTools): Promise<boolean> {
-  const { editor, view, facts } = tools;
-  const { graph, messages } = editor;
-  const folded = new Set(constantNodes(tools));
-  const made = [...folded].flatMap(({ output }) => output.filter(Boolean));
-  const needed = made.filter((name) =>
-    view.uses(name).some((use) => use.kind === "output" || !folded.has(use.node))
-  );
-  if (!needed.length) return false;
-  const read = new Set([...folded].flatMap(({ input }) => input));
-  const constants = newModel(messages, {
-    name: "constants",
-    opset: tools.opset,
-    node: [...folded],
-    initializer: graph.initializer.filter(({ name }) => read.has(name)),
-    output: needed.map((name) => messages.valueInfo(name, facts.dtype(name)!)),
-  });
-  await using runtime = await OnnxRuntime.open(where, constants, { optimization: "disabled" });
-  const results = await runtime.run({});
-  const tensors: TensorProto[] = needed.map((name) => {
-    const { type, dims, data } = results[name];
-    return messages.tensor(name, type, dims, data);
-  });
-  graph.initializer.push(...tensors);
-  editor.remove(folded);
-  return true;
+export async function foldConstants(where: string, tools: GraphTools): Promise<void> {
+  const most = constantBytes(tools) * GROWTH + MORE;
+  for (let round = 0; round < ROUNDS; round++) {
+    const part = constantPart(tools, most - constantBytes(tools));
+    if (part.needed.size === 0) return;
+    const results = await compute(where, tools, part);
+    if (!results) return;
+    const { editor } = tools;
+    editor.graph.initializer.push(...results);
+    editor.remove(part.nodes);
+    editor.apply();
+    removeUnusedInitializers(editor.graph);
+  }
 }

@@ -12,7 +12,8 @@ import { GraphEditor } from "../graph/graph_editor.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { foldAffine } from "./fold_affine.ts";
 import { foldConstants } from "./fold_constants.ts";
-import { fuseGemm } from "./fuse_gemm.ts";
+import { flatWeights } from "./flat_weights.ts";
+import { fullResize } from "./full_resize.ts";
 import { fuseLayerNorm } from "./fuse_layer_norm.ts";
 import { GraphTools, type Pass } from "./graph_tools.ts";
 import { hoistConstants } from "./hoist_constants.ts";
@@ -20,6 +21,7 @@ import { hoistInnerWeights } from "./hoist_inner_weights.ts";
 import { inlineFunctions } from "./inline_functions.ts";
 import { mergeFactors } from "./merge_factors.ts";
 import { nameNodes } from "./name_nodes.ts";
+import { plainGemm } from "./plain_gemm.ts";
 import { pushScale } from "./push_scale.ts";
 import { removeNoOps } from "./remove_no_ops.ts";
 import { learnValueTypes } from "../run/value_types.ts";
@@ -38,10 +40,12 @@ export interface PrepareOnnxOptions {
 /** Each until it finds nothing more, in this order. */
 const FUSIONS: readonly Pass[] = [
   fuseLayerNorm,
+  plainGemm,
+  flatWeights,
+  fullResize,
   foldAffine,
   pushScale,
   mergeFactors,
-  fuseGemm,
   foldAffine,
 ];
 
@@ -84,7 +88,7 @@ export async function prepareOnnx(
   run(hoistConstants);
   run(unfuse);
   run(removeNoOps);
-  if (await foldConstants("prepareOnnx", tools)) editor.apply();
+  await foldConstants("prepareOnnx", tools);
   run(removeNoOps);
   FUSIONS.forEach(run);
   removeUnusedNodes(graph);

@@ -5,8 +5,8 @@
  */
 import type { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";
-import type { NodeProto } from "../file/proto.ts";
-import { walkGraphs } from "../file/subgraphs.ts";
+import type { GraphProto, NodeProto } from "../file/proto.ts";
+import { subgraphs } from "../file/subgraphs.ts";
 import { describeNode } from "../graph/describe_node.ts";
 
 /** The operators that only quantized models have, by domain: those of ONNX and of onnxruntime. */
@@ -33,12 +33,34 @@ function isQuantized({ domain, opType }: NodeProto): boolean {
   return QUANTIZED_OPERATORS.get(domain === "ai.onnx" ? "" : domain)?.has(opType) ?? false;
 }
 
-/** A node that only a quantized model has, in functions and in graphs inside of nodes too, if there is one. */
-export function quantizedNode({ proto, graph }: OnnxModel): NodeProto | undefined {
-  for (const { node } of [...walkGraphs(graph), ...proto.functions]) {
-    const found = node.find(isQuantized);
-    if (found) return found;
+/** A node that computes with integers, in a graph or in those inside of its nodes. */
+function quantizedIn(
+  graph: GraphProto,
+  isConstantAround: (name: string) => boolean,
+): NodeProto | undefined {
+  const inputs = new Set(graph.input.map(({ name }) => name));
+  const constants = new Set(graph.initializer.map(({ name }) => name));
+  const isConstant = (name: string) =>
+    name === "" || constants.has(name) || !inputs.has(name) && isConstantAround(name);
+  for (const node of graph.node) {
+    const constant = node.input.every(isConstant);
+    // Weights may be kept in integers by a model that computes with floats.
+    if (isQuantized(node) && !(constant && node.opType === "DequantizeLinear")) return node;
+    if (constant) node.output.forEach((name) => constants.add(name));
+    for (const inner of subgraphs(node)) {
+      const found = quantizedIn(inner, isConstant);
+      if (found) return found;
+    }
   }
+}
+
+/**
+ * A node that only a model has which computes with integers, in functions and in graphs inside of nodes too, if
+ * there is one. DequantizeLinear of constants is none, unless it stands beside such.
+ */
+export function quantizedNode({ proto, graph }: OnnxModel): NodeProto | undefined {
+  return quantizedIn(graph, () => false) ??
+    proto.functions.flatMap(({ node }) => node).find(isQuantized);
 }
 
 /**
