@@ -27,6 +27,7 @@ import { removeNoOps } from "./remove_no_ops.ts";
 import { learnValueTypes } from "../run/value_types.ts";
 import { unfuse } from "./unfuse.ts";
 import { upgradeOpset } from "../upgrade/upgrade_opset.ts";
+import { widenFloats } from "./widen.ts";
 
 /** Options of {@linkcode prepareOnnx}. */
 export interface PrepareOnnxOptions {
@@ -86,6 +87,7 @@ export async function prepareOnnx(
   };
   hoistInnerWeights(editor);
   run(hoistConstants);
+  widenFloats(editor);
   run(unfuse);
   run(removeNoOps);
   await foldConstants("prepareOnnx", tools);

@@ -10,6 +10,7 @@ import { leastWeightScale, quantizeBias } from "./biases.ts";
 import { Tables } from "./embeddings.ts";
 import type { GraphFacts } from "./graph_facts.ts";
 import { QdqWriter } from "./insert.ts";
+import { narrowConstants } from "./narrow_constants.ts";
 import { channelAxis, hasBias, operands, roleOf } from "./operators.ts";
 import { type QuantParams, type QuantSpec, representable } from "./params.ts";
 import type { Placement } from "./placement.ts";
@@ -57,7 +58,7 @@ export class Quantizer {
   private readonly tables: Tables;
 
   constructor(
-    model: OnnxModel,
+    private readonly model: OnnxModel,
     private readonly facts: GraphFacts,
     private readonly placement: Placement,
     private readonly params: ReadonlyMap<string, QuantParams>,
@@ -83,6 +84,7 @@ export class Quantizer {
       if (node.opType === "AveragePool") this.writer.dropAttribute(node, "dilations");
     }
     this.writer.finish();
+    narrowConstants(this.model);
   }
 
   /** The axis with a scale for each index, if there is one. */

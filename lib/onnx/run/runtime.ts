@@ -261,7 +261,10 @@ export class OnnxRuntime implements AsyncDisposable {
     const fits = !value.dims || dims.length === value.dims.length &&
         value.dims.every((size, i) => typeof size !== "number" || size === dims[i]);
     if (!fits) throw new RangeError(given(`a tensor of shape [${dims.join(", ")}] was`));
-    return new this.ort.Tensor(value.dtype, data, dims);
+    const tensor = new this.ort.Tensor(value.dtype, data, dims);
+    // Native code may not know arrays of halves, but knows their bits.
+    if (value.dtype === "float16") Object.defineProperty(tensor, "data", { value: bitsOf(data) });
+    return tensor;
   }
 
   /** Frees the session. */
@@ -273,6 +276,13 @@ export class OnnxRuntime implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.release();
   }
+}
+
+/** The bits of halves, in the same memory. */
+function bitsOf(data: OnnxElements): OnnxElements {
+  return data instanceof Float16Array
+    ? new Uint16Array(data.buffer, data.byteOffset, data.length)
+    : data;
 }
 
 async function hostFeed(x: Tensor): Promise<OnnxFeed> {
