@@ -108,9 +108,9 @@ const OTHER_TYPE = "it does not compute with float32";
 
 /** The operators that have the weights, if they are others than those that can be quantized. */
 function otherWeights(nodes: readonly NodeProto[], facts: GraphFacts): string | undefined {
-  const weighted = nodes.filter(({ input }) =>
-    input.some((name) => facts.isFloat(name) && (facts.constantDims(name)?.length ?? 0) > 1)
-  );
+  const isWeight = (name: string) =>
+    facts.isFloat(name) && (facts.constantDims(name)?.length ?? 0) > 1;
+  const weighted = nodes.filter((node) => !roleOf(node) && node.input.some(isWeight));
   if (weighted.length === 0) return undefined;
   return `all weights of the model belong to ${list(operatorsOf(weighted))}, such as ${
     describeNode(weighted[0])
