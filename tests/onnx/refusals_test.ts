@@ -190,14 +190,6 @@ const REFUSALS: Record<string, Refusal> = {
     },
     says: /the model computes with string only/,
   },
-  "numbers of 64 bits": {
-    source: () =>
-      model([PRODUCT], [messages.tensor("w", "float64", [4, 3], new Float64Array(12))], {
-        inputs: { x: ["float64", "n", 4] },
-      }),
-    says:
-      /the model's only MatMul cannot be quantized: MatMul node "MatMul:y": it computes with float64/,
-  },
   "weights of a recurrent layer": {
     source: () =>
       model([node("LSTM", ["x", "lw", "lr"], ["y"], { hidden_size: { i: 4 } })], [

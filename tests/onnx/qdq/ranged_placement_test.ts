@@ -154,7 +154,11 @@ Deno.test("a factor whose elements are far apart in size is no byte", async () =
         node("Slice", ["m", "one", "end", "one"], ["s"]),
         node("MatMul", ["s", "w"], ["y"]),
       ],
-      constants: [...ends, weight("u", 8, 8), floats("f", [8], [5e3, 1, 1, 1, 1, 1, 1, 1])],
+      constants: [
+        ...ends,
+        weight("u", 8, 8),
+        floats("f", [4, 8], Array.from({ length: 32 }, (_, i) => i % 8 === 0 ? 5e3 : 1 + i / 32)),
+      ],
       inputs: x,
       outputs: ["y"],
     },
