@@ -28,6 +28,7 @@ export const FLOORS: readonly string[] = [
   "lib/onnx/prepare",
   "lib/onnx/qdq",
   "lib/onnx/calibration",
+  "lib/onnx/verify",
   "lib/onnx/quantize_static.ts",
   "lib/onnx/accuracy",
   "lib/onnx/inspect",

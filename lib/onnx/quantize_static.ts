@@ -12,19 +12,20 @@ import {
 } from "./calibration/calibrate.ts";
 import type { CalibrationOptions } from "./calibration/method.ts";
 import type { OnnxModel } from "./file/model.ts";
-import { OnnxError } from "./file/onnx_error.ts";
-import { walkGraphs } from "./file/subgraphs.ts";
-import { PRODUCER } from "./graph/new_model.ts";
-import { activationParams, type TensorOverride } from "./qdq/activation_params.ts";
-import { checkFinite } from "./qdq/finite.ts";
-import { GraphFacts } from "./qdq/graph_facts.ts";
-import type { QuantParams, QuantType, TensorRange } from "./qdq/params.ts";
-import { placeWithRanges } from "./qdq/ranged_placement.ts";
-import { Quantizer, type Specs, takesNibbles } from "./qdq/quantizer.ts";
-import { checkSelection, nodeName } from "./qdq/selection.ts";
-import { upgradeOpset } from "./upgrade/upgrade_opset.ts";
+import type { TensorOverride } from "./qdq/activation_params.ts";
+import type { QuantType } from "./qdq/params.ts";
+import {
+  type QuantizedActivation,
+  type QuantizedNode,
+  quantizeGraph,
+} from "./qdq/quantize_graph.ts";
+import type { Specs } from "./qdq/quantizer.ts";
 
 export type { TensorOverride } from "./qdq/activation_params.ts";
+export type { QuantizedActivation, QuantizedNode } from "./qdq/quantize_graph.ts";
+
+/** Opens the errors. */
+const WHERE = "quantizeStatic";
 
 /** Options of {@linkcode quantizeStatic}. */
 export interface QuantizeStaticOptions extends CalibrationOptions, AddSamplesOptions {
@@ -54,24 +55,6 @@ export interface QuantizeStaticOptions extends CalibrationOptions, AddSamplesOpt
   tensorOverrides?: Readonly<Record<string, TensorOverride>>;
 }
 
-/** What was done to a node. */
-export interface QuantizedNode {
-  /** The node's name, or if it has none that of its first output. */
-  readonly name: string;
-  /** The operator. */
-  readonly opType: string;
-  /** Whether it computes with integers. */
-  readonly quantized: boolean;
-  /** Why not. */
-  readonly reason?: string;
-}
-
-/** What became of an activation. */
-export interface QuantizedActivation extends QuantParams, TensorRange {
-  /** The value's name. */
-  readonly name: string;
-}
-
 /** What {@linkcode quantizeStatic} gives. */
 export interface QuantizeStaticResult {
   /** The quantized model. */
@@ -97,14 +80,14 @@ function specsOf(options: QuantizeStaticOptions): Specs {
   } = options;
   const check = (name: string, type: string, known: readonly string[]) => {
     if (!known.includes(type)) {
-      throw new TypeError(`quantizeStatic: ${name} is ${type}; use one of ${known.join(", ")}`);
+      throw new TypeError(`${WHERE}: ${name} is ${type}; use one of ${known.join(", ")}`);
     }
   };
   check("activationType", activationType, ["uint8", "int8"]);
   check("weightType", weightType, ["int8", "uint8", "int4", "uint4"]);
   if (activationType === "int8" && weightType === "uint8") {
     throw new TypeError(
-      `quantizeStatic: activations of int8 go with weights of int8, not ${weightType}; onnxruntime has no ` +
+      `${WHERE}: activations of int8 go with weights of int8, not ${weightType}; onnxruntime has no ` +
         `kernel for them`,
     );
   }
@@ -163,37 +146,11 @@ export async function quantizeStatic(
   const calibration = data instanceof OnnxCalibration
     ? data
     : await calibrateOnnx(source, data, options);
-  const { model: float } = calibration;
-  const upgraded = specs.nibbles ? upgradeOpset(float, 21) : float;
-  const model = upgraded === float ? float.clone() : upgraded;
-  const facts = new GraphFacts(model.graph);
-  const chosen = checkSelection("quantizeStatic", facts, options);
-  const ranges = await calibration.ranges();
-  const placement = placeWithRanges(
-    facts,
-    (name) => ranges.get(name),
-    chosen,
-    (node) => specs.nibbles !== undefined && takesNibbles(node, facts),
-  );
-  for (const name of overrides.keys()) {
-    if (!placement.bytes.has(name)) {
-      throw new OnnxError(
-        `quantizeStatic: tensorOverrides names ${
-          JSON.stringify(name)
-        }, which is no value that becomes integers`,
-      );
-    }
-  }
-  checkFinite("quantizeStatic", facts, [...placement.weighted, ...placement.lookups]);
-  const params = activationParams(placement, facts, specs.activation, overrides);
-  const all = [...walkGraphs(model.graph)].flatMap(({ node }) => node);
-  const nodes = all.flatMap((node) => {
-    const decision = placement.decisions.get(node);
-    return decision ? [{ name: nodeName(node), opType: node.opType, ...decision }] : [];
+  const graph = quantizeGraph(WHERE, calibration.model, await calibration.ranges(), {
+    specs,
+    selection: options,
+    overrides,
+    left: new Map(),
   });
-  const activations = [...placement.bytes].filter(([value]) => !facts.isConstant(value))
-    .map(([name, group]) => ({ name, ...params.get(group)! }));
-  new Quantizer(model, facts, placement, params, specs).quantize();
-  Object.assign(model.proto, PRODUCER);
-  return { model, calibration, nodes, activations };
+  return { ...graph, calibration };
 }

@@ -12,7 +12,7 @@ import {
   type ComparedValue,
   comparedValues,
   withOutputs,
-} from "./compared_tensors.ts";
+} from "../verify/compared_tensors.ts";
 import {
   OnnxComparison,
   type OnnxOutputComparison,

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { withOutputs } from "../../../lib/onnx/accuracy/compared_tensors.ts";
+import { withOutputs } from "../../../lib/onnx/verify/compared_tensors.ts";
 import { ShapeFacts } from "../../../lib/onnx/graph/infer_shapes.ts";
 import { loadOnnx } from "../../../lib/onnx/file/model_file.ts";
 import type { OnnxModel } from "../../../lib/onnx/file/model.ts";
