@@ -13,13 +13,14 @@ import {
 import type { CalibrationOptions } from "./calibration/method.ts";
 import type { OnnxModel } from "./file/model.ts";
 import type { TensorOverride } from "./qdq/activation_params.ts";
-import type { QuantType } from "./qdq/params.ts";
+import type { QuantType, TensorRange } from "./qdq/params.ts";
 import {
   type QuantizedActivation,
   type QuantizedNode,
   quantizeGraph,
 } from "./qdq/quantize_graph.ts";
 import type { Specs } from "./qdq/quantizer.ts";
+import { verifiedGraph } from "./verify/verify.ts";
 
 export type { TensorOverride } from "./qdq/activation_params.ts";
 export type { QuantizedActivation, QuantizedNode } from "./qdq/quantize_graph.ts";
@@ -53,6 +54,16 @@ export interface QuantizeStaticOptions extends CalibrationOptions, AddSamplesOpt
   reduceRange?: boolean;
   /** Ranges, or scales and zero points, that are known better, by the names of activations. */
   tensorOverrides?: Readonly<Record<string, TensorOverride>>;
+  /**
+   * Whether the result is opened in onnxruntime and run on the first sample, as it is by default; a node that
+   * onnxruntime does not run, or not right, is left in float then. Who makes many variants may want none of it.
+   */
+  verify?: boolean;
+  /**
+   * A folder where onnxruntime may write what it makes of the model, to tell which kernels it runs; by default the
+   * system's for temporary files, if the program may read and write there. Nothing is left in it.
+   */
+  temporaryFolder?: string;
 }
 
 /** What {@linkcode quantizeStatic} gives. */
@@ -66,6 +77,8 @@ export interface QuantizeStaticResult {
   readonly nodes: readonly QuantizedNode[];
   /** The activations that are bytes now. */
   readonly activations: readonly QuantizedActivation[];
+  /** What a person should know of the model, each a sentence that says what to do; none if all is well. */
+  readonly warnings: readonly string[];
 }
 
 /** The settings with their defaults. */
@@ -118,10 +131,14 @@ function wide(type: QuantType): QuantType {
  * Sigmoid, Concat and the like where they stand between such nodes; Relu and Clip become part of the range.
  * What only moves elements lets bytes through. Softmax, normalizations and the graph's last layers stay float.
  *
+ * The result is opened in onnxruntime and run on the first sample. What onnxruntime does not run, or computes
+ * wrongly, is found and left in float; what it computes in float after all is told.
+ *
  * @param source the float model; it is not changed. With a calibration, its prepared model is what counts.
  * @param data sample inputs, or a calibration, which may be used again with other options.
  * @throws {OnnxError} if the model is quantized already or has nothing to quantize, there are no samples, a
- * weight or an activation is NaN or infinite, or a name in the options is not known.
+ * weight or an activation is NaN or infinite, a name in the options is not known, or onnxruntime does not run the result
+ * whatever is left in float.
  * @throws {TypeError | RangeError} if a sample does not fit the model, or an option is not one.
  *
  * @example
@@ -146,11 +163,16 @@ export async function quantizeStatic(
   const calibration = data instanceof OnnxCalibration
     ? data
     : await calibrateOnnx(source, data, options);
-  const graph = quantizeGraph(WHERE, calibration.model, await calibration.ranges(), {
-    specs,
-    selection: options,
-    overrides,
-    left: new Map(),
-  });
+  const quantize = async (
+    left: ReadonlyMap<string, string>,
+    ranges?: ReadonlyMap<string, TensorRange>,
+  ) =>
+    quantizeGraph(WHERE, calibration.model, ranges ?? await calibration.ranges(), {
+      ...{ specs, selection: options, overrides, left },
+    });
+  const { verify = true, temporaryFolder, signal } = options;
+  const graph = verify
+    ? await verifiedGraph({ where: WHERE, calibration, quantize, temporaryFolder, signal })
+    : { ...await quantize(new Map()), warnings: [] };
   return { ...graph, calibration };
 }

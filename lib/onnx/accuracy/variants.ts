@@ -88,7 +88,9 @@ export class Variants implements AsyncDisposable {
   async quantize(options: QuantizeStaticOptions = {}): Promise<QuantizeStaticResult> {
     this.runs.check();
     const { calibration } = this;
-    return await quantizeStatic(calibration.model, calibration, { ...this.options, ...options });
+    return await quantizeStatic(calibration.model, calibration, {
+      ...{ verify: false, ...this.options, ...options },
+    });
   }
 
   /** SQNR of a variant's output, in dB. */

@@ -14,7 +14,13 @@ import { RangeObserver } from "../../quantization/observers/range_observer.ts";
 import { float32 } from "../../numbers/dtype.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { ActivationReader } from "./activation_reader.ts";
-import { type CalibrationOptions, needsOnlyRange, observerFor, rangesOf } from "./method.ts";
+import {
+  type CalibrationOptions,
+  needsOnlyRange,
+  observerFor,
+  rangesOf,
+  wholeRangesOf,
+} from "./method.ts";
 import { loadOnnx } from "../file/model_file.ts";
 import { OnnxModel } from "../file/model.ts";
 import { OnnxError, show } from "../file/onnx_error.ts";
@@ -27,7 +33,7 @@ import { checkSelection } from "../qdq/selection.ts";
 import { checkFloatModel } from "../qdq/already_quantized.ts";
 import { checkFinite, oddConstantBehind } from "../qdq/finite.ts";
 import { nothingToQuantize } from "../qdq/nothing_to_quantize.ts";
-import { type OnnxFeeds, OnnxRuntime } from "../run/runtime.ts";
+import { copyFeeds, type OnnxFeeds, OnnxRuntime } from "../run/runtime.ts";
 import { describeNode } from "../graph/describe_node.ts";
 
 /** Opens the errors. */
@@ -107,6 +113,11 @@ const KIND = "staticquant calibration";
 export class OnnxCalibration {
   /** The samples that were run. */
   samples = 0;
+  /**
+   * A copy of the first sample that was seen, for {@linkcode quantizeStatic} to run the quantized model on. There
+   * is none where all that is known was loaded.
+   */
+  sample: OnnxFeeds | undefined;
   /** The values that are observed. */
   readonly tensors: readonly string[];
   /** What the observers stand for, until they see more: choosing a range may be a search. */
@@ -170,7 +181,11 @@ export class OnnxCalibration {
     let index = 0;
     for await (const feeds of data) {
       signal?.throwIfAborted();
-      if (index++ < skip) continue;
+      if (index++ < skip) {
+        // Nobody has looked at this one; if it is none, there will be another.
+        this.sample ??= await copyFeeds(feeds).catch(() => undefined);
+        continue;
+      }
       await this.addSample(reader, feeds, index - 1);
       onProgress?.({ samples: index, total });
     }
@@ -207,6 +222,7 @@ export class OnnxCalibration {
     });
     this.samples++;
     reader.free(seen);
+    this.sample ??= await copyFeeds(feeds);
   }
 
   /** The error about a value that is not finite. */
@@ -238,6 +254,16 @@ export class OnnxCalibration {
       throw new OnnxError(`${WHERE}: no sample was run yet; there are no ranges`);
     }
     return await (this.chosen ??= rangesOf(this.observers));
+  }
+
+  /**
+   * The range from the least to the greatest value seen of each observed value; nothing unless the method keeps
+   * these and chooses another range.
+   *
+   * @ignore
+   */
+  async wholeRanges(): Promise<ReadonlyMap<string, TensorRange> | undefined> {
+    return await wholeRangesOf(this.observers);
   }
 
   /**
@@ -314,6 +340,7 @@ export class OnnxCalibration {
       for (const tensor of Object.values(state)) tensor.dispose();
     }
     this.chosen = undefined;
+    this.sample = undefined;
     this.samples = samples;
   }
 
@@ -344,6 +371,7 @@ export class OnnxCalibration {
       observer.merge(other.observers.get(name) as RangeObserver)
     );
     this.chosen = undefined;
+    this.sample ??= other.sample;
     this.samples += other.samples;
   }
 

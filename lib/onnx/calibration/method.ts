@@ -7,7 +7,10 @@ import { uint8 } from "../../numbers/dtype.ts";
 import { PerTensor } from "../../quantization/affine/granularity.ts";
 import { MappingType } from "../../quantization/affine/mapping.ts";
 import { AffineQuantizedEntropyObserver } from "../../quantization/observers/entropy_observer.ts";
-import { AffineQuantizedHistogramObserver } from "../../quantization/observers/histogram_observer.ts";
+import {
+  AffineQuantizedHistogramObserver,
+  HistogramObserverBase,
+} from "../../quantization/observers/histogram_observer.ts";
 import { AffineQuantizedMinMaxObserver } from "../../quantization/observers/min_max_observer.ts";
 import { AffineQuantizedMovingAverageMinMaxObserver } from "../../quantization/observers/moving_average_observer.ts";
 import { AffineQuantizedObserverBase } from "../../quantization/observers/observer.ts";
@@ -96,6 +99,22 @@ export async function rangesOf(
 ): Promise<ReadonlyMap<string, TensorRange>> {
   const ranges = new Map<string, TensorRange>();
   for (const [name, observer] of observers) ranges.set(name, await rangeOf(observer));
+  return ranges;
+}
+
+/**
+ * The range from the least to the greatest value that each observer saw; nothing unless they are of a kind that
+ * knows these and stands for another range.
+ */
+export async function wholeRangesOf(
+  observers: ReadonlyMap<string, AffineQuantizedObserverBase>,
+): Promise<ReadonlyMap<string, TensorRange> | undefined> {
+  const ranges = new Map<string, TensorRange>();
+  for (const [name, observer] of observers) {
+    if (!(observer instanceof HistogramObserverBase)) return undefined;
+    const [seen] = observer.batchCount === 0 ? [] : await observer.histograms();
+    ranges.set(name, seen ? { min: seen.min, max: seen.max } : { min: 0, max: 0 });
+  }
   return ranges;
 }
 

@@ -29,7 +29,7 @@ const QUANTIZED_OPERATORS: ReadonlyMap<string, ReadonlySet<string>> = new Map(
 );
 
 /** Whether only quantized models have nodes like this one. */
-function isQuantized({ domain, opType }: NodeProto): boolean {
+export function isQuantized({ domain, opType }: NodeProto): boolean {
   return QUANTIZED_OPERATORS.get(domain === "ai.onnx" ? "" : domain)?.has(opType) ?? false;
 }
 

@@ -64,17 +64,20 @@ export interface OnnxRuntimeOptions {
   optimization?: "disabled" | "basic" | "extended" | "all";
   /** Threads that compute one operator; as many as there are cores by default. */
   threads?: number;
+  /** Where onnxruntime writes what it makes of the model; nowhere by default. */
+  optimizedModelPath?: string;
 }
 
 /** The options of a session. */
 export function sessionOptions(
   precise: boolean,
-  { optimization = "all", threads }: OnnxRuntimeOptions = {},
+  { optimization = "all", threads, optimizedModelPath }: OnnxRuntimeOptions = {},
 ): SessionOptions {
   return {
     graphOptimizationLevel: optimization,
     logSeverityLevel: 4, // what fails is thrown, and need not be printed too
     ...(threads ? { intraOpNumThreads: threads } : {}),
+    ...(optimizedModelPath ? { optimizedModelFilePath: optimizedModelPath } : {}),
     extra: {
       session: {
         x64quantprecision: precise ? "1" : "0",

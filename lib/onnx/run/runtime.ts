@@ -285,6 +285,16 @@ function bitsOf(data: OnnxElements): OnnxElements {
     : data;
 }
 
+/** A copy of a sample that stays as it is, whatever becomes of its arrays and tensors. */
+export async function copyFeeds(feeds: OnnxFeeds): Promise<OnnxFeeds> {
+  const copies: [string, OnnxFeed][] = [];
+  for (const [name, feed] of Object.entries(feeds)) {
+    const { data, dims, type } = feed instanceof Tensor ? await hostFeed(feed) : feed;
+    copies.push([name, { data: data.slice(), dims: [...dims], ...(type ? { type } : {}) }]);
+  }
+  return Object.fromEntries(copies);
+}
+
 async function hostFeed(x: Tensor): Promise<OnnxFeed> {
   return { data: await x.data() as Float32Array, dims: x.shape };
 }

@@ -1,0 +1,205 @@
+/**
+ * Making sure that onnxruntime runs what was quantized, and telling what it makes of it.
+ *
+ * @module
+ */
+import { decibels } from "../../plot/format.ts";
+import { loadPackage, PACKAGES } from "../../files/packages.ts";
+import { TemporaryFile } from "../../files/temporary_file.ts";
+import type { OnnxCalibration } from "../calibration/calibrate.ts";
+import { OnnxError } from "../file/onnx_error.ts";
+import { describeNode } from "../graph/describe_node.ts";
+import type { TensorRange } from "../qdq/params.ts";
+import type { QuantizedGraph } from "../qdq/quantize_graph.ts";
+import { culprits } from "./culprits.ts";
+import { type Fault, SampleCheck, type Verdict } from "./sample_check.ts";
+import { computedInFloat, graphOf } from "./what_ran.ts";
+import { worstNode } from "./worst_node.ts";
+
+/** What makes a quantized graph. */
+export interface Quantizing {
+  /** Opens the errors. */
+  readonly where: string;
+  /** What it is made from. */
+  readonly calibration: OnnxCalibration;
+  /**
+   * Makes it.
+   *
+   * @param left nodes to leave in float, and why.
+   * @param ranges other ones than those that the calibration's method chooses.
+   */
+  readonly quantize: (
+    left: ReadonlyMap<string, string>,
+    ranges?: ReadonlyMap<string, TensorRange>,
+  ) => Promise<QuantizedGraph>;
+  /** A folder for a temporary file, where the system's is not open to the program. */
+  readonly temporaryFolder?: string;
+  /** Ends the work. */
+  readonly signal?: AbortSignal;
+}
+
+/** A quantized graph that was looked at. */
+export interface VerifiedGraph extends QuantizedGraph {
+  /** What a person should know of it. */
+  readonly warnings: readonly string[];
+}
+
+/** An SQNR that hardly any use is content with, in dB. */
+const POOR = 10;
+/** By how much less than the whole ranges a method's have to give before that is told, in dB. */
+const WORSE = 1;
+/** Characters of a message of onnxruntime's that are told. */
+const TOLD = 200;
+
+/**
+ * Quantizes a graph, opens it in onnxruntime and runs it on the sample that the calibration keeps. Nodes that keep it
+ * from running, or that integer kernels compute wrongly, are found and left in float.
+ *
+ * @throws {OnnxError} if onnxruntime does not run it whatever is left in float.
+ */
+export async function verifiedGraph(quantizing: Quantizing): Promise<VerifiedGraph> {
+  const { where, calibration, quantize, temporaryFolder } = quantizing;
+  try {
+    await loadPackage(where, PACKAGES.onnxruntime);
+  } catch (error) {
+    const graph = await quantize(new Map());
+    return { ...graph, warnings: [`the model was not opened in onnxruntime: ${messageOf(error)}`] };
+  }
+  const warnings: string[] = [];
+  const check = await SampleCheck.open(where, calibration.model, calibration.sample);
+  if (check.problem) {
+    warnings.push(`the model was opened in onnxruntime and not run: ${check.problem}`);
+  }
+  await using file = await TemporaryFile.create(temporaryFolder);
+  const [graph, verdict] = await mended(quantizing, check, file?.path, warnings);
+  const nodes = file ? await whatRan(graph, file, warnings) : graph.nodes;
+  if (!file) {
+    warnings.push(
+      "which kernels onnxruntime runs was not looked at, for which it has to write a temporary file; allow " +
+        "reading and writing files, or give `temporaryFolder` one that may be written",
+    );
+  }
+  if (!nodes.some(({ quantized }) => quantized)) {
+    warnings.push(
+      "nothing became integers: each node stays float, for the reasons that stand with it; leave out fewer nodes, " +
+        "or keep the float model",
+    );
+  }
+  await judgeAccuracy(quantizing, check, graph, verdict, warnings);
+  return { ...graph, nodes, warnings };
+}
+
+/** A graph that onnxruntime runs, with as few nodes in float for it as were found. */
+async function mended(
+  { where, calibration, quantize, signal }: Quantizing,
+  check: SampleCheck,
+  path: string | undefined,
+  warnings: string[],
+): Promise<[QuantizedGraph, Verdict]> {
+  const graph = await quantize(new Map());
+  const verdict = await check.judge(graph.model, path);
+  const { fault } = verdict;
+  if (!fault) return [graph, verdict];
+  const fine = async (left: readonly string[]) => {
+    signal?.throwIfAborted();
+    const { model } = await quantize(new Map(left.map((name) => [name, ""])));
+    return !(await check.judge(model)).fault;
+  };
+  const suspects = graph.nodes.filter(({ quantized }) => quantized);
+  const message = fault.kind === "refused" ? fault.message : "";
+  const found = await culprits(calibration.model.graph, suspects, message, fine);
+  if (!found) {
+    if (fault.kind === "refused") {
+      throw new OnnxError(
+        `${where}: onnxruntime does not run the quantized model, whatever stays float in it: ${
+          short(fault.message)
+        }`,
+      );
+    }
+    warnings.push(`${inWords(fault)}, whatever stays float; it may compute with random numbers`);
+    return [graph, verdict];
+  }
+  const reason = inWords(fault);
+  warnings.push(`${found.map((name) => JSON.stringify(name)).join(", ")} stays float: ${reason}`);
+  const mended = await quantize(new Map(found.map((name) => [name, reason])));
+  return [mended, await check.judge(mended.model, path)];
+}
+
+/** A fault as a reason for leaving a node in float. */
+function inWords(fault: Fault): string {
+  return fault.kind === "refused"
+    ? `onnxruntime does not run the model with it quantized: ${short(fault.message)}`
+    : `onnxruntime's integer kernels compute something else, ${decibels(fault.sqnr)} on a ` +
+      `calibration sample where the integers stand for ${decibels(fault.exact)}`;
+}
+
+/** What became of the nodes, once onnxruntime has chosen its kernels. */
+async function whatRan(
+  { model, nodes }: QuantizedGraph,
+  file: TemporaryFile,
+  warnings: string[],
+): Promise<QuantizedGraph["nodes"]> {
+  const optimized = graphOf(model, await file.bytes());
+  if (!optimized) return nodes;
+  const meant = new Set(nodes.filter(({ quantized }) => quantized).map(({ name }) => name));
+  const floats = computedInFloat(model.graph, optimized, meant);
+  if (floats.size > 0) {
+    const names = [...floats.keys()].slice(0, 4).map((name) => JSON.stringify(name)).join(", ");
+    warnings.push(
+      `onnxruntime computes ${floats.size} of the ${meant.size} nodes that were quantized in float, so that they are ` +
+        `small and not faster: ${names}${floats.size > 4 ? ", …" : ""}`,
+    );
+  }
+  return nodes.map((node) => {
+    const kernel = floats.get(node.name);
+    if (kernel === undefined) return node;
+    const reason = `onnxruntime computes it in float: it makes a ${kernel} of it`;
+    return { ...node, quantized: false, reason };
+  });
+}
+
+/** Tells what costs more accuracy than it has to. */
+async function judgeAccuracy(
+  { where, calibration, quantize }: Quantizing,
+  check: SampleCheck,
+  graph: QuantizedGraph,
+  { sqnr }: Verdict,
+  warnings: string[],
+): Promise<void> {
+  if (sqnr === undefined) return;
+  const whole = await calibration.wholeRanges();
+  if (whole) {
+    const left = new Map(
+      graph.nodes.flatMap(({ name, quantized, reason = "" }) => quantized ? [] : [[name, reason]]),
+    );
+    const { sqnr: other = NaN } = await check.judge((await quantize(left, whole)).model);
+    if (other - sqnr > WORSE) {
+      warnings.push(
+        `the ranges that calibrationMethod chooses give ${
+          decibels(sqnr)
+        } on a calibration sample, and those of ` +
+          `minmax ${decibels(other)}; take minmax`,
+      );
+    }
+  }
+  if (sqnr >= POOR) return;
+  const worst = await worstNode(where, calibration.model, graph.model, check.sample!);
+  const at = worst
+    ? `; most is lost at the ${describeNode(worst.node)}, after which it is ${
+      decibels(worst.sqnr)
+    }: leave ` +
+      `it out by nodesToExclude`
+    : "";
+  warnings.push(
+    `the output is far from the float model's, ${decibels(sqnr)} on a calibration sample${at}`,
+  );
+}
+
+function short(message: string): string {
+  const line = message.replaceAll(/\s+/g, " ").trim();
+  return line.length > TOLD ? `${line.slice(0, TOLD)}…` : line;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
