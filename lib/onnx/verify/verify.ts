@@ -102,7 +102,7 @@ async function mended(
   if (!fault) return [graph, verdict];
   const fine = async (left: readonly string[]) => {
     signal?.throwIfAborted();
-    const { model } = await quantize(new Map(left.map((name) => [name, ""])));
+    const { model } = await quantize(new Map(left.map((name) => [name, "it is tried in float"])));
     return !(await check.judge(model)).fault;
   };
   const suspects = graph.nodes.filter(({ quantized }) => quantized);
