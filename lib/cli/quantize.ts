@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { dirname } from "node:path";
 import { readSamples } from "../data/read_samples.ts";
 import { replay } from "../data/replay.ts";
 import { autoQuantize, type AutoQuantizeResult } from "../onnx/accuracy/auto_quantize.ts";
@@ -21,9 +22,10 @@ import { readOptions } from "./data_options.ts";
 import { excludedNodes } from "./excluded_nodes.ts";
 import { modelInputs } from "../onnx/inspect/model_inputs.ts";
 import { quantizedNode } from "../onnx/qdq/already_quantized.ts";
-import type { QuantizeFlags } from "./options.ts";
+import { type QuantizeFlags, withFlags } from "./options.ts";
 import { checkFree, checkOutputs } from "./output_file.ts";
 import { ProgressBar } from "./progress_bar.ts";
+import { costWarnings, timed } from "./cost_warnings.ts";
 import { quantizeJson, quantizeSummary } from "./quantize_summary.ts";
 
 /**
@@ -65,13 +67,12 @@ export async function quantize(
     const leftOut = auto.leftOut.map(({ node }) => node);
     settings.nodesToExclude = [...settings.nodesToExclude ?? [], ...leftOut];
   }
-  // Of what autoQuantize left, this tells which nodes are quantized and why the others are not.
-  const { nodes, model: quantized } = await quantizeStatic(
+  // Of what autoQuantize left, this makes the same, and tells why the nodes that are not quantized are not.
+  const { nodes, model: written, warnings } = await quantizeStatic(
     calibration.model,
     calibration,
-    settings,
+    { ...settings, temporaryFolder: dirname(out), signal: console.signal },
   );
-  const written = auto?.model ?? quantized;
   const comparison = judges && await compareOnnx(model, written, judges(), {
     tensors: false,
     signal: console.signal,
@@ -80,13 +81,19 @@ export async function quantize(
   console.signal.throwIfAborted();
   await console.finish(() => saveOnnx(written, out, { force }));
   bar.clear();
+  const sizes = { bytes: model.byteLength(), quantizedBytes: written.byteLength() };
+  const cost = comparison ?? await timed(model, written, calibration.sample);
   const parts = {
-    ...{ file: path, out, bytes: model.byteLength(), quantizedBytes: written.byteLength() },
-    ...{ samples: calibration.samples, nodes, renamed, comparison, auto },
+    ...{ file: path, out, ...sizes, samples: calibration.samples, nodes, renamed, comparison, auto },
+    warnings: [...warnings, ...costWarnings(sizes, cost)].map(withFlags),
   };
   console.out(`${json ? quantizeJson(parts) : quantizeSummary(parts)}\n`);
-  if (!auto || auto.reached) return EXIT.ok;
-  console.err(`the target of ${decibels(auto.targetSqnr)} is missed\n`);
+  for (const warning of parts.warnings) console.err(`warning: ${warning}\n`);
+  if (!auto) return EXIT.ok;
+  const target = `the target of ${decibels(auto.targetSqnr)} is`;
+  if (!auto.reached) console.err(`${target} missed\n`);
+  else if (auto.quantizedNodes > 0) return EXIT.ok;
+  else console.err(`${target} met with every node in float only\n`);
   return EXIT.targetMissed;
 }
 

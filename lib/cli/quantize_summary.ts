@@ -28,6 +28,8 @@ export interface QuantizeParts {
   readonly comparison?: OnnxComparison;
   /** What was done to meet a target. */
   readonly auto?: AutoQuantizeResult;
+  /** What is to be known of the model; only in JSON, for text has it on standard error. */
+  readonly warnings: readonly string[];
 }
 
 /** As JSON. */
@@ -80,11 +82,16 @@ export function quantizeSummary(parts: QuantizeParts): string {
     const names = auto.leftOut.map(({ node }) => node).join(", ");
     rows.push([
       "target",
-      `${decibels(auto.targetSqnr)} ${auto.reached ? "met" : "missed"}` +
+      `${decibels(auto.targetSqnr)} ${reached(auto)}` +
       (names ? `; left float for it: ${names}` : ""),
     ]);
   }
   return `${factLines(rows)}\n\n${operators(nodes)}`;
+}
+
+function reached({ reached, quantizedNodes }: AutoQuantizeResult): string {
+  if (!reached) return "missed";
+  return quantizedNodes > 0 ? "met" : "met with every node in float only";
 }
 
 function count(samples: number): string {
