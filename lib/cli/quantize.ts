@@ -64,15 +64,9 @@ export async function quantize(
       signal: console.signal,
       onProgress: ({ done }) => bar.update("meeting the target, run", done),
     });
-    const leftOut = auto.leftOut.map(({ node }) => node);
-    settings.nodesToExclude = [...settings.nodesToExclude ?? [], ...leftOut];
   }
-  // Of what autoQuantize left, this makes the same, and tells why the nodes that are not quantized are not.
-  const { nodes, model: written, warnings } = await quantizeStatic(
-    calibration.model,
-    calibration,
-    { ...settings, temporaryFolder: dirname(out), signal: console.signal },
-  );
+  const { nodes, model: written, warnings } = auto ??
+    await quantizeStatic(calibration.model, calibration, { ...settings, signal: console.signal });
   const comparison = judges && await compareOnnx(model, written, judges(), {
     tensors: false,
     signal: console.signal,
@@ -82,7 +76,7 @@ export async function quantize(
   await console.finish(() => saveOnnx(written, out, { force }));
   bar.clear();
   const sizes = { bytes: model.byteLength(), quantizedBytes: written.byteLength() };
-  const cost = comparison ?? await timed(model, written, calibration.sample);
+  const cost = comparison ?? await timed(model, written, calibration.firstSample);
   const parts = {
     ...{ file: path, out, ...sizes, samples: calibration.samples, nodes, renamed, comparison, auto },
     warnings: [...warnings, ...costWarnings(sizes, cost)].map(withFlags),
@@ -102,7 +96,7 @@ function staticOptions(
   calibration: OnnxCalibration,
   options: QuantizeFlags,
 ): QuantizeStaticOptions {
-  const { activationType, weightType, perChannel, symmetric, reduceRange, opTypes } = options;
+  const { activationType, weightType, perChannel, symmetric, reduceRange, opTypes, out } = options;
   const nodes = [...walkGraphs(calibration.model.graph)].flatMap(({ node }) => node);
   return {
     activationType,
@@ -111,6 +105,7 @@ function staticOptions(
     activationSymmetric: symmetric,
     reduceRange,
     opTypesToQuantize: opTypes,
+    temporaryFolder: dirname(out),
     nodesToExclude: options.exclude && excludedNodes(nodes, options.exclude),
   };
 }

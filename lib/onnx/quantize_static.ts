@@ -20,7 +20,7 @@ import {
   quantizeGraph,
 } from "./qdq/quantize_graph.ts";
 import type { Specs } from "./qdq/quantizer.ts";
-import { verifiedGraph } from "./verify/verify.ts";
+import { type VerifiedGraph, verifiedGraph } from "./verify/verify.ts";
 
 export type { TensorOverride } from "./qdq/activation_params.ts";
 export type { QuantizedActivation, QuantizedNode } from "./qdq/quantize_graph.ts";
@@ -158,11 +158,27 @@ export async function quantizeStatic(
   data: OnnxSamples | OnnxCalibration,
   options: QuantizeStaticOptions = {},
 ): Promise<QuantizeStaticResult> {
-  const overrides = new Map(Object.entries(options.tensorOverrides ?? {}));
-  const specs = specsOf(options);
+  specsOf(options); // before work is spent on what is no option
   const calibration = data instanceof OnnxCalibration
     ? data
     : await calibrateOnnx(source, data, options);
+  const { model, nodes, activations, warnings } = await quantizeCalibrated(calibration, options);
+  return { model, calibration, nodes, activations, warnings };
+}
+
+/**
+ * Quantizes a model that was calibrated, as {@linkcode quantizeStatic} does.
+ *
+ * @param left nodes of which is known that onnxruntime does not run them right, and what is wrong with them.
+ * @returns those that were found beside them too.
+ */
+export async function quantizeCalibrated(
+  calibration: OnnxCalibration,
+  options: QuantizeStaticOptions,
+  left: ReadonlyMap<string, string> = new Map(),
+): Promise<VerifiedGraph> {
+  const overrides = new Map(Object.entries(options.tensorOverrides ?? {}));
+  const specs = specsOf(options);
   const quantize = async (
     left: ReadonlyMap<string, string>,
     ranges?: ReadonlyMap<string, TensorRange>,
@@ -171,8 +187,7 @@ export async function quantizeStatic(
       ...{ specs, selection: options, overrides, left },
     });
   const { verify = true, temporaryFolder, signal } = options;
-  const graph = verify
-    ? await verifiedGraph({ where: WHERE, calibration, quantize, temporaryFolder, signal })
-    : { ...await quantize(new Map()), warnings: [] };
-  return { ...graph, calibration };
+  return verify
+    ? await verifiedGraph({ where: WHERE, calibration, quantize, left, temporaryFolder, signal })
+    : { ...await quantize(left), left, warnings: [] };
 }

@@ -10,7 +10,8 @@ import { Table } from "../../plot/table.ts";
 import type { OnnxCalibration, OnnxSamples, OnnxSource } from "../calibration/calibrate.ts";
 import { fewestLeftOut } from "./fewest_left_out.ts";
 import type { OnnxModel } from "../file/model.ts";
-import type { QuantizeStaticOptions } from "../quantize_static.ts";
+import type { QuantizedNode, QuantizeStaticOptions } from "../quantize_static.ts";
+import type { VerifiedGraph } from "../verify/verify.ts";
 import { type NodeSensitivity, type VariantOptions, Variants } from "./variants.ts";
 
 /** Options of {@linkcode autoQuantize}: those of `quantizeStatic`, and what is asked for. */
@@ -43,12 +44,23 @@ export class AutoQuantizeResult extends AnalysisReport {
   readonly leftOut: readonly NodeSensitivity[];
   /** How many nodes are quantized. */
   readonly quantizedNodes: number;
+  /** The nodes that can be quantized, in the graph's order, and whether they were. */
+  readonly nodes: readonly QuantizedNode[];
+  /** What a person should know of the model, as {@linkcode quantizeStatic} tells it. */
+  readonly warnings: readonly string[];
 
   /** The result of {@linkcode autoQuantize}. */
   constructor(
     parts: Pick<
       AutoQuantizeResult,
-      "model" | "targetSqnr" | "sqnr" | "steps" | "leftOut" | "quantizedNodes"
+      | "model"
+      | "targetSqnr"
+      | "sqnr"
+      | "steps"
+      | "leftOut"
+      | "quantizedNodes"
+      | "nodes"
+      | "warnings"
     >,
   ) {
     super();
@@ -58,6 +70,8 @@ export class AutoQuantizeResult extends AnalysisReport {
     this.steps = parts.steps;
     this.leftOut = parts.leftOut;
     this.quantizedNodes = parts.quantizedNodes;
+    this.nodes = parts.nodes;
+    this.warnings = parts.warnings;
   }
 
   /** Whether the target is met on the held-out samples. */
@@ -164,13 +178,14 @@ export async function autoQuantize(
     steps.push({ step, sqnr, bytes: model.byteLength() });
     return sqnr;
   };
-  let best = await variants.quantize();
-  let sqnr = await take("everything", best.model);
+  const first = await variants.quantize();
+  let sqnr = await take("everything", first.model);
+  let [best, chosen]: [VerifiedGraph, QuantizeStaticOptions] = [first, {}];
   let widened: QuantizeStaticOptions = {};
   for (const { step, ...wider } of widenings(rest)) {
     if (sqnr >= targetSqnr) break;
     widened = { ...widened, ...wider };
-    best = await variants.quantize(widened);
+    [best, chosen] = [await variants.quantize(widened), widened];
     sqnr = await take(step, best.model);
   }
   let leftOut: NodeSensitivity[] = [];
@@ -180,10 +195,11 @@ export async function autoQuantize(
     const all = sqnr;
     const found = await fewestLeftOut(sources, targetSqnr, async (nodes) => {
       if (nodes.size === 0) return all;
-      const { model } = await variants.without(nodes, widened);
+      const { model } = await variants.quantize(variants.without(nodes, widened));
       return await variants.sqnr(model, `without ${nodes.size} nodes`);
     });
-    best = await variants.without(found.names, widened);
+    chosen = variants.without(found.names, widened);
+    best = await variants.quantize(chosen);
     const count = found.names.length;
     sqnr = await take(
       `${count} ${count === 1 ? "node" : "nodes"} in float`,
@@ -193,12 +209,12 @@ export async function autoQuantize(
     const names = new Set(found.names);
     leftOut = ranked.filter(({ node }) => names.has(node));
   }
+  const result = await variants.verified(chosen);
+  // Nodes may be run right alone, in the variants before, and not with these.
+  if (result.left.size > best.left.size) sqnr = await take("what is run right", result.model);
+  const { model: quantized, nodes, warnings } = result;
+  const quantizedNodes = nodes.filter(({ quantized }) => quantized).length;
   return new AutoQuantizeResult({
-    model: best.model,
-    targetSqnr,
-    sqnr,
-    steps,
-    leftOut,
-    quantizedNodes: best.nodes.filter(({ quantized }) => quantized).length,
+    ...{ model: quantized, targetSqnr, sqnr, steps, leftOut, quantizedNodes, nodes, warnings },
   });
 }

@@ -68,6 +68,7 @@ async function overridesOf(
   const { activations } = await quantizeStatic(model, calibration, {
     ...selected,
     tensorOverrides,
+    verify: false,
   });
   const known = new Map(
     activations.map(({ name, scale, zeroPoint }) => [name, { scale, zeroPoint }]),
@@ -196,6 +197,7 @@ export class NodeSwitches implements AsyncDisposable {
       ...options,
       nodesToQuantize: [...copies.values()],
       tensorOverrides,
+      verify: false,
     });
     const { graph, messages } = model;
     const board = new Switchboard(graph, messages, definedValues(calibration.model.graph));

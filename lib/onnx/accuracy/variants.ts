@@ -18,11 +18,11 @@ import { roleOf } from "../qdq/operators.ts";
 import { walkGraphs } from "../file/subgraphs.ts";
 import type { NodeProto } from "../file/proto.ts";
 import { nodeName } from "../qdq/selection.ts";
+import type { VerifiedGraph } from "../verify/verify.ts";
 import {
+  quantizeCalibrated,
   type QuantizedNode,
-  quantizeStatic,
   type QuantizeStaticOptions,
-  type QuantizeStaticResult,
 } from "../quantize_static.ts";
 
 /** Options of whatever tries variants: how to quantize, which samples to judge on, progress, a signal to stop. */
@@ -52,6 +52,9 @@ const MOST_MEASURED = 128;
 
 /** Makes variants and judges them. */
 export class Variants implements AsyncDisposable {
+  /** Nodes that onnxruntime does not run right, and why. */
+  private left: ReadonlyMap<string, string> = new Map();
+
   private constructor(
     private readonly where: string,
     readonly calibration: OnnxCalibration,
@@ -81,16 +84,30 @@ export class Variants implements AsyncDisposable {
         onProgress?.({ step: "calibrating", done: samples, total }),
     });
     const judge = await OutputJudge.open(where, calibration.model, heldOut, runs);
-    return new Variants(where, calibration, options, judge, runs);
+    const variants = new Variants(where, calibration, options, judge, runs);
+    // No variant is to have what onnxruntime does not run.
+    if (options.verify ?? true) await variants.verified();
+    return variants;
   }
 
-  /** One variant. */
-  async quantize(options: QuantizeStaticOptions = {}): Promise<QuantizeStaticResult> {
+  /** One variant; it is not looked at. */
+  async quantize(options: QuantizeStaticOptions = {}): Promise<VerifiedGraph> {
+    return await this.make({ ...this.options, ...options, verify: false });
+  }
+
+  /**
+   * One variant, looked at as `quantizeStatic` does unless the options say otherwise. The nodes that onnxruntime does
+   * not run right are float in all variants after it.
+   */
+  async verified(options: QuantizeStaticOptions = {}): Promise<VerifiedGraph> {
+    const graph = await this.make({ ...this.options, ...options });
+    this.left = graph.left;
+    return graph;
+  }
+
+  private async make(options: QuantizeStaticOptions): Promise<VerifiedGraph> {
     this.runs.check();
-    const { calibration } = this;
-    return await quantizeStatic(calibration.model, calibration, {
-      ...{ verify: false, ...this.options, ...options },
-    });
+    return await quantizeCalibrated(this.calibration, options, this.left);
   }
 
   /** SQNR of a variant's output, in dB. */
@@ -98,13 +115,12 @@ export class Variants implements AsyncDisposable {
     return await this.judge.sqnr(model, step);
   }
 
-  /** The variant without these nodes, beside those that the options leave out. */
-  async without(
+  /** The options, so that these nodes are left out beside those that they leave out anyway. */
+  without(
     nodes: Iterable<string>,
     options: QuantizeStaticOptions = {},
-  ): Promise<QuantizeStaticResult> {
-    const nodesToExclude = [...this.options.nodesToExclude ?? [], ...nodes];
-    return await this.quantize({ ...options, nodesToExclude });
+  ): QuantizeStaticOptions {
+    return { ...options, nodesToExclude: [...this.options.nodesToExclude ?? [], ...nodes] };
   }
 
   /**

@@ -117,7 +117,7 @@ export class OnnxCalibration {
    * A copy of the first sample that was seen, for {@linkcode quantizeStatic} to run the quantized model on. There
    * is none where all that is known was loaded.
    */
-  sample: OnnxFeeds | undefined;
+  firstSample: OnnxFeeds | undefined;
   /** The values that are observed. */
   readonly tensors: readonly string[];
   /** What the observers stand for, until they see more: choosing a range may be a search. */
@@ -183,7 +183,7 @@ export class OnnxCalibration {
       signal?.throwIfAborted();
       if (index++ < skip) {
         // Nobody has looked at this one; if it is none, there will be another.
-        this.sample ??= await copyFeeds(feeds).catch(() => undefined);
+        this.firstSample ??= await copyFeeds(feeds).catch(() => undefined);
         continue;
       }
       await this.addSample(reader, feeds, index - 1);
@@ -222,7 +222,7 @@ export class OnnxCalibration {
     });
     this.samples++;
     reader.free(seen);
-    this.sample ??= await copyFeeds(feeds);
+    this.firstSample ??= await copyFeeds(feeds);
   }
 
   /** The error about a value that is not finite. */
@@ -340,7 +340,7 @@ export class OnnxCalibration {
       for (const tensor of Object.values(state)) tensor.dispose();
     }
     this.chosen = undefined;
-    this.sample = undefined;
+    this.firstSample = undefined;
     this.samples = samples;
   }
 
@@ -371,7 +371,7 @@ export class OnnxCalibration {
       observer.merge(other.observers.get(name) as RangeObserver)
     );
     this.chosen = undefined;
-    this.sample ??= other.sample;
+    this.firstSample ??= other.firstSample;
     this.samples += other.samples;
   }
 

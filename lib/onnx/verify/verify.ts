@@ -32,6 +32,8 @@ export interface Quantizing {
     left: ReadonlyMap<string, string>,
     ranges?: ReadonlyMap<string, TensorRange>,
   ) => Promise<QuantizedGraph>;
+  /** Nodes that are known to be left in float, and why. */
+  readonly left: ReadonlyMap<string, string>;
   /** A folder for a temporary file, where the system's is not open to the program. */
   readonly temporaryFolder?: string;
   /** Ends the work. */
@@ -40,6 +42,8 @@ export interface Quantizing {
 
 /** A quantized graph that was looked at. */
 export interface VerifiedGraph extends QuantizedGraph {
+  /** The nodes that onnxruntime does not run right, and what is wrong with them; they are in float. */
+  readonly left: ReadonlyMap<string, string>;
   /** What a person should know of it. */
   readonly warnings: readonly string[];
 }
@@ -62,16 +66,22 @@ export async function verifiedGraph(quantizing: Quantizing): Promise<VerifiedGra
   try {
     await loadPackage(where, PACKAGES.onnxruntime);
   } catch (error) {
-    const graph = await quantize(new Map());
-    return { ...graph, warnings: [`the model was not opened in onnxruntime: ${messageOf(error)}`] };
+    const graph = await quantize(quantizing.left);
+    const warnings = [`the model was not opened in onnxruntime: ${messageOf(error)}`];
+    return { ...graph, left: quantizing.left, warnings };
   }
   const warnings: string[] = [];
-  const check = await SampleCheck.open(where, calibration.model, calibration.sample);
+  const check = await SampleCheck.open(where, calibration.model, calibration.firstSample);
   if (check.problem) {
     warnings.push(`the model was opened in onnxruntime and not run: ${check.problem}`);
   }
   await using file = await TemporaryFile.create(temporaryFolder);
-  const [graph, verdict] = await mended(quantizing, check, file?.path, warnings);
+  const { graph, verdict, left } = await mended(quantizing, check, file?.path);
+  warnings.push(...leftOut(left));
+  if (verdict.fault) {
+    const problem = inWords(verdict.fault);
+    warnings.push(`${problem}, whatever stays float; it may compute with random numbers`);
+  }
   const nodes = file ? await whatRan(graph, file, warnings) : graph.nodes;
   if (!file) {
     warnings.push(
@@ -85,44 +95,56 @@ export async function verifiedGraph(quantizing: Quantizing): Promise<VerifiedGra
         "or keep the float model",
     );
   }
-  await judgeAccuracy(quantizing, check, graph, verdict, warnings);
-  return { ...graph, nodes, warnings };
+  await judgeAccuracy({ ...quantizing, left }, check, graph, verdict, warnings);
+  return { ...graph, nodes, left, warnings };
+}
+
+/** What was tried last, and is kept. */
+interface Mended {
+  readonly graph: QuantizedGraph;
+  readonly verdict: Verdict;
+  readonly left: ReadonlyMap<string, string>;
 }
 
 /** A graph that onnxruntime runs, with as few nodes in float for it as were found. */
 async function mended(
-  { where, calibration, quantize, signal }: Quantizing,
+  { where, calibration, quantize, left, signal }: Quantizing,
   check: SampleCheck,
   path: string | undefined,
-  warnings: string[],
-): Promise<[QuantizedGraph, Verdict]> {
-  const graph = await quantize(new Map());
+): Promise<Mended> {
+  const graph = await quantize(left);
   const verdict = await check.judge(graph.model, path);
   const { fault } = verdict;
-  if (!fault) return [graph, verdict];
-  const fine = async (left: readonly string[]) => {
+  if (!fault) return { graph, verdict, left };
+  const reason = inWords(fault);
+  const without = (names: readonly string[]) =>
+    new Map([...left, ...names.map((name): [string, string] => [name, reason])]);
+  const fine = async (names: readonly string[]) => {
     signal?.throwIfAborted();
-    const { model } = await quantize(new Map(left.map((name) => [name, "it is tried in float"])));
+    const { model } = await quantize(without(names));
     return !(await check.judge(model)).fault;
   };
   const suspects = graph.nodes.filter(({ quantized }) => quantized);
   const message = fault.kind === "refused" ? fault.message : "";
   const found = await culprits(calibration.model.graph, suspects, message, fine);
-  if (!found) {
-    if (fault.kind === "refused") {
-      throw new OnnxError(
-        `${where}: onnxruntime does not run the quantized model, whatever stays float in it: ${
-          short(fault.message)
-        }`,
-      );
-    }
-    warnings.push(`${inWords(fault)}, whatever stays float; it may compute with random numbers`);
-    return [graph, verdict];
+  if (found) {
+    const more = without(found);
+    const graph = await quantize(more);
+    return { graph, verdict: await check.judge(graph.model, path), left: more };
   }
-  const reason = inWords(fault);
-  warnings.push(`${found.map((name) => JSON.stringify(name)).join(", ")} stays float: ${reason}`);
-  const mended = await quantize(new Map(found.map((name) => [name, reason])));
-  return [mended, await check.judge(mended.model, path)];
+  if (fault.kind === "wrong") return { graph, verdict, left };
+  throw new OnnxError(
+    `${where}: onnxruntime does not run the quantized model, whatever stays float in it: ${
+      short(fault.message)
+    }`,
+  );
+}
+
+/** A warning for each reason why nodes were left in float. */
+function leftOut(left: ReadonlyMap<string, string>): string[] {
+  return [...Map.groupBy(left, ([, reason]) => reason)].map(([reason, nodes]) =>
+    `${nodes.map(([name]) => JSON.stringify(name)).join(", ")} stays float: ${reason}`
+  );
 }
 
 /** A fault as a reason for leaving a node in float. */
@@ -160,7 +182,7 @@ async function whatRan(
 
 /** Tells what costs more accuracy than it has to. */
 async function judgeAccuracy(
-  { where, calibration, quantize }: Quantizing,
+  { where, calibration, quantize, left }: Quantizing,
   check: SampleCheck,
   graph: QuantizedGraph,
   { sqnr }: Verdict,
@@ -169,9 +191,6 @@ async function judgeAccuracy(
   if (sqnr === undefined) return;
   const whole = await calibration.wholeRanges();
   if (whole) {
-    const left = new Map(
-      graph.nodes.flatMap(({ name, quantized, reason = "" }) => quantized ? [] : [[name, reason]]),
-    );
     const { sqnr: other = NaN } = await check.judge((await quantize(left, whole)).model);
     if (other - sqnr > WORSE) {
       warnings.push(

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { withOutputs } from "../../../lib/onnx/accuracy/compared_tensors.ts";
+import { withOutputs } from "../../../lib/onnx/verify/compared_tensors.ts";
 import type { AttributeValue } from "../../../lib/onnx/file/messages.ts";
 import type { TensorProto } from "../../../lib/onnx/file/proto.ts";
 import { ShapeFacts } from "../../../lib/onnx/graph/infer_shapes.ts";
