@@ -78,7 +78,16 @@ export async function quantize(
   const sizes = { bytes: model.byteLength(), quantizedBytes: written.byteLength() };
   const cost = comparison ?? await timed(model, written, calibration.firstSample);
   const parts = {
-    ...{ file: path, out, ...sizes, samples: calibration.samples, nodes, renamed, comparison, auto },
+    ...{
+      file: path,
+      out,
+      ...sizes,
+      samples: calibration.samples,
+      nodes,
+      renamed,
+      comparison,
+      auto,
+    },
     warnings: [...warnings, ...costWarnings(sizes, cost)].map(withFlags),
   };
   console.out(`${json ? quantizeJson(parts) : quantizeSummary(parts)}\n`);

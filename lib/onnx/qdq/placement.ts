@@ -34,6 +34,8 @@ export interface NodeDecision {
 export interface Placement {
   /** What was decided about each node that could have been quantized. */
   readonly decisions: ReadonlyMap<NodeProto, NodeDecision>;
+  /** The nodes that are to stay float, whatever stands around them; not those that follow the others. */
+  readonly left: ReadonlySet<NodeProto>;
   /** The nodes that read bytes. */
   readonly active: ReadonlySet<NodeProto>;
   /** The values that become bytes, constants of sums and products too, and a name for those of one scale. */
@@ -263,6 +265,7 @@ export class Placer {
         produced.add(name);
       }
     }
+    const left = new Set(this.decisions.keys());
     const decisions = new Map(this.decisions);
     for (const node of passing) {
       const quantized = active.has(node) || clips.has(node);
@@ -281,7 +284,10 @@ export class Placer {
     weighted.push(...this.inner);
     const clipped = new Set([...clips].map(({ output }) => output[0]));
     const bytes = groups.names();
-    return { decisions, active, bytes, produced, clips: [...clips], clipped, weighted, lookups };
+    return {
+      ...{ decisions, left, active, bytes, produced },
+      ...{ clips: [...clips], clipped, weighted, lookups },
+    };
   }
 
   /** The lookups in tables that nothing needs in floats. */

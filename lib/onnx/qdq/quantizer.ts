@@ -182,15 +182,47 @@ export class Quantizer {
     }
   }
 
-  /** Whether a node that stays float reads nothing but bytes, so that onnxruntime would take it for an integer one. */
-  private looksInteger(node: NodeProto | undefined): boolean {
-    const { active, bytes, produced, clips } = this.placement;
-    const clipped = new Set(clips.map(({ output }) => output[0]));
-    const fromBytes = (name: string) =>
-      bytes.has(name) && (produced.has(name) || clipped.has(name));
+  /** Whether a node hands on floats, in another order or shape or cut off. */
+  private handsOn(node: NodeProto): boolean {
+    const role = roleOf(node);
+    return (role === "moves" || role === "clips") && !this.placement.active.has(node);
+  }
+
+  /** Whether a value comes out of DequantizeLinear, or will once onnxruntime has moved that past what hands it on. */
+  private comesFromBytes(value: string): boolean {
+    const { bytes, produced, clipped } = this.placement;
+    for (let name = value;;) {
+      if (bytes.has(name) && (produced.has(name) || clipped.has(name))) return true;
+      const node = this.facts.view.producer(name);
+      if (!node || !this.handsOn(node)) return false;
+      name = node.input[0];
+    }
+  }
+
+  /**
+   * Whether onnxruntime would take a node that is to stay float for an integer one, were QuantizeLinear to stand
+   * right behind a value. It moves that to before what hands on its input, drops clips that it does too, puts constants
+   * that are added or multiplied into the product before them, and quantizes float weights between bytes.
+   */
+  private endsInIntegers(value: string): boolean {
+    const { facts, placement: { left, active } } = this;
+    let node = facts.view.producer(value);
+    for (; node && this.handsOn(node); node = facts.view.producer(node.input[0])) {
+      if (left.has(node)) return true;
+    }
     const role = node && roleOf(node);
-    return role !== undefined && role !== "looksUp" && !active.has(node!) &&
-      operands(node!).every((i) => fromBytes(node!.input[i]));
+    if (!node || active.has(node) || role === undefined || role === "looksUp") return false;
+    const inputs = this.activations(node);
+    const before = inputs.length === 1 ? facts.view.producer(inputs[0]) : undefined;
+    if (before && !active.has(before) && roleOf(before) === "multiplies") {
+      inputs.splice(0, 1, ...this.activations(before));
+    }
+    return inputs.length > 0 && inputs.every((name) => this.comesFromBytes(name));
+  }
+
+  /** The values a node computes with that are no constants. */
+  private activations(node: NodeProto): string[] {
+    return operands(node).map((i) => node.input[i]).filter((name) => !this.facts.isConstant(name));
   }
 
   private quantizeActivations(): void {
@@ -213,7 +245,7 @@ export class Quantizer {
       } else {
         const uses = facts.view.uses(value);
         const apart = uses.every((use) => use.kind === "input" && placement.active.has(use.node)) &&
-          this.looksInteger(producer);
+          this.endsInIntegers(value);
         offered.set(value, writer.offer(producer, value, this.paramsOf(value), apart));
       }
     }

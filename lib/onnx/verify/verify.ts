@@ -199,6 +199,7 @@ async function judgeAccuracy(
         } on a calibration sample, and those of ` +
           `minmax ${decibels(other)}; take minmax`,
       );
+      return; // which is why, if it is far off
     }
   }
   if (sqnr >= POOR) return;
