@@ -25,17 +25,18 @@ const MOST_FOUND = 4;
  * Few nodes without which all is well: first operators are looked for, then nodes of theirs.
  *
  * @param graph the float graph.
- * @param nodes those that may be to blame.
+ * @param nodes those that are quantized, any of which may be to blame.
  * @param message what onnxruntime said; the nodes that it names are tried first.
- * @param fine whether all is well with these in float.
+ * @param trial leaves nodes in float, and gives what became of all if all is well then.
  * @returns their names; nothing if nothing helps.
  */
 export async function culprits(
   graph: GraphProto,
   nodes: readonly QuantizedNode[],
   message: string,
-  fine: (left: readonly string[]) => Promise<boolean>,
+  trial: (left: readonly string[]) => Promise<readonly QuantizedNode[] | undefined>,
 ): Promise<string[] | undefined> {
+  const fine = async (left: readonly string[]) => await trial(left) !== undefined;
   const named = nodes.map(({ name }) => name).filter((name) => names(message, name));
   if (named.length > 0 && await fine(named)) return named;
   const roles = new Map(graph.node.map((node) => [nodeName(node), roleOf(node)]));
@@ -47,8 +48,17 @@ export async function culprits(
     [...new Set(suspects.map(({ opType }) => opType))],
     (left) => fine(of(left)),
   );
-  if (!operators) return undefined;
-  return await bisect(of(operators), fine, MOST_FOUND);
+  const found = operators && await bisect(of(operators), fine, MOST_FOUND);
+  if (!found) return undefined;
+  // A node may help only since another one, which is to blame, stays float behind it.
+  const inFloat = async (left: readonly string[]) => {
+    const float = new Set((await trial(left) ?? []).flatMap((node) => node.quantized ? [] : node.name));
+    return suspects.map(({ name }) => name).filter((name) => float.has(name));
+  };
+  const all = await inFloat(found);
+  const others = all.filter((name) => !found.includes(name));
+  const behind = others.length > 0 ? await bisect(others, fine, MOST_FOUND) : undefined;
+  return behind && (await inFloat(behind)).length < all.length ? behind : found;
 }
 
 /** Whether a message names a node, and not another one whose name begins or ends like it. */

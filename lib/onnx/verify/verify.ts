@@ -119,14 +119,14 @@ async function mended(
   const reason = inWords(fault);
   const without = (names: readonly string[]) =>
     new Map([...left, ...names.map((name): [string, string] => [name, reason])]);
-  const fine = async (names: readonly string[]) => {
+  const trial = async (names: readonly string[]) => {
     signal?.throwIfAborted();
-    const { model } = await quantize(without(names));
-    return !(await check.judge(model)).fault;
+    const { model, nodes } = await quantize(without(names));
+    return (await check.judge(model)).fault ? undefined : nodes;
   };
   const suspects = graph.nodes.filter(({ quantized }) => quantized);
   const message = fault.kind === "refused" ? fault.message : "";
-  const found = await culprits(calibration.model.graph, suspects, message, fine);
+  const found = await culprits(calibration.model.graph, suspects, message, trial);
   if (found) {
     const more = without(found);
     const graph = await quantize(more);
