@@ -8,6 +8,7 @@ import { attributeOf } from "../file/attributes.ts";
 import { dataTypeName, type OnnxDataType } from "../file/data_type.ts";
 import { elementCount, readTensor, tensorDims } from "../file/tensor_data.ts";
 import { GraphView } from "./graph_view.ts";
+import { isOp } from "./operator.ts";
 import { type Dim, type Fact, LATER_OUTPUTS, MAX_RANK, SHAPE_RULES } from "./shape_rules.ts";
 
 /**
@@ -112,8 +113,10 @@ export class ShapeFacts {
 
   /** What the operator tells of each output. */
   private told(node: NodeProto): Fact[] {
-    const { domain, opType, input } = node;
-    const rule = domain && domain !== "ai.onnx" ? undefined : SHAPE_RULES.get(opType);
+    const { opType, input } = node;
+    // onnxruntime's own DequantizeLinear is that of ONNX, for more types.
+    const known = isOp(node) || opType === "DequantizeLinear";
+    const rule = known ? SHAPE_RULES.get(opType) : undefined;
     if (!rule) return [];
     const given = {
       node,

@@ -4,7 +4,7 @@
  * @module
  */
 import type { NodeProto } from "../file/proto.ts";
-import { attributeOf, intOf, intsOf } from "../file/attributes.ts";
+import { attributeOf, intOf, intsOf, stringOf } from "../file/attributes.ts";
 import { dataTypeName, type OnnxDataType } from "../file/data_type.ts";
 import { tensorDims } from "../file/tensor_data.ts";
 
@@ -116,11 +116,31 @@ const sameRank: ShapeRule = ({ dtype, dims }) => ({
   dims: unknown(dims(0)?.length),
 });
 
-/** Batch and channels stay, a window goes over the other dimensions. */
-const pool: ShapeRule = ({ dtype, dims }) => ({
-  dtype: dtype(0),
-  dims: dims(0)?.map((dim, i) => i < 2 ? dim : undefined),
-});
+/** The places that a window takes along each axis behind batch and channels; open where `auto_pad` decides. */
+function slid(
+  node: NodeProto,
+  dims: readonly Dim[] | undefined,
+  window: readonly Dim[] | undefined,
+): Dim[] | undefined {
+  const plain = ["NOTSET", "VALID"].includes(stringOf(node, "auto_pad", "NOTSET")) &&
+    !intOf(node, "ceil_mode", 0);
+  const at = (name: string, i: number, fallback: number) => intsOf(node, name)?.[i] ?? fallback;
+  return dims?.slice(2).map((size, i) => {
+    const length = window?.[i];
+    if (size === undefined || length === undefined || !plain) return undefined;
+    const pads = at("pads", i, 0) + at("pads", i + window!.length, 0);
+    const reach = at("dilations", i, 1) * (length - 1) + 1;
+    const places = Math.floor((size + pads - reach) / at("strides", i, 1)) + 1;
+    return places >= 0 ? places : undefined;
+  });
+}
+
+/** Batch and channels stay, the rest is what windows leave. */
+const pool: ShapeRule = ({ node, dtype, dims }) => {
+  const from = dims(0);
+  const places = slid(node, from, intsOf(node, "kernel_shape"));
+  return { dtype: dtype(0), dims: from && [...from.slice(0, 2), ...places!] };
+};
 
 /** Batch and channels stay, one number is left of the rest. */
 const globalPool: ShapeRule = ({ dtype, dims }) => ({
@@ -128,13 +148,14 @@ const globalPool: ShapeRule = ({ dtype, dims }) => ({
   dims: dims(0)?.map((dim, i) => i < 2 ? dim : 1),
 });
 
-const conv: ShapeRule = ({ dtype, dims }) => {
-  const weight = dims(1);
-  return {
-    dtype: dtype(0),
-    dims: dims(0)?.map((dim, i) => i === 0 ? dim : i === 1 ? weight?.[0] : undefined),
-  };
+const conv: ShapeRule = ({ node, dtype, dims }) => {
+  const [from, weight] = [dims(0), dims(1)];
+  const places = slid(node, from, intsOf(node, "kernel_shape") ?? weight?.slice(2));
+  return { dtype: dtype(0), dims: from && [from[0], weight?.[0], ...places!] };
 };
+
+/** Floats of the scale's type. */
+const dequantize: ShapeRule = ({ dtype, dims }) => ({ dtype: dtype(1), dims: dims(0) });
 
 /** How a Constant node may keep its value, beside a tensor. */
 const SPELLED_VALUES: readonly [attribute: string, dtype: OnnxDataType, list: boolean][] = [
@@ -398,6 +419,7 @@ const OPERATORS: readonly [rule: ShapeRule, operators: string][] = [
   [constant, "Constant"],
   [constantOfShape, "ConstantOfShape"],
   [conv, "Conv"],
+  [dequantize, "DequantizeLinear"],
   [expand, "Expand"],
   [flatten, "Flatten"],
   [gather, "Gather"],

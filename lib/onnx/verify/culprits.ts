@@ -52,7 +52,9 @@ export async function culprits(
   if (!found) return undefined;
   // A node may help only since another one, which is to blame, stays float behind it.
   const inFloat = async (left: readonly string[]) => {
-    const float = new Set((await trial(left) ?? []).flatMap((node) => node.quantized ? [] : node.name));
+    const float = new Set(
+      (await trial(left) ?? []).flatMap((node) => node.quantized ? [] : node.name),
+    );
     return suspects.map(({ name }) => name).filter((name) => float.has(name));
   };
   const all = await inFloat(found);

@@ -154,14 +154,49 @@ const cases: readonly Case[] = [
     dims: [_, 4, 2],
   },
   { op: "TopK", input: ["x", "k"], constants: [ints("k", [2])], outputs: 2, dims: [_, _, _] },
-  ...each("AveragePool LpPool", { attributes: { kernel_shape: { ints: [2] } }, dims: [_, 4, _] }),
-  { op: "MaxPool", attributes: { kernel_shape: { ints: [2] } }, outputs: 2, dims: [_, 4, _] },
+  ...each("AveragePool LpPool", { attributes: { kernel_shape: { ints: [2] } }, dims: [_, 4, 5] }),
+  { op: "MaxPool", attributes: { kernel_shape: { ints: [2] } }, outputs: 2, dims: [_, 4, 5] },
+  {
+    op: "MaxPool",
+    attributes: { kernel_shape: { ints: [2] }, strides: { ints: [2] }, pads: { ints: [1, 1] } },
+    outputs: 2,
+    dims: [_, 4, 4],
+  },
+  {
+    op: "MaxPool",
+    attributes: { kernel_shape: { ints: [4] }, strides: { ints: [4] }, ceil_mode: i(1) },
+    outputs: 2,
+    dims: [_, 4, _],
+  },
   ...each("GlobalAveragePool GlobalLpPool GlobalMaxPool", { x: image, dims: [_, 4, 1, 1] }),
   {
     op: "Conv",
     input: ["x", "w"],
     constants: [floats("w", [5, 4, 3], Array(60).fill(1))],
+    dims: [_, 5, 4],
+  },
+  {
+    op: "Conv",
+    input: ["x", "w"],
+    attributes: { dilations: { ints: [2] }, pads: { ints: [2, 1] }, strides: { ints: [2] } },
+    constants: [floats("w", [5, 4, 3], Array(60).fill(1))],
+    dims: [_, 5, 3],
+  },
+  {
+    op: "Conv",
+    input: ["x", "w"],
+    attributes: { auto_pad: { s: "SAME_UPPER" } },
+    constants: [floats("w", [5, 4, 3], Array(60).fill(1))],
     dims: [_, 5, _],
+  },
+  {
+    op: "DequantizeLinear",
+    input: ["q", "scale"],
+    constants: [
+      messages.tensor("q", "int8", [2, 3], new Int8Array(6)),
+      floats("scale", [], [0.5]),
+    ],
+    dims: [2, 3],
   },
   ...each(
     "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd " +
