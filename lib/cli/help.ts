@@ -86,7 +86,12 @@ Permissions:
   The folder of --out, and that of --state, is written and read: files get their names when complete.
 ${IMAGE_PERMISSIONS}
 
-Exit codes: 3 if --target-sqnr cannot be met; the best model found is written nevertheless.
+  The model is opened and run before it is written; nodes that onnxruntime does not run right stay float.
+  To see which kernels it runs, onnxruntime writes a file that is removed again; it lies beside --out where no
+  other folder may be written.
+
+Exit codes: 3 if --target-sqnr cannot be met, or with every node in float only; the best model found is written
+  nevertheless.
 `;
 
 /** After the options of `compare`. */

@@ -244,8 +244,10 @@ export class Quantizer {
         writer.produce(producer!, value, value, this.paramsOf(value));
       } else {
         const uses = facts.view.uses(value);
-        const apart = uses.every((use) => use.kind === "input" && placement.active.has(use.node)) &&
-          this.endsInIntegers(value);
+        // A product that gives floats to some has its kernel only where no QuantizeLinear is next to it.
+        const apart = producer && placement.active.has(producer) ||
+          uses.every((use) => use.kind === "input" && placement.active.has(use.node)) &&
+            this.endsInIntegers(value);
         offered.set(value, writer.offer(producer, value, this.paramsOf(value), apart));
       }
     }
