@@ -22,13 +22,17 @@ export interface Costs {
   readonly quantized: Pick<OnnxModelCost, "latency">;
 }
 
-/** Runs both models in turns on a sample, a few times. */
+/** Bytes of a model that is not opened once more beside another for the time that it takes. */
+const LARGE = 256 << 20;
+
+/** Runs both models in turns on a sample, a few times, unless they are large. */
 export async function timed(
   float: OnnxModel,
   quantized: OnnxModel,
   sample: OnnxFeeds | undefined,
+  bytes: number,
 ): Promise<Costs | undefined> {
-  if (!sample) return undefined;
+  if (!sample || bytes > LARGE) return undefined;
   const end = performance.now() + TIMED.milliseconds;
   function* samples(sample: OnnxFeeds): Generator<OnnxFeeds> {
     for (let i = 0; i < TIMED.runs && (i === 0 || performance.now() < end); i++) yield sample;

@@ -90,8 +90,8 @@ ${IMAGE_PERMISSIONS}
   To see which kernels it runs, onnxruntime writes a file that is removed again; it lies beside --out where no
   other folder may be written.
 
-Exit codes: 3 if --target-sqnr cannot be met, or with every node in float only; the best model found is written
-  nevertheless.
+Exit codes: 3 if --target-sqnr cannot be met, or with every node in float only; the best model found is
+written nevertheless.
 `;
 
 /** After the options of `compare`. */

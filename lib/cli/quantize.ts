@@ -76,7 +76,7 @@ export async function quantize(
   await console.finish(() => saveOnnx(written, out, { force }));
   bar.clear();
   const sizes = { bytes: model.byteLength(), quantizedBytes: written.byteLength() };
-  const cost = comparison ?? await timed(model, written, calibration.firstSample);
+  const cost = comparison ?? await timed(model, written, calibration.firstSample, sizes.bytes);
   const parts = {
     ...{
       file: path,

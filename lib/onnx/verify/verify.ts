@@ -13,7 +13,7 @@ import type { TensorRange } from "../qdq/params.ts";
 import type { QuantizedGraph } from "../qdq/quantize_graph.ts";
 import { culprits } from "./culprits.ts";
 import { type Fault, SampleCheck, type Verdict } from "./sample_check.ts";
-import { computedInFloat, graphOf } from "./what_ran.ts";
+import { computedInFloat, graphIn } from "./what_ran.ts";
 import { worstNode } from "./worst_node.ts";
 
 /** What makes a quantized graph. */
@@ -52,6 +52,8 @@ export interface VerifiedGraph extends QuantizedGraph {
 const POOR = 10;
 /** By how much less than the whole ranges a method's have to give before that is told, in dB. */
 const WORSE = 1;
+/** Bytes of a float model of which onnxruntime is not asked for a file of what it makes of it. */
+const LARGE = 1 << 30;
 /** Characters of a message of onnxruntime's that are told. */
 const TOLD = 200;
 
@@ -75,7 +77,8 @@ export async function verifiedGraph(quantizing: Quantizing): Promise<VerifiedGra
   if (check.problem) {
     warnings.push(`the model was opened in onnxruntime and not run: ${check.problem}`);
   }
-  await using file = await TemporaryFile.create(temporaryFolder);
+  const large = calibration.model.byteLength() > LARGE;
+  await using file = large ? undefined : await TemporaryFile.create(temporaryFolder);
   const { graph, verdict, left } = await mended(quantizing, check, file?.path);
   warnings.push(...leftOut(left));
   if (verdict.fault) {
@@ -84,10 +87,11 @@ export async function verifiedGraph(quantizing: Quantizing): Promise<VerifiedGra
   }
   const nodes = file ? await whatRan(graph, file, warnings) : graph.nodes;
   if (!file) {
-    warnings.push(
-      "which kernels onnxruntime runs was not looked at, for which it has to write a temporary file; allow " +
-        "reading and writing files, or give `temporaryFolder` one that may be written",
-    );
+    const why = large
+      ? "for onnxruntime would take twice the memory to tell"
+      : "for which it has to write a temporary file; allow reading and writing files, or give " +
+        "`temporaryFolder` one that may be written";
+    warnings.push(`which kernels onnxruntime runs was not looked at, ${why}`);
   }
   if (!nodes.some(({ quantized }) => quantized)) {
     warnings.push(
@@ -161,8 +165,7 @@ async function whatRan(
   file: TemporaryFile,
   warnings: string[],
 ): Promise<QuantizedGraph["nodes"]> {
-  const optimized = graphOf(model, await file.bytes());
-  if (!optimized) return nodes;
+  const optimized = await graphIn(model, file);
   const meant = new Set(nodes.filter(({ quantized }) => quantized).map(({ name }) => name));
   const floats = computedInFloat(model.graph, optimized, meant);
   if (floats.size > 0) {

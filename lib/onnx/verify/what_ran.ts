@@ -3,6 +3,10 @@
  *
  * @module
  */
+import { KnownFile } from "../../files/file_bytes.ts";
+import type { TemporaryFile } from "../../files/temporary_file.ts";
+import { LEAST_EXTERNAL } from "../file/external_data.ts";
+import { readThin } from "../file/thin_file.ts";
 import { isQuantized } from "../qdq/already_quantized.ts";
 import type { OnnxModel } from "../file/model.ts";
 import type { GraphProto, NodeProto } from "../file/proto.ts";
@@ -75,8 +79,11 @@ function weightsOf(graph: GraphProto) {
   return { of, sharers };
 }
 
-/** The graph in a file that onnxruntime wrote; nothing if it is none. */
-export function graphOf({ messages }: OnnxModel, bytes: Uint8Array): GraphProto | undefined {
+/** The graph in a file that onnxruntime wrote; its large constants are left in the file. */
+export async function graphIn({ messages }: OnnxModel, file: TemporaryFile): Promise<GraphProto> {
   const { onnx: { ModelProtoSchema }, protobuf: { fromBinary } } = messages;
-  return fromBinary(ModelProtoSchema, bytes).graph;
+  // To look at a file in pieces takes a right more where its path is not a whole one.
+  const known = await KnownFile.find(file.path).catch(() => undefined);
+  const bytes = (known && readThin(known, LEAST_EXTERNAL)?.bytes) ?? await file.bytes();
+  return fromBinary(ModelProtoSchema, bytes).graph!;
 }

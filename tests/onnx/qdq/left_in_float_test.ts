@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { init, type OnnxFeeds, OnnxRuntime, quantizeStatic } from "../../../mod.ts";
 import { TemporaryFile } from "../../../lib/files/temporary_file.ts";
 import { isQuantized } from "../../../lib/onnx/qdq/already_quantized.ts";
-import { graphOf } from "../../../lib/onnx/verify/what_ran.ts";
+import { graphIn } from "../../../lib/onnx/verify/what_ran.ts";
 import { floats, ints, node, noise, smallModel } from "../small_models.ts";
 
 await init({ device: "cpu" });
@@ -46,7 +46,7 @@ async function integersOf(
   await using file = (await TemporaryFile.create())!;
   const options = { optimization: "extended", optimizedModelPath: file.path } as const;
   await using _ = await OnnxRuntime.open("test", model, options);
-  const kernels = graphOf(model, await file.bytes())!.node.filter(isQuantized);
+  const kernels = (await graphIn(model, file)).node.filter(isQuantized);
   assert(kernels.some(({ opType }) => opType === "QLinearConv"));
   return kernels.map(({ name }) => name);
 }
