@@ -12,16 +12,20 @@ const MARGIN = 1.0001;
 /**
  * The least scales of a weight's channels with which a bias fits into 32 bits; one for all if the weight has
  * one.
+ *
+ * @param products how large the sum of products can be that a bias is added to; none by default.
  */
 export function leastWeightScale(
   bias: Float32Array,
   inputScale: number,
   channels: number,
+  products = 0,
 ): Float64Array {
+  const most = MAX - Math.min(products, MAX / 2);
   const least = new Float64Array(channels);
   bias.forEach((b, c) => {
     const at = channels === 1 ? 0 : c;
-    least[at] = Math.max(least[at], Math.abs(b) * MARGIN / MAX / inputScale);
+    least[at] = Math.max(least[at], Math.abs(b) * MARGIN / most / inputScale);
   });
   return least;
 }

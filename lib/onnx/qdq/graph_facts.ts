@@ -50,6 +50,11 @@ export class GraphFacts {
     return this.shapes.constant(name) !== undefined;
   }
 
+  /** The number of a value's dimensions, if it is known. */
+  rank(name: string): number | undefined {
+    return this.shapes.dims(name)?.length;
+  }
+
   /** The shape of a constant. */
   constantDims(name: string): readonly number[] | undefined {
     const tensor = this.shapes.constant(name);

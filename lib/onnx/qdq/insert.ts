@@ -210,6 +210,15 @@ export class QdqWriter {
     );
   }
 
+  /**
+   * Has a product of two matrices computed by Gemm, which is the same. onnxruntime would make one Gemm of floats of a
+   * MatMul and the sum after it.
+   */
+  respellMatMul(node: NodeProto): void {
+    node.opType = "Gemm";
+    this.spellOutBeta(node);
+  }
+
   /** Makes sure that a Gemm's attribute is written out, since onnxruntime looks for it there. */
   spellOutBeta(node: NodeProto): void {
     setAttribute(this.editor.messages, node, "beta", { f: 1 });

@@ -59,8 +59,8 @@ export function quantParams({ min, max }: TensorRange, spec: QuantSpec): QuantPa
   return { type: spec.type, scale: Math.fround(used), zeroPoint };
 }
 
-/** Products of two such scales are normal numbers. */
-const LEAST_SCALE = 2 ** -60;
+/** The least scale: products of two such are normal numbers. */
+export const LEAST_SCALE = 2 ** -60;
 
 /** The numbers that can be told from one another end here. */
 export function representable({ type, scale, zeroPoint }: QuantParams): TensorRange {

@@ -6,15 +6,22 @@
 import type { OnnxModel } from "../file/model.ts";
 import type { NodeProto } from "../file/proto.ts";
 import type { FloatConstant } from "../graph/float_constant.ts";
+import { isOp } from "../graph/operator.ts";
 import { leastWeightScale, quantizeBias } from "./biases.ts";
 import { Tables } from "./embeddings.ts";
+import { offCentre } from "./fit_scales.ts";
 import type { GraphFacts } from "./graph_facts.ts";
 import { QdqWriter } from "./insert.ts";
 import { narrowConstants } from "./narrow_constants.ts";
 import { channelAxis, hasBias, operands, roleOf } from "./operators.ts";
 import { type QuantParams, type QuantSpec, representable } from "./params.ts";
 import type { Placement } from "./placement.ts";
-import { quantizeBlocks, quantizeConstant, type QuantizedConstant } from "./weights.ts";
+import {
+  quantizeBlocks,
+  quantizeConstant,
+  type QuantizedConstant,
+  quantizeWeight,
+} from "./weights.ts";
 
 /** Whether quantizing cuts off all that a Relu or Clip does. */
 function absorbs(node: NodeProto, facts: GraphFacts, params: QuantParams): boolean {
@@ -39,6 +46,9 @@ export function takesNibbles(node: NodeProto, facts: GraphFacts): boolean {
 
 /** Rows that share a scale in weights of 4 bits. */
 const BLOCK = 32;
+
+/** No product of a byte and a weight is larger. */
+const MOST_PRODUCT = 255 * 128;
 
 /** How tensors become integers. */
 export interface Specs {
@@ -116,10 +126,17 @@ export class Quantizer {
       const least = new Float64Array(channels);
       for (const node of nodes.filter((node) => this.isIntegerBias(node))) {
         const bias = facts.constant(node.input[2])!.data;
-        leastWeightScale(bias, this.paramsOf(node.input[0]).scale, channels)
+        const products = MOST_PRODUCT * weight.data.length / channels;
+        leastWeightScale(bias, this.paramsOf(node.input[0]).scale, channels, products)
           .forEach((scale, c) => least[c] = Math.max(least[c], scale));
       }
-      const quantized = quantizeConstant(weight, this.options.weight, axis, least);
+      const quantized = quantizeWeight(
+        weight,
+        this.options.weight,
+        axis,
+        least,
+        this.inputMean(nodes),
+      );
       const read = this.writeWeight(name, weight, quantized);
       for (const node of nodes) {
         if (this.isIntegerBias(node)) {
@@ -144,6 +161,15 @@ export class Quantizer {
       : writer.addConstant(name, quantized);
   }
 
+  /** How far off 0 what nodes multiply lies, the least of them. */
+  private inputMean(nodes: readonly NodeProto[]): number {
+    const means = nodes.map((node) => {
+      const integers = this.placement.active.has(node);
+      return integers ? offCentre(representable(this.paramsOf(node.input[0]))) : 0;
+    });
+    return Math.min(...means);
+  }
+
   private isIntegerBias(node: NodeProto): boolean {
     return hasBias(node) && this.placement.active.has(node);
   }
@@ -166,7 +192,7 @@ export class Quantizer {
     }
   }
 
-  /** Lets onnxruntime see the products that give floats to a Relu or Clip. */
+  /** Lets onnxruntime see the products that give floats to a Relu, Clip or sum. */
   private clearTheWay(): void {
     const { facts, placement, writer } = this;
     const weighted = new Set(placement.weighted);
@@ -176,7 +202,10 @@ export class Quantizer {
       const integers = placement.active.has(node) || weighted.has(node);
       if (!product || !integers || placement.produced.has(output)) continue;
       const reader = facts.view.onlyReader(output);
-      if (!reader || facts.role(reader) !== "clips") continue;
+      if (!reader) continue;
+      const matrices = weighted.has(node) && facts.rank(output) === 2;
+      if (matrices && placement.active.has(node) && isOp(reader, "Add")) writer.respellMatMul(node);
+      if (facts.role(reader) !== "clips") continue;
       const [, low, high] = reader.input;
       if (reader.opType === "Relu" || low || high) writer.respellClip(reader, [low, high]);
     }

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { OnnxError } from "../../../mod.ts";
 import { checkFloatModel, quantizedNode } from "../../../lib/onnx/qdq/already_quantized.ts";
 import { graphProto, messages } from "../files.ts";
@@ -58,4 +58,44 @@ Deno.test("checkFloatModel: names a node, inside of another one too", () => {
     OnnxError,
     'here: the model is quantized already: it has the DequantizeLinear node "dq"; give the float model',
   );
+});
+
+Deno.test("quantizedNode: weights alone may be integers, in the graph or in one inside of a node", () => {
+  const bytes = messages.tensor("w", "int8", [2], Int8Array.of(1, 2));
+  const scale = messages.tensor("s", "float32", [], Float32Array.of(0.5));
+  const dequantize = (from: string, to: string, domain?: string) =>
+    node("DequantizeLinear", [from, "s"], [to], {}, domain);
+  const modelWith = (...nodes: ReturnType<typeof node>[]) =>
+    smallModel({
+      opset: 17,
+      nodes,
+      constants: [bytes, scale],
+      inputs: { x: ["float32", 2], q: ["int8", 2], yes: ["bool"] },
+      outputs: ["y"],
+      domains: { "com.microsoft": 1 },
+    });
+  const branch = (from: string, name: string) =>
+    graphProto({
+      name,
+      node: [dequantize(from, `${name}_z`)],
+      output: [messages.valueInfo(`${name}_z`, "float32")],
+    });
+  const either = (from: string) =>
+    node("If", ["yes"], ["y"], {
+      then_branch: { g: branch("w", "a") },
+      else_branch: { g: branch(from, "b") },
+    });
+  const float = [
+    modelWith(dequantize("w", "y")),
+    modelWith(dequantize("w", "y", "com.microsoft")),
+    modelWith(node("Neg", ["w"], ["v"]), dequantize("v", "y")),
+    modelWith(either("w")),
+  ];
+  for (const model of float) assertEquals(quantizedNode(model), undefined);
+  const quantized = [
+    modelWith(dequantize("q", "y")),
+    modelWith(dequantize("w", "v"), node("QuantizeLinear", ["x", "s"], ["y"])),
+    modelWith(either("q")),
+  ];
+  for (const model of quantized) assert(quantizedNode(model));
 });

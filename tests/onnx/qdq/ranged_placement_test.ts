@@ -150,7 +150,8 @@ Deno.test("a factor whose elements are far apart in size is no byte", async () =
     {
       nodes: [
         node("MatMul", ["x", "u"], ["h"]),
-        node("Mul", ["h", "f"], ["m"]),
+        node("LeakyRelu", ["h"], ["r"]),
+        node("Mul", ["r", "f"], ["m"]),
         node("Slice", ["m", "one", "end", "one"], ["s"]),
         node("MatMul", ["s", "w"], ["y"]),
       ],

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { leastWeightScale, quantizeBias } from "../../../lib/onnx/qdq/biases.ts";
-import { quantizeBlocks, quantizeConstant } from "../../../lib/onnx/qdq/weights.ts";
+import { quantizeBlocks, quantizeConstant, quantizeWeight } from "../../../lib/onnx/qdq/weights.ts";
 import { rint } from "../../oracles.ts";
 
 const spec = { type: "int8", symmetric: true } as const;
@@ -37,8 +37,8 @@ Deno.test("quantizeConstant: each channel has its own scale, whichever axis it l
   }
 });
 
-Deno.test("quantizeConstant: a scale is no smaller than asked for", () => {
-  const q = quantizeConstant(
+Deno.test("quantizeWeight: a scale is no smaller than asked for", () => {
+  const q = quantizeWeight(
     { dims: [2, 1], data: Float32Array.of(1, 1) },
     spec,
     0,
@@ -75,5 +75,30 @@ Deno.test("leastWeightScale: with it a great bias fits into 32 bits", () => {
     const least = Float32Array.from(leastWeightScale(bias, 1e-5, channels));
     const { integers } = quantizeBias(bias, 1e-5, least);
     assert(integers[0] < 2 ** 31 - 1 && integers[0] > 2 ** 31 * 0.99);
+  }
+});
+
+Deno.test("leastWeightScale: beside the products that a bias is added to, if these are large", () => {
+  const bias = Float32Array.of(1e6);
+  const products = 2 ** 28;
+  const least = Float32Array.from(leastWeightScale(bias, 1e-5, 1, products));
+  const { integers: [most] } = quantizeBias(bias, 1e-5, least);
+  assert(most + products < 2 ** 31 - 1 && most + products > 2 ** 31 * 0.99);
+});
+
+Deno.test("quantizeWeight: a channel of zeros has the scale that its bias wants", () => {
+  const weight = { dims: [3, 2], data: Float32Array.of(0, 0, 1, -1, 0, 0) };
+  const bias = Float32Array.of(0.3, 0.3, 0);
+  for (const axis of [0, undefined]) {
+    const data = axis === undefined ? new Float32Array(6) : weight.data;
+    const least = leastWeightScale(bias, 1, axis === undefined ? 1 : 3);
+    const { scale, integers } = quantizeWeight({ ...weight, data }, spec, axis, least);
+    const quantized = quantizeBias(bias, 1, scale);
+    const back = Array.from(quantized.integers, (q, c) => q * quantized.scale[axis === 0 ? c : 0]);
+    const steps = Math.abs(back[0] - 0.3);
+    assert(steps < 1e-6, `the bias is off by ${steps}`);
+    assert(Math.abs(back[1] - 0.3) < 1e-2 && back[2] === 0);
+    if (axis === 0) assertEquals([...integers], [0, 0, 127, -127, 0, 0]);
+    assert(scale.every((s) => s > 2 ** -61));
   }
 });
