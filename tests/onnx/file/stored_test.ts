@@ -2,13 +2,16 @@ import { toBinary } from "@bufbuild/protobuf";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ModelProtoSchema } from "onnx-buf";
 import {
+  compareOnnx,
   init,
+  inspectOnnx,
   loadOnnx,
   OnnxError,
   type OnnxFeeds,
   type OnnxModel,
   OnnxRuntime,
   quantizeStatic,
+  rankNodes,
   readTensor,
   saveOnnx,
 } from "../../../mod.ts";
@@ -154,6 +157,24 @@ Deno.test("quantizeStatic: from files the same bytes as from memory, and nothing
     assertEquals(await Deno.readFile(path), part.toBytes());
   }
   assertEquals(await Promise.all(files.map((path) => Deno.readFile(path))), before);
+  assertEquals(dir.left(), []);
+});
+
+Deno.test("ranking, comparing and looking into a model whose constants are in files", async () => {
+  await using dir = await folders();
+  const float = products();
+  const { models } = await bothWays(dir.path, float);
+  const { model: quantized } = await quantizeStatic(float, SAMPLES);
+  const expected = (await rankNodes(float, SAMPLES, { heldOut: SAMPLES })).nodes;
+  assert(expected.length > 1);
+  const { constants } = await inspectOnnx(float);
+  for (const model of models) {
+    assertEquals((await rankNodes(model, SAMPLES, { heldOut: SAMPLES })).nodes, expected);
+    const { float: a, outputs: [{ sqnr }] } = await compareOnnx(model, quantized, SAMPLES);
+    assertEquals(a.bytes, float.toBytes().length);
+    assert(sqnr > 20, `${sqnr} dB`);
+    assertEquals((await inspectOnnx(model)).constants, constants);
+  }
   assertEquals(dir.left(), []);
 });
 
