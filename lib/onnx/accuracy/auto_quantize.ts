@@ -132,7 +132,7 @@ function widenings(
  * 1. everything as the options say;
  * 2. weights with a scale for each channel, if the options asked for one for each tensor;
  * 3. weights of 8 bits, if the options asked for 4;
- * 4. the noisiest nodes in float: those that have a weight or multiply activations are ranked as `rankNodes` does, then
+ * 4. the noisiest nodes in float: those that have a weight or a table or multiply activations are ranked as `rankNodes` does, then
  *    as many of the noisiest are left out as the target needs, and those that can come back do. What stands between
  *    nodes that were left out, such as sums, is float then too.
  *

@@ -14,6 +14,8 @@ import type { OnnxModel } from "../file/model.ts";
 import { NodeSwitches } from "./node_switches.ts";
 import { noiseShares } from "./noise_shares.ts";
 import { OutputJudge, type RepeatedSamples } from "./output_judge.ts";
+import { looksUpInTable } from "../qdq/embeddings.ts";
+import { GraphFacts } from "../qdq/graph_facts.ts";
 import { roleOf } from "../qdq/operators.ts";
 import { walkGraphs } from "../file/subgraphs.ts";
 import type { NodeProto } from "../file/proto.ts";
@@ -124,8 +126,8 @@ export class Variants implements AsyncDisposable {
   }
 
   /**
-   * Finds what each node costs alone: those with a weight or a product of activations. The nodes between them, such as
-   * sums, are quantized only beside such nodes, and follow them. All are judged in one session, in which they are
+   * Finds what each node costs alone: those with a weight, a table or a product of activations. The nodes between
+   * them, such as sums, are quantized only beside such nodes, and follow them. All are judged in one session, in which they are
    * switched on one by one, or if they are very many in groups.
    *
    * @param among those to try.
@@ -147,8 +149,36 @@ export class Variants implements AsyncDisposable {
     const ranked = [
       ...await this.rankSwitched(weighs(graph.node), options),
       ...await this.rankInner(weighs(all.slice(graph.node.length)), options),
+      ...await this.rankLookups(among, options),
     ];
-    return ranked.sort((a, b) => a.sqnr === b.sqnr ? 0 : a.sqnr - b.sqnr);
+    const order = new Map(among.map(({ name }, i) => [name, i]));
+    return ranked.sort((a, b) =>
+      a.sqnr === b.sqnr ? order.get(a.node)! - order.get(b.node)! : a.sqnr - b.sqnr
+    );
+  }
+
+  /** What nodes cost that look up in tables of bytes: those of one table together, each in a model of its own. */
+  private async rankLookups(
+    among: readonly QuantizedNode[],
+    options: QuantizeStaticOptions,
+  ): Promise<NodeSensitivity[]> {
+    const facts = new GraphFacts(this.calibration.model.graph);
+    const nodes = new Map(facts.graph.node.map((node) => [nodeName(node), node]));
+    const lookups = among.filter(({ name, quantized }) => {
+      const node = nodes.get(name);
+      return quantized && node && looksUpInTable(node, facts);
+    });
+    const tables = Map.groupBy(lookups, ({ name }) => nodes.get(name)!.input[0]);
+    const costs: NodeSensitivity[] = [];
+    for (const [table, readers] of tables) {
+      const nodesToQuantize = readers.map(({ name }) => name);
+      const { model } = await this.quantize({ ...options, nodesToQuantize });
+      const sqnr = await this.sqnr(model, table);
+      costs.push(
+        ...readers.map(({ name, opType }) => ({ node: name, opType, sqnr, estimated: false })),
+      );
+    }
+    return costs;
   }
 
   /** Those that can be switched from run to run. */

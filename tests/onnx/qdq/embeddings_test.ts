@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import {
+  autoQuantize,
   init,
   inspectOnnx,
   type OnnxFeeds,
@@ -7,6 +8,7 @@ import {
   OnnxRuntime,
   quantizeStatic,
   type QuantizeStaticOptions,
+  rankNodes,
   readTensor,
 } from "../../../mod.ts";
 import type { NodeProto, TensorProto } from "../../../lib/onnx/file/proto.ts";
@@ -241,4 +243,26 @@ Deno.test("a row of padding with huge numbers costs the others nothing", async (
   const float = lookups(nodes, constants, "int64", "n");
   const { sqnr } = await quantized(float, {}, feeds([5], [3, 1, 40, 7, 59]));
   assert(sqnr > 30, `${sqnr} dB`);
+});
+
+Deno.test("what a table costs is ranked, and a target that bytes miss leaves it float", async () => {
+  const nodes = [
+    node("Gather", ["t", "i"], ["a"]),
+    node("MatMul", ["a", "w"], ["h"]),
+    node("Neg", ["i"], ["j"]),
+    node("Gather", ["t", "j"], ["b"]),
+    node("Concat", ["h", "b"], ["y"], { axis: { i: 1 } }),
+  ];
+  const float = lookups(nodes, [weight("t", 60, 40), weight("w", 40, 40)], "int64", "n");
+  const heldOut = [feeds()];
+  const ranking = await rankNodes(float, heldOut, { heldOut });
+  const names = ["MatMul:h", "Gather:a", "Gather:b"];
+  assertEquals(ranking.nodes.map(({ node }) => node), names);
+  const [matmul, a, b] = ranking.nodes.map(({ sqnr }) => sqnr);
+  assert(matmul < a && a === b && a > 40 && a < 60, `${matmul} ${a} ${b}`);
+  const close = await autoQuantize(float, heldOut, { heldOut, targetSqnr: a - 1 });
+  assertEquals(close.leftOut.map(({ node }) => node), names.slice(0, 1));
+  const exact = await autoQuantize(float, heldOut, { heldOut, targetSqnr: 90 });
+  assert(exact.reached);
+  assertEquals(exact.leftOut[0].node, "MatMul:h");
 });
