@@ -31,19 +31,34 @@ interface Doubled {
   readonly copies: ReadonlyMap<string, string>;
 }
 
-/** Puts a copy behind each of the nodes, which reads the same and which nothing reads. */
+/**
+ * Puts a copy behind each of the nodes, which reads the same and which nothing reads. Copies that would share a weight
+ * have one each, for the integers of a shared one suit all that read it.
+ */
 function double(float: OnnxModel, nodes: ReadonlySet<string>): Doubled {
   const model = float.clone();
   const { graph } = model;
   const names = new UniqueNames(graph);
   const copies = new Map<string, string>();
   const spare = float.clone().graph.node;
+  const constants = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]));
+  const taken = new Set<string>();
+  const own = (weight: string) => {
+    const tensor = constants.get(weight);
+    const shared = tensor && taken.has(weight);
+    taken.add(weight);
+    if (!shared) return weight;
+    const name = names.name(weight);
+    graph.initializer.push({ ...tensor, name });
+    return name;
+  };
   graph.node = graph.node.flatMap((node, i) => {
     if (!nodes.has(nodeName(node))) return [node];
     const [made] = node.output;
     const output = names.name(`${made}/quantized`);
     copies.set(made, output);
-    return [node, Object.assign(spare[i], { name: output, output: [output] })];
+    const input = spare[i].input.map((name, at) => at === 1 ? own(name) : name);
+    return [node, Object.assign(spare[i], { name: output, input, output: [output] })];
   });
   return { model, copies };
 }
