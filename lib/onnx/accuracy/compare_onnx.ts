@@ -19,6 +19,7 @@ import {
   type OnnxTensorComparison,
 } from "./comparison.ts";
 import { loadOnnx } from "../file/model_file.ts";
+import { floatNumbers, isFloatType } from "./float_output.ts";
 import { OnnxModel } from "../file/model.ts";
 import { type OnnxFeeds, type OnnxOutput, OnnxRuntime } from "../run/runtime.ts";
 import type { AnalysisOptions } from "../../quantization/analysis/inputs.ts";
@@ -82,7 +83,7 @@ class OutputSums {
   }
 
   add(a: OnnxOutput, b: OnnxOutput): void {
-    const [x, y] = [a.data, b.data] as Float32Array[];
+    const [x, y] = [floatNumbers(a), floatNumbers(b)];
     const own = new Noise();
     own.add(x, y);
     this.noise.add(x, y);
@@ -245,7 +246,7 @@ export async function compareOnnx(
     for (const name of outputs) {
       const [x, y] = [floats[name], others[name]];
       checkPair(where, name, x, y);
-      if (x.type !== "float32" || y.type !== "float32") continue;
+      if (!isFloatType(x.type) || !isFloatType(y.type)) continue;
       const sum = sums.get(name) ?? new OutputSums(name, classes.has(name));
       sums.set(name, sum);
       sum.add(x, y);

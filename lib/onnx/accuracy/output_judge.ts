@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { floatNumbers, isFloatType } from "./float_output.ts";
 import type { Runs } from "../../quantization/analysis/inputs.ts";
 import { Noise } from "../../quantization/analysis/noise.ts";
 import type { OnnxSamples } from "../calibration/calibrate.ts";
@@ -57,7 +58,7 @@ export class OutputJudge implements AsyncDisposable {
       again = () => list;
     }
     const runtime = await OnnxRuntime.open(where, float);
-    const outputs = runtime.outputs.filter(({ dtype }) => dtype === "float32");
+    const outputs = runtime.outputs.filter(({ dtype }) => isFloatType(dtype));
     return new OutputJudge(where, runtime, outputs.map(({ name }) => name), again, runs);
   }
 
@@ -109,7 +110,7 @@ export class OutputJudge implements AsyncDisposable {
       const result = await run(feeds, this.outputs);
       for (const [name, noise] of noises) {
         checkPair(this.where, name, reference[name], result[name]);
-        noise.add(reference[name].data as Float32Array, result[name].data as Float32Array);
+        noise.add(floatNumbers(reference[name]), floatNumbers(result[name]));
       }
       this.runs.step(step);
     }

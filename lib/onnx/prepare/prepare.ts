@@ -53,9 +53,12 @@ const FUSIONS: readonly Pass[] = [
 /**
  * Brings a float model into the form that quantizes best; it computes the same up to the rounding of float32.
  * Its own functions are inlined, its operator set is upgraded, constants become initializers, what depends on
- * constants alone is computed by onnxruntime, which is also asked for types that the file does not tell, and nodes are made part of others: BatchNormalization and sums and products with constants
- * part of the Conv, ConvTranspose or Gemm before them, factors part of the Conv after them or one product; layer
- * normalization is put together from its parts. Of graphs inside of nodes, only the weights are taken out.
+ * constants alone is computed by onnxruntime, which is also asked for types that the file does not tell, and nodes
+ * are made part of others: BatchNormalization and sums and products with constants part of the Conv,
+ * ConvTranspose, Gemm or MatMul before them, factors part of the Conv after them or one product; layer
+ * normalization is put together from its parts. Gemm, MatMul and Resize take the forms that integer kernels have.
+ * A model of float16 or bfloat16 computes in float32, as does one of doubles from its first product on; inputs and
+ * outputs keep their types, by a Cast each. Of graphs inside of nodes, only the weights are taken out.
  *
  * @param model is not changed.
  * @returns a new model, every node with a name of its own. Initializers that were listed as inputs are constants
