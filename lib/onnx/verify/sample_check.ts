@@ -124,8 +124,11 @@ function leastSqnr(reference: Outputs, outputs: Outputs): number {
   return Math.min(...ratios);
 }
 
-function isFloats(data: unknown): data is Float32Array {
-  return data instanceof Float32Array || data instanceof Float64Array;
+/** Arrays of floats; float16 comes in one where there is such, and in bits elsewhere. */
+const FLOATS = ["Float16Array", "Float32Array", "Float64Array"];
+
+function isFloats(data: OnnxOutput["data"] | undefined): data is Float32Array {
+  return data !== undefined && FLOATS.includes(data.constructor.name);
 }
 
 /** What onnxruntime said, without what stands around it. */
