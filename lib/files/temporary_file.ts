@@ -13,6 +13,13 @@ async function isFree(path?: string): Promise<boolean> {
   return true;
 }
 
+/** The system's folder for temporary files, if this program may know it and it is not the usual one. */
+async function systemFolder(): Promise<string | undefined> {
+  const variable = "TMPDIR";
+  const { state } = await Deno.permissions.query({ name: "env", variable });
+  return state === "granted" ? Deno.env.get(variable) : undefined;
+}
+
 /** A file of a name that nobody else uses; disposing of it removes it. */
 export class TemporaryFile implements AsyncDisposable {
   private constructor(
@@ -27,12 +34,13 @@ export class TemporaryFile implements AsyncDisposable {
    * @returns nothing if no file can be made without asking for a permission.
    */
   static async create(folder?: string): Promise<TemporaryFile | undefined> {
-    const dir = await isFree() ? undefined : folder;
-    if (dir !== undefined ? !await isFree(dir) : !await isFree()) return undefined;
-    try {
-      return new TemporaryFile(await Deno.makeTempFile({ dir, prefix: ".", suffix: ".tmp" }));
-    } catch {
-      return undefined; // a full disk, or no such folder
+    for (const dir of [undefined, await systemFolder(), folder]) {
+      if (dir === undefined ? !await isFree() : !await isFree(dir)) continue;
+      try {
+        return new TemporaryFile(await Deno.makeTempFile({ dir, prefix: ".", suffix: ".tmp" }));
+      } catch {
+        return undefined; // a full disk, or no such folder
+      }
     }
   }
 

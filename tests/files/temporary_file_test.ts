@@ -23,7 +23,7 @@ const folder = new TestFolder();
 
 Deno.test({
   name: "a temporary file goes where files may be written, and is not asked for elsewhere",
-  permissions: { read: true, write: [folder.path] },
+  permissions: { read: [folder.path], write: [folder.path] },
   fn: async () => {
     assertEquals(await TemporaryFile.create(), undefined);
     assertEquals(await TemporaryFile.create(`${folder.path}/../elsewhere`), undefined);

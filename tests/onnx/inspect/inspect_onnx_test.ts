@@ -40,10 +40,13 @@ Deno.test("inspectOnnx: nodes inside of nodes are counted, and say why they are 
     opset: 17,
     nodes: [
       node("Conv", ["x", "w"], ["c"]),
-      node("If", ["yes"], ["y"], {
-        then_branch: { g: branch("a") },
-        else_branch: { g: branch("b") },
-      }),
+      Object.assign(
+        node("If", ["yes"], ["y"], {
+          then_branch: { g: branch("a") },
+          else_branch: { g: branch("b") },
+        }),
+        { name: "choice" },
+      ),
     ],
     constants: [floats("w", [2, 3, 1, 1], [1, 2, 3, 4, 5, 6])],
     inputs: { x: ["float32", 1, 3, 4, 4], yes: ["bool"] },
@@ -51,7 +54,7 @@ Deno.test("inspectOnnx: nodes inside of nodes are counted, and say why they are 
   });
   const conv = (await inspectOnnx(model)).operators.find(({ op }) => op === "Conv")!;
   assertEquals([conv.count, conv.prepared, conv.quantizable], [3, 3, 1]);
-  assertEquals(conv.reasons, ['it stands in a graph inside of If node "If:y"']);
+  assertEquals(conv.reasons, ['it stands in a graph inside of If node "choice"']);
 });
 
 Deno.test("inspectOnnx: a quantized model, names that objects have, and no model", async () => {

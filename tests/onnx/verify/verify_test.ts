@@ -289,7 +289,7 @@ Deno.test("the sample that is kept is the first, whatever becomes of its array",
 
 Deno.test({
   name: "where no temporary file may be written, that is told",
-  permissions: { read: true, ffi: true, env: true, write: false },
+  permissions: { read: "inherit", ffi: "inherit", env: "inherit", write: false },
   fn: async () => {
     const { warnings, nodes } = await quantizeStatic(product(), samplesOf([4, 16]));
     assertEquals([warnings.length, nodes.some(({ quantized }) => quantized)], [1, true]);
