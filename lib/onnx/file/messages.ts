@@ -96,15 +96,21 @@ export class OnnxMessages {
     return make(kinds.GRAPH, { g: value.g });
   }
 
-  /** A tensor, such as an initializer; elements as {@linkcode encodeTensor} takes them. */
+  /**
+   * A tensor, such as an initializer.
+   *
+   * @param data elements as {@linkcode encodeTensor} takes them.
+   * @param own whether an array of integers of 8 bits becomes the tensor's own; else elements are copied.
+   */
   tensor(
     name: string,
     dtype: OnnxDataType,
     dims: readonly number[],
     data: TensorElements,
+    own = false,
   ): TensorProto {
     const tensor = this.protobuf.create(this.onnx.TensorProtoSchema, { name });
-    writeTensor(tensor, dtype, dims, data);
+    writeTensor(tensor, dtype, dims, data, own);
     return tensor;
   }
 

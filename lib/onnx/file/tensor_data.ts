@@ -390,6 +390,7 @@ export function encodeTensor(
  * @param dtype the element type.
  * @param dims the shape.
  * @param elements the elements, row by row.
+ * @param own whether an array of integers of 8 bits becomes the tensor's own, so that nobody may change it any more.
  * @throws {RangeError} if the elements are not as many as the shape says, or the type cannot hold one; the
  * tensor is then as it was.
  */
@@ -398,6 +399,7 @@ export function writeTensor(
   dtype: OnnxDataType,
   dims: readonly number[],
   elements: TensorElements,
+  own = false,
 ): void {
   if (elements.length !== elementCount(dims)) {
     throw new RangeError(
@@ -409,7 +411,11 @@ export function writeTensor(
   const strings = dtype === "string"
     ? Array.from(elements as readonly string[], (text) => new TextEncoder().encode(text))
     : [];
-  const raw = dtype === "string" ? undefined : encoded(tensor, dtype, elements);
+  const raw = own && isBytes(dtype, elements)
+    ? new Uint8Array(elements.buffer, elements.byteOffset, elements.byteLength)
+    : dtype === "string"
+    ? undefined
+    : encoded(tensor, dtype, elements);
   const sizes = dims.map(BigInt);
 
   for (const field of ["floatData", "int32Data", "doubleData"] as const) tensor[field] = [];
@@ -418,6 +424,15 @@ export function writeTensor(
   tensor.dims = sizes;
   tensor.dataType = dataTypeCode(dtype);
   setRawData(tensor, raw);
+}
+
+/** Whether elements are laid out as raw bytes are. */
+function isBytes(
+  dtype: OnnxDataType,
+  elements: TensorElements,
+): elements is Int8Array<ArrayBuffer> | Uint8Array<ArrayBuffer> {
+  return dtype === "int8" && elements instanceof Int8Array ||
+    dtype === "uint8" && elements instanceof Uint8Array;
 }
 
 function encoded(

@@ -77,14 +77,17 @@ export class GraphEditor {
   /**
    * The name of a constant. Equal ones are made once: small ones whatever they are called, others if they are
    * called the same.
+   *
+   * @param own whether an array of integers of 8 bits becomes the constant's own; else elements are copied.
    */
   constant(
     wish: string,
     dtype: OnnxDataType,
     dims: readonly number[],
     elements: TensorElements,
+    own = false,
   ): string {
-    const tensor = this.messages.tensor(wish, dtype, dims, elements);
+    const tensor = this.messages.tensor(wish, dtype, dims, elements, own);
     const { rawData: bytes } = tensor;
     const content = bytes.length <= SHARED_BYTES ? bytes.toString() : wish;
     const key = dtype === "string" ? undefined : `${dtype} [${dims}] ${content}`;

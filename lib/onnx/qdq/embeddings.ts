@@ -101,11 +101,19 @@ export class Tables {
       const fits = dims.length === 2 && dims[0] === weight.dims[1] && dims[1] === weight.dims[0];
       return fits && axis === 0 && !this.quantized.has(`${name} 0`) ? [name] : [];
     }));
-    const name = [...names].find((name) => isTransposed(weight, this.facts.constant(name)!));
+    const name = [...names].find((name) => {
+      using table = this.facts.constant(name)!;
+      return isTransposed(weight, table);
+    });
     if (name === undefined) return undefined;
     const table = transposed(quantized);
     this.share(name, table);
     return { name, table };
+  }
+
+  private quantize(name: string, axis: number): QuantizedConstant {
+    using table = this.facts.constant(name)!;
+    return quantizeConstant(table, { type: "int8", symmetric: true }, axis);
   }
 
   /** Has every lookup read integers and give what they stand for. */
@@ -113,8 +121,7 @@ export class Tables {
     for (const [node, axis] of this.axes) {
       const [name] = node.input;
       const key = `${name} ${axis}`;
-      const table = this.quantized.get(key) ??
-        quantizeConstant(this.facts.constant(name)!, { type: "int8", symmetric: true }, axis);
+      const table = this.quantized.get(key) ?? this.quantize(name, axis);
       this.quantized.set(key, table);
       writer.lookUp(node, name, table);
     }

@@ -47,7 +47,7 @@ export function checkFinite(
     const parts = looksUp ? [[0, "table"]] as const : weights;
     for (const [index, part] of parts) {
       const name = node.input[index as number];
-      const constant = seen.has(name) ? undefined : facts.constant(name);
+      using constant = seen.has(name) ? undefined : facts.constant(name);
       seen.add(name);
       const odd = constant && oddElement(constant);
       if (!odd) continue;
@@ -76,7 +76,7 @@ export function oddConstantBehind(
     for (const input of facts.view.producer(name)?.input ?? []) {
       if (input === "" || seen.has(input) || isFine(input)) continue;
       seen.add(input);
-      const constant = facts.isConstant(input) ? facts.constant(input) : undefined;
+      using constant = facts.isConstant(input) ? facts.constant(input) : undefined;
       const odd = constant && oddElement(constant);
       if (odd) return `the constant ${quote(input)} before it holds ${odd}`;
     }

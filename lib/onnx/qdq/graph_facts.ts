@@ -8,7 +8,7 @@ import type { GraphProto, NodeProto } from "../file/proto.ts";
 import type { GraphView } from "../graph/graph_view.ts";
 import { ShapeFacts } from "../graph/infer_shapes.ts";
 import type { Dim } from "../graph/shape_rules.ts";
-import { type FloatConstant, floatConstant } from "../graph/float_constant.ts";
+import { floatConstant, type ReadConstant } from "../graph/float_constant.ts";
 import { tensorDims } from "../file/tensor_data.ts";
 import { operands, permutes, type Role, roleOf } from "./operators.ts";
 
@@ -62,7 +62,7 @@ export class GraphFacts {
   }
 
   /** A float32 constant. */
-  constant(name: string): FloatConstant | undefined {
+  constant(name: string): ReadConstant | undefined {
     return floatConstant(this.shapes.constant(name));
   }
 

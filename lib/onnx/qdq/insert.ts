@@ -98,7 +98,7 @@ export class QdqWriter {
     const perAxis = axis === undefined ? [] : [scale.length];
     const sizes = blockSize ? blockedDims(dims, axis!, blockSize) : perAxis;
     const input = [
-      this.editor.constant(`${name}_quantized`, type, dims, integers),
+      this.editor.constant(`${name}_quantized`, type, dims, integers, true),
       this.editor.constant(`${name}_scale`, "float32", sizes, scale),
       this.editor.constant(`${name}_zero_point`, type, sizes, zeroPoint),
     ];
@@ -118,7 +118,7 @@ export class QdqWriter {
    */
   addTransposed(name: string, table: string, { type, dims, ...of }: QuantizedConstant): string {
     const { editor } = this;
-    const rows = editor.constant(`${table}_quantized`, type, dims, of.integers);
+    const rows = editor.constant(`${table}_quantized`, type, dims, of.integers, true);
     const columns = editor.name(`${name}_quantized`);
     const sizes = [of.scale.length];
     const input = [
@@ -151,7 +151,7 @@ export class QdqWriter {
     const floats = editor.name(`${output}_integers`);
     const sizes = dims.map((size, i) => i === axis ? size : 1);
     const scales = editor.constant(`${name}_row_scale`, "float32", sizes, table.scale);
-    node.input[0] = editor.constant(`${name}_quantized`, type, dims, table.integers);
+    node.input[0] = editor.constant(`${name}_quantized`, type, dims, table.integers, true);
     node.output[0] = quantized;
     const lookup = this.node(node.opType, [scales, indices], scale);
     lookup.attribute = [...node.attribute];

@@ -36,7 +36,7 @@ export function narrowConstants({ graph, messages }: OnnxModel): void {
   for (const tensor of graph.initializer) {
     const { name } = tensor;
     if (scales.has(name) || listed.has(name) || tensorByteSize(tensor) < LEAST_BYTES) continue;
-    const constant = floatConstant(tensor);
+    using constant = floatConstant(tensor);
     const half = constant &&
       HALVES.find(({ dtype }) => constant.data.every((x) => Object.is(roundTo(dtype, x), x)));
     if (!half) continue;

@@ -73,7 +73,7 @@ function weightProblem(node: NodeProto, facts: GraphFacts): string | undefined {
 /** Why a node cannot compute in integers with its constants. */
 function constantProblem(node: NodeProto, facts: GraphFacts): string | undefined {
   for (const i of operands(node)) {
-    const constant = facts.isConstant(node.input[i]) ? facts.constant(node.input[i]) : undefined;
+    using constant = facts.isConstant(node.input[i]) ? facts.constant(node.input[i]) : undefined;
     const odd = constant && oddElement(constant);
     if (odd) return `its constant ${quote(node.input[i])} holds ${odd}, which no range can hold`;
   }

@@ -115,7 +115,7 @@ export class Quantizer {
     for (const nodes of groups.values()) {
       const name = nodes[0].input[1];
       const axis = this.axisOf(nodes[0]);
-      const weight = facts.constant(name)!;
+      using weight = facts.constant(name)!;
       const { nibbles } = this.options;
       if (nibbles && nodes.every((node) => takesNibbles(node, facts))) {
         const read = writer.addConstant(name, quantizeBlocks(weight, nibbles, BLOCK));
@@ -183,7 +183,8 @@ export class Quantizer {
         if (!placement.bytes.has(name) || !facts.isConstant(name)) continue;
         let read = this.constants.get(name);
         if (read === undefined) {
-          const quantized = quantizeConstant(facts.constant(name)!, this.options.activation);
+          using constant = facts.constant(name)!;
+          const quantized = quantizeConstant(constant, this.options.activation);
           read = writer.addConstant(name, quantized);
           this.constants.set(name, read);
         }
