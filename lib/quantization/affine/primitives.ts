@@ -65,6 +65,9 @@ export const CHOOSE_OPTIONS: readonly string[] = [
   "preserveZero",
 ];
 
+/** What is passed over beside them: an observer may hand on its own options. */
+const OF_OBSERVERS: readonly string[] = ["granularity"];
+
 /** Options of {@linkcode quantizeAffine}. */
 export interface QuantizeOptions {
   /** The least integer to use; the dtype's by default. */
@@ -158,7 +161,7 @@ export async function chooseQParamsOf(
   targetDtype: DType,
   options: ChooseQParamsOptions,
 ): Promise<QParams<Tensor | null>> {
-  checkOptions(where, options, CHOOSE_OPTIONS);
+  checkOptions(where, options, [...CHOOSE_OPTIONS, ...OF_OBSERVERS]);
   checkFloat(where, input);
   quantRange(where, targetDtype, options.quantMin, options.quantMax);
   checkMapping(where, mappingType, targetDtype, options);
@@ -284,7 +287,7 @@ export async function chooseQParamsAffineWithMinMax(
   options: ChooseQParamsOptions = {},
 ): Promise<QParams<Tensor | null>> {
   const where = "chooseQParamsAffineWithMinMax";
-  checkOptions(where, options, CHOOSE_OPTIONS);
+  checkOptions(where, options, [...CHOOSE_OPTIONS, ...OF_OBSERVERS]);
   checkFloat(where, minVal);
   checkFloat(where, maxVal);
   quantRange(where, targetDtype, options.quantMin, options.quantMax);
