@@ -19,8 +19,6 @@ export class ShapeFacts {
   /** Who makes and reads the values. */
   readonly view: GraphView;
   private readonly facts = new Map<string, Fact>();
-  /** What operators tell of the shapes that the file states too. */
-  private readonly byOperators = new Map<string, readonly Dim[] | undefined>();
   private readonly constants = new Map<string, TensorProto>();
   private readonly inputs: ReadonlySet<string>;
 
@@ -55,14 +53,6 @@ export class ShapeFacts {
   /** The shape of a value; its rank is known if it is there at all. */
   dims(name: string): readonly Dim[] | undefined {
     return this.fact(name).dims;
-  }
-
-  /**
-   * The shape of a value that a node makes as its operator tells it, if those of the node's inputs are right: without
-   * what the file states of the value, which may be anything.
-   */
-  toldDims(name: string): readonly Dim[] | undefined {
-    return this.byOperators.has(name) ? this.byOperators.get(name) : this.dims(name);
   }
 
   /** The constant with this name: an initializer that no caller can replace, or a Constant node's. */
@@ -104,7 +94,6 @@ export class ShapeFacts {
   /** What an operator tells of a value, and what the file adds to it. */
   private merged(name: string, told: Fact): Fact {
     const stated = this.declared(name);
-    if (stated.dims) this.byOperators.set(name, told.dims);
     const dims = told.dims && stated.dims && told.dims.length === stated.dims.length
       ? told.dims.map((dim, i) => dim ?? stated.dims![i])
       : told.dims ?? stated.dims;
