@@ -24,7 +24,7 @@ const TURN_MS = 4;
 const WORTHWHILE = 0.97;
 
 /** A model whose tiles are measured for each new shape of the inputs. */
-export class AutotunedProgram implements Program<Promise<Tensor>> {
+export class AutotunedProgram implements Program<Promise<Tensor[]>> {
   /** Records and replays. */
   readonly program: WebGpuProgram;
   private readonly tuned = new WeakMap<ForwardPlan, Promise<void>>();
@@ -37,8 +37,8 @@ export class AutotunedProgram implements Program<Promise<Tensor>> {
     this.program = new WebGpuProgram(model);
   }
 
-  /** The model's output; waits for the measurements of a new shape. */
-  async forward(...inputs: Tensor[]): Promise<Tensor> {
+  /** The model's outputs; waits for the measurements of a new shape. */
+  async forwardAll(...inputs: Tensor[]): Promise<Tensor[]> {
     let plan = this.program.plan(inputs);
     for (;;) {
       let tuning = this.tuned.get(plan);
@@ -82,7 +82,7 @@ async function autotune(
   });
   if (unknown.length > 0) {
     const buffers = inputs.map((x) => x.operand.buffer as PooledBuffer);
-    const y = runtime.pool.acquire(recording.outputBytes, "autotune");
+    const ys = recording.acquireOutputs();
     const timer = new DispatchTimer(runtime);
     try {
       const measured = new Set<string>();
@@ -90,7 +90,7 @@ async function autotune(
         const { key, candidates } = step.retile!;
         if (measured.has(key)) continue;
         measured.add(key);
-        const bound = recording.buffersOf(step, buffers, y);
+        const bound = recording.buffersOf(step, buffers, ys);
         const times = await time(timer, runtime, step, candidates, bound);
         const best = times.indexOf(Math.min(...times));
         const worth = times[best] < times[0] * WORTHWHILE;
@@ -98,7 +98,7 @@ async function autotune(
       }
     } finally {
       timer.dispose();
-      runtime.pool.release(y);
+      ys.forEach((y) => runtime.pool.release(y));
     }
     await cache.save();
   }

@@ -9,7 +9,7 @@ import { checkChoice, checkOptions } from "../numbers/arguments.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { AutotunedProgram } from "./autotune.ts";
 import { OnnxRuntimeProgram } from "./onnxruntime.ts";
-import type { Program } from "./program.ts";
+import type { Outputs, Program } from "./program.ts";
 import { WebGpuProgram } from "./webgpu.ts";
 
 /**
@@ -41,7 +41,7 @@ export interface CompileOptions {
 /** How each backend makes a model ready. */
 const PROGRAMS: Record<
   CompileBackend,
-  (model: Module, options: CompileOptions) => Program<Tensor | Promise<Tensor>>
+  (model: Module, options: CompileOptions) => Program<Outputs>
 > = {
   webgpu: (model, { mode, cacheFile }) =>
     mode === "max-autotune" ? new AutotunedProgram(model, cacheFile) : new WebGpuProgram(model),
@@ -71,9 +71,9 @@ export class OptimizedModule<R extends Tensor | Promise<Tensor> = Tensor> extend
   implements Disposable {
   /** The model. */
   readonly _orig_mod: Module;
-  private readonly makeProgram: (model: Module) => Program<R>;
+  private readonly makeProgram: (model: Module) => Program<Outputs>;
   /** What runs the model, and the model that it was made for. */
-  private ready: { readonly model: Module; readonly program: Program<R> };
+  private ready: { readonly model: Module; readonly program: Program<Outputs> };
 
   /**
    * Makes a model ready; most users call {@linkcode compile}.
@@ -81,7 +81,7 @@ export class OptimizedModule<R extends Tensor | Promise<Tensor> = Tensor> extend
    * @param model the model.
    * @param makeProgram makes what runs it.
    */
-  constructor(model: Module, makeProgram: (model: Module) => Program<R>) {
+  constructor(model: Module, makeProgram: (model: Module) => Program<Outputs>) {
     super();
     this._orig_mod = model;
     this.makeProgram = makeProgram;
@@ -106,9 +106,27 @@ export class OptimizedModule<R extends Tensor | Promise<Tensor> = Tensor> extend
   override forward(...inputs: Tensor[]): R & Tensor {
     const model = this._orig_mod;
     if (isWatched(model, inputs)) return model.forward(...inputs) as R & Tensor;
+    const outputs = this.program().forwardAll(...inputs);
+    return (outputs instanceof Promise ? outputs.then(first) : first(outputs)) as R & Tensor;
+  }
+
+  /** All of the model's outputs; otherwise as {@linkcode OptimizedModule.forward}. */
+  override forwardAll(
+    ...inputs: Tensor[]
+  ): (R extends Tensor ? Tensor[] : Promise<Tensor[]>) & Tensor[] {
+    const model = this._orig_mod;
+    const outputs = isWatched(model, inputs)
+      ? model.forwardAll(...inputs)
+      : this.program().forwardAll(...inputs);
+    return outputs as (R extends Tensor ? Tensor[] : Promise<Tensor[]>) & Tensor[];
+  }
+
+  /** What runs the model. */
+  private program(): Program<Outputs> {
+    const model = this._orig_mod;
     // A copy has the program of the model that it was copied from.
     if (this.ready.model !== model) this.ready = { model, program: this.makeProgram(model) };
-    return this.ready.program.forward(...inputs) as R & Tensor;
+    return this.ready.program;
   }
 
   /** Frees what was made for running; the model itself is left alone. */
@@ -120,6 +138,12 @@ export class OptimizedModule<R extends Tensor | Promise<Tensor> = Tensor> extend
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** The first output; the others are given up. */
+function first([output, ...others]: Tensor[]): Tensor {
+  others.forEach((other) => other.dispose());
+  return output;
 }
 
 /**

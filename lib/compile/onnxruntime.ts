@@ -39,7 +39,7 @@ function kindOf(inputs: readonly Tensor[]): string {
 }
 
 /** Runs a model with onnxruntime; sessions are made on the first forward. */
-export class OnnxRuntimeProgram implements Program<Promise<Tensor>> {
+export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
   private sessions = new Map<string, Promise<Session>>();
   private fields: unknown[] = [];
   /** Ends when all that was asked for so far is done: sessions run one call at a time. */
@@ -49,8 +49,8 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor>> {
   /** Compiles nothing yet. */
   constructor(private readonly model: Module) {}
 
-  /** The model's output, on the device and in the dtype of the first input. */
-  async forward(...inputs: Tensor[]): Promise<Tensor> {
+  /** The model's only output, on the device and in the dtype of the first input. */
+  async forwardAll(...inputs: Tensor[]): Promise<Tensor[]> {
     if (this.disposed) {
       throw new Error(`${WHERE}: this OptimizedModule was disposed; compile the model again`);
     }
@@ -61,7 +61,7 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor>> {
     ready.catch(() => {}); // it is the queue that passes an error on
     return await this.enqueue(async () => {
       const [session, ...hosts] = await ready;
-      return await this.run(session, inputs, hosts);
+      return [await this.run(session, inputs, hosts)];
     });
   }
 

@@ -5,13 +5,13 @@
  */
 import type { Tensor } from "../tensor/tensor.ts";
 
-/**
- * A model made ready for a backend. `R` is what a forward gives: a tensor where work is enqueued, a
- * promise of one where it is waited for.
- */
-export interface Program<R extends Tensor | Promise<Tensor>> {
-  /** The model's output. */
-  forward(...inputs: Tensor[]): R;
+/** What running a model gives: its outputs where work is enqueued, a promise where it is waited for. */
+export type Outputs = Tensor[] | Promise<Tensor[]>;
+
+/** A model made ready for a backend. */
+export interface Program<R extends Outputs> {
+  /** The model's outputs. */
+  forwardAll(...inputs: Tensor[]): R;
   /** Frees what was made for running. */
   dispose(): void;
 }

@@ -24,27 +24,29 @@ export class Recording {
   private readonly uniforms: GPUBuffer[] = [];
   private readonly ready: ((external: ReadonlyMap<PooledBuffer, PooledBuffer>) => Enqueued)[] = [];
   private readonly inputs: readonly PooledBuffer[];
-  private readonly output: PooledBuffer;
+  private readonly outputs: readonly PooledBuffer[];
   private readonly external: ReadonlySet<PooledBuffer>;
-  private readonly copied: PooledBuffer | undefined;
+  /** The outputs that no step makes, or that are given twice: a replay copies them. */
+  private readonly copied: ReadonlySet<number>;
 
   /**
    * @param runtime where it is enqueued.
    * @param arena what its buffers come from.
    * @param steps in order.
-   * @param ends planned; a replay puts the caller's inputs, and its own output, in their place.
+   * @param ends planned; a replay puts the caller's inputs, and its own outputs, in their place.
    */
   constructor(
     private readonly runtime: Runtime,
     private readonly arena: Arena,
     readonly steps: readonly RecordedStep[],
-    { inputs, output }: Ends,
+    { inputs, outputs }: Ends,
   ) {
     this.inputs = inputs;
-    this.output = output;
-    const made = arena.planned.has(output) && !inputs.includes(output);
-    this.copied = made ? undefined : output;
-    this.external = new Set(made ? [...inputs, output] : inputs);
+    this.outputs = outputs;
+    const made = (output: PooledBuffer, i: number) =>
+      arena.planned.has(output) && !inputs.includes(output) && outputs.indexOf(output) === i;
+    this.copied = new Set(outputs.keys().filter((i) => !made(outputs[i], i)));
+    this.external = new Set([...inputs, ...outputs.filter(made)]);
     allocate(steps, arena, this.external);
     this.prepare();
   }
@@ -85,34 +87,52 @@ export class Recording {
     }
   }
 
-  /** Enqueues the steps and gives the output, in a buffer of the runtime's own. */
-  replay(inputs: readonly PooledBuffer[]): PooledBuffer {
-    const { runtime, output } = this;
-    const y = runtime.pool.acquire(output.byteLength, "compiled output");
-    const external = this.outside(inputs, y);
+  /** Enqueues the steps and gives the outputs, in buffers of the runtime's own. */
+  replay(inputs: readonly PooledBuffer[]): PooledBuffer[] {
+    const { runtime } = this;
+    const ys = this.acquireOutputs();
     try {
+      const external = this.outside(inputs, ys);
       for (const work of this.ready) runtime.enqueue(work(external));
-      if (this.copied) runtime.copy(external.get(this.copied) ?? this.copied, y);
+      for (const i of this.copied) {
+        const from = this.outputs[i];
+        runtime.copy(external.get(from) ?? from, ys[i]);
+      }
     } catch (error) {
-      runtime.pool.release(y);
+      ys.forEach((y) => runtime.pool.release(y));
       throw error;
     }
-    return y;
+    return ys;
   }
 
-  private outside(inputs: readonly PooledBuffer[], y: PooledBuffer) {
+  /** Buffers that a replay writes its outputs to, whatever they hold. */
+  acquireOutputs(): PooledBuffer[] {
+    const { pool } = this.runtime;
+    const ys: PooledBuffer[] = [];
+    try {
+      for (const { byteLength } of this.outputs) {
+        ys.push(pool.acquire(byteLength, "compiled output"));
+      }
+    } catch (error) {
+      ys.forEach((y) => pool.release(y));
+      throw error;
+    }
+    return ys;
+  }
+
+  private outside(inputs: readonly PooledBuffer[], ys: readonly PooledBuffer[]) {
     const external = new Map(this.inputs.map((planned, i) => [planned, inputs[i]]));
-    if (!this.copied) external.set(this.output, y);
+    this.outputs.forEach((output, i) => this.copied.has(i) || external.set(output, ys[i]));
     return external;
   }
 
-  /** The buffers of a step when `inputs` are given and `y` is written, to measure it. */
+  /** The buffers of a step when `inputs` are given and `ys` are written, to measure it. */
   buffersOf(
     step: RecordedStep,
     inputs: readonly PooledBuffer[],
-    y: PooledBuffer,
+    ys: readonly PooledBuffer[],
   ): readonly PooledBuffer[] {
-    const external = this.outside(inputs, y);
+    const external = this.outside(inputs, ys);
     return bound(step).map((buffer) => external.get(buffer) ?? buffer);
   }
 
@@ -124,11 +144,6 @@ export class Recording {
       if (tile) Object.assign(step, step.retile.build(tile));
     }
     this.prepare();
-  }
-
-  /** The bytes that a replay writes. */
-  get outputBytes(): number {
-    return this.output.byteLength;
   }
 
   /** Frees its buffers. */
@@ -153,7 +168,7 @@ export function record(backend: WebGpuBackend, run: (pool: Pool) => Ends): Recor
     const recorded = new StepList<Operation>(arena);
     const ends = backend.recordInto(recorded, () => run(arena));
     const sink = new StepList(arena);
-    for (const item of fuse(recorded.items, ends.output)) {
+    for (const item of fuse(recorded.items, ends.outputs)) {
       if (isOperation(item)) lower(item, { sink, subgroupSize });
       else sink.items.push(item);
     }

@@ -19,8 +19,8 @@ const PLANS_KEPT = 16;
 /** A recorded forward. */
 export interface ForwardPlan {
   readonly recording: Recording;
-  readonly shape: readonly number[];
-  readonly dtype: DType;
+  /** What each output is. */
+  readonly outputs: readonly { readonly shape: readonly number[]; readonly dtype: DType }[];
   /** What the model consisted of when it was recorded. */
   readonly fields: readonly ModuleField[];
 }
@@ -43,22 +43,24 @@ function unchanged(fields: readonly ModuleField[]): boolean {
 }
 
 /** Replays a model's forward on WebGPU. */
-export class WebGpuProgram implements Program<Tensor> {
+export class WebGpuProgram implements Program<Tensor[]> {
   private readonly plans = new Map<string, ForwardPlan>();
   private disposed = false;
 
   /** Records nothing yet. */
   constructor(private readonly model: Module) {}
 
-  /** The model's output, in memory of its own. Enqueued. */
-  forward(...inputs: Tensor[]): Tensor {
+  /** The model's outputs, each in memory of its own. Enqueued. */
+  forwardAll(...inputs: Tensor[]): Tensor[] {
     return this.run(this.plan(inputs), inputs);
   }
 
   /** Replays a plan that was made for such inputs. */
-  run({ recording, shape, dtype }: ForwardPlan, inputs: readonly Tensor[]): Tensor {
+  run({ recording, outputs }: ForwardPlan, inputs: readonly Tensor[]): Tensor[] {
     const buffers = inputs.map((x) => x.operand.buffer as PooledBuffer);
-    return new Tensor(inputs[0].backend, recording.replay(buffers), shape, dtype);
+    return recording.replay(buffers).map((y, i) =>
+      new Tensor(inputs[0].backend, y, outputs[i].shape, outputs[i].dtype)
+    );
   }
 
   /** The plan for such inputs; recorded anew if a field of the model was replaced since. */
@@ -96,16 +98,19 @@ export class WebGpuProgram implements Program<Tensor> {
       }
     }
     // What a first forward makes ready, packed weights for one, must not become part of the recording.
-    this.model.forward(...inputs).dispose();
-    let output: Tensor;
+    for (const y of this.model.forwardAll(...inputs)) if (!inputs.includes(y)) y.dispose();
+    let outputs: Tensor[];
     const recording = record(backend, (pool) => {
       const planned = inputs.map((x) => pool.acquire(x.nbytes, "compiled input"));
       const fixed = inputs.map((x, i) => new Tensor(backend, planned[i], x.shape, x.dtype).keep());
-      output = this.model.forward(...fixed).keep();
-      return { inputs: planned, output: output.operand.buffer as PooledBuffer };
+      outputs = this.model.forwardAll(...fixed).map((y) => y.keep());
+      return {
+        inputs: planned,
+        outputs: outputs.map((y) => y.operand.buffer as PooledBuffer),
+      };
     });
-    const { shape, dtype } = output!;
-    const plan: ForwardPlan = { recording, shape, dtype, fields: fieldsOf(this.model) };
+    const kinds = outputs!.map(({ shape, dtype }) => ({ shape, dtype }));
+    const plan: ForwardPlan = { recording, outputs: kinds, fields: fieldsOf(this.model) };
     const [oldest] = this.plans;
     if (oldest && this.plans.size >= PLANS_KEPT) this.drop(...oldest);
     this.plans.set(key, plan);

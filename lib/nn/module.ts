@@ -69,8 +69,13 @@ export abstract class Module {
   /** The full name in the model, once a function that walks the model has set it; for messages. */
   fullName = "";
 
-  /** Computes the module's output. */
+  /** Computes the module's output, its first if there are several. */
   abstract forward(...inputs: Tensor[]): Tensor;
+
+  /** All outputs, in order; `compile` records them together. One, from `forward`, unless overridden. */
+  forwardAll(...inputs: Tensor[]): Tensor[] {
+    return [this.forward(...inputs)];
+  }
 
   /**
    * The direct children, by field name, in the order in which they were set. An array that holds modules

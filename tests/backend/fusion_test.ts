@@ -88,7 +88,9 @@ class Forward {
 
   /** What is left, in words. */
   fused(output: PooledBuffer): string[] {
-    return fuse(this.recorded, output).map((item) => isOperation(item) ? words(item) : "dispatch");
+    return fuse(this.recorded, [output]).map((item) =>
+      isOperation(item) ? words(item) : "dispatch"
+    );
   }
 }
 
@@ -106,7 +108,7 @@ Deno.test("ReLU joins the product before it, which writes what ReLU would have w
   const y = f.relu(f.linear(f.input, [8, 4]), 4);
   const z = f.linear(y, [4, 2]);
   assertEquals(f.fused(z), ["linear relu", "linear"]);
-  const [first] = fuse(f.recorded, z) as Operation[];
+  const [first] = fuse(f.recorded, [z]) as Operation[];
   assertEquals(first.y, y);
   // A second ReLU has nothing to join, and neither has one of something else.
   const g = new Forward(3);
@@ -124,7 +126,7 @@ Deno.test("integers stay integers from product to product", () => {
     "packed linear relu+quantize",
     "packed linear unsummed",
   ]);
-  const [, product] = fuse(f.recorded, y) as Operation[];
+  const [, product] = fuse(f.recorded, [y]) as Operation[];
   assertEquals(product.y, rows.data);
 });
 
@@ -143,7 +145,7 @@ Deno.test("few rows are quantized by the product that reads them, if it is small
 Deno.test("what something else reads too is left as it is", () => {
   const { recorded, output } = shared((f, y) => f.dispatch(y));
   assertEquals(
-    fuse(recorded, output).filter(isOperation).map(words),
+    fuse(recorded, [output]).filter(isOperation).map(words),
     ["quantize rows", "packed linear", "relu", "quantize rows", "packed linear"],
   );
   // Being the output counts, and so does a reader that nobody needs.

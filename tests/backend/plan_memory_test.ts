@@ -26,12 +26,12 @@ Deno.test("steps that lead to the output are kept, and those that change what wa
   list.copy(buffer(0), output);
   const planned = new Set([input, a, b, c, output]);
   assertEquals(
-    names(needed(list.items, planned, { inputs: [input], output })),
+    names(needed(list.items, planned, { inputs: [input], outputs: [output] })),
     ["a", "state", "copy", "in place", "output"],
   );
   // What is given back as it came needs nothing but what changes other things.
   assertEquals(
-    names(needed(list.items, planned, { inputs: [input], output: input })),
+    names(needed(list.items, planned, { inputs: [input], outputs: [input] })),
     ["a", "state", "copy", "in place"],
   );
 });

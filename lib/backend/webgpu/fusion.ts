@@ -112,7 +112,7 @@ function read(operation: Operation): DeviceBuffer[] {
 /** Who reads each buffer, `"the caller"` among them; a step that binds a buffer may read it. */
 type Readers = ReadonlyMap<DeviceBuffer, ReadonlySet<Recorded | "the caller">>;
 
-function readersOf(recorded: readonly Recorded[], output: DeviceBuffer): Readers {
+function readersOf(recorded: readonly Recorded[], outputs: readonly DeviceBuffer[]): Readers {
   const readers = new Map<DeviceBuffer, Set<Recorded | "the caller">>();
   const note = (buffer: DeviceBuffer, reader: Recorded | "the caller") => {
     const known = readers.get(buffer);
@@ -122,7 +122,7 @@ function readersOf(recorded: readonly Recorded[], output: DeviceBuffer): Readers
   for (const item of recorded) {
     for (const buffer of isOperation(item) ? read(item) : bound(item)) note(buffer, item);
   }
-  note(output, "the caller");
+  for (const output of outputs) note(output, "the caller");
   return readers;
 }
 
@@ -183,12 +183,12 @@ function adapted(operation: Operation, maker: Operation | undefined): Operation 
  * what that one wrote, be it needed in the end or not.
  *
  * @param recorded in the order of the calls.
- * @param output what the caller gets.
+ * @param outputs what the caller gets.
  * @returns the same results in the same buffers; buffers in between that are no longer needed are
  * neither written nor read.
  */
-export function fuse(recorded: readonly Recorded[], output: DeviceBuffer): Recorded[] {
-  const readers = readersOf(recorded, output);
+export function fuse(recorded: readonly Recorded[], outputs: readonly DeviceBuffer[]): Recorded[] {
+  const readers = readersOf(recorded, outputs);
   const makers = new Map<DeviceBuffer, Operation>();
   const fused = new Set<Recorded>();
   for (const item of recorded) {

@@ -5,6 +5,7 @@
  * @module
  */
 import { checkFits, makeBuffer, type Pool, PooledBuffer, sizeClass } from "./pool.ts";
+import { type Life, shareMemory } from "./share_memory.ts";
 import { bound, type Ends, type RecordedStep } from "./steps.ts";
 
 /** Hands out buffers without memory; only those that the host writes get some at once. */
@@ -40,13 +41,13 @@ export class Arena implements Pool {
 }
 
 /**
- * The steps that are needed for the output. A buffer that was planned belongs to the step that binds
+ * The steps that are needed for the outputs. A buffer that was planned belongs to the step that binds
  * it first; a step whose buffers nobody reads is dropped, one that has none changes something else.
  */
 export function needed(
   steps: readonly RecordedStep[],
   planned: ReadonlySet<PooledBuffer>,
-  { inputs, output }: Ends,
+  { inputs, outputs }: Ends,
 ): RecordedStep[] {
   const seen = new Set(inputs);
   const made = steps.map((step) => {
@@ -54,7 +55,7 @@ export function needed(
     fresh.forEach((buffer) => seen.add(buffer));
     return fresh;
   });
-  const live = new Set([output]);
+  const live = new Set(outputs);
   const kept = steps.map((step, i) => ({ step, fresh: made[i] })).reverse()
     .filter(({ step, fresh }) => {
       const keep = fresh.length === 0 || fresh.some((buffer) => live.has(buffer));
@@ -64,32 +65,31 @@ export function needed(
   return kept.reverse().map(({ step }) => step);
 }
 
+/** The planned buffers of steps but for those that come from outside, and when each is in use. */
+export function livesOf(
+  steps: readonly RecordedStep[],
+  planned: ReadonlySet<PooledBuffer>,
+  external: ReadonlySet<PooledBuffer>,
+): Map<PooledBuffer, Life> {
+  const lives = new Map<PooledBuffer, Life>();
+  steps.forEach((step, i) => {
+    for (const buffer of bound(step)) {
+      if (!planned.has(buffer) || external.has(buffer)) continue;
+      const { first = i, size = sizeClass(buffer.byteLength) } = lives.get(buffer) ?? {};
+      lives.set(buffer, { size, first, last: i });
+    }
+  });
+  return lives;
+}
+
 /** Gives planned buffers memory, but for those that come from outside. */
 export function allocate(
   steps: readonly RecordedStep[],
   arena: Arena,
   external: ReadonlySet<PooledBuffer>,
 ): void {
-  const lastUse = new Map<PooledBuffer, number>();
-  steps.forEach((step, i) => bound(step).forEach((buffer) => lastUse.set(buffer, i)));
-  const free = new Map<number, GPUBuffer[]>();
-  const freeOf = (size: number) => {
-    let list = free.get(size);
-    if (!list) free.set(size, list = []);
-    return list;
-  };
-  const placed = new Set<PooledBuffer>();
-  steps.forEach((step, i) => {
-    const own = [...new Set(bound(step))]
-      .filter((buffer) => arena.planned.has(buffer) && !external.has(buffer));
-    for (const buffer of own) {
-      if (placed.has(buffer)) continue;
-      placed.add(buffer);
-      const size = sizeClass(buffer.byteLength);
-      buffer.allocate(freeOf(size).pop() ?? arena.make(size, "compiled"));
-    }
-    for (const buffer of own) {
-      if (lastUse.get(buffer) === i) freeOf(sizeClass(buffer.byteLength)).push(buffer.gpu);
-    }
-  });
+  const lives = livesOf(steps, arena.planned, external);
+  const { places, sizes } = shareMemory([...lives.values()]);
+  const made = sizes.map((size) => arena.make(size, "compiled"));
+  [...lives.keys()].forEach((buffer, i) => buffer.allocate(made[places[i]]));
 }

@@ -45,7 +45,7 @@ export function bound(step: RecordedStep): readonly PooledBuffer[] {
 /** What recorded steps start from and end in. */
 export interface Ends {
   readonly inputs: readonly PooledBuffer[];
-  readonly output: PooledBuffer;
+  readonly outputs: readonly PooledBuffer[];
 }
 
 /** Takes steps in order. */
