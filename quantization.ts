@@ -119,12 +119,19 @@ export {
   AffineQuantizedFixedQParamObserver,
   type FixedQParamObserverOptions,
 } from "./lib/quantization/observers/fixed_qparam_observer.ts";
+export { isObservedLinear, ObservedLinear } from "./lib/quantization/layers/observed_linear.ts";
+export { insertObservers_, removeObservers_ } from "./lib/quantization/layers/insert_observers.ts";
 export {
-  insertObservers_,
-  isObservedLinear,
-  ObservedLinear,
-  removeObservers_,
-} from "./lib/quantization/layers/observed_linear.ts";
+  isObserved,
+  type LayerFamily,
+  registerLayerFamily,
+} from "./lib/quantization/layers/layer_family.ts";
+export type {
+  FloatLayer,
+  ObservedLayer,
+  WeightedLayer,
+} from "./lib/quantization/layers/weighted_layer.ts";
+export { type QuantizedLayerParts } from "./lib/quantization/layers/quantize_observed.ts";
 export {
   isLinear,
   type ModuleFilter,

@@ -8,7 +8,7 @@ import { Linear } from "../../nn/linear.ts";
 import { checkModule, type Module, nameModules } from "../../nn/module.ts";
 import { ReLU } from "../../nn/relu.ts";
 import { layerClasses } from "../../quantization/layers/layer_kinds.ts";
-import { ObservedLinear } from "../../quantization/layers/observed_linear.ts";
+import { isObserved } from "../../quantization/layers/layer_family.ts";
 import { checkTensor, type Tensor, tidy } from "../../tensor/tensor.ts";
 
 /** A layer that has an ONNX form: a `Linear`, a `ReLU` or a quantized layer. */
@@ -90,7 +90,7 @@ export function trace(where: string, model: Module, inputs: readonly Tensor[]): 
     return y;
   };
   const callParent = (module: Module, run: (...inputs: Tensor[]) => Tensor, args: Tensor[]) => {
-    if (module instanceof ObservedLinear) {
+    if (isObserved(module)) {
       const why = "it is still under observation; call quantize_ first, or give the float model";
       throw refusal(where, module, why);
     }

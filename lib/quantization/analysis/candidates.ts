@@ -7,8 +7,9 @@ import { deepcopy, type Module } from "../../nn/module.ts";
 import type { DType } from "../../numbers/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { PerAxis, PerTensor } from "../affine/granularity.ts";
-import { isFloatLinear } from "../layers/float_linear.ts";
-import { insertObservers_, type ObservedLinear } from "../layers/observed_linear.ts";
+import { insertObservers_ } from "../layers/insert_observers.ts";
+import { isFloatLayer } from "../layers/layer_family.ts";
+import type { ObservedLayer } from "../layers/weighted_layer.ts";
 import { AffineQuantizedMinMaxObserver } from "../observers/min_max_observer.ts";
 import type { AffineQuantizedObserverBase } from "../observers/observer.ts";
 import { type AOBaseConfig, quantize_ } from "../configs/quantize.ts";
@@ -90,7 +91,7 @@ function calibrate(
     }
     const layers = new Map(observed.namedModules().filter(([name]) => names.has(name)));
     for (const [name, layer] of layers) {
-      const { actObs, weightObs } = layer as ObservedLinear;
+      const { actObs, weightObs } = layer as unknown as ObservedLayer;
       actObs.fullName = `${name}.actObs`;
       weightObs.fullName = `${name}.weightObs`;
     }
@@ -157,7 +158,7 @@ async function quantizeOne(
   try {
     await quantize_(model, config, (_, name) => name === match.fullName);
     const layer = new Map(match.parent.namedChildren()).get(match.field)!;
-    const unused = layer !== source && isFloatLinear(source) &&
+    const unused = layer !== source && isFloatLayer(source) &&
       !tensorsOf(layer).has(source.weight);
     if (unused) source.weight.dispose();
     return layer;

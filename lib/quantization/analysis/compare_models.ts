@@ -11,7 +11,7 @@ import { int32 } from "../../numbers/dtype.ts";
 import { formatShape, sameShape } from "../../numbers/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { quantizeAffine } from "../affine/primitives.ts";
-import type { FloatLinear } from "../layers/float_linear.ts";
+import type { FloatLayer } from "../layers/weighted_layer.ts";
 import { describeLayer, type LayerParts } from "../layers/layer_kinds.ts";
 import { quantizeInput } from "../tensors/input_quantizer.ts";
 import type { AffineQuantizedTensor } from "../tensors/quantized_tensor.ts";
@@ -102,7 +102,7 @@ export class ModelComparison extends AnalysisReport {
  * integer range is used. Neither model is touched.
  *
  * @param float the float model.
- * @param quantized the model made from it; every layer that is a float `Linear` there and is not
+ * @param quantized the model made from it; every layer that is float there and is not
  * here is compared.
  * @param inputs batches as `model.forward` takes them; one pass, nothing is kept.
  * @param options progress and a signal to stop.
@@ -179,7 +179,7 @@ export async function compareModels(
       layers.push({
         layer: name,
         ...entry.result(),
-        ...await compareWeights((theirs.get(name) as FloatLinear).weight, entry.parts?.weight),
+        ...await compareWeights((theirs.get(name) as FloatLayer).weight, entry.parts?.weight),
       });
     }
     return new ModelComparison(layers, output.sqnr, batches);

@@ -6,18 +6,18 @@
  */
 import { type Module, setField } from "../../nn/module.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { isFloatLinear } from "../layers/float_linear.ts";
-import { ObservedLinear } from "../layers/observed_linear.ts";
-import { findMatches, isLinear, type Match, type ModuleFilter } from "../../nn/replace.ts";
+import { isFloatLayer, isObservable, isObserved } from "../layers/layer_family.ts";
+import "../layers/layer_kinds.ts";
+import { findMatches, type Match, type ModuleFilter } from "../../nn/replace.ts";
 
 /** Which layers are meant: their full names, or a filter. */
 export type LayerSelection = readonly string[] | ModuleFilter;
 
-/** The float layers that are meant, by default every `Linear`. */
+/** The float layers that are meant, by default every one that can be quantized, such as a `Linear`. */
 export function selectLayers(
   where: string,
   model: Module,
-  layers: LayerSelection = isLinear,
+  layers: LayerSelection = isObservable,
 ): Match[] {
   if (typeof layers !== "function") checkNames(where, model, layers);
   const meant: ModuleFilter = typeof layers === "function"
@@ -25,9 +25,9 @@ export function selectLayers(
     : (_, name) => layers.includes(name);
   const matches = findMatches(model, meant, where);
   for (const { module, fullName } of matches) {
-    if (!isFloatLinear(module) || module instanceof ObservedLinear) {
+    if (!isFloatLayer(module) || isObserved(module)) {
       throw new TypeError(
-        `${where}: ${fullName} (${module.constructor.name}) is not a plain float Linear; give the float ` +
+        `${where}: ${fullName} (${module.constructor.name}) is not a plain float layer such as a Linear; give the float ` +
           `model, and leave this layer out of layers`,
       );
     }
@@ -142,7 +142,7 @@ export function freeModule(module: Module, except?: ReadonlySet<Tensor>): void {
  */
 export function quantizedLayers(where: string, float: Module, quantized: Module): string[] {
   const others = new Map(quantized.namedModules());
-  const layers = float.namedModules().filter(([, module]) => isFloatLinear(module));
+  const layers = float.namedModules().filter(([, module]) => isFloatLayer(module));
   const missing = layers.filter(([name]) => !others.has(name)).map(([name]) => name);
   if (missing.length) {
     throw new Error(
@@ -152,10 +152,10 @@ export function quantizedLayers(where: string, float: Module, quantized: Module)
         `that it was made from`,
     );
   }
-  const names = layers.map(([name]) => name).filter((name) => !isFloatLinear(others.get(name)));
+  const names = layers.map(([name]) => name).filter((name) => !isFloatLayer(others.get(name)));
   if (layers.length === 0) {
     throw new Error(
-      `${where}: ${float.constructor.name} has no float Linear; give the float model and the quantized ` +
+      `${where}: ${float.constructor.name} has no float Linear or other layer that can be quantized; give the float model and the quantized ` +
         `one in the order that the documentation says`,
     );
   }

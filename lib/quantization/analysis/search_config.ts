@@ -51,7 +51,7 @@ export interface SearchConfigOptions extends AnalysisOptions {
   target: number;
   /** What to choose from for each layer, beside float; by default static uint8. */
   candidates?: readonly (AOBaseConfig | ConfigCandidate)[];
-  /** The layers to quantize, by full name or by a filter; every `Linear` by default. */
+  /** The layers to quantize, by full name or by a filter; every one that can be observed by default. */
   layers?: LayerSelection;
 }
 

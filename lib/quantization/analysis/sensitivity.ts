@@ -29,7 +29,7 @@ import { Table } from "../../plot/table.ts";
 
 /** Options of {@linkcode sensitivity}. */
 export interface SensitivityOptions extends AnalysisOptions {
-  /** The layers to try, by full name or by a filter; every `Linear` by default. */
+  /** The layers to try, by full name or by a filter; every one that can be observed by default. */
   layers?: LayerSelection;
   /**
    * The observers to put in before a config that takes observed layers. For the static configs of

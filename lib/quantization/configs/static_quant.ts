@@ -7,8 +7,11 @@ import type { Module } from "../../nn/module.ts";
 import { checkDType, checkOptions } from "../../numbers/arguments.ts";
 import { type DType, dtypes } from "../../numbers/dtype.ts";
 import { MappingType } from "../affine/mapping.ts";
+import { familyOf, isObserved } from "../layers/layer_family.ts";
+import type { ObservedLayer } from "../layers/weighted_layer.ts";
 import { ObservedLinear } from "../layers/observed_linear.ts";
-import { QuantizedLinear, quantizeObserved } from "../layers/quantized_linear.ts";
+import { quantizeObserved } from "../layers/quantize_observed.ts";
+import "../layers/layer_kinds.ts";
 import { linearWith } from "../layers/weight_linear.ts";
 import { staticInputQuantizer } from "../tensors/input_quantizer.ts";
 import { toLinearActivationQuantized } from "../tensors/linear_activation_quantized_tensor.ts";
@@ -27,17 +30,17 @@ export interface StaticQuantOptions {
   weightDtype?: DType;
 }
 
-function observedLinear(module: Module, config: AOBaseConfig): ObservedLinear {
-  if (module instanceof ObservedLinear) return module;
+function observedLayer(module: Module, config: AOBaseConfig): ObservedLayer {
+  if (isObserved(module)) return module;
   throw new TypeError(
     `quantize_: ${config.constructor.name} takes observed layers, but ${module.displayName} is not one; ` +
-      `call insertObservers_, calibrate, and pass isObservedLinear as the filter`,
+      `call insertObservers_, calibrate, and pass isObserved or isObservedLinear as the filter`,
   );
 }
 
 /**
- * Turns each `ObservedLinear` into a `QuantizedLinear`, with the input range and the weight fixed
- * to what its observers saw.
+ * Turns each observed layer into an integer one, such as `ObservedLinear` into `QuantizedLinear`, with the
+ * input range and the weight fixed to what its observers saw.
  *
  * @example
  * ```ts
@@ -77,15 +80,12 @@ export class StaticQuantConfig extends AOBaseConfig {
   }
 }
 
-registerQuantizeModuleHandler(
-  StaticQuantConfig,
-  (module, config) =>
-    QuantizedLinear.fromObserved(
-      observedLinear(module, config),
-      config.targetDtype,
-      config.weightDtype,
-    ),
-);
+registerQuantizeModuleHandler(StaticQuantConfig, async (module, config) => {
+  const { targetDtype, weightDtype = targetDtype } = config;
+  const observed = observedLayer(module, config);
+  const parts = await quantizeObserved(observed, targetDtype, weightDtype);
+  return familyOf(module)!.quantize(observed, parts);
+});
 
 /**
  * Turns each `ObservedLinear` back into a plain `Linear`, whose weight is a quantized tensor with
@@ -101,7 +101,13 @@ export class StaticQuantTensorConfig extends StaticQuantConfig {}
 
 registerQuantizeModuleHandler(StaticQuantTensorConfig, async (module, config) => {
   const { targetDtype, weightDtype = targetDtype } = config;
-  const observed = observedLinear(module, config);
+  const observed = observedLayer(module, config);
+  if (!(observed instanceof ObservedLinear)) {
+    throw new TypeError(
+      `quantize_: ${config.constructor.name} makes a Linear with a quantized weight, which ` +
+        `${module.displayName} has no place for; use StaticQuantConfig, or pass isObservedLinear as the filter`,
+    );
+  }
   const parts = await quantizeObserved(observed, targetDtype, weightDtype);
   const { actScale, actZeroPoint, qweight, bias, actQuantMin, actQuantMax, actZeroPoints } = parts;
   const range = quantRange("quantize_", targetDtype, actQuantMin, actQuantMax);

@@ -20,6 +20,8 @@ import { CallRecorder, freeModule, quantizedLayers, release } from "../analysis/
 import { Noise } from "../analysis/noise.ts";
 import { decibels } from "../../plot/format.ts";
 import { AnalysisReport, barsOfDecibels } from "../../plot/report.ts";
+import { numelOf } from "../../numbers/shape.ts";
+import { familyOf } from "../layers/layer_family.ts";
 
 /** What {@linkcode correctBias_} did to a layer. */
 export interface CorrectedLayer {
@@ -139,7 +141,8 @@ export async function correctBias_(
     nameModules(copy);
     nameModules(floatCopy);
     const outputs: ArrayLike<number>[] = [];
-    const floatPass = await means(floatCopy, names, batches, runs, "float model", async (y) => {
+    const dims = channelDims(floatCopy, names);
+    const floatPass = await means(floatCopy, dims, batches, runs, "float model", async (y) => {
       outputs.push(await y.data());
     });
     const copies = new Map(copy.namedModules());
@@ -152,7 +155,8 @@ export async function correctBias_(
     const recorder = new CallRecorder(copy, names);
     for (const name of order) {
       const noise = new Noise();
-      const pass = await means(copy, [name], batches, runs, name, async (y, i) => {
+      const own = new Map([[name, dims.get(name)!]]);
+      const pass = await means(copy, own, batches, runs, name, async (y, i) => {
         if (sqnrBefore === undefined) noise.add(outputs[i], await y.data());
       }, recorder);
       sqnrBefore ??= noise.sqnr;
@@ -164,7 +168,7 @@ export async function correctBias_(
       setField(layer, "bias", made.bias);
     }
     const after = new Noise();
-    await means(copy, [], batches, runs, "corrected model", async (y, i) => {
+    await means(copy, new Map(), batches, runs, "corrected model", async (y, i) => {
       after.add(outputs[i], await y.data());
     }, recorder);
     runs.check();
@@ -226,32 +230,44 @@ interface Means {
   readonly device: Tensor["device"];
 }
 
-/** Runs a model on all batches, for the means of its layers' outputs, in the order they ran. */
+/** The dimension of each layer's output that counts the channels. */
+function channelDims(float: Module, names: readonly string[]): Map<string, number> {
+  const modules = new Map(float.namedModules());
+  return new Map(names.map((name) => [name, familyOf(modules.get(name))!.channelDim]));
+}
+
+/**
+ * Runs a model on all batches, for the means of its layers' outputs, in the order they ran. `dims` says of
+ * each layer which dimension of its output counts the channels.
+ */
 async function means(
   model: Module,
-  names: readonly string[],
+  dims: ReadonlyMap<string, number>,
   batches: Batches,
   runs: Runs,
   step: string,
   onOutput: (y: Tensor, batch: number) => Promise<void>,
-  recorder: CallRecorder = new CallRecorder(model, names),
+  recorder: CallRecorder = new CallRecorder(model, [...dims.keys()]),
 ): Promise<Map<string, Means>> {
-  const wanted = new Set(names);
   const sums = new Map<string, { sums: Float64Array; rows: number } & Omit<Means, "means">>();
   for (const [i, batch] of batches.list.entries()) {
     using y = runs.run(model, batch);
     const calls = recorder.take();
     try {
       for (const [name, list] of calls) {
-        if (!wanted.has(name)) continue;
+        const dim = dims.get(name);
+        if (dim === undefined) continue;
         for (const { output } of list) {
           const { dtype, device } = output;
-          const channels = output.shape.at(-1)!;
+          const channels = output.shape.at(dim)!;
+          const inner = numelOf(output.shape.slice(output.ndim + dim + 1));
           const entry = sums.get(name) ??
             { sums: new Float64Array(channels), rows: 0, dtype, device };
           sums.set(name, entry);
           const values = await output.data();
-          for (let k = 0; k < values.length; k++) entry.sums[k % channels] += values[k];
+          for (let k = 0; k < values.length; k++) {
+            entry.sums[Math.floor(k / inner) % channels] += values[k];
+          }
           entry.rows += values.length / channels;
         }
       }

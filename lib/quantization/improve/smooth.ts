@@ -5,10 +5,10 @@
  */
 import type { Figure } from "../../plot/figure.ts";
 import { Table } from "../../plot/table.ts";
-import { Linear } from "../../nn/linear.ts";
 import { deepcopy, type Module, nameModules, setField } from "../../nn/module.ts";
 import { checkOptions } from "../../numbers/arguments.ts";
 import { type DType, finfo, int8 } from "../../numbers/dtype.ts";
+import { numelOf } from "../../numbers/shape.ts";
 import { Tensor, tensor } from "../../tensor/tensor.ts";
 import { DataFlow } from "../analysis/graph.ts";
 import {
@@ -26,7 +26,8 @@ import {
   tap,
   tensorsOf,
 } from "../analysis/layers.ts";
-import { type FloatLinear, isFloatLinear } from "../layers/float_linear.ts";
+import { familyOf, isFloatLayer, isObservable } from "../layers/layer_family.ts";
+import type { FloatLayer } from "../layers/weighted_layer.ts";
 import { Noise } from "../analysis/noise.ts";
 import { AnalysisReport } from "../../plot/report.ts";
 import { PerAxis } from "../affine/granularity.ts";
@@ -41,7 +42,7 @@ export interface SmoothOptions extends AnalysisOptions {
   alpha?: number;
   /**
    * The layers to smooth, by full name or by a filter; each must have a predecessor that can absorb
-   * the scale. By default every `Linear` that has one.
+   * the scale. By default every layer that has one.
    */
   layers?: LayerSelection;
 }
@@ -158,7 +159,7 @@ export async function smooth_(
   try {
     nameModules(copy);
     const targets = selectLayers("smooth_", copy, options.layers).map(({ module }) =>
-      module as FloatLinear
+      module as FloatLayer
     );
     using seen = await observe(copy, targets, inputs, runs);
     const { groups, skipped } = groupLayers(targets, seen.flow, seen.output);
@@ -210,14 +211,14 @@ interface Seen extends Disposable {
 
 async function observe(
   copy: Module,
-  targets: readonly FloatLinear[],
+  targets: readonly FloatLayer[],
   inputs: ModelInputs,
   runs: Runs,
 ): Promise<Seen> {
   const flow = new DataFlow(copy);
   const observers = new Map<Module, AffineQuantizedMinMaxObserver>();
-  const granularity = new PerAxis(-1);
   for (const target of targets) {
+    const granularity = new PerAxis(familyOf(target)!.channelDim);
     const observer = new AffineQuantizedMinMaxObserver("SYMMETRIC", int8, { granularity });
     observer.fullName = `input of ${target.fullName}`;
     observers.set(target, observer);
@@ -250,8 +251,8 @@ async function observe(
 }
 
 /** The layers that share a predecessor which can absorb their scale, and those that have none. */
-function groupLayers(targets: readonly FloatLinear[], flow: DataFlow, output: Tensor) {
-  const groups = new Map<FloatLinear | Norm, FloatLinear[]>();
+function groupLayers(targets: readonly FloatLayer[], flow: DataFlow, output: Tensor) {
+  const groups = new Map<FloatLayer | Norm, FloatLayer[]>();
   const skipped: { layer: string; reason: string }[] = [];
   for (const target of targets) {
     const found = predecessorOf(target, targets, flow, output);
@@ -263,11 +264,11 @@ function groupLayers(targets: readonly FloatLinear[], flow: DataFlow, output: Te
 
 /** The module that can absorb a layer's scale, or why there is none. */
 function predecessorOf(
-  layer: FloatLinear,
-  targets: readonly FloatLinear[],
+  layer: FloatLayer,
+  targets: readonly FloatLayer[],
   flow: DataFlow,
   output: Tensor,
-): FloatLinear | Norm | string {
+): FloatLayer | Norm | string {
   if (flow.calls(layer) === 0) return "the inputs do not run it";
   const sources = flow.sources(layer);
   const [source] = sources;
@@ -276,12 +277,15 @@ function predecessorOf(
     return "its input is the model's own, or is made by a function instead of a module";
   }
   const name = source.displayName;
-  if (!isAbsorber(source, layer.inFeatures)) {
-    return `${name} before it is neither a Linear nor a normalization with a weight for each channel`;
+  const { groups = 1 } = layer as { groups?: number };
+  if (groups !== 1) return `its channels fall into ${groups} groups`;
+  if (!isAbsorber(source, layer.weight.shape[1])) {
+    return `${name} before it is neither a Linear or another layer of its kind nor a normalization with ` +
+      `a weight for each channel`;
   }
   const readers = flow.readers(source);
   for (const reader of readers) {
-    if (!targets.includes(reader as FloatLinear)) {
+    if (!targets.includes(reader as FloatLayer)) {
       return `${name} before it also feeds ${reader.displayName}, which is not smoothed`;
     }
     if (flow.sources(reader).size > 1) {
@@ -293,10 +297,9 @@ function predecessorOf(
   return source;
 }
 
-function isAbsorber(module: Module, channels: number): module is FloatLinear | Norm {
-  if (module instanceof Linear) {
-    return module.constructor === Linear && isFloatLinear(module) &&
-      module.outFeatures === channels;
+function isAbsorber(module: Module, channels: number): module is FloatLayer | Norm {
+  if (familyOf(module)) {
+    return isObservable(module) && isFloatLayer(module) && module.weight.shape[0] === channels;
   }
   const { weight, bias } = module as unknown as Partial<Norm>;
   const fits = (t: unknown) => t instanceof Tensor && t.ndim === 1 && t.numel === channels;
@@ -334,24 +337,28 @@ class Edits {
   }
 }
 
-/** The largest magnitude in each column. */
-function columnMaxima(values: ArrayLike<number>, columns: number): Float64Array {
-  const maxima = new Float64Array(columns);
+/** The largest magnitude in each input channel; `inner` neighbours are of one. */
+function channelMaxima(values: ArrayLike<number>, channels: number, inner = 1): Float64Array {
+  const maxima = new Float64Array(channels);
   for (let i = 0; i < values.length; i++) {
+    const channel = Math.floor(i / inner) % channels;
     const size = Math.abs(values[i]);
-    if (size > maxima[i % columns]) maxima[i % columns] = size;
+    if (size > maxima[channel]) maxima[channel] = size;
   }
   return maxima;
 }
 
+/** How many neighbours in a layer's weight belong to one input channel. */
+const kernelSize = ({ weight }: FloatLayer) => numelOf(weight.shape.slice(2));
+
 async function smoothGroup(
-  predecessor: FloatLinear | Norm,
-  group: readonly FloatLinear[],
+  predecessor: FloatLayer | Norm,
+  group: readonly FloatLayer[],
   observers: ReadonlyMap<Module, AffineQuantizedMinMaxObserver>,
   alpha: number,
   edits: Edits,
 ): Promise<SmoothedLayer[]> {
-  const channels = group[0].inFeatures;
+  const channels = group[0].weight.shape[1];
   const inputMax: Float64Array[] = [];
   const weightMax: Float64Array[] = [];
   for (const layer of group) {
@@ -359,18 +366,17 @@ async function smoothGroup(
     const [lows, highs] = await Promise.all([min.data(), max.data()]);
     min.dispose();
     max.dispose();
-    inputMax.push(columnMaxima([...lows, ...highs], channels));
+    inputMax.push(channelMaxima([...lows, ...highs], channels));
     // Of the weight as it was, so that the order of layers does not matter.
-    weightMax.push(columnMaxima(await layer.weight.data(), channels));
+    weightMax.push(channelMaxima(await layer.weight.data(), channels, kernelSize(layer)));
   }
   const scale = Float64Array.from({ length: channels }, (_, j) => {
     const x = Math.max(...inputMax.map((maxima) => maxima[j]));
     const w = Math.max(...weightMax.map((maxima) => maxima[j]));
     return x > 0 && w > 0 ? x ** alpha / w ** (1 - alpha) : 1;
   });
-  const linear = predecessor instanceof Linear;
   const weight = await edits.values(predecessor, "weight");
-  const perChannel = linear ? predecessor.inFeatures : 1;
+  const perChannel = predecessor.weight.numel / channels;
   for (let i = 0; i < weight.length; i++) weight[i] /= scale[Math.floor(i / perChannel)];
   if (predecessor.bias) {
     const bias = await edits.values(predecessor, "bias");
@@ -379,7 +385,8 @@ async function smoothGroup(
   const layers: SmoothedLayer[] = [];
   for (const [n, layer] of group.entries()) {
     const values = await edits.values(layer, "weight");
-    for (let i = 0; i < values.length; i++) values[i] *= scale[i % channels];
+    const inner = kernelSize(layer);
+    for (let i = 0; i < values.length; i++) values[i] *= scale[Math.floor(i / inner) % channels];
     const largest = (maxima: Float64Array, by = (x: number, _: number) => x) =>
       maxima.reduce((most, x, j) => Math.max(most, by(x, j)), 0);
     layers.push({

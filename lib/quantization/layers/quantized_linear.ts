@@ -3,12 +3,15 @@
  *
  * @module
  */
+import { Linear } from "../../nn/linear.ts";
 import { Module } from "../../nn/module.ts";
 import { type DType, float32, promoteTypes } from "../../numbers/dtype.ts";
 import { asRows, checkLinearShapes, checkSameDevice } from "../../tensor/ops.ts";
 import { formatShape } from "../../numbers/shape.ts";
-import { checkTensor, Tensor, tensor } from "../../tensor/tensor.ts";
-import type { ObservedLinear } from "./observed_linear.ts";
+import { checkTensor, Tensor } from "../../tensor/tensor.ts";
+import { ObservedLinear } from "./observed_linear.ts";
+import { registerLayerFamily } from "./layer_family.ts";
+import { type QuantizedLayerParts, quantizeObserved } from "./quantize_observed.ts";
 import {
   accumulated,
   type AffineQuantizedTensor,
@@ -16,11 +19,8 @@ import {
   checkIntegerWeight,
   float32Param,
   releaseRows,
-  toAffineQuantizedIntxStatic,
 } from "../tensors/quantized_tensor.ts";
-import { finiteRanges, type QParams } from "../affine/primitives.ts";
 import { quantRange } from "../affine/range.ts";
-import { getBlockSize } from "../affine/granularity.ts";
 import type { StaticInputQuantizer } from "../tensors/input_quantizer.ts";
 import { registerLayerKind } from "./layer_kind.ts";
 
@@ -34,29 +34,7 @@ interface KernelParams {
 }
 
 /** What a {@linkcode QuantizedLinear} consists of. */
-export interface QuantizedLinearParts {
-  /** The input's scale, one number. */
-  readonly actScale: Tensor;
-  /** The input's zero point, one number. */
-  readonly actZeroPoint: Tensor;
-  /**
-   * (outFeatures, inFeatures), at most 8 bits, one scale or one a row; with at most 4 bits also one
-   * for each group of a multiple of 32.
-   */
-  readonly qweight: AffineQuantizedTensor;
-  /** (outFeatures,), or null. */
-  readonly bias: Tensor | null;
-  /** The 8-bit dtype that inputs are quantized to. */
-  readonly targetDtype: DType;
-  /** Whether the input's zero point is known to be 0, which spares its correction; false by default. */
-  readonly actSymmetric?: boolean;
-  /** The least and the greatest zero point of the input, if they are known. */
-  readonly actZeroPoints?: readonly [least: number, greatest: number];
-  /** The least integer for inputs; the dtype's by default. */
-  readonly actQuantMin?: number;
-  /** The greatest integer for inputs; the dtype's by default. */
-  readonly actQuantMax?: number;
-}
+export type QuantizedLinearParts = QuantizedLayerParts;
 
 /**
  * A linear layer that multiplies integers: it quantizes its input with a fixed scale, multiplies
@@ -274,63 +252,10 @@ registerLayerKind({
   },
 });
 
-/** What an observed layer becomes: its weight quantized, its input's range fixed. */
-export async function quantizeObserved(
-  observed: ObservedLinear,
-  targetDtype: DType,
-  weightDtype: DType,
-): Promise<QuantizedLinearParts> {
-  const { actObs, weightObs, weight, bias } = observed;
-  const where = observed.displayName;
-  for (
-    const [name, observer, dtype, option] of [
-      ["actObs", actObs, targetDtype, "targetDtype"],
-      ["weightObs", weightObs, weightDtype, "weightDtype"],
-    ] as const
-  ) {
-    if (observer.targetDtype === dtype) continue;
-    throw new TypeError(
-      `${where}: ${name} was calibrated for ${observer.targetDtype.name}, but the config asks for ` +
-        `${dtype.name}; make them the same, such as with the config's ${option}`,
-    );
-  }
-  if (!(weight instanceof Tensor)) throw new TypeError(`${where}: the weight is quantized already`);
-  for (const { options } of [actObs, weightObs]) {
-    if (options.zeroPointDomain !== "FLOAT") continue;
-    throw new TypeError(
-      `${where}: an integer product has no float zero points; observe with ZeroPointDomain.INT or NONE`,
-    );
-  }
-  const seen = `${where}: the weight that ${weightObs.displayName} sees`;
-  if (weight.numel > 0) await finiteRanges(seen, weight, weight.shape);
-  const [actScale, actZeroPoint]: QParams<Tensor | null> = await actObs.calculateQParams();
-  const [weightScale, weightZeroPoint]: QParams<Tensor | null> = await weightObs.calculateQParams();
-  const [actZeroPoints, zeroPoints] = [
-    await extremes(actZeroPoint),
-    await extremes(weightZeroPoint),
-  ];
-  const { quantMin, quantMax, granularity } = weightObs;
-  const block = getBlockSize(weight.shape, granularity);
-  return {
-    actScale,
-    actZeroPoint: actZeroPoint ?? tensor([0], { device: actScale.device }).keep(),
-    actZeroPoints,
-    actSymmetric: actZeroPoint === null,
-    qweight: toAffineQuantizedIntxStatic(weight, weightScale, weightZeroPoint, block, weightDtype, {
-      quantMin,
-      quantMax,
-      zeroPoints,
-    }),
-    bias,
-    targetDtype,
-    actQuantMin: actObs.quantMin,
-    actQuantMax: actObs.quantMax,
-  };
-}
-
-/** The least and the greatest of zero points; both 0 without any. Waits. */
-async function extremes(zeroPoint: Tensor | null): Promise<[least: number, greatest: number]> {
-  if (!zeroPoint) return [0, 0];
-  const values = [...await zeroPoint.data()];
-  return [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
-}
+registerLayerFamily({
+  type: Linear,
+  observedType: ObservedLinear,
+  channelDim: -1,
+  observe: ObservedLinear.fromFloat,
+  quantize: (_, parts) => new QuantizedLinear(parts),
+});

@@ -12,7 +12,7 @@ import { saveSafetensors } from "../../nn/state_file.ts";
 import type { DType } from "../../numbers/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { type DescribedLayer, describeLayer } from "../layers/layer_kinds.ts";
-import { ObservedLinear } from "../layers/observed_linear.ts";
+import { isObserved } from "../layers/layer_family.ts";
 import { inputName } from "../tensors/input_quantizer.ts";
 import { AffineQuantizedTensor } from "../tensors/quantized_tensor.ts";
 import { formatLayers, KEY, type LayerSpec, parseLayers } from "./layer_spec.ts";
@@ -72,7 +72,7 @@ export async function saveQuantizedModel(
 /** A quantized layer, or undefined for other modules; throws if a file cannot hold it. */
 function layerToSave(where: string, name: string, module: Module): DescribedLayer | undefined {
   const called = `${name || "the model itself"} (${module.constructor.name})`;
-  if (module instanceof ObservedLinear) {
+  if (isObserved(module)) {
     throw new Error(`${where}: ${called} is under observation; call quantize_ before saving`);
   }
   const layer = describeLayer(module);

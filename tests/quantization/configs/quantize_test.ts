@@ -126,7 +126,7 @@ eachBackend("a filter that picks something else than a Linear is refused", () =>
         (module) => module instanceof ReLU || isLinear(module, ""),
       ),
     TypeError,
-    "insertObservers_: encoder.1 (ReLU) is not a Linear; narrow filterFn",
+    "insertObservers_: encoder.1 (ReLU) is no layer that can be observed, such as a Linear; narrow filterFn",
   );
   assert(
     !m.namedModules().some(([, module]) => module instanceof ObservedLinear),

@@ -1,0 +1,100 @@
+/**
+ * From what observers saw of a layer to the parts of an integer one.
+ *
+ * @module
+ */
+import type { DType } from "../../numbers/dtype.ts";
+import { Tensor, tensor } from "../../tensor/tensor.ts";
+import { getBlockSize } from "../affine/granularity.ts";
+import { finiteRanges, type QParams } from "../affine/primitives.ts";
+import {
+  type AffineQuantizedTensor,
+  toAffineQuantizedIntxStatic,
+} from "../tensors/quantized_tensor.ts";
+import type { ObservedLayer } from "./weighted_layer.ts";
+
+/** What an integer layer with a fixed input range consists of. */
+export interface QuantizedLayerParts {
+  /** The input's scale, one number. */
+  readonly actScale: Tensor;
+  /** The input's zero point, one number. */
+  readonly actZeroPoint: Tensor;
+  /**
+   * Of the float weight's shape, such as (outFeatures, inFeatures), at most 8 bits, one scale or one
+   * an output channel; with at most 4 bits also one for each group of a multiple of 32.
+   */
+  readonly qweight: AffineQuantizedTensor;
+  /** One number an output channel, or null. */
+  readonly bias: Tensor | null;
+  /** The 8-bit dtype that inputs are quantized to. */
+  readonly targetDtype: DType;
+  /** Whether the input's zero point is known to be 0, which spares its correction; false by default. */
+  readonly actSymmetric?: boolean;
+  /** The least and the greatest zero point of the input, if they are known. */
+  readonly actZeroPoints?: readonly [least: number, greatest: number];
+  /** The least integer for inputs; the dtype's by default. */
+  readonly actQuantMin?: number;
+  /** The greatest integer for inputs; the dtype's by default. */
+  readonly actQuantMax?: number;
+}
+
+/** What an observed layer becomes: its weight quantized, its input's range fixed. */
+export async function quantizeObserved(
+  observed: ObservedLayer,
+  targetDtype: DType,
+  weightDtype: DType,
+): Promise<QuantizedLayerParts> {
+  const { actObs, weightObs, weight, bias } = observed;
+  const where = observed.displayName;
+  for (
+    const [name, observer, dtype, option] of [
+      ["actObs", actObs, targetDtype, "targetDtype"],
+      ["weightObs", weightObs, weightDtype, "weightDtype"],
+    ] as const
+  ) {
+    if (observer.targetDtype === dtype) continue;
+    throw new TypeError(
+      `${where}: ${name} was calibrated for ${observer.targetDtype.name}, but the config asks for ` +
+        `${dtype.name}; make them the same, such as with the config's ${option}`,
+    );
+  }
+  if (!(weight instanceof Tensor)) throw new TypeError(`${where}: the weight is quantized already`);
+  for (const { options } of [actObs, weightObs]) {
+    if (options.zeroPointDomain !== "FLOAT") continue;
+    throw new TypeError(
+      `${where}: an integer product has no float zero points; observe with ZeroPointDomain.INT or NONE`,
+    );
+  }
+  const seen = `${where}: the weight that ${weightObs.displayName} sees`;
+  if (weight.numel > 0) await finiteRanges(seen, weight, weight.shape);
+  const [actScale, actZeroPoint]: QParams<Tensor | null> = await actObs.calculateQParams();
+  const [weightScale, weightZeroPoint]: QParams<Tensor | null> = await weightObs.calculateQParams();
+  const [actZeroPoints, zeroPoints] = [
+    await extremes(actZeroPoint),
+    await extremes(weightZeroPoint),
+  ];
+  const { quantMin, quantMax, granularity } = weightObs;
+  const block = getBlockSize(weight.shape, granularity);
+  return {
+    actScale,
+    actZeroPoint: actZeroPoint ?? tensor([0], { device: actScale.device }).keep(),
+    actZeroPoints,
+    actSymmetric: actZeroPoint === null,
+    qweight: toAffineQuantizedIntxStatic(weight, weightScale, weightZeroPoint, block, weightDtype, {
+      quantMin,
+      quantMax,
+      zeroPoints,
+    }),
+    bias,
+    targetDtype,
+    actQuantMin: actObs.quantMin,
+    actQuantMax: actObs.quantMax,
+  };
+}
+
+/** The least and the greatest of zero points; both 0 without any. Waits. */
+async function extremes(zeroPoint: Tensor | null): Promise<[least: number, greatest: number]> {
+  if (!zeroPoint) return [0, 0];
+  const values = [...await zeroPoint.data()];
+  return [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
+}
