@@ -11,11 +11,11 @@ import type { AffineQuantizedTensor } from "../tensors/quantized_tensor.ts";
 
 /** What a quantized layer computes with: `x·Wᵀ + b`, with `x` quantized first unless `input` is null. */
 export interface LayerParts {
-  /** (outFeatures, inFeatures). */
+  /** Of the float weight's shape, such as (outFeatures, inFeatures). */
   readonly weight: AffineQuantizedTensor;
   /** How the input is quantized; null where it stays float. */
   readonly input: InputQuantizer | null;
-  /** (outFeatures,), or null. */
+  /** One number an output channel, or null. */
   readonly bias: Tensor | null;
 }
 
@@ -23,7 +23,7 @@ export interface LayerParts {
 export interface LayerKind<L extends Module = Module> {
   /** What a saved model calls it; no two kinds have the same name. */
   readonly name: string;
-  /** The class, whose `forward` computes `x·Wᵀ + b` with the parts. */
+  /** The class, whose `forward` computes `x·Wᵀ + b`, or a convolution, with the parts. */
   // deno-lint-ignore no-explicit-any -- a constructor's arguments are its own business
   readonly type: abstract new (...args: any[]) => L;
   /** How its layers quantize their input; null for not at all. Only `custom` ones are never saved. */
@@ -34,8 +34,11 @@ export interface LayerKind<L extends Module = Module> {
   readonly weightName: string;
   /** The parts of a layer of the class; undefined if it is none of this kind. Takes no memory. */
   parts(layer: L): LayerParts | undefined;
-  /** A layer of parts that were saved. Throws a RangeError or a TypeError if they do not fit. */
-  build(parts: LayerParts): L;
+  /**
+   * A layer of parts that were saved, in the place of a float one, which knows what is no part, such as
+   * the stride of a convolution. Throws a RangeError or a TypeError if they do not fit.
+   */
+  build(parts: LayerParts, float: Module): L;
 }
 
 /** A quantized layer's kind and its parts. */

@@ -89,6 +89,9 @@ function formatIntegers(
   return { targetDtype: targetDtype.name, quantMin, quantMax, zeroPoint: zeroPoint !== null };
 }
 
+/** Dimensions that a weight has at most: two of channels, three of a kernel. */
+const MAX_DIMS = 5;
+
 /** Characters of a description at most; a layer takes some four hundred. */
 const MAX_DESCRIPTION = 2 ** 24;
 
@@ -171,7 +174,7 @@ function parseLayer(where: string, name: string, value: unknown): LayerSpec {
   if (!dtype?.isFloat) return wrong(where, `the dtype of ${name}`, w.dtype);
   const sizes = (key: "shape" | "blockSize"): number[] => {
     const list = w[key];
-    const fits = Array.isArray(list) && list.length === 2 &&
+    const fits = Array.isArray(list) && list.length >= 2 && list.length <= MAX_DIMS &&
       list.every((size) => Number.isSafeInteger(size) && size > 0);
     return fits ? list : wrong(where, `the weight's ${key} of ${name}`, list);
   };

@@ -5,7 +5,6 @@
  */
 import { StateError } from "../../nn/state_error.ts";
 import type { Device } from "../../backend/backend.ts";
-import { Linear } from "../../nn/linear.ts";
 import { isLinearWeight, type Module } from "../../nn/module.ts";
 import { formatNameOf } from "../../nn/state_file.ts";
 import { type DType, dtypes } from "../../numbers/dtype.ts";
@@ -13,13 +12,17 @@ import { decode } from "../../numbers/encoding.ts";
 import { formatShape, sameShape } from "../../numbers/shape.ts";
 import type { SafetensorsEntry } from "../../files/safetensors.ts";
 import { Tensor, tensorFromBytes } from "../../tensor/tensor.ts";
+import { familyOf } from "../layers/layer_family.ts";
 import { describeLayer } from "../layers/layer_kinds.ts";
+import type { WeightedLayer } from "../layers/weighted_layer.ts";
 import type { LayerSpec } from "./layer_spec.ts";
 
 /** Where a quantized layer goes. */
 export interface LayerPlace {
   readonly name: string;
   readonly spec: LayerSpec;
+  /** The layer that it takes the place of. */
+  readonly module: Module;
   readonly parent: Module;
   readonly field: string;
 }
@@ -69,7 +72,9 @@ export class ModelFile {
       }
       const shape = weightShape(module);
       if (!shape) {
-        this.problems.push(`${name} is a ${module.constructor.name} in the model, not a Linear`);
+        this.problems.push(
+          `${name} is a ${module.constructor.name} in the model, not a Linear or another layer that can be quantized`,
+        );
       } else if (!sameShape(shape, spec.weight.shape)) {
         this.problems.push(
           `shape of ${name}: the model has ${formatShape(shape)}, the file ${
@@ -77,7 +82,7 @@ export class ModelFile {
           }`,
         );
       }
-      places.push({ name, spec, parent, field: name.slice(at + 1) });
+      places.push({ name, spec, module, parent, field: name.slice(at + 1) });
     }
     return places;
   }
@@ -181,7 +186,9 @@ export class ModelFile {
 
 /** The shape of the weight of a float or a quantized layer; undefined for other modules. */
 function weightShape(module: Module): readonly number[] | undefined {
-  return module instanceof Linear ? module.weight.shape : describeLayer(module)?.weight.shape;
+  return familyOf(module)
+    ? (module as WeightedLayer).weight.shape
+    : describeLayer(module)?.weight.shape;
 }
 
 function outside(values: ArrayLike<number>, min: number, max: number): string | undefined {

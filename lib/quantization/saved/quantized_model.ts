@@ -15,8 +15,8 @@ import { type DescribedLayer, describeLayer } from "../layers/layer_kinds.ts";
 import { isObserved } from "../layers/layer_family.ts";
 import { inputName } from "../tensors/input_quantizer.ts";
 import { AffineQuantizedTensor } from "../tensors/quantized_tensor.ts";
-import { formatLayers, KEY, type LayerSpec, parseLayers } from "./layer_spec.ts";
-import { isInside, ModelFile } from "./model_file.ts";
+import { formatLayers, KEY, parseLayers } from "./layer_spec.ts";
+import { isInside, type LayerPlace, ModelFile } from "./model_file.ts";
 
 /**
  * The bytes of a safetensors file that holds a quantized model: the integers of its quantized
@@ -152,12 +152,12 @@ export function loadQuantizedModel_(model: Module, bytes: Uint8Array): Record<st
   const fields = file.floatPlaces(model);
   file.throwProblems(model);
 
-  const modules = layers.map(({ name, spec }) => {
+  const modules = layers.map((place) => {
     try {
-      return buildLayer(file, name, spec, device);
+      return buildLayer(file, place, device);
     } catch (error) {
       if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
-      throw new StateError(`${where}: ${name}: ${error.message}; nothing was loaded`, {
+      throw new StateError(`${where}: ${place.name}: ${error.message}; nothing was loaded`, {
         cause: error,
       });
     }
@@ -171,8 +171,7 @@ export function loadQuantizedModel_(model: Module, bytes: Uint8Array): Record<st
 
 function buildLayer(
   file: ModelFile,
-  name: string,
-  spec: LayerSpec,
+  { name, spec, module }: LayerPlace,
   device: Device | undefined,
 ): Module {
   const { kind, input: i, weight: { targetDtype, zeroPoint, ...rest } } = spec;
@@ -188,5 +187,5 @@ function buildLayer(
     scale: part("actScale"),
     zeroPoint: i.zeroPoint ? part("actZeroPoint") : null,
   };
-  return kind.build({ weight, input, bias: spec.bias ? part("bias") : null });
+  return kind.build({ weight, input, bias: spec.bias ? part("bias") : null }, module);
 }
