@@ -39,6 +39,7 @@ export {
   zeros,
 } from "./lib/tensor/tensor.ts";
 export { linear, relu } from "./lib/tensor/ops.ts";
+export { matmul, type MatmulOptions } from "./lib/tensor/matmul.ts";
 export { deepcopy, type LinearWeight, Module } from "./lib/nn/module.ts";
 export { Linear, type LinearOptions } from "./lib/nn/linear.ts";
 export { ReLU } from "./lib/nn/relu.ts";

@@ -191,6 +191,12 @@ export interface WeightOnlyLinearArgs {
   readonly bias: Operand | null;
 }
 
+/** Arguments of {@linkcode Backend.matmul}. */
+export interface MatmulArgs {
+  /** Whether the matrices of `b` are given as (N, K), each with its rows for columns. */
+  readonly transposeB?: boolean;
+}
+
 /** Memory in use, in bytes. */
 export interface MemoryStats {
   /** Held by tensors. */
@@ -233,6 +239,11 @@ export interface Backend {
   relu(x: Operand): DeviceBuffer;
   /** `x·wᵀ + bias` for x (M, K), w (N, K), accumulated in float32 and rounded once to x's dtype. */
   linear(x: Operand, w: Operand, bias: Operand | null): DeviceBuffer;
+  /**
+   * `a·b` for a (…, M, K), b (…, K, N) of one float dtype, their leading dimensions broadcast;
+   * accumulated in float32 and rounded once.
+   */
+  matmul(a: Operand, b: Operand, args?: MatmulArgs): DeviceBuffer;
   /** `1 / x`, correctly rounded in x's dtype; the result is float32. */
   reciprocal(x: Operand): DeviceBuffer;
   /** `clamp(round(x · inverseScale) + zeroPoint)`, with parameters a block. */

@@ -32,6 +32,7 @@ import { quantizeKernel } from "../../lib/backend/webgpu/kernels/quantize.ts";
 import { reciprocalKernel } from "../../lib/backend/webgpu/kernels/reciprocal.ts";
 import { reluKernel } from "../../lib/backend/webgpu/kernels/relu.ts";
 import { alone, sharingRows, splitK, staged } from "../../lib/backend/webgpu/kernels/tile.ts";
+import { transposeKernel } from "../../lib/backend/webgpu/kernels/transpose.ts";
 import { unpackRowsKernel } from "../../lib/backend/webgpu/kernels/unpack_rows.ts";
 import { weightOnlyKernel } from "../../lib/backend/webgpu/kernels/weight_only.ts";
 import {
@@ -91,6 +92,7 @@ function* kernels(): Generator<Kernel> {
   }
   for (const q of INTEGERS) yield packNibblesKernel(q);
   for (const bits of [4, 8] as const) yield groupSumsKernel(bits);
+  for (const [x, output] of all(WIDE, WIDE)) yield transposeKernel(x, output);
   for (const x of WIDE) yield* [padRowsKernel(x), reciprocalKernel(x), reluKernel(x)];
   for (const [output, bits, offset] of all(BYTES, [4, 8], [0, 7])) {
     yield unpackRowsKernel(output, bits, offset);
@@ -118,6 +120,7 @@ function* products(): Generator<Kernel> {
   const biases = [undefined, bfloat16];
   for (const [dtype, k, bias, relu, tile] of all(WIDE, [16, 17], biases, BOTH, TILES)) {
     yield linearKernel({ dtype, k, bias, output: dtype, relu }, tile);
+    for (const batch of [0, 2]) yield linearKernel({ dtype, k, bias, output: dtype, batch }, tile);
   }
   for (const tile of TILES) {
     const offsets = all([0, 128], [0, 128]);

@@ -5,7 +5,7 @@
  * @module
  */
 import { type DType, float32, int8 } from "../../numbers/dtype.ts";
-import { decode, emptyArray, encode, type TypedArray } from "../../numbers/encoding.ts";
+import { emptyArray, encode } from "../../numbers/encoding.ts";
 import { roundHalfEven, roundTo } from "../../numbers/rounding.ts";
 import {
   type AddBlocksArgs,
@@ -14,6 +14,7 @@ import {
   type DeviceBuffer,
   type DynamicRows,
   type LossArgs,
+  type MatmulArgs,
   type MemoryStats,
   type Operand,
   packedGroups,
@@ -30,17 +31,9 @@ import {
 import { blockOf, collapseBlocks, countBlocks } from "../blocks.ts";
 import { countValue, countValues, regrid } from "../histogram_state.ts";
 import { floatKey, keyFloat, NO_BAD_BATCH } from "../minmax_state.ts";
+import { bytesOf, CpuBuffer, floatsOf, valuesOf } from "./buffer.ts";
+import { matmul } from "./matmul.ts";
 
-class CpuBuffer implements DeviceBuffer {
-  constructor(public bytes: Uint8Array) {}
-  get byteLength(): number {
-    return this.bytes.byteLength;
-  }
-}
-
-const bytesOf = (buffer: DeviceBuffer): Uint8Array => (buffer as CpuBuffer).bytes;
-const valuesOf = (x: Operand): TypedArray => decode(bytesOf(x.buffer), x.dtype);
-const floatsOf = (buffer: DeviceBuffer) => new Float32Array(bytesOf(buffer).slice().buffer);
 const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low), high);
 
 /** More than this is a slip: it would take the memory of a whole machine. */
@@ -130,6 +123,10 @@ export class CpuBackend implements Backend {
       }
     }
     return this.hold(encode(y, x.dtype));
+  }
+
+  matmul(a: Operand, b: Operand, args: MatmulArgs = {}): DeviceBuffer {
+    return this.hold(encode(matmul(a, b, args), a.dtype));
   }
 
   reciprocal(x: Operand): DeviceBuffer {

@@ -12,6 +12,7 @@ import {
   type DeviceBuffer,
   type DynamicRows,
   type LossArgs,
+  type MatmulArgs,
   type MemoryStats,
   type Operand,
   packedGroups,
@@ -26,7 +27,9 @@ import {
   type WeightOnlyLinearArgs,
 } from "../backend.ts";
 import { type BlockedDim, collapseBlocks, countBlocks } from "../blocks.ts";
+import { batchDims } from "../batches.ts";
 import type { OpenedDevice } from "./adapter.ts";
+import { batchedProduct } from "./batched_product.ts";
 import {
   bytesFor,
   type DispatchTarget,
@@ -154,6 +157,17 @@ export class WebGpuBackend implements Backend, DispatchTarget {
       written(operation).forEach((buffer) => this.release(buffer));
       throw error;
     }
+  }
+
+  /** `y`, which `enqueue` writes; given back if that fails. */
+  private into(y: DeviceBuffer, enqueue: () => void): DeviceBuffer {
+    try {
+      enqueue();
+    } catch (error) {
+      this.release(y);
+      throw error;
+    }
+    return y;
   }
 
   copy(x: DeviceBuffer): DeviceBuffer {
@@ -386,6 +400,13 @@ export class WebGpuBackend implements Backend, DispatchTarget {
     return y;
   }
 
+  matmul(a: Operand, b: Operand, args: MatmulArgs = {}): DeviceBuffer {
+    const { shape } = batchDims(a.shape.slice(0, -2), b.shape.slice(0, -2))!;
+    const n = b.shape.at(args.transposeB ? -2 : -1)!;
+    const y = this.output("matmul", numelOf(shape) * a.shape.at(-2)! * n, a.dtype);
+    return this.into(y, () => batchedProduct(a, b, args, y, this));
+  }
+
   packedLinear(x: PackedRows, w: PackedRows, args: PackedLinearArgs): DeviceBuffer {
     const y = this.output("linear", x.rows * w.rows, args.outputDtype);
     this.operate({ op: "packed linear", x, w, args, relu: false, y });
@@ -394,12 +415,6 @@ export class WebGpuBackend implements Backend, DispatchTarget {
 
   weightOnlyLinear(x: Operand, w: PackedRows, args: WeightOnlyLinearArgs): DeviceBuffer {
     const y = this.output("linear", x.shape[0] * w.rows, x.dtype);
-    try {
-      weightOnlyProduct(x, w, args, y, this);
-    } catch (error) {
-      this.release(y);
-      throw error;
-    }
-    return y;
+    return this.into(y, () => weightOnlyProduct(x, w, args, y, this));
   }
 }

@@ -39,7 +39,7 @@ import type { PooledBuffer } from "./pool.ts";
 import type { Retile } from "./steps.ts";
 
 /** A product before its tile is chosen. */
-interface Untiled {
+export interface Untiled {
   /** What is computed, for tiles that are measured. */
   readonly key: string;
   readonly kernel: (tile: Tile) => Kernel;
@@ -48,26 +48,32 @@ interface Untiled {
   /** The first of {@linkcode MATMUL_FIELDS}; the rest are 0. */
   readonly params: readonly number[];
   readonly shape: Omit<Product, "subgroup">;
+  /** How many such products there are, and the parameters that tell them apart. */
+  readonly batch?: { readonly products: number; readonly params: readonly number[] };
   /** Whether sums are the same in any order. */
   readonly exact: boolean;
 }
 
 /** Dispatches a product with the tile by rule; where it is kept, another may be chosen. */
-function dispatchProduct({ sink, subgroupSize }: DispatchTarget, untiled: Untiled): void {
-  const { key, kernel, params, exact } = untiled;
+export function dispatchProduct(
+  { sink, subgroupSize }: DispatchTarget,
+  untiled: Untiled,
+): void {
+  const { key, kernel, params, exact, batch } = untiled;
   const product: Product = { ...untiled.shape, subgroup: subgroupSize };
   const { m, n } = product;
   const width = params[4] ? params[4] * 4 : n;
   const build = (tile: Tile) => ({
     kernel: kernel(tile),
-    workgroups: matmulWorkgroups(m, width, tile),
+    workgroups: matmulWorkgroups(m, width, tile) * (batch?.products ?? 1),
   });
   const built = build(chooseTile(product));
   const retile: Retile | undefined = sink.repeated
     ? { key, candidates: candidateTiles(product, exact), build }
     : undefined;
   const buffers = untiled.buffers.filter((buffer) => !!buffer) as PooledBuffer[];
-  const all = [...params, ...new Array(MATMUL_FIELDS.length - params.length).fill(0)];
+  const unused = new Array(MATMUL_FIELDS.length - params.length).fill(0);
+  const all = [...params, ...unused, ...batch?.params ?? []];
   sink.dispatch(built.kernel, buffers, all, built.workgroups, retile);
 }
 
@@ -75,7 +81,7 @@ function dispatchProduct({ sink, subgroupSize }: DispatchTarget, untiled: Untile
  * Runs a product into the m × n buffer `y`. Two 16-bit outputs share a word, so an odd `n`, where a
  * word would straddle rows, goes through float32.
  */
-function storing(
+export function storing(
   target: DispatchTarget,
   y: DeviceBuffer,
   dtype: DType,

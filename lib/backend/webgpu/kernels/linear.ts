@@ -2,7 +2,7 @@
 import type { DType } from "../../../numbers/dtype.ts";
 import { loader } from "./elements.ts";
 import { type Kernel, kernel } from "./kernel.ts";
-import { type Epilogue, float32Step, type KStep, matmul } from "./matmul.ts";
+import { type Batch, type Epilogue, float32Step, type KStep, matmul } from "./matmul.ts";
 import { RELU } from "./relu.ts";
 import type { Shader } from "./shader.ts";
 import type { Tile } from "./tile.ts";
@@ -46,6 +46,8 @@ export interface LinearSpec {
   readonly output: DType;
   /** Whether negative outputs become 0. */
   readonly relu?: boolean;
+  /** Dimensions of a batch of products, in which `x` and `w` may stand still; none by default. */
+  readonly batch?: number;
 }
 
 /** Elements in a vector along K: one, if K is no multiple of what a vector holds. */
@@ -67,8 +69,9 @@ interface TiledLinear extends Omit<LinearSpec, "k"> {
 
 /** The float product's kernel. */
 export function linearKernel(spec: LinearSpec, tile: Tile): Kernel {
-  const { dtype, bias, output, relu = false } = spec;
-  return kernel("linear", { dtype, vector: vectorLength(spec), bias, output, relu, tile }, linear);
+  const { dtype, bias, output, relu = false, batch } = spec;
+  const vector = vectorLength(spec);
+  return kernel("linear", { dtype, vector, bias, output, relu, tile, batch }, linear);
 }
 
 function stepOf({ dtype, vector }: TiledLinear): KStep {
@@ -78,7 +81,7 @@ function stepOf({ dtype, vector }: TiledLinear): KStep {
 }
 
 function linear(spec: TiledLinear): Shader {
-  const { dtype, bias, output, relu, vector, tile } = spec;
+  const { dtype, bias, output, relu, vector, tile, batch } = spec;
   const epilogue: Epilogue = {
     arrays: bias ? [["bias", "u32"]] : [],
     functions: (bias ? loader("bias", bias) : "") + (relu ? RELU : ""),
@@ -96,5 +99,28 @@ function linear(spec: TiledLinear): Shader {
     epilogue,
     functions: vector === 1 ? loader("x", dtype) + loader("w", dtype) : "",
     output,
+    batch: batch === undefined ? undefined : batchOf(batch),
   });
+}
+
+/** A batch of `rank` dimensions: the size of each, and what a step along it moves `x` and `w`. */
+function batchOf(rank: number): Batch {
+  const dims = Array.from({ length: rank }, (_, d) => d).reverse();
+  return {
+    fields: dims.toReversed().flatMap((d) => [`size_${d}`, `x_stride_${d}`, `w_stride_${d}`]),
+    begin: /* wgsl */ `
+var rest = batch;
+var x_matrix = 0u;
+var w_matrix = 0u;
+${
+      dims.map((d) =>
+        `x_matrix += rest % params.size_${d} * params.x_stride_${d};
+w_matrix += rest % params.size_${d} * params.w_stride_${d};
+rest /= params.size_${d};`
+      ).join("\n")
+    }
+let x_begin = x_matrix * params.m * params.steps;
+let w_begin = w_matrix * params.n * params.steps;
+let y_begin = batch * params.m * params.n;`,
+  };
 }

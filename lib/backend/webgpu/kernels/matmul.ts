@@ -65,6 +65,17 @@ export interface Epilogue {
   readonly value: (sum: string, i: number, j: number) => string;
 }
 
+/** Products of many pairs of matrices, or of parts of one pair, in one dispatch. */
+export interface Batch {
+  /** Parameters after {@linkcode MATMUL_FIELDS}. */
+  readonly fields: readonly string[];
+  /**
+   * Declares, from the number `batch` of a product, where it begins: `x_begin` and `w_begin`, in
+   * vectors, and `y_begin`, in elements.
+   */
+  readonly begin: string;
+}
+
 /** What is stored: numbers of a dtype, or rows of signed bytes, for which `value` gives an i32. */
 export type Stored = DType | "packed bytes";
 
@@ -76,10 +87,24 @@ export interface Matmul {
   readonly output: Stored;
   readonly functions?: string;
   readonly groups?: Groups;
+  readonly batch?: Batch;
 }
 
 /** The parameters of a product's kernel, in order; rows of packed bytes take `words` each. */
 export const MATMUL_FIELDS = ["m", "n", "k", "steps", "words", "x_steps", "groups"] as const;
+
+/** `place`, the number of a workgroup among those of its product. */
+function workgroupOf({ tile: { rows, columns, sharing, lanes }, batch }: Matmul): string {
+  if (!batch) return "let place = index;";
+  const side = sharing === "stage" ? STAGE_SIDE : 1;
+  const across = columns * side * (sharing === "x" ? lanes : 1);
+  const ceil = (size: string, each: number) => `((${size} + ${each - 1}u) / ${each}u)`;
+  const tiles = `${ceil("params.m", rows * side)} * ${ceil("width", across)}`;
+  return `let workgroups = ${sharing === "nothing" ? ceil(tiles, ALONE) : tiles};
+let place = index % workgroups;
+let batch = index / workgroups;
+${batch.begin}`;
+}
 
 /** `m0` and `n0`, the first row and column of an invocation's tile. */
 function origin({ rows, columns, sharing, lanes }: Tile): string {
@@ -87,26 +112,31 @@ function origin({ rows, columns, sharing, lanes }: Tile): string {
   switch (sharing) {
     case "nothing":
       return `${grid(columns)}
-  let number = index * ${ALONE}u + lane;
+  let number = place * ${ALONE}u + lane;
   let m0 = number / tiles * ${rows}u;
   let n0 = number % tiles * ${columns}u;`;
     case "x":
       return `${grid(columns * lanes)}
-  let m0 = index / tiles * ${rows}u;
-  let n0 = (index % tiles * ${lanes}u + lane) * ${columns}u;`;
+  let m0 = place / tiles * ${rows}u;
+  let n0 = (place % tiles * ${lanes}u + lane) * ${columns}u;`;
     case "k":
       return `${grid(columns)}
-  let m0 = index / tiles * ${rows}u;
-  let n0 = index % tiles * ${columns}u;`;
+  let m0 = place / tiles * ${rows}u;
+  let n0 = place % tiles * ${columns}u;`;
     case "stage":
       return `${grid(columns * STAGE_SIDE)}
-  let block_m = index / tiles * ${rows * STAGE_SIDE}u;
-  let block_n = index % tiles * ${columns * STAGE_SIDE}u;
+  let block_m = place / tiles * ${rows * STAGE_SIDE}u;
+  let block_n = place % tiles * ${columns * STAGE_SIDE}u;
   let down = lane / ${STAGE_SIDE}u;
   let across = lane % ${STAGE_SIDE}u;
   let m0 = block_m + down * ${rows}u;
   let n0 = block_n + across * ${columns}u;`;
   }
+}
+
+/** Where a batch's product begins, to be added to. */
+function begin({ batch }: Matmul, from: "x" | "w" | "y"): string {
+  return batch ? `${from}_begin + ` : "";
 }
 
 /** The name of a tile's sum. */
@@ -204,7 +234,8 @@ ${each(parts, (p) => `{ ${part(p)} }`)}`
 }
 
 /** Brings a slice of the rows of one side, `each` times eight from `block` on, into workgroup memory. */
-function bring({ step, tile }: Matmul, from: "x" | "w", block: string, size: string): string {
+function bring(matmul: Matmul, from: "x" | "w", block: string, size: string): string {
+  const { step, tile } = matmul;
   const { endings = [""] } = step;
   const side = from === "x" ? tile.rows : tile.columns;
   const height = side * STAGE_SIDE;
@@ -216,7 +247,9 @@ function bring({ step, tile }: Matmul, from: "x" | "w", block: string, size: str
   let row = flat / ${STAGE_DEPTH}u;
   let depth = flat % ${STAGE_DEPTH}u;
   let at = depth * ${height}u + row % ${side}u * ${STAGE_SIDE}u + row / ${side}u;
-  let source = min(${block} + row, params.${size} - 1u) * params.steps + first + depth;
+  let source = ${
+      begin(matmul, from)
+    }min(${block} + row, params.${size} - 1u) * params.steps + first + depth;
   if (first + depth < params.steps) {
     ${step.load("v", from, "source")}
     ${fill((ending) => `v${ending}`)}
@@ -302,7 +335,8 @@ ${each(count, (t) => `${name(t)} = total[${t}u];`)}`;
 }
 
 /** Stores row `i` of a tile. */
-function storeRow({ tile: { columns }, epilogue, output }: Matmul, i: number): string {
+function storeRow(matmul: Matmul, i: number): string {
+  const { tile: { columns }, epilogue, output } = matmul;
   const value = (j: number) => epilogue.value(acc(i, j), i, j);
   if (output === "packed bytes") {
     // Columns beyond n fill the row up to whole vectors with zeros.
@@ -316,7 +350,7 @@ function storeRow({ tile: { columns }, epilogue, output }: Matmul, i: number): s
     });
   }
   const bits = (j: number) => encoded(output, value(j));
-  const at = (j: number) => `(m0 + ${i}u) * params.n + n0 + ${j}u`;
+  const at = (j: number) => `${begin(matmul, "y")}(m0 + ${i}u) * params.n + n0 + ${j}u`;
   if (perWord(output) === 1) {
     return each(columns, (j) => `if (n0 + ${j}u < params.n) { y[${at(j)}] = ${bits(j)}; }`);
   }
@@ -350,15 +384,18 @@ for (var g = 0u; g < params.groups; g++) {
 }
 
 /** Where the rows that an invocation reads begin; a staged block finds them itself. */
-function beginnings({ tile, groups }: Matmul): string {
+function beginnings(matmul: Matmul): string {
+  const { tile, groups } = matmul;
   const { columns, sharing, lanes } = tile;
   if (sharing === "stage") return "";
   const stride = groups ? "x_steps" : "steps";
   const row = (q: number) =>
     sharing === "x" ? `min(m0 + ${q * lanes}u + lane, params.m - 1u)` : `m_${q}`;
   const several = groups?.several ? " * params.groups" : "";
-  return `${each(ownRows(tile), (q) => `let x_${q} = ${row(q)} * params.${stride};`)}
-${each(columns, (j) => `let w_${j} = n_${j} * params.steps${several};`)}`;
+  return `${
+    each(ownRows(tile), (q) => `let x_${q} = ${begin(matmul, "x")}${row(q)} * params.${stride};`)
+  }
+${each(columns, (j) => `let w_${j} = ${begin(matmul, "w")}n_${j} * params.steps${several};`)}`;
 }
 
 /** How many rows an invocation loads. */
@@ -375,7 +412,7 @@ function shareRowSums({ step, tile: { rows, sharing, lanes } }: Matmul): string 
 
 /** Builds the shader. */
 export function matmul(parts: Matmul): Shader {
-  const { step, tile, epilogue, output, functions = "", groups } = parts;
+  const { step, tile, epilogue, output, functions = "", groups, batch } = parts;
   const { rows, columns, sharing, lanes, subgroup } = tile;
   const stores = each(rows, (i) => `if (m0 + ${i}u < params.m) { ${storeRow(parts, i)} }`);
   return {
@@ -385,12 +422,13 @@ export function matmul(parts: Matmul): Shader {
       ...epilogue.arrays,
       ["y", "u32", "read_write"],
     ],
-    fields: MATMUL_FIELDS,
+    fields: [...MATMUL_FIELDS, ...batch?.fields ?? []],
     declarations: `${workgroupMemory(parts)}\n${functions}\n${epilogue.functions}`,
     workgroup: lanes === 1 ? ALONE : lanes,
     subgroups: subgroup ? "whole" : undefined,
     body: /* wgsl */ `
 let width = ${output === "packed bytes" ? "params.words * 4u" : "params.n"};
+${workgroupOf(parts)}
 ${origin(tile)}
 ${sharing === "stage" ? "" : "if (m0 >= params.m) { return; }"}
 ${each(rows, (i) => `let m_${i} = min(m0 + ${i}u, params.m - 1u);`)}
