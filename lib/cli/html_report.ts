@@ -17,29 +17,31 @@ import { formatMs, plotLatency, plotTensors } from "./report_figures.ts";
 const WORST = 15;
 
 const STYLE = `
-:root { color: #24292f; background: #f4f6f8; font: 15px/1.5 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; }
+:root { color-scheme: light dark; --ink: #24292f; --soft: #57606a; --page: #f4f6f8; --card: #fff; --line: #d8dee4; --faint: #eef1f4; --accent: #2f6fb3; --alert: #d9622b; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e3e8ee; --soft: #9aa5b1; --page: #0f1114; --card: #181b1f; --line: #3b434d; --faint: #262c33; --accent: #5f9fdc; --alert: #ee8350; } }
+:root { color: var(--ink); background: var(--page); font: 15px/1.5 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; }
 body { margin: 0; }
 main { max-width: 980px; margin: 0 auto; padding: 28px 20px 60px; }
 h1 { font-size: 24px; margin: 0 0 2px; overflow-wrap: anywhere; }
 h2 { font-size: 17px; margin: 0 0 4px; }
-p { margin: 0 0 10px; color: #57606a; }
-section { background: #fff; border: 1px solid #d8dee4; border-radius: 8px; padding: 18px 20px; margin-top: 16px; }
+p { margin: 0 0 10px; color: var(--soft); }
+section { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 18px 20px; margin-top: 16px; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); gap: 12px; margin-top: 18px; }
-.card { background: #fff; border: 1px solid #d8dee4; border-top: 4px solid #2f6fb3; border-radius: 8px; padding: 12px 16px; }
+.card { background: var(--card); border: 1px solid var(--line); border-top: 4px solid var(--accent); border-radius: 8px; padding: 12px 16px; }
 .card b { display: block; font-size: 26px; font-weight: 650; line-height: 1.25; }
-.card span { color: #57606a; font-size: 13px; }
-.card small { display: block; color: #57606a; font-size: 12.5px; margin-top: 4px; }
+.card span { color: var(--soft); font-size: 13px; }
+.card small { display: block; color: var(--soft); font-size: 12.5px; margin-top: 4px; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 12px; }
 svg { display: block; max-width: 100%; height: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; }
-th { text-align: left; color: #57606a; font-weight: 600; border-bottom: 1px solid #d8dee4; padding: 4px 10px 4px 0; }
-td { padding: 3px 10px 3px 0; border-bottom: 1px solid #eef1f4; overflow-wrap: anywhere; }
+th { text-align: left; color: var(--soft); font-weight: 600; border-bottom: 1px solid var(--line); padding: 4px 10px 4px 0; }
+td { padding: 3px 10px 3px 0; border-bottom: 1px solid var(--faint); overflow-wrap: anywhere; }
 th.n, td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td.bar { width: 32%; } td.bar i { display: block; height: 9px; border-radius: 2px; background: #2f6fb3; }
-tr.low td.bar i { background: #d9622b; }
-summary { cursor: pointer; color: #2f6fb3; margin-top: 10px; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; margin: 0; } dt { color: #57606a; } dd { margin: 0; overflow-wrap: anywhere; }
-@media print { :root { background: #fff; } section, .card { break-inside: avoid; } }
+td.bar { width: 32%; } td.bar i { display: block; height: 9px; border-radius: 2px; background: var(--accent); }
+tr.low td.bar i { background: var(--alert); }
+summary { cursor: pointer; color: var(--accent); margin-top: 10px; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; margin: 0; } dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
+@media print { :root { background: none; } section, .card { break-inside: avoid; } }
 `;
 
 /** The whole page. */

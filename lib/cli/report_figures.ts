@@ -5,7 +5,7 @@
  */
 import { draw } from "../plot/draw.ts";
 import { type Figure, frame } from "../plot/figure.ts";
-import { ACCENT, FAINT, INK, MUTED, SERIES, TEXT_SIZE, textWidth } from "../plot/style.ts";
+import { ACCENT, FAINT, GROUND, INK, MUTED, SERIES, TEXT_SIZE, textWidth } from "../plot/style.ts";
 import type { OnnxTensorComparison } from "../onnx/accuracy/comparison.ts";
 
 const WIDTH = 920;
@@ -77,7 +77,7 @@ export async function plotTensors(
         x: "place",
         y: "sqnr",
         stroke: "kind",
-        fill: "#fff",
+        fill: GROUND,
         r: r - 0.4,
       }),
       Plot.dot(dots.filter(({ quantized }) => quantized), {

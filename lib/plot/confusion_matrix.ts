@@ -66,7 +66,7 @@ export async function plotConfusionMatrix(
         y: "label",
         fill: (cell) => cell.right ? ACCENT : ALERT,
         fillOpacity: (cell) =>
-          cell.right ? 0.22 : cell.count ? 0.12 + 0.78 * cell.count / most : 0.03,
+          cell.right ? 0.22 : cell.count ? 0.12 + 0.55 * cell.count / most : 0.03,
       }),
       ...[true, false].map((right) =>
         Plot.text(cells.filter((cell) => cell.count > 0 && cell.right === right), {

@@ -6,7 +6,35 @@
 import { Buffer } from "node:buffer";
 import type { DisplayBundle } from "./bundle.ts";
 import { attributes, escape } from "./markup.ts";
-import { FONT, INK, MUTED, TEXT_SIZE, textWidth, TITLE_SIZE } from "./style.ts";
+import { DARK_STYLE, FONT, GROUND, INK, MUTED, TEXT_SIZE, textWidth, TITLE_SIZE } from "./style.ts";
+
+/** What a document is drawn on. */
+const GROUND_RECT = `<rect width="100%" height="100%" fill="${GROUND}"/>`;
+
+/** The class of a figure's image in HTML. */
+const CLASS = "staticquant-figure";
+
+/** How notebooks say that their theme is light or dark: on an element around all cells. */
+const THEMES = {
+  dark: [
+    '[data-jp-theme-light="false"]', // Jupyter and what nbconvert makes
+    ".vscode-dark",
+    ".vscode-high-contrast:not(.vscode-high-contrast-light)",
+    'html[theme="dark"]', // Colab
+  ],
+  light: ['[data-jp-theme-light="true"]', ".vscode-light", ".vscode-high-contrast-light"],
+};
+
+/**
+ * Tells the image which theme the notebook has, where that is known, and lets the notebook's ground show
+ * through; a browser hands that on to the style sheet in the image. Elsewhere the page's own
+ * `color-scheme` counts, and the image has ground of its own.
+ */
+const THEME_STYLE = `<style>${
+  Object.entries(THEMES).map(([scheme, themes]) =>
+    `:is(${themes.join(",")}) .${CLASS}{color-scheme:${scheme};background:none!important}`
+  ).join("")
+}</style>`;
 
 /**
  * A picture as SVG. A notebook draws it; `String(figure)` is the SVG, ready to be saved.
@@ -49,18 +77,24 @@ export class Figure {
 
   /**
    * The picture as an HTML image, which unlike SVG elements is neither touched by the page's style
-   * sheets nor taken out where a notebook is not trusted or is converted to HTML.
+   * sheets nor taken out where a notebook is not trusted or is converted to HTML. It follows the
+   * notebook's theme, or the page's `color-scheme`.
    */
   get html(): string {
-    const src = `data:image/svg+xml;base64,${Buffer.from(this.svg).toString("base64")}`;
+    const svg = this.svg.replace(GROUND_RECT, "");
+    const src = `data:image/svg+xml;base64,${Buffer.from(svg).toString("base64")}`;
     const { width, height, description: alt } = this;
-    const style = `max-width:100%;height:auto;background:#fff`;
-    return `<img${attributes({ src, width, height, alt, style })}>`;
+    const style = `max-width:100%;height:auto;background:Canvas`;
+    return `${THEME_STYLE}<img${attributes({ class: CLASS, src, width, height, alt, style })}>`;
   }
 
   /** What a notebook shows. */
   [Symbol.for("Jupyter.display")](): DisplayBundle {
-    return { "text/html": this.html, "text/plain": `Figure: ${this.description}` };
+    return {
+      "text/html": this.html,
+      "image/svg+xml": this.svg,
+      "text/plain": `Figure: ${this.description}`,
+    };
   }
 
   /** What the console shows. */
@@ -82,7 +116,7 @@ export interface FrameParts {
 
 const MARGIN = 12;
 
-/** A figure on white ground with its title and its facts above the drawing. */
+/** A figure with its title and its facts above the drawing. */
 export function frame({ drawing, width, height, title, facts = [] }: FrameParts): Figure {
   const lines = wrap(facts, width - 2 * MARGIN);
   let y = title || lines.length ? MARGIN : 0;
@@ -107,7 +141,7 @@ export function frame({ drawing, width, height, title, facts = [] }: FrameParts)
   );
 }
 
-/** A whole SVG document on white ground. */
+/** A whole SVG document on ground of its own, light or dark as the page around it. */
 export function document(body: string, width: number, height: number, label: string): string {
   return `<svg${
     attributes({
@@ -121,9 +155,9 @@ export function document(body: string, width: number, height: number, label: str
       fill: INK,
       role: "img",
       "aria-label": label,
-      style: "max-width:100%;height:auto;background:#fff",
+      style: "max-width:100%;height:auto",
     })
-  }><rect width="100%" height="100%" fill="#fff"/>${body}</svg>`;
+  }>${DARK_STYLE}${GROUND_RECT}${body}</svg>`;
 }
 
 /** One line of text. */
@@ -187,5 +221,5 @@ export function joinFigures(
 /** What lies inside the outermost element of a document, without its own ground. */
 function inner(svg: string): string {
   return svg.slice(svg.indexOf(">") + 1, svg.lastIndexOf("</svg>"))
-    .replace('<rect width="100%" height="100%" fill="#fff"/>', "");
+    .replace(DARK_STYLE + GROUND_RECT, "");
 }

@@ -6,6 +6,7 @@
 import { draw } from "./draw.ts";
 import { Figure, frame } from "./figure.ts";
 import { extent, formatNumber } from "./format.ts";
+import { spread } from "./place_labels.ts";
 import { axisLabel, FAINT, SERIES, TEXT_SIZE, textWidth } from "./style.ts";
 
 /** Options of {@linkcode plotLines}. */
@@ -190,16 +191,7 @@ function endLabels(
     points.findLast((p) => p.name === name && Number.isFinite(p.x) && Number.isFinite(p.y)) ?? []
   ).map((end) => ({ end, at: Math.min(Math.max(pixel(end.y), 0), height) }));
   ends.sort((a, b) => a.at - b.at);
-  const wanted = ends.map(({ at }) => at);
-  // Downwards until none touches the one above, then upwards from the lower edge.
-  const placed = [...wanted];
-  for (let i = 1; i < placed.length; i++) {
-    placed[i] = Math.max(placed[i], placed[i - 1] + LINE_HEIGHT);
-  }
-  for (let i = placed.length - 1, floor = height; i >= 0; i--) {
-    placed[i] = Math.min(placed[i], floor);
-    floor = placed[i] - LINE_HEIGHT;
-  }
+  const placed = spread(ends.map(({ at }) => at), LINE_HEIGHT, height);
   return ends.map(({ end }, i) => ({ ...end, dy: placed[i] - pixel(end.y) }));
 }
 

@@ -46,7 +46,11 @@ export abstract class AnalysisReport {
   async [Symbol.for("Jupyter.display")](): Promise<DisplayBundle> {
     const table = this.table();
     const figure = await this.figure();
-    return { "text/html": table.html + (figure?.html ?? ""), "text/plain": table.toString() };
+    return {
+      "text/html": table.html + (figure?.html ?? ""),
+      ...figure && { "image/svg+xml": figure.svg },
+      "text/plain": table.toString(),
+    };
   }
 }
 

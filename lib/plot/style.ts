@@ -27,6 +27,35 @@ export const SERIES: readonly string[] = [
   "#1f9aa5",
 ];
 
+/** What pictures are drawn on. */
+export const GROUND = "#ffffff";
+
+/** What takes the place of each colour on dark ground, as legible there as the first is on light. */
+const ON_DARK: Readonly<Record<string, string>> = {
+  [GROUND]: "#181b1f",
+  [INK]: "#e3e8ee",
+  [MUTED]: "#9aa5b1",
+  [FAINT]: "#3b434d",
+  "#2f6fb3": "#5f9fdc",
+  "#d9622b": "#ee8350",
+  "#2e8b57": "#52b67c",
+  "#8250a8": "#b58bdb",
+  "#a8801c": "#cfa544",
+  "#d0417e": "#ec76a6",
+  "#57606a": "#aab4bf",
+  "#1f9aa5": "#45bcc7",
+};
+
+/**
+ * The style sheet that gives a picture its dark colours where the page around it is dark. The colours
+ * for light ground stand in the elements themselves, for those who draw SVG without style sheets.
+ */
+export const DARK_STYLE: string = `<style>@media (prefers-color-scheme:dark){${
+  Object.entries(ON_DARK).map(([light, dark]) =>
+    ["fill", "stroke", "color"].map((name) => `[${name}="${light}"]{${name}:${dark}}`).join("")
+  ).join("")
+}}</style>`;
+
 export const FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif";
 export const TITLE_SIZE = 15;
 export const TEXT_SIZE = 12;

@@ -8,6 +8,8 @@ import {
   plotDistribution,
   plotHeatmap,
   plotImages,
+  plotLines,
+  plotRanges,
   tensor,
   uint8,
 } from "../../mod.ts";
@@ -142,10 +144,13 @@ Deno.test("texts are escaped", async () => {
 Deno.test("a figure shows itself as an image that holds the SVG", async () => {
   const figure = await plotBars({ a: 1 }, { title: "Größe" });
   const bundle = (figure as Shown)[DISPLAY]();
-  assertEquals(Object.keys(bundle), ["text/html", "text/plain"]);
+  assertEquals(Object.keys(bundle), ["text/html", "image/svg+xml", "text/plain"]);
   const encoded = bundle["text/html"].match(/base64,([^"]+)"/)[1];
   const bytes = Uint8Array.from(atob(encoded), (c) => c.charCodeAt(0));
-  assertEquals(new TextDecoder().decode(bytes), figure.svg);
+  const ground = '<rect width="100%" height="100%" fill="#ffffff"/>';
+  assertEquals(new TextDecoder().decode(bytes), figure.svg.replace(ground, ""));
+  assert(figure.svg.includes(ground)); // the notebook's shows through the one, the other has its own
+  assertEquals(bundle["image/svg+xml"], figure.svg);
   assertEquals(String(figure), figure.svg);
   assertStringIncludes((figure as Shown)[INSPECT](), "Größe");
 });
@@ -158,4 +163,31 @@ Deno.test("joined figures stand beside and below one another", async () => {
   assertEquals([grid.width, grid.height], [2 * one.width, 2 * one.height]);
   assert(grid instanceof Figure);
   assertEquals(texts(grid).filter((text) => text === "one").length, 3);
+});
+
+Deno.test("every colour of a picture has another one for dark ground", async () => {
+  const values = Float32Array.from({ length: 50 }, (_, i) => Math.sin(i));
+  const series = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`s${i}`, [i, i + 1]]));
+  const figures = [
+    await plotBars({ a: 1 }, { title: "bars" }),
+    await plotComparison(values, values.map((x) => x + 0.01)),
+    await plotConfusionMatrix([0, 1], [0, 0]),
+    await plotDistribution(values, { scale: 0.005, zeroPoint: 128, dtype: uint8 }),
+    await plotHeatmap([values, values]),
+    await plotImages([[0, 1, 1, 0]], { captions: ["a"], highlights: [true] }),
+    await plotLines(series),
+    await plotRanges(values, { narrow: [-0.5, 0.5] }),
+  ];
+  for (const figure of figures) {
+    const [, sheet] = figure.svg.match(
+      /<style>@media \(prefers-color-scheme:dark\)\{(.*?)\}<\/style>/,
+    )!;
+    for (const [, name, colour] of figure.svg.matchAll(/ (fill|stroke|color)="([^"]*)"/g)) {
+      if (["none", "currentColor"].includes(colour)) continue;
+      assertStringIncludes(sheet, `[${name}="${colour}"]{${name}:#`, figure.description);
+    }
+  }
+  const joined = joinFigures(figures.slice(0, 2)).svg;
+  assertEquals(joined.match(/<style>/g)?.length, 1);
+  assertEquals(joined.match(/height="100%"/g)?.length, 1);
 });
