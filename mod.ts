@@ -35,4 +35,6 @@ export {
   type CompileOptions,
   OptimizedModule,
 } from "./lib/compile/compile.ts";
+export { help, HelpPage } from "./lib/display/help.ts";
+export { progress, type ProgressOptions } from "./lib/display/progress.ts";
 export type { Program } from "./lib/compile/program.ts";

@@ -91,6 +91,7 @@ await check("lint");
 await check("check", ...SOURCES);
 await check("task", "floors");
 await check("doc", "--lint", ...ENTRIES);
+await check("task", "help", "--check");
 if (whole) await check("publish", "--dry-run", "--allow-dirty");
 await (all ? testAll() : testChanged());
 if (whole) await executeNotebooks();

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { timeLeft } from "../plot/progress_text.ts";
 import type { Console } from "./console.ts";
 
 const INTERVAL_MS = 100;
@@ -59,18 +60,5 @@ function withBar(what: string, done: number, total: number, each?: number): stri
   const share = Math.min(done / total, 1);
   const full = Math.round(share * BAR);
   const bar = "█".repeat(full) + "░".repeat(BAR - full);
-  const left = each !== undefined && done < total
-    ? `  ${duration(each * (total - done))} left`
-    : "";
-  return `${what} ${bar} ${done}/${total}${left}`;
-}
-
-/** Seconds as people read them: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`. */
-export function duration(seconds: number): string {
-  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
-  const whole = Math.round(seconds);
-  if (whole < 60) return `${whole} s`;
-  const minutes = Math.floor(whole / 60);
-  if (minutes < 60) return `${minutes} min ${whole % 60} s`;
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return `${what} ${bar} ${done}/${total}  ${timeLeft(done, total, each)}`.trimEnd();
 }

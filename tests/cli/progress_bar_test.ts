@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { duration, ProgressBar } from "../../lib/cli/progress_bar.ts";
+import { ProgressBar } from "../../lib/cli/progress_bar.ts";
+import { duration } from "../../lib/plot/progress_text.ts";
 import { TestConsole } from "./console.ts";
 
 Deno.test("a bar shows what is done and how long the rest takes, and leaves nothing behind", () => {
