@@ -4,5 +4,6 @@
  * @module
  */
 import { main } from "./lib/cli/main.ts";
+import { exit, processArguments } from "./lib/files/terminal.ts";
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) exit(await main(processArguments()));

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { environmentVariable } from "../files/environment.ts";
 import { checkChoice } from "../numbers/arguments.ts";
 import type { Backend, Device } from "./backend.ts";
 import { dtypes } from "../numbers/dtype.ts";
@@ -81,9 +82,7 @@ export async function init(options: InitOptions = {}): Promise<InitInfo> {
 
 /** What the environment says, where it may be read. */
 function debugVariable(): string | undefined {
-  const variable = "STATICQUANT_DEBUG";
-  const { state } = Deno.permissions.querySync({ name: "env", variable });
-  return state === "granted" ? Deno.env.get(variable) : undefined;
+  return environmentVariable("STATICQUANT_DEBUG");
 }
 
 function info(device: Device, adapter: string, software: boolean): InitInfo {

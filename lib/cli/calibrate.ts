@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { readFileIfThere } from "../files/disk.ts";
 import { readSamples } from "../data/read_samples.ts";
 import { OnnxCalibration } from "../onnx/calibration/calibrate.ts";
 import type { OnnxModel } from "../onnx/file/model.ts";
@@ -10,7 +11,7 @@ import type { Console } from "./console.ts";
 import { readOptions } from "./data_options.ts";
 import { modelInputs } from "../onnx/inspect/model_inputs.ts";
 import type { QuantizeFlags } from "./options.ts";
-import { readIfThere, writeWhole } from "./output_file.ts";
+import { writeWhole } from "./output_file.ts";
 import type { ProgressBar } from "./progress_bar.ts";
 
 /**
@@ -27,7 +28,7 @@ export async function calibrate(
 ): Promise<OnnxCalibration> {
   const { state, method, percentile } = options;
   const { signal } = console;
-  const saved = state === undefined ? undefined : await readIfThere(state);
+  const saved = state === undefined ? undefined : await readFileIfThere(state);
   const calibration = await OnnxCalibration.open(model, {
     calibrationMethod: method,
     percentile,

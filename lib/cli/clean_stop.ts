@@ -3,15 +3,17 @@
  *
  * @module
  */
+import { platform } from "../files/host.ts";
+import { afterwards, exit, onSignal, writeText } from "../files/terminal.ts";
 import { CliError, EXIT } from "./cli_error.ts";
 
 /** How long work may take to come to its end once it is told to stop, in milliseconds. */
 const GRACE_MS = 800;
 
-const SIGNALS: readonly (readonly [name: Deno.Signal, code: number, message: string])[] = [
+const SIGNALS: readonly (readonly [name: "SIGINT" | "SIGTERM", code: number, message: string])[] = [
   ["SIGINT", EXIT.interrupted, "interrupted"],
   // Windows knows no SIGTERM.
-  ...Deno.build.os === "windows" ? [] : [["SIGTERM", EXIT.terminated, "terminated"] as const],
+  ...platform() === "win32" ? [] : [["SIGTERM", EXIT.terminated, "terminated"] as const],
 ];
 
 /**
@@ -36,8 +38,7 @@ export class CleanStop {
         deafen();
         this.stop(code, message);
       };
-      Deno.addSignalListener(name, listener);
-      return () => Deno.removeSignalListener(name, listener);
+      return onSignal(name, listener);
     });
     const deafen = () => listeners.splice(0).forEach((remove) => remove());
     try {
@@ -48,11 +49,10 @@ export class CleanStop {
   }
 
   private stop(code: number, message: string): void {
-    const timer = setTimeout(() => {
-      Deno.stderr.writeSync(new TextEncoder().encode(`error: ${message}\n`));
-      Deno.exit(code);
-    }, GRACE_MS);
-    Deno.unrefTimer(timer);
+    afterwards(GRACE_MS, () => {
+      writeText("err", `error: ${message}\n`);
+      exit(code);
+    });
     this.controller.abort(new CliError(code, message));
   }
 }

@@ -46,6 +46,12 @@ export function plainMessage(error: unknown): string {
 function sentence(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { name, message } = error;
+  const fromSystem = /^E[A-Z0-9]+: (.*?), \w+(?: '(.*?)'(?: -> '.*')?)?$/s.exec(message);
+  if (fromSystem) {
+    const [, [first, ...rest], path] = fromSystem;
+    const said = first.toUpperCase() + rest.join("");
+    return path ? `${path}: ${said}` : said;
+  }
   const system = /^(.*?) \(os error \d+\)(?:[,:] (?:\w+ )?'?(.*?)'?)?$/s.exec(message);
   if (name === "NotCapable") {
     const [what] = message.split(", run again");

@@ -6,6 +6,7 @@
  */
 
 import { printable, printableText } from "../numbers/printable.ts";
+import { isTerminal, terminalColumns, writeText } from "../files/terminal.ts";
 import type { CleanStop } from "./clean_stop.ts";
 
 /** What a command talks to. */
@@ -26,32 +27,16 @@ export interface Console {
   finish<T>(work: () => Promise<T>): Promise<T>;
 }
 
-const encoder = new TextEncoder();
-
-/** Writes all of a text; a reader that has left is no error. */
-function write(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
-  const bytes = encoder.encode(text);
-  try {
-    for (let done = 0; done < bytes.length;) done += stream.writeSync(bytes.subarray(done));
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-  }
-}
-
 /** The console of this process. */
 export function processConsole(stop: CleanStop): Console {
-  const interactive = Deno.stderr.isTerminal();
+  const interactive = isTerminal();
   return {
-    out: (text) => write(Deno.stdout, printableText(text)),
-    err: (text) => write(Deno.stderr, printableText(text)),
-    status: (line) => write(Deno.stderr, `\r${printable(line)}`),
+    out: (text) => writeText("out", printableText(text)),
+    err: (text) => writeText("err", printableText(text)),
+    status: (line) => writeText("err", `\r${printable(line)}`),
     interactive,
     get columns() {
-      try {
-        return interactive && Deno.consoleSize().columns || 80;
-      } catch {
-        return 80;
-      }
+      return interactive && terminalColumns() || 80;
     },
     signal: stop.signal,
     finish: (work) => stop.finish(work),

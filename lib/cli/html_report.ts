@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { basename } from "node:path";
 import { plotBars } from "../plot/bars.ts";
 import type { Figure } from "../plot/figure.ts";
 import { decibels, formatBytes, formatNumber, percent } from "../plot/format.ts";
@@ -12,6 +11,11 @@ import { plotLines } from "../plot/lines.ts";
 import { median, type OnnxTensorComparison } from "../onnx/accuracy/comparison.ts";
 import type { Comparison } from "./comparison.ts";
 import { formatMs, plotLatency, plotTensors } from "./report_figures.ts";
+
+/** What a path ends with, which needs no file system. */
+function fileName(path: string): string {
+  return path.split(/[\\/]/).at(-1)!;
+}
 
 /** How many of the worst tensors are shown at once. */
 const WORST = 15;
@@ -47,7 +51,7 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; margi
 /** The whole page. */
 export async function htmlReport(comparison: Comparison): Promise<string> {
   const { float, quantized, data, result: { samples, tensors } } = comparison;
-  const title = `${basename(float)} quantized`;
+  const title = `${fileName(float)} quantized`;
   const sections = [
     cards(comparison),
     await costs(comparison),
@@ -69,7 +73,7 @@ export async function htmlReport(comparison: Comparison): Promise<string> {
 <style>${STYLE}</style>
 <main>
 <h1>${escape(title)}</h1>
-<p>${escape(basename(quantized))} beside the float model, on ${samples} ${
+<p>${escape(fileName(quantized))} beside the float model, on ${samples} ${
     samples === 1 ? "sample" : "samples"
   } of ${escape(data)}</p>
 ${sections.join("\n")}

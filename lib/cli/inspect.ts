@@ -4,6 +4,7 @@
  * @module
  */
 import type { TensorInfo } from "../data/sample.ts";
+import { stat } from "../files/disk.ts";
 import { loadOnnx } from "../onnx/file/model_file.ts";
 import {
   type InspectedOperator,
@@ -23,7 +24,7 @@ import { factLines } from "./facts.ts";
  */
 export async function inspect(path: string, json: boolean): Promise<string> {
   const found = await inspectOnnx(await loadOnnx(path));
-  const { size } = await Deno.stat(path);
+  const { size } = await stat(path);
   if (json) return `${JSON.stringify(asJson(path, size, found), null, 2)}\n`;
   return `${[facts(path, size, found), values(found), operators(found)].join("\n\n")}\n`;
 }

@@ -7,12 +7,13 @@ import { CommanderError } from "./commander.ts";
 import { CleanStop } from "./clean_stop.ts";
 import { CliError, EXIT, plainMessage } from "./cli_error.ts";
 import { type Console, processConsole } from "./console.ts";
+import { inspected } from "../files/terminal.ts";
 import { createProgram } from "./program.ts";
 
 /**
  * Runs a command.
  *
- * @param args the arguments, as `Deno.args` has them.
+ * @param args the arguments, without the name of the program.
  * @param console where it writes.
  * @returns the exit code.
  */
@@ -34,7 +35,7 @@ export async function runCommand(args: readonly string[], console: Console): Pro
     }
     const { aborted, reason } = console.signal;
     const stopped = aborted && reason instanceof CliError ? reason : undefined;
-    if (args.includes("--debug")) console.err(`${Deno.inspect(error)}\n`);
+    if (args.includes("--debug")) console.err(`${inspected(error)}\n`);
     else console.err(`error: ${plainMessage(stopped ?? error)}\n`);
     const code = (stopped ?? error) instanceof CliError
       ? (stopped ?? error as CliError).exitCode
@@ -47,7 +48,7 @@ export async function runCommand(args: readonly string[], console: Console): Pro
 /**
  * Runs a command of this process. Ctrl-C and SIGTERM end it at once, or where it writes what is to be whole, soon.
  *
- * @param args the arguments, as `Deno.args` has them.
+ * @param args the arguments, without the name of the program.
  * @returns the exit code.
  */
 export async function main(args: readonly string[]): Promise<number> {

@@ -3,7 +3,9 @@
  *
  * @module
  */
-import { basename, dirname } from "node:path";
+import { lstatIfThere, statIfThere } from "../files/disk.ts";
+import { paths } from "../files/paths.ts";
+import { mayUse } from "../files/permissions.ts";
 import { StagedFile } from "../files/staged_file.ts";
 import { CliError, EXIT } from "./cli_error.ts";
 
@@ -24,9 +26,10 @@ export async function checkOutputs(outputs: NamedPaths, inputs: NamedPaths): Pro
     const id = path === undefined ? undefined : await fileId(path);
     if (id !== undefined) taken.set(id, what);
   }
+  const { basename, dirname } = paths();
   for (const [what, path] of Object.entries(outputs)) {
     if (path === undefined) continue;
-    if (path === "" || path.endsWith("/") || (await infoOf(path, Deno.stat))?.isFile === false) {
+    if (path === "" || path.endsWith("/") || (await statIfThere(path))?.isFile === false) {
       refuse(`${path || "an empty name"} is no file; give ${what} the name of one`);
     }
     await checkFolder(path);
@@ -39,18 +42,17 @@ export async function checkOutputs(outputs: NamedPaths, inputs: NamedPaths): Pro
 
 /** @throws {CliError} if there is a file at the path and it may not be replaced. */
 export async function checkFree(path: string, force: boolean | undefined): Promise<void> {
-  if (force || !await infoOf(path, Deno.lstat)) return;
+  if (force || !await lstatIfThere(path)) return;
   refuse(`${path} exists; choose another name, or replace it with --force`);
 }
 
 /** @throws {CliError} if the folder of a path is not there or may not be written. */
 async function checkFolder(path: string): Promise<void> {
-  const folder = dirname(path);
-  if (!(await infoOf(folder, Deno.stat))?.isDirectory) {
+  const folder = paths().dirname(path);
+  if (!(await statIfThere(folder))?.isDirectory) {
     refuse(`${path} cannot be written: there is no folder ${folder}`);
   }
-  const { state } = await Deno.permissions.query({ name: "write", path: folder });
-  if (state !== "granted") {
+  if (!mayUse("write", folder)) {
     refuse(
       `${path} may not be written; run with --allow-write=${folder}, for it gets its name when complete`,
     );
@@ -59,18 +61,8 @@ async function checkFolder(path: string): Promise<void> {
 
 /** What tells a file from all others, however it is called; nothing if it is not there. */
 async function fileId(path: string): Promise<string | undefined> {
-  const info = await infoOf(path, Deno.stat);
+  const info = await statIfThere(path);
   return info && (info.ino ? `${info.dev}:${info.ino}` : path);
-}
-
-/** What is at a path, if anything. */
-async function infoOf(path: string, stat: typeof Deno.stat): Promise<Deno.FileInfo | undefined> {
-  try {
-    return await stat(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
 }
 
 function refuse(message: string): never {
@@ -82,14 +74,4 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   await using file = await StagedFile.write(path, [bytes]);
   await file.commit();
-}
-
-/** The bytes of a file, or nothing if there is none. */
-export async function readIfThere(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  try {
-    return await Deno.readFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
 }

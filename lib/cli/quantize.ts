@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { dirname } from "node:path";
+import { paths } from "../files/paths.ts";
 import { readSamples } from "../data/read_samples.ts";
 import { replay } from "../data/replay.ts";
 import { autoQuantize, type AutoQuantizeResult } from "../onnx/accuracy/auto_quantize.ts";
@@ -114,7 +114,7 @@ function staticOptions(
     activationSymmetric: symmetric,
     reduceRange,
     opTypesToQuantize: opTypes,
-    temporaryFolder: dirname(out),
+    temporaryFolder: paths().dirname(out),
     nodesToExclude: options.exclude && excludedNodes(nodes, options.exclude),
   };
 }

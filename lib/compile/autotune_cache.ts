@@ -3,8 +3,10 @@
  *
  * @module
  */
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { isNotFound, makeFolders, readTextSync } from "../files/disk.ts";
+import { HOST } from "../files/host.ts";
+import { pathOf, paths } from "../files/paths.ts";
+import { mayUse } from "../files/permissions.ts";
 import { StagedFile } from "../files/staged_file.ts";
 
 const FORMAT = "staticquant autotune";
@@ -20,17 +22,16 @@ interface Contents {
   readonly tiles: Record<string, string>;
 }
 
-/** Where winners are kept unless a file is named: a folder of the program's own. */
-function defaultPath(adapter: string): string {
+/** Where winners are kept unless a file is named: a folder of the program's own, which a page has not. */
+function defaultPath(adapter: string): string | undefined {
+  if (HOST === "browser") return undefined;
   const name = adapter.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
-  return join(".cache", "staticquant", `autotune-${name || "unknown"}.json`);
+  return paths().join(".cache", "staticquant", `autotune-${name || "unknown"}.json`);
 }
 
 /** Whether a path may be read and written without asking. */
 function granted(path: string): boolean {
-  return (["read", "write"] as const).every((name) =>
-    Deno.permissions.querySync({ name, path }).state === "granted"
-  );
+  return mayUse("read", path) && mayUse("write", path);
 }
 
 function parse(text: string): Contents {
@@ -64,18 +65,17 @@ export class AutotuneCache {
    */
   static open(adapter: string, file?: string | URL | null): AutotuneCache {
     const asked = file !== undefined;
-    const named = file instanceof URL ? fileURLToPath(file) : file;
-    const path = asked ? named ?? undefined : defaultPath(adapter);
+    const path = asked ? file === null ? undefined : pathOf(file) : defaultPath(adapter);
     const none = () => new AutotuneCache(adapter, undefined, new Map(), asked);
     if (path === undefined || (!asked && !granted(path))) return none();
     try {
-      const contents = parse(Deno.readTextFileSync(path));
+      const contents = parse(readTextSync(path));
       if (contents.adapter !== adapter) {
         throw new Error(`it was measured on "${contents.adapter}", this is "${adapter}"`);
       }
       return new AutotuneCache(adapter, path, new Map(Object.entries(contents.tiles)), asked);
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) {
+      if (isNotFound(error)) {
         return new AutotuneCache(adapter, path, new Map(), asked);
       }
       const reason = error instanceof Error ? error.message : String(error);
@@ -105,7 +105,7 @@ export class AutotuneCache {
     const contents: Contents = { format: FORMAT, version: VERSION, adapter, tiles };
     const text = JSON.stringify(contents, null, 2) + "\n";
     try {
-      if (!this.asked) await Deno.mkdir(dirname(path), { recursive: true });
+      if (!this.asked) await makeFolders(paths().dirname(path));
       await using file = await StagedFile.write(path, [new TextEncoder().encode(text)]);
       await file.commit();
     } catch (error) {

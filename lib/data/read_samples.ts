@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { extname, join } from "node:path";
+import { paths } from "../files/paths.ts";
+import { isNotFound, readFolder, stat } from "../files/disk.ts";
 import { problemOf } from "../files/file_problem.ts";
 import { InputFile } from "../files/input_file.ts";
 import type { ArraySource } from "./array_source.ts";
@@ -111,7 +112,7 @@ async function filesOf(path: string): Promise<{ path: string; kind: Kind }[]> {
   const names = await namesIn(path).catch((error) => failFor(path, error));
   if (!names) return [{ path, kind: kindOf(path) }];
   if (names.length === 0) fail(path, "the folder is empty");
-  const files = names.sort().map((name) => join(path, name))
+  const files = names.sort().map((name) => paths().join(path, name))
     .map((path) => ({ path, kind: kindOf(path) }));
   const other = files.find(({ kind }) => kind !== files[0].kind);
   if (other) {
@@ -126,12 +127,15 @@ async function filesOf(path: string): Promise<{ path: string; kind: Kind }[]> {
 
 /** The names in a folder; undefined if it is none. */
 async function namesIn(path: string): Promise<string[] | undefined> {
-  if (!(await Deno.stat(path)).isDirectory) return undefined;
+  if (!(await stat(path)).isDirectory) return undefined;
   const names: string[] = [];
-  for await (const entry of Deno.readDir(path)) {
+  for (const entry of await readFolder(path)) {
     if (entry.name.startsWith(".")) continue;
     if (entry.isDirectory) {
-      fail(join(path, entry.name), "this is a folder in the folder of samples; give one without");
+      fail(
+        paths().join(path, entry.name),
+        "this is a folder in the folder of samples; give one without",
+      );
     }
     names.push(entry.name);
   }
@@ -142,12 +146,12 @@ async function namesIn(path: string): Promise<string[] | undefined> {
 function failFor(path: string, error: unknown): never {
   const problem = problemOf(error);
   if (problem === undefined) throw error;
-  if (error instanceof Deno.errors.NotFound) fail(path, "there is no such file or folder");
+  if (isNotFound(error)) fail(path, "there is no such file or folder");
   fail(path, problem);
 }
 
 function kindOf(path: string): Kind {
-  const ending = extname(path).toLowerCase();
+  const ending = paths().extname(path).toLowerCase();
   return KINDS.get(ending) ??
     fail(
       path,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { crc32 } from "../files/checksum.ts";
 import type { InputFile } from "../files/input_file.ts";
 import { type ByteSource, Checked, FileRange, Inflated } from "./byte_source.ts";
 import { fail, short } from "./data_error.ts";
@@ -33,8 +34,6 @@ const MAX_RATIO = 1032;
  * @throws {DataError} if it is no zip archive, is damaged, or uses what is not known here.
  */
 export async function readZip(where: string, file: InputFile): Promise<ZipEntry[]> {
-  // Loaded here, so that other samples are read where there is none of Node's modules.
-  const { crc32 } = await import("node:zlib");
   const { size } = file;
   const read = async (at: number, count: number) => {
     if (at < 0 || at + count > size) fail(where, "the zip archive is cut off or damaged");

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { type FileInfo, OpenFile, realPath, stat, statSync } from "./disk.ts";
 import { FileProblem } from "./file_problem.ts";
 
 /** Bytes a read, so that a large file does not pass through the system in one piece. */
@@ -13,13 +14,13 @@ export class KnownFile {
   private constructor(
     /** Where it is, without links. */
     readonly path: string,
-    private readonly info: Deno.FileInfo,
+    private readonly info: FileInfo,
   ) {}
 
   /** Takes note of how a file is now. */
   static async find(path: string): Promise<KnownFile> {
-    const real = await Deno.realPath(path);
-    return new KnownFile(real, await Deno.stat(real));
+    const real = await realPath(path);
+    return new KnownFile(real, await stat(real));
   }
 
   /** Bytes that it has. */
@@ -29,9 +30,9 @@ export class KnownFile {
 
   /** @throws {FileProblem} if it is another now than it was. */
   check(): void {
-    const [then, now] = [this.info, Deno.statSync(this.path)];
+    const [then, now] = [this.info, statSync(this.path)];
     const same = then.dev === now.dev && then.ino === now.ino && then.size === now.size &&
-      then.mtime?.getTime() === now.mtime?.getTime();
+      then.modified === now.modified;
     if (!same) throw new FileProblem("it has changed since it was loaded; load it again");
   }
 
@@ -42,11 +43,10 @@ export class KnownFile {
    */
   readInto(bytes: Uint8Array, at: number): void {
     this.check();
-    using file = Deno.openSync(this.path);
-    file.seekSync(at, Deno.SeekMode.Start);
+    using file = OpenFile.openSync(this.path);
     for (let done = 0; done < bytes.length;) {
-      const read = file.readSync(bytes.subarray(done, done + CHUNK));
-      if (read === null) throw new FileProblem("it was cut off while it was read");
+      const read = file.readSync(bytes.subarray(done, done + CHUNK), at + done);
+      if (read === 0) throw new FileProblem("it was cut off while it was read");
       done += read;
     }
   }

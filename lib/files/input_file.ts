@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { type FileInfo, OpenFile, stat } from "./disk.ts";
 import { FileProblem } from "./file_problem.ts";
 
 /** Bytes a read, so that a large file does not pass through the system in one piece. */
@@ -25,7 +26,7 @@ export class InputFile implements Disposable {
   private last: Promise<unknown> = Promise.resolve();
 
   private constructor(
-    private readonly file: Deno.FsFile,
+    private readonly file: OpenFile,
     /** Bytes that the file has. */
     readonly size: number,
     /** Bytes that it takes on the disk, where that is known. */
@@ -39,13 +40,17 @@ export class InputFile implements Disposable {
    */
   static async open(path: string): Promise<InputFile> {
     // Before it is opened: a pipe would wait for somebody to write.
-    checkIsFile(await Deno.stat(path));
-    const file = await Deno.open(path);
+    checkIsFile(await stat(path));
+    const file = await OpenFile.open(path, "r");
     try {
-      const info = await file.stat();
+      const info = file.stat();
       checkIsFile(info);
       // Blocks are of 512 bytes everywhere.
-      return new InputFile(file, info.size, info.blocks === null ? Infinity : info.blocks * 512);
+      return new InputFile(
+        file,
+        info.size,
+        info.blocks === undefined ? Infinity : info.blocks * 512,
+      );
     } catch (error) {
       file.close();
       throw error;
@@ -68,11 +73,13 @@ export class InputFile implements Disposable {
     this.checkStored(left);
     const bytes = new Uint8Array(left);
     let done = 0;
-    this.file.seekSync(at, Deno.SeekMode.Start);
     while (done < left) {
       const part = bytes.subarray(done, done + CHUNK);
-      const read = left <= SMALL ? this.file.readSync(part) : await this.file.read(part);
-      if (read === null) break; // it was cut off meanwhile
+      const from = at + done;
+      const read = left <= SMALL
+        ? this.file.readSync(part, from)
+        : await this.file.read(part, from);
+      if (read === 0) break; // it was cut off meanwhile
       done += read;
     }
     return done === left ? bytes : bytes.slice(0, done);
@@ -103,7 +110,7 @@ export class InputFile implements Disposable {
   }
 }
 
-function checkIsFile({ isFile, isDirectory }: Deno.FileInfo): void {
+function checkIsFile({ isFile, isDirectory }: FileInfo): void {
   if (isFile) return;
   throw new FileProblem(
     isDirectory ? "it is a folder and not a file" : "it is a device or a pipe and not a file",

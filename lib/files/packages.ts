@@ -1,10 +1,12 @@
 /**
- * The packages that ONNX, samples and plots need, loaded when first used. Their specifiers are kept from the module
- * graph on purpose: a literal `import("npm:…")` would make Deno fetch them for every program that
- * imports this library, and onnxruntime-node is more than 100 MB to download.
+ * The packages that ONNX, samples and plots need, loaded when first used.
  *
  * @module
  */
+import { setIfUnset } from "./environment.ts";
+import { HOST } from "./host.ts";
+import { importPackage, nameOn } from "./import_package.ts";
+import { isRefused } from "./permissions.ts";
 
 /** Reads and writes protobuf. */
 export type Protobuf = typeof import("@bufbuild/protobuf");
@@ -24,12 +26,16 @@ export const PACKAGES = {
 /** What onnxruntime looks at when it is loaded: unless it is set, it sends data about its use to its makers. */
 const NO_TELEMETRY = "ORT_DISABLE_TELEMETRY";
 
-/** Switches onnxruntime's telemetry off, if this program may set the variable for it without asking. */
-async function switchTelemetryOff(): Promise<void> {
-  const { state } = await Deno.permissions.query({ name: "env", variable: NO_TELEMETRY });
-  if (state === "granted" && Deno.env.get(NO_TELEMETRY) === undefined) {
-    Deno.env.set(NO_TELEMETRY, "1");
-  }
+/** The line that adds packages to a project. */
+function addingLine(specifiers: string): string {
+  if (HOST === "deno") return `deno add ${specifiers}`;
+  const packages = specifiers.split(" ").map((specifier) => {
+    // With its version, where it is the same package on this host.
+    const name = nameOn(HOST, specifier);
+    const whole = specifier.replace(/^npm:/, "");
+    return whole.startsWith(`${name}@`) ? whole : name.replace(/\/wasm$/, "");
+  });
+  return `npm install ${packages.join(" ")}`;
 }
 
 /**
@@ -37,7 +43,7 @@ async function switchTelemetryOff(): Promise<void> {
  * `--allow-env=ORT_DISABLE_TELEMETRY`, or that variable set.
  *
  * @param where opens the error.
- * @param specifier the package with its version.
+ * @param specifier the package with its version, as Deno names it.
  * @param needed what to add to a project that lacks it; the package by default.
  * @throws {Error} if it cannot be loaded; says what to type.
  */
@@ -46,16 +52,19 @@ export async function loadPackage<T>(
   specifier: string,
   needed: string = specifier,
 ): Promise<T> {
-  if (specifier === PACKAGES.onnxruntime) await switchTelemetryOff();
+  if (specifier === PACKAGES.onnxruntime) setIfUnset(NO_TELEMETRY, "1");
   try {
-    return await import(specifier);
+    return await importPackage(specifier) as T;
   } catch (cause) {
-    const refused = cause instanceof Error && cause.name === "NotCapable";
+    const refused = isRefused(cause);
+    const name = nameOn(HOST, specifier);
     throw new Error(
       refused
-        ? `${where}: ${specifier} may not be loaded (${cause.message}); native code needs ` +
+        ? `${where}: ${name} may not be loaded (${cause.message}); native code needs ` +
           `the permission --allow-ffi`
-        : `${where}: ${specifier} could not be loaded; add it to your project with\n  deno add ${needed}`,
+        : `${where}: ${name} could not be loaded; add it to your project with\n  ${
+          addingLine(needed)
+        }`,
       { cause },
     );
   }

@@ -4,8 +4,20 @@
  *
  * @module
  */
-import { basename, dirname, isAbsolute, join } from "node:path";
+import {
+  changeMode,
+  codeOf,
+  lstatIfThere,
+  OpenFile,
+  readFolder,
+  readLink,
+  removeFile,
+  rename,
+} from "./disk.ts";
 import { FileProblem } from "./file_problem.ts";
+import { createLocked, HAS_LOCKS, ifAbandoned, type LockedFile } from "./locked_file.ts";
+import { paths } from "./paths.ts";
+import { mayUse } from "./permissions.ts";
 
 /** Bytes a write, so that a large file doesn't pass through the system in one piece. */
 const CHUNK = 16 << 20;
@@ -13,8 +25,8 @@ const CHUNK = 16 << 20;
 /** Characters that a temporary file's name has of the name it is to get; the rest of both must fit in 255 bytes. */
 const NAME_LENGTH = 48;
 
-/** What the names of temporary files end with. */
-const TEMPORARY = /\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
+/** What the names of temporary files end with whose writers hold a lock. */
+const LOCKED = /\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
 
 /** Links that are followed before they are taken for a circle. */
 const MAX_LINKS = 40;
@@ -25,7 +37,7 @@ export class StagedFile implements AsyncDisposable {
 
   private constructor(
     private readonly temporary: string,
-    private readonly file: Deno.FsFile,
+    private readonly file: LockedFile,
     readonly path: string,
   ) {}
 
@@ -60,14 +72,14 @@ export class StagedFile implements AsyncDisposable {
 
   private static async stage(
     target: string,
-    mode: number | null,
+    mode: number | undefined,
     parts: Iterable<Uint8Array>,
   ): Promise<StagedFile> {
     await removeAbandoned(target);
     const staged = await StagedFile.create(target);
     const { file, temporary } = staged;
     try {
-      if (mode !== null) await Deno.chmod(temporary, mode);
+      if (mode !== undefined) await changeMode(temporary, mode);
       for (const part of parts) await writeAll(file, part);
       await file.sync();
     } catch (error) {
@@ -79,15 +91,15 @@ export class StagedFile implements AsyncDisposable {
 
   /** An empty temporary file that is locked: who finds it can tell that its writer lives. */
   private static async create(path: string): Promise<StagedFile> {
+    const { dirname, join } = paths();
     for (;;) {
-      const temporary = join(dirname(path), `${prefixOf(path)}${crypto.randomUUID()}.tmp`);
-      const file = await Deno.open(temporary, { write: true, createNew: true });
+      const name = `${prefixOf(path)}${crypto.randomUUID()}${HAS_LOCKS ? "" : ".unlocked"}.tmp`;
+      const temporary = join(dirname(path), name);
+      const file = await createLocked(temporary);
       const staged = new StagedFile(temporary, file, path);
       try {
-        // Where a file system has no locks, nothing is ever taken for abandoned.
-        await file.lock(true).catch(() => {});
         // Somebody may have taken it for abandoned just before.
-        if (await statOf(temporary)) return staged;
+        if (!HAS_LOCKS || await lstatIfThere(temporary)) return staged;
         file.close();
       } catch (error) {
         await staged.remove();
@@ -98,10 +110,10 @@ export class StagedFile implements AsyncDisposable {
 
   /** Gives the file its name, in place of one that has it. */
   async commit(): Promise<void> {
-    await Deno.rename(this.temporary, this.path);
+    await rename(this.temporary, this.path);
     this.committed = true;
     this.file.close();
-    await syncFolder(dirname(this.path));
+    await syncFolder(paths().dirname(this.path));
   }
 
   /**
@@ -110,18 +122,19 @@ export class StagedFile implements AsyncDisposable {
    * @returns whether it did; if not, something has the name.
    */
   async commitAs(name: string): Promise<boolean> {
+    const { dirname, join } = paths();
     const path = join(dirname(this.path), name);
     // Of two who make a file, one fails; renaming alone would let the second replace what the first wrote.
     try {
-      (await Deno.open(path, { write: true, createNew: true })).close();
+      (await OpenFile.open(path, "wx")).close();
     } catch (error) {
-      if (error instanceof Deno.errors.AlreadyExists) return false;
+      if (codeOf(error) === "EEXIST") return false;
       throw error;
     }
     try {
-      await Deno.rename(this.temporary, path);
+      await rename(this.temporary, path);
     } catch (error) {
-      await Deno.remove(path).catch(() => {});
+      await removeFile(path).catch(() => {});
       throw error;
     }
     this.committed = true;
@@ -139,7 +152,7 @@ export class StagedFile implements AsyncDisposable {
     this.committed = true;
     this.file.close();
     // What kept it from being written is the error to report.
-    await Deno.remove(this.temporary).catch(() => {});
+    await removeFile(this.temporary).catch(() => {});
   }
 }
 
@@ -150,67 +163,51 @@ export class StagedFile implements AsyncDisposable {
  * Does nothing where the folder may not be read.
  */
 export async function removeAbandoned(path: string): Promise<void> {
+  const { dirname, join } = paths();
   const folder = dirname(path);
-  const { state } = await Deno.permissions.query({ name: "read", path: folder });
-  if (state !== "granted") return;
+  if (!HAS_LOCKS || !mayUse("read", folder)) return;
   try {
-    for await (const { name, isFile } of Deno.readDir(folder)) {
-      if (!isFile || !name.startsWith(prefixOf(path)) || !TEMPORARY.test(name)) continue;
-      await removeIfAbandoned(join(folder, name)).catch(() => {});
+    for (const { name, isFile } of await readFolder(folder)) {
+      if (!isFile || !name.startsWith(prefixOf(path)) || !LOCKED.test(name)) continue;
+      const temporary = join(folder, name);
+      await ifAbandoned(temporary, () => removeFile(temporary)).catch(() => {});
     }
   } catch {
     // The folder is not there, or not to be read; writing says so.
   }
 }
 
-async function removeIfAbandoned(temporary: string): Promise<void> {
-  // For writing, which a lock asks for on some systems.
-  using file = await Deno.open(temporary, { read: true, write: true });
-  if (await file.tryLock(true)) await Deno.remove(temporary);
-}
-
 /** What the names of the temporary files for a name begin with. */
 function prefixOf(path: string): string {
-  return `.${[...basename(path)].slice(0, NAME_LENGTH).join("")}.`;
-}
-
-/** What is under a name; undefined if nothing is. */
-async function statOf(path: string): Promise<Deno.FileInfo | undefined> {
-  try {
-    return await Deno.lstat(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  return `.${[...paths().basename(path)].slice(0, NAME_LENGTH).join("")}.`;
 }
 
 /** The file that a name leads to through links, there or not, and the rights of one that is there. */
-async function targetOf(path: string): Promise<{ target: string; mode: number | null }> {
+async function targetOf(path: string): Promise<{ target: string; mode?: number }> {
   let target = path;
-  const { state } = await Deno.permissions.query({ name: "read", path });
-  if (state !== "granted") return { target, mode: null };
+  if (!mayUse("read", path)) return { target };
   for (let links = 0; links < MAX_LINKS; links++) {
-    const found = await statOf(target);
-    if (!found) return { target, mode: null };
-    if (found.isFile) return { target, mode: found.mode === null ? null : found.mode & 0o777 };
+    const found = await lstatIfThere(target);
+    if (!found) return { target };
+    if (found.isFile) return { target, mode: found.mode & 0o777 };
     if (!found.isSymlink) {
       throw new FileProblem(`${path} is a folder or a device; name a file to write`);
     }
-    const next = await Deno.readLink(target);
+    const next = await readLink(target);
     // Not joined, which would take `..` for the folder that a linked one stands in.
-    target = isAbsolute(next) ? next : `${dirname(target)}/${next}`;
+    target = paths().isAbsolute(next) ? next : `${paths().dirname(target)}/${next}`;
   }
   throw new FileProblem(`${path} is a link that leads in a circle; name the file itself`);
 }
 
-async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+async function writeAll(file: LockedFile, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at, at + CHUNK));
 }
 
 /** Waits until a folder's new entry is on the disk, where a folder can be opened at all. */
 async function syncFolder(folder: string): Promise<void> {
   try {
-    using entry = await Deno.open(folder || ".");
+    using entry = await OpenFile.open(folder || ".", "r");
     await entry.sync();
   } catch {
     // The file is whole either way.

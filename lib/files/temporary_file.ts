@@ -4,20 +4,15 @@
  * @module
  */
 
-/** Whether a folder, or else every one, may be read and written without asking anybody. */
-async function isFree(path?: string): Promise<boolean> {
-  for (const name of ["read", "write"] as const) {
-    const { state, partial } = await Deno.permissions.query({ name, path });
-    if (state !== "granted" || partial) return false;
-  }
-  return true;
-}
+import { readFile, removeFile } from "./disk.ts";
+import { environmentVariable } from "./environment.ts";
+import { HOST } from "./host.ts";
+import { mayUse } from "./permissions.ts";
+import { makeTemporaryFile } from "./temporary_names.ts";
 
-/** The system's folder for temporary files, if this program may know it and it is not the usual one. */
-async function systemFolder(): Promise<string | undefined> {
-  const variable = "TMPDIR";
-  const { state } = await Deno.permissions.query({ name: "env", variable });
-  return state === "granted" ? Deno.env.get(variable) : undefined;
+/** Whether a folder, or else every one, may be read and written without asking anybody. */
+function isFree(path?: string): boolean {
+  return mayUse("read", path) && mayUse("write", path);
 }
 
 /** A file of a name that nobody else uses; disposing of it removes it. */
@@ -34,10 +29,12 @@ export class TemporaryFile implements AsyncDisposable {
    * @returns nothing if no file can be made without asking for a permission.
    */
   static async create(folder?: string): Promise<TemporaryFile | undefined> {
-    for (const dir of [undefined, await systemFolder(), folder]) {
-      if (dir === undefined ? !await isFree() : !await isFree(dir)) continue;
+    if (HOST === "browser") return undefined;
+    // The system's folder, as it is known without its name and by it.
+    for (const dir of [undefined, environmentVariable("TMPDIR"), folder]) {
+      if (!isFree(dir)) continue;
       try {
-        return new TemporaryFile(await Deno.makeTempFile({ dir, prefix: ".", suffix: ".tmp" }));
+        return new TemporaryFile(await makeTemporaryFile(dir));
       } catch {
         return undefined; // a full disk, or no such folder
       }
@@ -46,11 +43,11 @@ export class TemporaryFile implements AsyncDisposable {
 
   /** What was written. */
   async bytes(): Promise<Uint8Array<ArrayBuffer>> {
-    return await Deno.readFile(this.path);
+    return await readFile(this.path);
   }
 
   /** Removes the file. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Deno.remove(this.path).catch(() => {});
+    await removeFile(this.path).catch(() => {});
   }
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
+import { base64 } from "../files/base64.ts";
 import type { DisplayBundle } from "./bundle.ts";
 import { attributes, escape } from "./markup.ts";
 import { DARK_STYLE, FONT, GROUND, INK, MUTED, TEXT_SIZE, textWidth, TITLE_SIZE } from "./style.ts";
@@ -81,8 +81,7 @@ export class Figure {
    * notebook's theme, or the page's `color-scheme`.
    */
   get html(): string {
-    const svg = this.svg.replace(GROUND_RECT, "");
-    const src = `data:image/svg+xml;base64,${Buffer.from(svg).toString("base64")}`;
+    const src = `data:image/svg+xml;base64,${base64(this.svg.replace(GROUND_RECT, ""))}`;
     const { width, height, description: alt } = this;
     const style = `max-width:100%;height:auto;background:Canvas`;
     return `${THEME_STYLE}<img${attributes({ class: CLASS, src, width, height, alt, style })}>`;

@@ -3,8 +3,10 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
-import { crc32, deflateSync } from "node:zlib";
+import { base64 } from "../files/base64.ts";
+import { crc32 } from "../files/checksum.ts";
+import { joinParts } from "../files/file_bytes.ts";
+import { deflate } from "../files/zlib.ts";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const TRUECOLOUR = 2;
@@ -34,13 +36,13 @@ export function pngDataUri(
   view.setUint32(0, width);
   view.setUint32(4, height);
   header.set([8, TRUECOLOUR, 0, 0, 0], 8);
-  const file = Buffer.concat([
+  const file = joinParts([
     Uint8Array.from(SIGNATURE),
     chunk("IHDR", header),
-    chunk("IDAT", deflateSync(pixels, { level: 9 })),
+    chunk("IDAT", deflate(pixels)),
     chunk("IEND", new Uint8Array()),
   ]);
-  return `data:image/png;base64,${file.toString("base64")}`;
+  return `data:image/png;base64,${base64(file)}`;
 }
 
 function chunk(type: string, data: Uint8Array): Uint8Array {

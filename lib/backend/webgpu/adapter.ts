@@ -4,6 +4,8 @@
  * @module
  */
 
+import { setIfUnset } from "../../files/environment.ts";
+import { platform } from "../../files/host.ts";
 import type { Dialect } from "./kernels/shader.ts";
 
 /** What was found: a device and how to speak of it. */
@@ -62,8 +64,5 @@ export async function openDevice(): Promise<OpenedDevice | undefined> {
 
 /** wgpu prints an error about XDG_RUNTIME_DIR where it is unset, though it needs no window. */
 function quietRuntimeDir(): void {
-  const variable = "XDG_RUNTIME_DIR";
-  const allowed = Deno.permissions.querySync({ name: "env", variable }).state === "granted";
-  if (Deno.build.os !== "linux" || !allowed || Deno.env.get(variable)) return;
-  Deno.env.set(variable, "/tmp");
+  if (platform() === "linux") setIfUnset("XDG_RUNTIME_DIR", "/tmp");
 }

@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { basename, dirname, extname, join } from "node:path";
+import { type FileInfo, lstat, readFolder, removeFile, stat } from "../../files/disk.ts";
 import { InputFile } from "../../files/input_file.ts";
+import { paths } from "../../files/paths.ts";
 
 /** A file as it was when it was looked at. */
 export interface SeenFile {
   readonly path: string;
-  readonly info: Deno.FileInfo;
+  readonly info: FileInfo;
 }
 
 /** Bytes that are searched at a time. */
@@ -25,13 +26,14 @@ const FIRST_BYTE = 0x08;
  * @param locations the data files, as the model refers to them.
  */
 export async function ownDataFiles(path: string, locations: Iterable<string>): Promise<SeenFile[]> {
+  const { basename, dirname, join } = paths();
   const name = basename(path);
   const files: SeenFile[] = [];
   for (const location of locations) {
     const ending = location.slice(name.length);
     if (!location.startsWith(name) || !/^(\.\d+)?\.data$/.test(ending)) continue;
     const file = join(dirname(path), location);
-    files.push({ path: file, info: await Deno.lstat(file) });
+    files.push({ path: file, info: await lstat(file) });
   }
   return files;
 }
@@ -43,8 +45,8 @@ export async function ownDataFiles(path: string, locations: Iterable<string>): P
 export async function removeUnused(files: readonly SeenFile[]): Promise<void> {
   for (const { path, info } of files) {
     try {
-      if (sameFile(info, await Deno.lstat(path)) && !await isReferredTo(path)) {
-        await Deno.remove(path);
+      if (sameFile(info, await lstat(path)) && !await isReferredTo(path)) {
+        await removeFile(path);
       }
     } catch {
       // It stays; that is not worth an error.
@@ -52,15 +54,16 @@ export async function removeUnused(files: readonly SeenFile[]): Promise<void> {
   }
 }
 
-function sameFile(a: Deno.FileInfo, b: Deno.FileInfo): boolean {
+function sameFile(a: FileInfo, b: FileInfo): boolean {
   return a.ino === b.ino && a.dev === b.dev && a.size === b.size &&
-    a.mtime?.getTime() === b.mtime?.getTime();
+    a.modified === b.modified;
 }
 
 /** Whether a file in the same folder that may be a model holds a data file's name. */
 async function isReferredTo(dataPath: string): Promise<boolean> {
+  const { basename, dirname, join } = paths();
   const folder = dirname(dataPath);
-  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+  for (const { name, isDirectory } of await readFolder(folder)) {
     if (isDirectory || name === basename(dataPath)) continue;
     if (await mentions(join(folder, name), basename(dataPath))) return true;
   }
@@ -69,11 +72,11 @@ async function isReferredTo(dataPath: string): Promise<boolean> {
 
 async function mentions(path: string, name: string): Promise<boolean> {
   // A link may lead nowhere, and a pipe is no model.
-  const isFile = await Deno.stat(path).then(({ isFile }) => isFile, () => false);
+  const isFile = await stat(path).then(({ isFile }) => isFile, () => false);
   if (!isFile) return false;
   using file = await InputFile.open(path);
   const [first] = await file.read(0, 1);
-  if (first !== FIRST_BYTE && extname(path).toLowerCase() !== ".onnx") return false;
+  if (first !== FIRST_BYTE && paths().extname(path).toLowerCase() !== ".onnx") return false;
   // One character a byte, so that any file is text.
   const bytes = new TextDecoder("latin1");
   const wanted = bytes.decode(new TextEncoder().encode(name));

@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { isAbsolute, join, relative, sep } from "node:path";
 import type { FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto } from "./proto.ts";
 import type { OnnxMessages } from "./messages.ts";
 import { fail, show } from "./onnx_error.ts";
 import { subgraphs } from "./subgraphs.ts";
+import { isNotFound, realPath, stat } from "../../files/disk.ts";
 import { problemOf } from "../../files/file_problem.ts";
 import { InputFile } from "../../files/input_file.ts";
+import { paths } from "../../files/paths.ts";
 import { FileBytes, KnownFile, type Part } from "../../files/file_bytes.ts";
 import { withFields } from "./message_parts.ts";
 import { EXTERNAL, keepInFile, rawLength, setRawData, storedBytes } from "./tensor_bytes.ts";
@@ -87,6 +88,7 @@ export function externalLocations(model: ModelProto): Set<string> {
  * @param folder the model's folder without symbolic links.
  */
 async function resolve(folder: string, location: string, tensor: string): Promise<string> {
+  const { isAbsolute, join, relative, sep } = paths();
   const said = `the external data of tensor ${show(tensor)} are said to be in ${show(location)}`;
   const outside = `${said}, which is not in the model's folder; only files in it are read`;
   if (isAbsolute(location) || /^[a-zA-Z]:|^[\\/]|\0/.test(location)) fail(outside);
@@ -94,9 +96,9 @@ async function resolve(folder: string, location: string, tensor: string): Promis
   const path = join(folder, location);
   let real: string;
   try {
-    real = await Deno.realPath(path);
+    real = await realPath(path);
   } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) {
+    if (isNotFound(cause)) {
       fail(`${said}, and there is no ${path}; put it beside the model`, cause);
     }
     return failFor(said, cause);
@@ -105,7 +107,7 @@ async function resolve(folder: string, location: string, tensor: string): Promis
   if (inside === ".." || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
     fail(`${said}, a link to ${real} outside of the model's folder; put the file itself there`);
   }
-  if (!(await Deno.stat(real)).isFile) fail(`${said}, which is no file`);
+  if (!(await stat(real)).isFile) fail(`${said}, which is no file`);
   return real;
 }
 
@@ -232,9 +234,7 @@ export async function readExternalData(
         `${show(placeOf(tensors[0]).location)}; say in which folder it is by the option folder`,
     );
   }
-  const root = await Deno.realPath(folder).catch((cause) =>
-    failFor(`its folder is ${folder}`, cause)
-  );
+  const root = await realPath(folder).catch((cause) => failFor(`its folder is ${folder}`, cause));
   const paths = new Map<string, string>();
   const files = new Map<string, TensorProto[]>();
   for (const tensor of tensors) {
@@ -248,7 +248,7 @@ export async function readExternalData(
   let total = 0;
   for (const [path, inside] of files) {
     const said = inside.reduce((sum, tensor) => sum + tensorByteSize(tensor), 0);
-    total += Math.min(said, (await Deno.stat(path)).size); // tensors may overlap
+    total += Math.min(said, (await stat(path)).size); // tensors may overlap
   }
   const large = total > most;
   const constants = new Set(model.graph?.initializer);

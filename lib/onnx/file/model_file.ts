@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { basename, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { ModelProto } from "./proto.ts";
 import { fileKind } from "../../files/file_kind.ts";
+import { isNotFound, lstatIfThere, realPath, removeFile, systemError } from "../../files/disk.ts";
 import { FileProblem, problemOf } from "../../files/file_problem.ts";
 import { InputFile } from "../../files/input_file.ts";
+import { pathOf, paths } from "../../files/paths.ts";
 import { removeAbandoned, StagedFile } from "../../files/staged_file.ts";
 import { FileBytes, KnownFile, lengthOf, type Part, piecesOf } from "../../files/file_bytes.ts";
 import {
@@ -59,12 +59,6 @@ export interface SaveOnnxOptions {
 /** What a model is given beside its large constants before these are written into a second file. */
 const OTHER_BYTES = 64 << 20;
 
-function pathOf(path: string | URL): string {
-  if (typeof path === "string") return path;
-  if (path.protocol === "file:") return fileURLToPath(path);
-  throw new TypeError(`${path} is not a file; fetch it and give its bytes`);
-}
-
 /** A model's file: its bytes, or those without large constants, and these. */
 type ModelFile = Pick<ThinFile, "bytes"> & Partial<ThinFile> & { readonly file?: KnownFile };
 
@@ -89,7 +83,7 @@ async function readModelFile(path: string, most: number): Promise<ModelFile> {
   } catch (error) {
     const problem = problemOf(error);
     // That there is none has a class of its own, which callers know.
-    if (problem === undefined || error instanceof Deno.errors.NotFound) throw error;
+    if (problem === undefined || isNotFound(error)) throw error;
     fail(problem, error);
   }
 }
@@ -136,7 +130,7 @@ function decode(messages: OnnxMessages, bytes: Uint8Array<ArrayBuffer>): ModelPr
  * @param source a path, a `file:` URL, or the bytes of a file.
  * @param options where data files lie.
  * @throws {OnnxError} if it is no ONNX model, is damaged, or lacks a data file; says what is wrong.
- * @throws {Deno.errors.NotFound} if there is no such file.
+ * @throws {Error} with the code `ENOENT`, in Deno a `Deno.errors.NotFound`, if there is no such file.
  *
  * @example
  * ```ts
@@ -152,7 +146,7 @@ export async function loadOnnx(
 ): Promise<OnnxModel> {
   const { inMemory = IN_MEMORY } = options;
   const path = source instanceof Uint8Array ? undefined : pathOf(source);
-  const folder = options.folder ?? (path === undefined ? undefined : dirname(path));
+  const folder = options.folder ?? (path === undefined ? undefined : paths().dirname(path));
   const messages = await loadMessages("loadOnnx");
   try {
     const file = path === undefined
@@ -174,19 +168,13 @@ export async function loadOnnx(
 }
 
 async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.lstat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  return await lstatIfThere(path) !== undefined;
 }
 
 /** A name for a data file that nothing has: an old model keeps its own until the new one is there. */
 async function freeName(folder: string, wish: string): Promise<string> {
   let name = `${wish}.data`;
-  for (let i = 1; await exists(join(folder, name)); i++) name = `${wish}.${i}.data`;
+  for (let i = 1; await exists(paths().join(folder, name)); i++) name = `${wish}.${i}.data`;
   return name;
 }
 
@@ -213,7 +201,8 @@ async function replacedData(messages: OnnxMessages, path: string): Promise<SeenF
  * @param options whether to replace files, and whether to write large constants into a second one. Where the
  * name of that is taken by data of the model that is replaced, it gets a number.
  * @returns the paths written: the model's, and that of its data if there is one.
- * @throws {Deno.errors.AlreadyExists} if the file exists and `force` is not set.
+ * @throws {Error} with the code `EEXIST`, in Deno a `Deno.errors.AlreadyExists`, if the file exists and `force` is
+ * not set.
  * @throws {OnnxError} if the model is too large for one file even without its large constants, or the path is
  * that of a folder, a device or a circle of links.
  *
@@ -234,13 +223,15 @@ export async function saveOnnx(
   const target = pathOf(path);
   const refuseExisting = async () => {
     if (!force && await exists(target)) {
-      throw new Deno.errors.AlreadyExists(
+      throw systemError(
+        "EEXIST",
         `saveOnnx: ${target} exists; choose another name, or replace it with force`,
       );
     }
   };
   await refuseExisting();
   await removeAbandoned(target);
+  const { basename, dirname, join } = paths();
   const [folder, name] = [dirname(target), basename(target)];
   const { externalData = largeBytes(model.proto) > MAX_MESSAGE_BYTES - OTHER_BYTES } = options;
   const { parts } = externalData ? splitModel(model.messages, model.proto, name) : { parts: [] };
@@ -262,7 +253,7 @@ export async function saveOnnx(
     try {
       await file.commit();
     } catch (error) {
-      await Promise.all(written.slice(1).map((path) => Deno.remove(path).catch(() => {})));
+      await Promise.all(written.slice(1).map((path) => removeFile(path).catch(() => {})));
       throw error;
     }
     await removeUnused(replaced);
@@ -289,7 +280,7 @@ function encode(model: OnnxModel, dataName: string | undefined): Part[] {
 /** Reads the constants of a model that stayed in files which are about to be replaced. */
 async function bringIn(model: OnnxModel, paths: readonly string[]): Promise<void> {
   const gone = new Set(
-    await Promise.all(paths.map((path) => Deno.realPath(path).catch(() => undefined))),
+    await Promise.all(paths.map((path) => realPath(path).catch(() => undefined))),
   );
   for (const tensor of model.graph.initializer) {
     const bytes = storedBytes(tensor);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { mayLoadNativeCode } from "../../files/permissions.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import type { GraphProto, NodeProto } from "../file/proto.ts";
@@ -42,8 +43,7 @@ export interface QuantizableNodes {
  * @param where opens the errors.
  */
 export async function quantizableNodes(where: string, model: OnnxModel): Promise<QuantizableNodes> {
-  const { state } = await Deno.permissions.query({ name: "ffi" });
-  const prepared = state === "granted" || state as string === "granted-partial";
+  const prepared = mayLoadNativeCode();
   try {
     const { graph } = prepared ? await prepareOnnx(model) : model;
     return { operators: countOperators(where, graph), prepared };

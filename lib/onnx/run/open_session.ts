@@ -7,7 +7,6 @@
  *
  * @module
  */
-import { basename, dirname } from "node:path";
 import {
   FileBytes,
   joinParts,
@@ -16,7 +15,9 @@ import {
   type Part,
   piecesOf,
 } from "../../files/file_bytes.ts";
+import { paths } from "../../files/paths.ts";
 import { problemOf } from "../../files/file_problem.ts";
+import { isRefused } from "../../files/permissions.ts";
 import { ScratchFolder } from "../../files/scratch_folder.ts";
 import { bitsOf } from "../file/data_type.ts";
 import { DataLayout, largeConstants, placeConstants } from "../file/external_data.ts";
@@ -145,12 +146,13 @@ export async function openSession(
   checkFiles(stored);
   const aligned = stored.filter(isAligned);
   const rest = lengthOf(large.map(({ part }) => part)) - lengthOf(aligned.map(({ part }) => part));
+  const { basename, dirname } = paths();
   const files = aligned.map(({ part }) => (part as FileBytes).file.path);
   const [folder, another] = new Set(files.map(dirname));
   if (rest > inline || folder === undefined || another !== undefined) {
     // Where no temporary file may be written, a model that one array can hold is given as one.
     return await fromScratch(ort, model, large, options).catch((cause) => {
-      if (!(cause instanceof Deno.errors.NotCapable)) throw cause;
+      if (!isRefused(cause)) throw cause;
       return ort.InferenceSession.create(model.toBytes(), options);
     });
   }

@@ -1,0 +1,102 @@
+/**
+ * Which program runs this: Deno, Node or a browser. All that only some of them have is asked for here and in the
+ * other files of this folder, when it is first used.
+ *
+ * @module
+ */
+
+/** The part of Deno that Node's modules do not have. */
+export interface DenoHost {
+  readonly permissions: {
+    querySync(
+      descriptor: { name: string; path?: string; variable?: string },
+    ): { state: string; partial: boolean };
+  };
+  readonly errors: Readonly<Record<string, new (message: string, options?: ErrorOptions) => Error>>;
+  open(
+    path: string,
+    options: { read?: boolean; write?: boolean; createNew?: boolean },
+  ): Promise<DenoFile>;
+  makeTempDir(options: { prefix: string }): Promise<string>;
+  makeTempFile(options: { dir?: string; prefix: string; suffix: string }): Promise<string>;
+  inspect(value: unknown): string;
+}
+
+/** An open file of Deno's, which alone can be locked. */
+export interface DenoFile {
+  write(bytes: Uint8Array): Promise<number>;
+  sync(): Promise<void>;
+  lock(exclusive: boolean): Promise<void>;
+  tryLock(exclusive: boolean): Promise<boolean>;
+  close(): void;
+}
+
+/** The modules of Node's that are used; Deno has them too. */
+interface Builtins {
+  "node:fs": typeof import("node:fs");
+  "node:os": typeof import("node:os");
+  "node:path": typeof import("node:path");
+  "node:url": typeof import("node:url");
+  "node:util": typeof import("node:util");
+  "node:zlib": typeof import("node:zlib");
+}
+
+/** The part of the process that is used. */
+interface ProcessHost {
+  getBuiltinModule<Name extends keyof Builtins>(name: Name): Builtins[Name];
+  readonly argv: readonly string[];
+  readonly platform: string;
+  readonly env: Record<string, string | undefined>;
+  readonly stderr: { readonly isTTY?: boolean; readonly columns?: number };
+  /** With Node's `--permission`. */
+  readonly permission?: { has(scope: string, reference?: string): boolean };
+  exit(code: number): never;
+  on(event: string, listener: () => void): unknown;
+  off(event: string, listener: () => void): unknown;
+}
+
+const { Deno: denoGlobal, process: processGlobal } = globalThis as {
+  Deno?: DenoHost;
+  process?: ProcessHost;
+};
+
+/** Deno, where this runs in it. */
+export const deno: DenoHost | undefined = denoGlobal?.permissions && denoGlobal;
+
+/** Bundlers leave a shadow of the process in pages; only a real one has modules. */
+const process = typeof processGlobal?.getBuiltinModule === "function" ? processGlobal : undefined;
+
+/** Which program this is. */
+export const HOST: "deno" | "node" | "browser" = deno ? "deno" : process ? "node" : "browser";
+
+/** Thrown where a host lacks what is asked for; the message says what to do instead. */
+export class HostError extends Error {
+  /** The class's name, as it stands in printed errors. */
+  override readonly name: string = "HostError";
+}
+
+/**
+ * The process.
+ *
+ * @throws {HostError} in a browser.
+ */
+export function theProcess(): ProcessHost {
+  if (process) return process;
+  throw new HostError(
+    "a browser has no files: give the bytes, such as `new Uint8Array(await file.arrayBuffer())`",
+  );
+}
+
+/**
+ * One of Node's modules, not named in an import so that no bundler looks for it.
+ *
+ * @throws {HostError} in a browser.
+ */
+export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] {
+  return theProcess().getBuiltinModule(name);
+}
+
+/** Such as `"linux"` or `"win32"`; nothing in a browser. */
+export function platform(): string | undefined {
+  return process?.platform;
+}

@@ -1,0 +1,32 @@
+/**
+ * Importing a package by the name that it has on this host. Names are put together here, out of sight of the module
+ * graph: a literal `import("npm:…")` would make Deno fetch the package for every program that imports this
+ * library, and onnxruntime-node is more than 100 MB to download. The build for npm has this file with literal names,
+ * for bundlers to see.
+ *
+ * @module
+ */
+import { HOST } from "./host.ts";
+
+/** What a browser has in place of a package. */
+const IN_BROWSERS: ReadonlyMap<string, string> = new Map([
+  // Without the providers for GPUs, which have no integer kernels.
+  ["onnxruntime-node", "onnxruntime-web/wasm"],
+]);
+
+/** The name of a package in a specifier such as `npm:@scope/name@1.0.0`; what is no such one stays. */
+export function packageName(specifier: string): string {
+  return /^npm:((?:@[^/]+\/)?[^@/]+)/.exec(specifier)?.[1] ?? specifier;
+}
+
+/** What a package is called on a host. */
+export function nameOn(host: typeof HOST, specifier: string): string {
+  if (host === "deno") return specifier;
+  const name = packageName(specifier);
+  return host === "browser" ? IN_BROWSERS.get(name) ?? name : name;
+}
+
+/** Imports a package, by its specifier in Deno. */
+export function importPackage(specifier: string): Promise<unknown> {
+  return import(nameOn(HOST, specifier));
+}
