@@ -15,6 +15,7 @@
  * @module
  */
 export type * from "./lib/backend/backend.ts";
+export type { Argument, Expression, FunctionName, Kind, Step } from "./lib/backend/expression.ts";
 export {
   backendFor,
   getDefaultDevice,
@@ -40,6 +41,8 @@ export {
 } from "./lib/tensor/tensor.ts";
 export { linear, relu } from "./lib/tensor/ops.ts";
 export { matmul, type MatmulOptions } from "./lib/tensor/matmul.ts";
+export * from "./lib/tensor/pointwise.ts";
+export * from "./lib/tensor/activations.ts";
 export { deepcopy, type LinearWeight, Module } from "./lib/nn/module.ts";
 export { Linear, type LinearOptions } from "./lib/nn/linear.ts";
 export { ReLU } from "./lib/nn/relu.ts";

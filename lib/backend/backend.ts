@@ -9,6 +9,7 @@
  * @module
  */
 import type { DType } from "../numbers/dtype.ts";
+import type { Expression } from "./expression.ts";
 
 /** The name of a device. */
 export type Device = "cpu" | "webgpu";
@@ -62,6 +63,9 @@ export function packedRowBytes(k: number, bits: 4 | 8 = 8): number {
 export function packedGroups({ k, groupSize }: PackedRows): number {
   return k === groupSize ? 1 : k / groupSize;
 }
+
+/** Inputs that one expression may have: with the output, the buffers that every WebGPU device binds. */
+export const MOST_INPUTS = 7;
 
 /** Arguments of {@linkcode Backend.packRows}. */
 export interface PackRowsArgs {
@@ -232,9 +236,20 @@ export interface Backend {
   copy(x: DeviceBuffer): DeviceBuffer;
   /**
    * `x` in another dtype: floats rounded to nearest even, float to integer truncated and saturated,
-   * integer to a narrower integer wrapped around.
+   * integer to a narrower integer wrapped around, what is not zero to 1 in bool.
    */
   cast(x: Operand, dtype: DType): DeviceBuffer;
+  /**
+   * An expression's value element by element, in `dtype` (a float one if its value is a float, else an
+   * integer one). Inputs broadcast to `shape` as NumPy's and PyTorch's do; there are at most
+   * {@linkcode MOST_INPUTS}. Floats are computed in float32 and rounded once, integers in int32.
+   */
+  pointwise(
+    expression: Expression,
+    inputs: readonly Operand[],
+    shape: readonly number[],
+    dtype: DType,
+  ): DeviceBuffer;
   /** `max(x, 0)`. */
   relu(x: Operand): DeviceBuffer;
   /** `x·wᵀ + bias` for x (M, K), w (N, K), accumulated in float32 and rounded once to x's dtype. */

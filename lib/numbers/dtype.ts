@@ -16,6 +16,7 @@ export type DTypeName =
   | "int16"
   | "int8"
   | "uint8"
+  | "bool"
   | `int${1 | 2 | 3 | 4 | 5 | 6 | 7}`
   | `uint${1 | 2 | 3 | 4 | 5 | 6 | 7}`;
 
@@ -75,6 +76,8 @@ export const int16: DType = integer("int16", 2, -(2 ** 15), 2 ** 15 - 1);
 export const int8: DType = signed(8);
 /** 8-bit unsigned integer. */
 export const uint8: DType = unsigned(8);
+/** Truth values, 0 and 1, a byte each; what comparisons give. */
+export const bool: DType = integer("bool", 1, 0, 1);
 /** 1-bit signed integer (−1, 0), a byte each. */
 export const int1: DType = signed(1);
 /** 2-bit signed integer, a byte each. */
@@ -129,11 +132,14 @@ export const dtypes: Readonly<Record<DTypeName, DType>> = Object.freeze({
   uint5,
   uint6,
   uint7,
+  bool,
 });
 
 /**
- * The float type that an operation on `a` and `b` works in, by PyTorch's promotion: the wider one,
- * and float32 for float16 with bfloat16. An integer type does not promote a float one.
+ * The type that an operation on `a` and `b` works in, by PyTorch's promotion: of two float types the
+ * wider one, and float32 for float16 with bfloat16; an integer type does not promote a float one. Of
+ * two integer types the one that holds both, or the narrowest wider one that does; bool promotes
+ * nothing.
  *
  * @example
  * ```ts
@@ -145,7 +151,9 @@ export function promoteTypes(a: DType, b: DType): DType {
   if (a === b || (a.isFloat && !b.isFloat)) return a;
   if (b.isFloat && !a.isFloat) return b;
   if (a.isFloat) return float32;
-  return a.itemSize >= b.itemSize ? a : b;
+  const holds = (c: DType) => c.min <= Math.min(a.min, b.min) && c.max >= Math.max(a.max, b.max);
+  if (a === bool || b === bool) return a === bool ? b : a;
+  return [a, b, int8, int16].find(holds) ?? int32;
 }
 
 /** Mantissa bits and the exponent of the smallest normal number, of each float type. */

@@ -225,6 +225,20 @@ export class Tensor implements Disposable {
     return new Tensor(backend, backend.copy(buffer), this.shape, this.dtype);
   }
 
+  /**
+   * Refuses JavaScript's operators, which would make text or NaN of tensors; in templates, and for
+   * `String(t)`, a tensor is what {@linkcode Tensor.toString} says.
+   *
+   * @throws {TypeError} unless text is asked for.
+   */
+  [Symbol.toPrimitive](hint: string): string {
+    if (hint === "string") return this.toString();
+    throw new TypeError(
+      `${this}: JavaScript's operators do not compute on tensors; use functions, such as add(a, b), ` +
+        `sub(a, b), mul(a, b), eq(a, b) or lt(a, b), and \`await t.item()\` for a number`,
+    );
+  }
+
   /** What kind of tensor this is; its elements are shown by {@linkcode Tensor.data}. */
   toString(): string {
     const state = this.gone ? "disposed" : this.device;

@@ -7,8 +7,18 @@ import {
   QUANTIZED_INSIDE,
   type Recorded,
 } from "../../lib/backend/webgpu/fusion.ts";
+import { type FunctionName, type Step, wordsOf } from "../../lib/backend/expression.ts";
 import { PooledBuffer } from "../../lib/backend/webgpu/pool.ts";
-import { type DType, float32, int32, type Operand, type PackedRows, uint8 } from "../../mod.ts";
+import {
+  bfloat16,
+  type DType,
+  float32,
+  int32,
+  int8,
+  type Operand,
+  type PackedRows,
+  uint8,
+} from "../../mod.ts";
 
 const pool = { acquire: () => buffer("none"), release: () => {} };
 /** A buffer without memory. */
@@ -23,10 +33,10 @@ class Forward {
   readonly recorded: Recorded[] = [];
   readonly input: PooledBuffer = buffer("input");
 
-  constructor(readonly rows: number) {}
+  constructor(readonly rows: number, readonly dtype: DType = float32) {}
 
   private matrix(of: PooledBuffer, columns: number): Operand {
-    return { buffer: of, dtype: float32, shape: [this.rows, columns] };
+    return { buffer: of, dtype: this.dtype, shape: [this.rows, columns] };
   }
 
   linear(x: PooledBuffer, [k, n]: number[]): PooledBuffer {
@@ -78,6 +88,23 @@ class Forward {
     return y;
   }
 
+  pointwise(name: FunctionName, columns: number, ...inputs: (PooledBuffer | Operand)[]) {
+    const y = buffer(name);
+    const operands = inputs.map((x) => x instanceof PooledBuffer ? this.matrix(x, columns) : x);
+    const args = operands.map((_, i) => `x${i}` as const);
+    const expression = { steps: [[name, ...args] as Step], constants: [] };
+    const shape = [this.rows, columns];
+    this.recorded.push({
+      op: "pointwise",
+      expression,
+      inputs: operands,
+      shape,
+      dtype: this.dtype,
+      y,
+    });
+    return y;
+  }
+
   /** Any other operation, which is a dispatch already. */
   dispatch(...inputs: PooledBuffer[]): PooledBuffer {
     const y = buffer("dispatch");
@@ -96,6 +123,7 @@ class Forward {
 
 function words(operation: Operation): string {
   const { op } = operation;
+  if (op === "pointwise") return wordsOf(operation.expression);
   const relu = (op === "linear" || op === "packed linear") && operation.relu ? " relu" : "";
   if (op !== "packed linear") return op + relu;
   const { quantize, requantize, x } = operation;
@@ -203,4 +231,63 @@ Deno.test("all rules hold at once", () => {
     "quantize+packed linear relu+quantize",
     "packed linear relu unsummed",
   ]);
+});
+
+Deno.test("expressions are joined with those that only they read", () => {
+  const f = new Forward(3);
+  const a = f.pointwise("exp", 4, f.input);
+  const b = f.pointwise("neg", 4, a);
+  const y = f.pointwise("mul", 4, a, b);
+  assertEquals(f.fused(y), ["exp x0, neg t0, mul t0 t1"]);
+  const [joined] = fuse(f.recorded, [y]);
+  assertEquals(isOperation(joined) && joined.op === "pointwise" && joined.inputs.length, 1);
+  // What they read besides comes along once, and broadcasts as it did.
+  const g = new Forward(3);
+  const [row, other] = [{ buffer: buffer("row"), dtype: float32, shape: [4] }, buffer("other")];
+  const sum = g.pointwise("add", 4, g.input, row);
+  const product = g.pointwise("mul", 4, row, sum);
+  assertEquals(g.fused(g.pointwise("sub", 4, other, product)), [
+    "add x0 x1, mul x1 t0, sub x2 t1",
+  ]);
+});
+
+Deno.test("an expression in between that something else reads is kept", () => {
+  const f = new Forward(3);
+  const a = f.pointwise("exp", 4, f.input);
+  f.dispatch(a);
+  assertEquals(f.fused(f.pointwise("neg", 4, a)), ["exp x0", "dispatch", "neg x0"]);
+  const g = new Forward(3);
+  const b = g.pointwise("exp", 4, g.input);
+  g.pointwise("neg", 4, b);
+  assertEquals(g.fused(b), ["exp x0", "neg x0"]);
+});
+
+Deno.test("joined expressions round as memory does, and are left apart where it does more", () => {
+  for (
+    const [dtype, words] of [
+      [bfloat16, ["exp x0, bfloat16 t0, neg t1"]],
+      [int32, ["exp x0, neg t0"]],
+      [int8, ["exp x0", "neg x0"]],
+    ] as const
+  ) {
+    const f = new Forward(3, dtype);
+    assertEquals(f.fused(f.pointwise("neg", 4, f.pointwise("exp", 4, f.input))), [...words]);
+  }
+});
+
+Deno.test("expressions of other shapes, too many inputs or too many steps are left apart", () => {
+  const f = new Forward(1);
+  const a = f.pointwise("exp", 4, f.input);
+  const wide = new Forward(3);
+  wide.recorded.push(...f.recorded);
+  const operand = { buffer: a, dtype: float32, shape: [1, 4] };
+  assertEquals(wide.fused(wide.pointwise("neg", 4, operand)), ["exp x0", "neg x0"]);
+  const g = new Forward(3);
+  let sum = g.input;
+  for (let i = 0; i < 8; i++) sum = g.pointwise("add", 4, sum, buffer("other"));
+  assertEquals(g.fused(sum).length, 2);
+  const h = new Forward(3);
+  let long = h.input;
+  for (let i = 0; i < 100; i++) long = h.pointwise("neg", 4, long);
+  assertEquals(h.fused(long).length, 2);
 });

@@ -6,6 +6,14 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
+import {
+  type Argument,
+  type FunctionName,
+  FUNCTIONS,
+  kindsOf,
+  type Step,
+} from "../../lib/backend/expression.ts";
+import { broadcastWalk } from "../../lib/backend/strides.ts";
 import { castKernel } from "../../lib/backend/webgpu/kernels/cast.ts";
 import { dequantizeKernel } from "../../lib/backend/webgpu/kernels/dequantize.ts";
 import { histogramKernel, regridKernel } from "../../lib/backend/webgpu/kernels/histogram.ts";
@@ -27,6 +35,7 @@ import {
 } from "../../lib/backend/webgpu/kernels/pack_rows.ts";
 import { packedLinearKernel } from "../../lib/backend/webgpu/kernels/packed_linear.ts";
 import { padRowsKernel } from "../../lib/backend/webgpu/kernels/pad_rows.ts";
+import { pointwiseKernel } from "../../lib/backend/webgpu/kernels/pointwise.ts";
 import { quantizationLossKernel } from "../../lib/backend/webgpu/kernels/quantization_loss.ts";
 import { quantizeKernel } from "../../lib/backend/webgpu/kernels/quantize.ts";
 import { reciprocalKernel } from "../../lib/backend/webgpu/kernels/reciprocal.ts";
@@ -37,6 +46,7 @@ import { unpackRowsKernel } from "../../lib/backend/webgpu/kernels/unpack_rows.t
 import { weightOnlyKernel } from "../../lib/backend/webgpu/kernels/weight_only.ts";
 import {
   bfloat16,
+  bool,
   float16,
   float32,
   float8_e4m3fn,
@@ -112,7 +122,32 @@ function* kernels(): Generator<Kernel> {
       }
     }
   }
+  yield* expressions();
   yield* products();
+}
+
+/** Each function of each kind, and inputs that lie in every way. */
+function* expressions(): Generator<Kernel> {
+  const walks = [[[2, 3], [1, 1]], [[2, 3], [2, 3]], [[2, 3], [3]], [[2, 3], [2, 1]], [[3, 2], [
+    3,
+    1,
+  ]]]
+    .map(([a, b]) => broadcastWalk([a, b], a));
+  for (const [walk, output] of all(walks, [...FLOATS, ...INTEGERS, bool])) {
+    const x = output.isFloat ? output : int32;
+    for (const argument of ["x1", output.isFloat ? "f0" : "i0"] as const) {
+      const steps: Step[] = [["add", "x0", argument]];
+      yield pointwiseKernel({ steps, constants: [2] }, [x, x], walk, output);
+    }
+  }
+  for (const name of Object.keys(FUNCTIONS) as FunctionName[]) {
+    for (const x of [float32, int32]) {
+      const args = ["x0", "x1", "x0"].slice(0, FUNCTIONS[name].args) as Argument[];
+      const expression = { steps: [[name, ...args] as Step], constants: [] };
+      const float = kindsOf(expression, [x, x])[0] === "float";
+      yield pointwiseKernel(expression, [x, x], walks[1], float ? float32 : int32);
+    }
+  }
 }
 
 /** The same for products. */

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type DType, float32, int8 } from "../../numbers/dtype.ts";
+import { bool, type DType, float32, int8 } from "../../numbers/dtype.ts";
 import { emptyArray, encode } from "../../numbers/encoding.ts";
 import { roundHalfEven, roundTo } from "../../numbers/rounding.ts";
 import {
@@ -30,9 +30,11 @@ import {
 } from "../backend.ts";
 import { blockOf, collapseBlocks, countBlocks } from "../blocks.ts";
 import { countValue, countValues, regrid } from "../histogram_state.ts";
+import type { Expression } from "../expression.ts";
 import { floatKey, keyFloat, NO_BAD_BATCH } from "../minmax_state.ts";
 import { bytesOf, CpuBuffer, floatsOf, valuesOf } from "./buffer.ts";
 import { matmul } from "./matmul.ts";
+import { pointwise } from "./pointwise.ts";
 
 const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low), high);
 
@@ -95,6 +97,7 @@ export class CpuBackend implements Backend {
   cast(x: Operand, dtype: DType): DeviceBuffer {
     const values = valuesOf(x);
     if (dtype.isFloat) return this.hold(encode(values, dtype));
+    if (dtype === bool) return this.hold(Uint8Array.from(values, (v) => v === 0 ? 0 : 1));
     const { min, max } = dtype;
     if (!x.dtype.isFloat) {
       const wrap = (v: number) => v - Math.floor((v - min) / (max - min + 1)) * (max - min + 1);
@@ -103,6 +106,15 @@ export class CpuBackend implements Backend {
     return this.hold(
       encode(Float64Array.from(values, (v) => clamp(Math.trunc(v), min, max)), dtype),
     );
+  }
+
+  pointwise(
+    expression: Expression,
+    inputs: readonly Operand[],
+    shape: readonly number[],
+    dtype: DType,
+  ): DeviceBuffer {
+    return this.hold(pointwise(expression, inputs, shape, dtype));
   }
 
   relu(x: Operand): DeviceBuffer {

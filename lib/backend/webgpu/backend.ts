@@ -28,6 +28,7 @@ import {
 } from "../backend.ts";
 import { type BlockedDim, collapseBlocks, countBlocks } from "../blocks.ts";
 import { batchDims } from "../batches.ts";
+import type { Expression } from "../expression.ts";
 import type { OpenedDevice } from "./adapter.ts";
 import { batchedProduct } from "./batched_product.ts";
 import {
@@ -184,6 +185,17 @@ export class WebGpuBackend implements Backend, DispatchTarget {
       numelOf(x.shape),
       dtype,
     );
+  }
+
+  pointwise(
+    expression: Expression,
+    inputs: readonly Operand[],
+    shape: readonly number[],
+    dtype: DType,
+  ): DeviceBuffer {
+    const y = this.output("pointwise", numelOf(shape), dtype);
+    this.operate({ op: "pointwise", expression, inputs, shape, dtype, y });
+    return y;
   }
 
   relu(x: Operand): DeviceBuffer {

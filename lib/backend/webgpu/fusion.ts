@@ -4,13 +4,17 @@
  *
  * @module
  */
-import type {
-  DeviceBuffer,
-  Operand,
-  PackedLinearArgs,
-  PackedRows,
-  QuantizeRowsArgs,
+import { bfloat16, type DType, float16, float32, int32 } from "../../numbers/dtype.ts";
+import { sameShape } from "../../numbers/shape.ts";
+import {
+  type DeviceBuffer,
+  MOST_INPUTS,
+  type Operand,
+  type PackedLinearArgs,
+  type PackedRows,
+  type QuantizeRowsArgs,
 } from "../backend.ts";
+import { type Argument, type Expression, last, numberOf, type Step } from "../expression.ts";
 import { FEW_ROWS } from "./kernels/tile.ts";
 import { bound, type RecordedStep } from "./steps.ts";
 
@@ -64,11 +68,24 @@ export interface QuantizeRowsOperation {
   readonly y: PackedRows & { readonly sums: DeviceBuffer };
 }
 
+/** An expression's value element by element. */
+export interface PointwiseOperation {
+  readonly op: "pointwise";
+  readonly expression: Expression;
+  /** They broadcast to `shape`. */
+  readonly inputs: readonly Operand[];
+  readonly shape: readonly number[];
+  /** Of the result. */
+  readonly dtype: DType;
+  readonly y: DeviceBuffer;
+}
+
 /** An operation that may be done together with the one before or after it. */
 export type Operation =
   | LinearOperation
   | PackedLinearOperation
   | ReluOperation
+  | PointwiseOperation
   | QuantizeRowsOperation;
 
 /** What a forward consists of: such operations, and steps of all others. */
@@ -79,9 +96,16 @@ export function isOperation(recorded: Recorded): recorded is Operation {
   return "op" in recorded;
 }
 
-/** The buffer whose maker an operation may be joined with. */
-function inputOf(operation: Operation): DeviceBuffer {
-  return operation.op === "packed linear" ? operation.x.data : operation.x.buffer;
+/** The buffers whose makers an operation may be joined with. */
+function inputsOf(operation: Operation): DeviceBuffer[] {
+  switch (operation.op) {
+    case "packed linear":
+      return [operation.x.data];
+    case "pointwise":
+      return operation.inputs.map((x) => x.buffer);
+    default:
+      return [operation.x.buffer];
+  }
 }
 
 const given = (...buffers: (DeviceBuffer | null | undefined)[]) =>
@@ -97,6 +121,8 @@ function read(operation: Operation): DeviceBuffer[] {
   switch (operation.op) {
     case "relu":
       return [operation.x.buffer];
+    case "pointwise":
+      return operation.inputs.map((x) => x.buffer);
     case "linear":
       return given(operation.x.buffer, operation.w.buffer, operation.bias?.buffer);
     case "quantize rows":
@@ -169,7 +195,63 @@ const quantizedInside: Rule = (operation, maker) => {
   return { ...operation, quantize: { x: maker.x, args: maker.args } };
 };
 
-const RULES: readonly Rule[] = [reluAfterProduct, quantizedForTheNext, quantizedInside];
+/** The function that does what memory does to values of a dtype, so that joining changes no bits. */
+const ROUNDING: ReadonlyMap<DType, "float16" | "bfloat16" | null> = new Map([
+  [float32, null],
+  [int32, null],
+  [float16, "float16"],
+  [bfloat16, "bfloat16"],
+]);
+
+/** Longer expressions gain nothing more, and take long to compile. */
+const MOST_STEPS = 64;
+
+/** What one expression gives another of the same shape stays in registers. */
+const pointwiseIntoPointwise: Rule = (operation, maker) => {
+  if (operation.op !== "pointwise" || maker.op !== "pointwise") return undefined;
+  const inputs = operation.inputs.filter((x) => x.buffer === maker.y);
+  if (!ROUNDING.has(maker.dtype) || !inputs.every((x) => sameShape(x.shape, maker.shape))) {
+    return undefined;
+  }
+  if (!sameShape(operation.shape, maker.shape)) return undefined;
+  const joined = joinPointwise(operation, maker);
+  const small = joined.inputs.length <= MOST_INPUTS && joined.expression.steps.length <= MOST_STEPS;
+  return small ? joined : undefined;
+};
+
+/** The steps of `maker`, then those of `operation`, which read its last one instead of its result. */
+function joinPointwise(
+  operation: PointwiseOperation,
+  maker: PointwiseOperation,
+): PointwiseOperation {
+  const inputs = [...maker.inputs];
+  const places = operation.inputs.map((x) => {
+    if (x.buffer === maker.y) return undefined;
+    const same = inputs.findIndex((y) => y.buffer === x.buffer && sameShape(y.shape, x.shape));
+    return same < 0 ? inputs.push(x) - 1 : same;
+  });
+  const rounding = ROUNDING.get(maker.dtype);
+  const steps: Step[] = [...maker.expression.steps];
+  if (rounding) steps.push([rounding, last(maker.expression)]);
+  const value = last({ steps, constants: [] });
+  const [firstStep, firstConstant] = [steps.length, maker.expression.constants.length];
+  const moved = (argument: Argument): Argument => {
+    const number = numberOf(argument);
+    if (argument[0] === "t") return `t${firstStep + number}`;
+    if (argument[0] !== "x") return `${argument[0] as "f" | "i"}${firstConstant + number}`;
+    return places[number] === undefined ? value : `x${places[number]}`;
+  };
+  for (const [name, ...args] of operation.expression.steps) steps.push([name, ...args.map(moved)]);
+  const constants = [...maker.expression.constants, ...operation.expression.constants];
+  return { ...operation, inputs, expression: { steps, constants } };
+}
+
+const RULES: readonly Rule[] = [
+  reluAfterProduct,
+  quantizedForTheNext,
+  quantizedInside,
+  pointwiseIntoPointwise,
+];
 
 /** An operation as it is if its input was made as `maker` says: without sums that are not written. */
 function adapted(operation: Operation, maker: Operation | undefined): Operation {
@@ -189,28 +271,55 @@ function adapted(operation: Operation, maker: Operation | undefined): Operation 
  */
 export function fuse(recorded: readonly Recorded[], outputs: readonly DeviceBuffer[]): Recorded[] {
   const readers = readersOf(recorded, outputs);
-  const makers = new Map<DeviceBuffer, Operation>();
+  const makers: Makers = new Map();
   const fused = new Set<Recorded>();
   for (const item of recorded) {
     if (!isOperation(item)) {
       fused.add(item);
       continue;
     }
-    const maker = makers.get(inputOf(item));
-    let operation = adapted(item, maker);
-    const alone = maker &&
-      written(maker).every((buffer) =>
-        [...readers.get(buffer) ?? []].every((reader) => reader === item)
-      );
-    for (const rule of alone ? RULES : []) {
-      const joined = rule(operation, maker!, readers);
-      if (!joined) continue;
-      fused.delete(maker!);
-      operation = joined;
-      break;
+    let operation = adapted(item, makers.get(inputsOf(item)[0])?.operation);
+    const origins = new Set<Recorded | "the caller">([item]);
+    for (let made = joinable(operation, origins, makers, readers); made;) {
+      fused.delete(made.maker.operation);
+      written(made.maker.operation).forEach((buffer) => makers.delete(buffer));
+      made.maker.origins.forEach((origin) => origins.add(origin));
+      operation = made.joined;
+      made = joinable(operation, origins, makers, readers);
     }
     fused.add(operation);
-    written(operation).forEach((buffer) => makers.set(buffer, operation));
+    written(operation).forEach((buffer) => makers.set(buffer, { operation, origins }));
   }
   return [...fused];
+}
+
+/** An operation, and those that were recorded which it does. */
+interface Maker {
+  readonly operation: Operation;
+  readonly origins: ReadonlySet<Recorded | "the caller">;
+}
+
+type Makers = Map<DeviceBuffer, Maker>;
+
+/**
+ * A maker of an operation's inputs that a rule joins it with, and what becomes of the two; `origins` are
+ * those that the operation does, beside which nothing may read what the maker wrote.
+ */
+function joinable(
+  operation: Operation,
+  origins: ReadonlySet<Recorded | "the caller">,
+  makers: Makers,
+  readers: Readers,
+): { maker: Maker; joined: Operation } | undefined {
+  for (const input of inputsOf(operation)) {
+    const maker = makers.get(input);
+    const alone = maker &&
+      written(maker.operation).every((buffer) =>
+        [...readers.get(buffer) ?? []].every((reader) => origins.has(reader))
+      );
+    for (const rule of alone ? RULES : []) {
+      const joined = rule(operation, maker!.operation, readers);
+      if (joined) return { maker: maker!, joined };
+    }
+  }
 }

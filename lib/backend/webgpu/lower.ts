@@ -8,6 +8,7 @@ import { type DispatchTarget, elementwiseStep, rowsStep } from "./dispatch_targe
 import type { Operation, QuantizeRowsOperation, ReluOperation } from "./fusion.ts";
 import { quantizeRowsKernel } from "./kernels/pack_rows.ts";
 import { reluKernel } from "./kernels/relu.ts";
+import { pointwiseStep } from "./pointwise.ts";
 import { linearProduct, packedProduct } from "./products.ts";
 
 /** Dispatches what an operation consists of. */
@@ -19,6 +20,8 @@ export function lower(operation: Operation, target: DispatchTarget): void {
       return packedProduct(operation, target);
     case "relu":
       return relu(operation, target);
+    case "pointwise":
+      return pointwiseStep(operation, target);
     case "quantize rows":
       return quantizeRows(operation, target);
   }

@@ -134,6 +134,27 @@ function intElement(name: string, dtype: DType): string {
     : `i32(${byte(`${name}[i >> 2u]`)})`;
 }
 
+/** An f32 (for float dtypes) or i32 (for integer ones), from its bits in the low end of a u32. */
+export function decoded(dtype: DType, bits: string): string {
+  switch (dtype.name) {
+    case "float32":
+      return `bitcast<f32>(${bits})`;
+    case "bfloat16":
+      return `bitcast<f32>(${bits} << 16u)`;
+    case "float16":
+      return `decode_f16(${bits})`;
+    case "float8_e4m3fn":
+    case "float8_e5m2":
+      return `decode_${FLOAT8[dtype.name]}(${bits})`;
+    case "int32":
+      return `bitcast<i32>(${bits})`;
+    default:
+      return dtype.min < 0
+        ? `extractBits(bitcast<i32>(${bits}), 0u, ${8 * dtype.itemSize}u)`
+        : `i32(${bits})`;
+  }
+}
+
 /** The bits, in the low end of a u32, of an f32 (for float dtypes) or i32 (for integer ones). */
 export function encoded(dtype: DType, value: string): string {
   switch (dtype.name) {

@@ -1,0 +1,149 @@
+/**
+ * Writing an expression down over tensors and numbers, and having it computed.
+ *
+ * @module
+ */
+import {
+  type Argument,
+  type FunctionName,
+  type Kind,
+  kindOf,
+  type Step,
+} from "../backend/expression.ts";
+import { given } from "../numbers/arguments.ts";
+import { bool, type DType, float32, int32, promoteTypes } from "../numbers/dtype.ts";
+import { formatShape } from "../numbers/shape.ts";
+import { checkSameDevice } from "./ops.ts";
+import { Tensor } from "./tensor.ts";
+
+/**
+ * The shape that tensors broadcast to: sizes are compared from the last dimension on, and a size of 1,
+ * or a missing one, repeats.
+ *
+ * @throws {RangeError} if they do not; `where` opens the message.
+ */
+export function broadcastShapes(
+  where: string,
+  ...shapes: readonly (readonly number[])[]
+): number[] {
+  const rank = Math.max(0, ...shapes.map((shape) => shape.length));
+  return Array.from({ length: rank }, (_, d) => {
+    const sizes = shapes.map((shape) => shape[shape.length - rank + d] ?? 1);
+    const size = sizes.find((size) => size !== 1) ?? 1;
+    if (sizes.every((other) => other === 1 || other === size)) return size;
+    throw new RangeError(
+      `${where}: shapes ${
+        shapes.map(formatShape).join(" and ")
+      } do not broadcast: counted from the ` +
+        `last, sizes must be equal or 1; reshape one of the tensors`,
+    );
+  });
+}
+
+/** What weighs more in promotion: bool, integers, floats. */
+function category(dtype: DType): number {
+  return dtype === bool ? 0 : dtype.isFloat ? 2 : 1;
+}
+
+/**
+ * The dtype of a result, as PyTorch promotes: a tensor without dimensions, and still less a number,
+ * counts only where it is of a higher sort (bool, integer, float) than what weighs more.
+ */
+export function resultType(...values: readonly (Tensor | number)[]): DType {
+  const levels = [
+    values.flatMap((v) => v instanceof Tensor && v.ndim > 0 ? [v.dtype] : []),
+    values.flatMap((v) => v instanceof Tensor && v.ndim === 0 ? [v.dtype] : []),
+    values.flatMap((v) => v instanceof Tensor ? [] : [Number.isInteger(v) ? int32 : float32]),
+  ];
+  let result: DType | undefined;
+  for (const level of levels) {
+    if (level.length === 0) continue;
+    const dtype = level.reduce(promoteTypes);
+    if (!result || category(dtype) > category(result)) result = dtype;
+  }
+  return result!;
+}
+
+/** An expression, step by step. */
+export class Formula {
+  private readonly tensors: Tensor[] = [];
+  private readonly steps: Step[] = [];
+  private readonly constants: number[] = [];
+
+  /** Begins one; `where` opens messages. */
+  constructor(private readonly where: string) {}
+
+  /**
+   * A tensor or a number as an argument of the given kind.
+   *
+   * @throws {TypeError} if it is neither.
+   */
+  read(value: Tensor | number, kind: Kind): Argument {
+    if (typeof value === "number") {
+      return `${kind === "float" ? "f" : "i"}${this.constants.push(value) - 1}`;
+    }
+    checkOperand(this.where, value);
+    const known = this.tensors.indexOf(value);
+    const argument = `x${known < 0 ? this.tensors.push(value) - 1 : known}` as const;
+    return kindOf(value.dtype) === kind ? argument : this.apply(kind, argument);
+  }
+
+  /** 1 where a tensor or a number is not zero, else 0. */
+  truth(value: Tensor | number): Argument {
+    if (typeof value === "number") return this.read(value === 0 ? 0 : 1, "int");
+    checkOperand(this.where, value);
+    const kind = kindOf(value.dtype);
+    const argument = this.read(value, kind);
+    return value.dtype === bool ? argument : this.apply("ne", argument, this.read(0, kind));
+  }
+
+  /** A step; numbers are floats. */
+  apply(name: FunctionName, ...values: (Argument | number)[]): Argument {
+    const args = values.map((v) => typeof v === "number" ? this.read(v, "float") : v);
+    return `t${this.steps.push([name, ...args]) - 1}`;
+  }
+
+  /**
+   * Has it computed.
+   *
+   * @param dtype of the result.
+   * @throws {RangeError} if the shapes do not broadcast.
+   * @throws {Error} if the tensors live on different devices.
+   */
+  result(dtype: DType): Tensor {
+    const { where, tensors, steps, constants } = this;
+    const [first, ...others] = tensors;
+    checkSameDevice(where, first, ...others);
+    const shape = broadcastShapes(where, ...tensors.map((t) => t.shape));
+    const operands = tensors.map((t) => t.operand);
+    const { backend } = first;
+    return new Tensor(
+      backend,
+      backend.pointwise({ steps, constants }, operands, shape, dtype),
+      shape,
+      dtype,
+    );
+  }
+}
+
+/** Throws a TypeError unless `value` is a Tensor or a number. */
+function checkOperand(where: string, value: unknown): void {
+  if (value instanceof Tensor || typeof value === "number") return;
+  const numbers = Array.isArray(value) || ArrayBuffer.isView(value);
+  throw new TypeError(
+    `${where}: expected a Tensor or a number, got ${given(value)}` +
+      (numbers ? "; make it a tensor with tensor(…)" : ""),
+  );
+}
+
+/** Throws a TypeError unless all are Tensors or numbers, and one a Tensor. */
+export function checkOperands(where: string, ...values: readonly unknown[]): void {
+  values.forEach((value) => checkOperand(where, value));
+  if (values.some((value) => value instanceof Tensor)) return;
+  throw new TypeError(
+    `${where}: one of the arguments must be a Tensor, got the numbers ${
+      values.join(" and ")
+    }; make ` +
+      `one a tensor with tensor(…), or compute with JavaScript's Math`,
+  );
+}

@@ -1,0 +1,126 @@
+"""Records what PyTorch 2.15 answers for operations: `python torch_operations.py torch-operations` writes
+torch-operations.json and torch-operations.safetensors. Needs torch; the tests need it not. Functions of
+floats are computed in float64 and rounded once, so that the answers are right to the last place."""
+import json, math, struct, sys
+import torch, torch.nn.functional as F
+
+NAMES = {torch.float32: "F32", torch.int32: "I32", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
+         torch.float16: "F16", torch.bfloat16: "BF16"}
+torch.manual_seed(11)
+T, cases = {}, []
+out = sys.argv[1]
+inf, nan = float("inf"), float("nan")
+
+
+def save_file(tensors, path):
+    header, data = {}, b""
+    for key, t in sorted(tensors.items(), key=lambda item: -item[1].element_size()):
+        raw = t.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if t.numel() else b""
+        header[key] = {"dtype": NAMES[t.dtype], "shape": list(t.shape), "data_offsets": [len(data), len(data) + len(raw)]}
+        data += raw
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    open(path, "wb").write(struct.pack("<Q", len(text)) + text + data)
+
+
+def stored(t):
+    if t.dtype == torch.float64: t = t.float()
+    if t.dtype == torch.int64: t = t.clamp(-2**31, 2**31 - 1).int()
+    return t.contiguous().clone()
+
+
+def wide(v):
+    if isinstance(v, torch.Tensor): return v.double() if v.dtype == torch.float32 else v.long() if v.dtype == torch.int32 else v
+    if isinstance(v, (list, tuple)): return [wide(x) for x in v]
+    return v
+
+
+known = {}
+def named(v):
+    """A tensor's name among those recorded; lists of tensors and plain values as they are."""
+    if isinstance(v, torch.Tensor):
+        if id(v) not in known:
+            known[id(v)] = (f"in{len(known)}", v)
+            T[known[id(v)][0]] = stored(v)
+        return {"tensor": known[id(v)][0]}
+    if isinstance(v, (list, tuple)): return [named(x) for x in v]
+    if isinstance(v, float) and (math.isinf(v) or math.isnan(v)): return {"number": str(v).replace("inf", "Infinity").replace("nan", "NaN")}
+    return v
+
+
+def case(call, args, fn, options=None, atol=0.0, exact=False):
+    """`call(...args, options)` gives what `fn` gives of the args in double precision."""
+    y = fn(*(args if exact else wide(args)))
+    name = f"{call}-{len(cases)}"
+    ys = list(y) if isinstance(y, (list, tuple)) else [y]
+    for i, part in enumerate(ys): T[f"{name}.{i}"] = stored(part)
+    cases.append({"name": name, "call": call, "args": named(args), "options": options, "results": len(ys), "many": isinstance(y, (list, tuple)), "atol": atol})
+
+
+f32 = lambda *v: torch.tensor(v, dtype=torch.float32)
+i32 = lambda *v: torch.tensor(v, dtype=torch.int32)
+SPECIAL = [0.0, -0.0, 1, -1, 0.5, -0.5, 1e-6, -1e-6, 1e-20, 3.5, -3.5, 2.5, 10, -10, 88.5, -87, 100, -100, 1e10, -1e10, inf, -inf, nan]
+ordinary = torch.cat([torch.randn(60), torch.randn(60) * 5, torch.rand(20) * 1e-3, torch.rand(10) * 80, -torch.rand(10) * 80])
+special = torch.cat([f32(*SPECIAL), ordinary])
+positive = ordinary.abs()
+
+for op in ["neg", "abs", "sign", "floor", "ceil", "round", "trunc", "sqrt", "rsqrt", "reciprocal", "exp", "expm1", "log", "log1p", "erf", "erfc", "tanh", "sigmoid", "isnan", "isinf"]:
+    case(op, [special], getattr(torch, op))
+for op in ["sqrt", "rsqrt", "log"]: case(op, [positive], getattr(torch, op))
+angles = torch.cat([torch.randn(50) * 3, torch.randn(50) * 1000, f32(0, 1e5, -1e5, inf, nan)])
+for op in ["sin", "cos"]: case(op, [angles], getattr(torch, op), atol=2e-6)
+whole = torch.randint(-100, 100, (23,), dtype=torch.int32)
+for op in ["neg", "abs", "sign", "exp", "sqrt", "floor", "tanh"]: case(op, [whole], getattr(torch, op))
+
+# Activations.
+for approximate in ["none", "tanh"]: case("gelu", [special], lambda x: F.gelu(x, approximate=approximate), {"approximate": approximate}, atol=1e-7)
+case("silu", [special], F.silu); case("hardsigmoid", [special], F.hardsigmoid); case("hardswish", [special], F.hardswish, atol=1e-7)
+case("leakyRelu", [special], F.leaky_relu); case("leakyRelu", [special, 0.2], F.leaky_relu)
+case("elu", [special], F.elu); case("elu", [special, 1.5], F.elu)
+case("softplus", [special], F.softplus)
+case("softplus", [special], lambda x: F.softplus(x, beta=2, threshold=5), {"beta": 2, "threshold": 5})
+case("prelu", [torch.randn(2, 3, 5), torch.rand(3)], F.prelu); case("prelu", [torch.randn(2, 3, 5), torch.rand(1)], F.prelu)
+
+# Two values, all pairs of special ones, and shapes that broadcast.
+few = f32(0.0, -0.0, 1, -1, 0.5, -2, 3, 7.25, -1e20, 1e30, inf, -inf, nan)
+BINARY = {"add": torch.add, "sub": torch.sub, "mul": torch.mul, "div": torch.div, "maximum": torch.maximum, "minimum": torch.minimum,
+          "eq": torch.eq, "ne": torch.ne, "lt": torch.lt, "le": torch.le, "gt": torch.gt, "ge": torch.ge, "pow": torch.pow, "fmod": torch.fmod, "remainder": torch.remainder,
+          "logicalAnd": torch.logical_and, "logicalOr": torch.logical_or, "logicalXor": torch.logical_xor}
+column, row = few.reshape(-1, 1).clone(), few.clone()
+moderate = f32(0.5, -2, 3, 7.25, -11.5, 100.25, 0, inf, -inf, nan)
+SHAPES = [((), ()), ((5,), ()), ((3, 4), (4,)), ((3, 4), (3, 1)), ((2, 3, 4), (3, 1)), ((2, 1, 4), (3, 1)), ((2, 3, 1, 5), (1, 3, 4, 1)), ((0, 3), (3,)), ((1, 7), (6, 1)), ((4, 1), (1, 1))]
+pairs = [(torch.randn(a), torch.randn(b)) for a, b in SHAPES]
+ints = [(torch.randint(-9, 9, a, dtype=torch.int32), torch.randint(-9, 9, b, dtype=torch.int32)) for a, b in SHAPES]
+for op, fn in BINARY.items():
+    wrapped = op in ("fmod", "remainder")
+    a, b = (moderate.reshape(-1, 1), moderate) if wrapped else (column, row)
+    case(op, [a, b], fn, atol=1e-5 if wrapped else 0)
+    for a, b in pairs: case(op, [a, b], fn, atol=1e-5 if wrapped else 0) if op in ("add", "lt", "maximum") else None
+    for a, b in ints[:5]:
+        if op == "pow": b = b.abs() % 5
+        if op in ("fmod", "remainder"): b = b.abs() + 1
+        case(op, [a, b], fn)
+    if op not in ("logicalAnd", "logicalOr", "logicalXor", "maximum", "minimum"):
+        case(op, [moderate, 2.5], fn, atol=1e-5 if wrapped else 0)
+        case(op, [whole, 3], fn)
+        if op not in ("pow", "fmod"): case(op, [whole, 2.5], fn)
+bases = torch.cat([torch.rand(40) * 3, torch.rand(10) * 1e-3, 10 ** (torch.rand(20) * 20 - 10)])
+exponents = torch.cat([torch.randn(40) * 8, torch.randn(10), torch.randn(20)])
+case("pow", [bases, exponents], torch.pow)
+for n in [0, 1, 2, 3, 4, 10, 0.5, -0.5, -1, -2, 2.5, -3, 30]: case("pow", [torch.cat([ordinary[:30], few]), n], torch.pow)
+case("pow", [2, ordinary[:30].clone()], torch.pow)
+case("pow", [f32(1.5, -1.5, 0.99, 1.01, -1.001), f32(200, 201, 8000, 8000, 9001)], torch.pow)
+for mode in ["trunc", "floor"]:
+    case("div", [ints[2][0], ints[2][1].abs() + 1], lambda a, b: torch.div(a, b, rounding_mode=mode), {"roundingMode": mode})
+    case("div", [torch.randn(40) * 20, f32(0.1)], lambda a, b: torch.div(a, b, rounding_mode=mode), {"roundingMode": mode})
+    case("div", [f32(6, 9, -6, 0.3, 1e9, 7), 3], lambda a, b: torch.div(a, b, rounding_mode=mode), {"roundingMode": mode})
+case("logicalNot", [few], torch.logical_not); case("logicalNot", [whole], torch.logical_not)
+flag = torch.randn(3, 4) > 0
+case("where", [flag, torch.randn(3, 4), torch.randn(4)], torch.where); case("where", [flag, torch.randn(3, 1), 2.5], torch.where)
+case("where", [flag, ints[2][0], 7], torch.where); case("where", [flag[:, :1].clone(), 1.5, torch.randn(4)], torch.where)
+case("clamp", [special], lambda x: x.clamp(-1, 2), {"min": -1, "max": 2}); case("clamp", [special], lambda x: x.clamp(min=0.25), {"min": 0.25})
+case("clamp", [special], lambda x: x.clamp(max=0.25), {"max": 0.25}); case("clamp", [special], lambda x: x.clamp(2, 1), {"min": 2, "max": 1})
+case("clamp", [whole], lambda x: x.clamp(-5, 7), {"min": -5, "max": 7})
+
+open(out + ".json", "w").write(json.dumps({"reference": f"torch {torch.__version__}", "cases": cases}, separators=(",", ":")).replace('{"name"', '\n{"name"') + "\n")
+save_file(T, out + ".safetensors")
