@@ -120,6 +120,11 @@ export abstract class Module {
     return true;
   }
 
+  /** The fields of this module that a state dict may lack: they stay as they are then. */
+  protected get optionalState(): readonly string[] {
+    return [];
+  }
+
   /** Every tensor of this module and those below it, by full name. */
   stateDict(): Record<string, Tensor> {
     const state: Record<string, Tensor> = Object.create(null);
@@ -154,14 +159,24 @@ export abstract class Module {
    */
   loadStateDict(state: Readonly<Record<string, Tensor>>): void {
     const own = this.stateDict();
-    const { taken, problems } = matchState(own, state);
     const modules = new Map(this.namedModules());
     const places = Object.entries(own).map(([name, tensor]) => {
       const at = name.lastIndexOf(".");
-      const owner = modules.get(name.slice(0, Math.max(at, 0)));
-      if (!owner) problems.push(`part of a quantized weight, which cannot be loaded: ${name}`);
-      return { owner, field: name.slice(at + 1), tensor };
+      return {
+        name,
+        owner: modules.get(name.slice(0, Math.max(at, 0))),
+        field: name.slice(at + 1),
+        tensor,
+      };
     });
+    const optional = new Set(
+      places.filter(({ owner, field }) => owner?.optionalState.includes(field))
+        .map(({ name }) => name),
+    );
+    const { taken, problems } = matchState(own, state, optional);
+    for (const { name, owner } of places) {
+      if (!owner) problems.push(`part of a quantized weight, which cannot be loaded: ${name}`);
+    }
     if (problems.length) {
       throw new StateError(
         `loadStateDict: the state dict does not fit ${this.constructor.name}; nothing was loaded:\n  ${
@@ -174,7 +189,9 @@ export abstract class Module {
       const value = saved.to(tensor.dtype);
       values.set(tensor, (value === saved ? value.clone() : value).keep());
     }
-    for (const { owner, field, tensor } of places) setField(owner!, field, values.get(tensor)!);
+    for (const { owner, field, tensor } of places) {
+      if (values.has(tensor)) setField(owner!, field, values.get(tensor)!);
+    }
   }
 
   /** Casts every float tensor of this module and those below it, in place. Enqueued. */
@@ -253,10 +270,14 @@ export abstract class Module {
   }
 }
 
-/** Which tensor of `state` is for which of the model's own, and what is wrong with it. */
+/**
+ * Which tensor of `state` is for which of the model's own, and what is wrong with it; those that are `optional`
+ * may be missing.
+ */
 function matchState(
   own: Readonly<Record<string, Tensor>>,
   state: Readonly<Record<string, Tensor>>,
+  optional: ReadonlySet<string>,
 ): { taken: Map<Tensor, Tensor>; problems: string[] } {
   if (typeof state !== "object" || state === null || state instanceof Promise) {
     throw new TypeError(`loadStateDict: expected tensors by name, got ${given(state)}`);
@@ -284,7 +305,8 @@ function matchState(
     }
   }
   for (const [name, tensor] of Object.entries(own)) {
-    if (!found.has(tensor) && !Object.hasOwn(state, name)) problems.push(`missing: ${name}`);
+    if (found.has(tensor) || Object.hasOwn(state, name) || optional.has(name)) continue;
+    problems.push(`missing: ${name}`);
   }
   for (const name of Object.keys(state)) {
     if (!Object.hasOwn(own, name)) problems.push(`unknown: ${name}`);

@@ -25,6 +25,7 @@ import {
   randn,
   ReLU,
   Sequential,
+  StateError,
   type Tensor,
   tensor,
   uint8,
@@ -181,6 +182,35 @@ eachBackend("a state dict that does not fit is refused whole, all reasons listed
   ) assert(error.message.includes(reason), `${error.message} lacks ${reason}`);
   assert(m.linear1.weight === weight);
   assertEquals(await m.linear1.forward(zeros([1, 4])).data(), before);
+});
+
+eachBackend("a state dict may lack what a module says it may, and no more", async () => {
+  class Counter extends Module {
+    weight = zeros([2]);
+    steps = tensor([3], { dtype: int32 });
+    protected override get optionalState() {
+      return ["steps"];
+    }
+    override forward(x: Tensor): Tensor {
+      return x;
+    }
+  }
+  const m = new Sequential({ a: new Counter(), b: new Counter() });
+  const steps = tensor([7], { dtype: int32 });
+  m.loadStateDict({ "a.weight": zeros([2]), "b.weight": zeros([2]), "b.steps": steps });
+  const read = (name: string) => m.stateDict()[name].item();
+  assertEquals([await read("a.steps"), await read("b.steps")], [3, 7]);
+  assertThrows(
+    () => m.loadStateDict({ "a.weight": zeros([2]), "b.steps": steps }),
+    StateError,
+    "missing: b.weight",
+  );
+  assertThrows(
+    () =>
+      m.loadStateDict({ "a.weight": zeros([2]), "b.weight": zeros([2]), "a.steps": zeros([2]) }),
+    StateError,
+    "shape of a.steps",
+  );
 });
 
 eachBackend("a state dict with a disposed tensor is refused whole", () => {
