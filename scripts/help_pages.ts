@@ -13,6 +13,7 @@ const TARGET = join(root, "lib", "display", "help_pages.ts");
 /** The parts of `deno doc --json` that a page is made of. */
 interface Documented {
   readonly name?: string;
+  readonly isStatic?: boolean;
   readonly jsDoc?: { readonly doc?: string; readonly tags?: readonly Tag[] };
 }
 
@@ -70,6 +71,7 @@ function members({ name, declarations, printed }: Export): string {
   return defs.flatMap((member) => {
     const called = member.name ?? "constructor";
     const text = line(member.jsDoc?.doc);
+    if (member.isStatic && called === "name") return []; // the class itself is called so
     if (!text || seen.has(called) || !/^[A-Za-z]\w*$/.test(called)) return [];
     seen.add(called);
     const signature = new RegExp(

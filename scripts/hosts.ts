@@ -10,20 +10,24 @@ import { root } from "./paths.ts";
 /** The folder of those that may. */
 const FILES = "lib/files/";
 
-/** What belongs to a host. Text in comments is none of it. */
-const HOSTS: readonly (readonly [pattern: RegExp, what: string])[] = [
-  [/\bDeno\s*\??\.(?!customInspect)/, "names Deno"],
-  [/["'`]node:/, "names a module of Node's"],
+/** What belongs to a host, in code without its texts. */
+const NAMES: readonly (readonly [pattern: RegExp, what: string])[] = [
+  [/\bDeno\b/, "names Deno"],
   [/\b(?:process|Buffer|__dirname|require)\s*[.(]/, "names what only Node has"],
   [/^import .* with \{/m, "imports what is no module"],
 ];
 
-/** A file's text without its comments; strings stay. */
-export function withoutComments(text: string): string {
-  return text.replace(
-    /("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|\/\*[^]*?\*\/|(?<![:\\])\/\/[^\n]*/g,
-    (_, string?: string) => string ?? " ",
+/** A file without its comments and the texts in its quotes, and those texts. Templates hold code, and stay. */
+export function codeOf(text: string): { code: string; texts: string[] } {
+  const texts: string[] = [];
+  const code = text.replace(
+    /"((?:\\.|[^"\\\n])*)"|\/\*[^]*?\*\/|(?<![:\\])\/\/[^\n]*/g,
+    (_, quoted?: string) => {
+      if (quoted !== undefined) texts.push(quoted);
+      return quoted === undefined ? " " : '""';
+    },
   );
+  return { code, texts };
 }
 
 /**
@@ -33,8 +37,12 @@ export function withoutComments(text: string): string {
  */
 export function hostsIn(path: string, text: string): string[] {
   if (path.startsWith(FILES)) return [];
-  const code = withoutComments(text);
-  return HOSTS.filter(([pattern]) => pattern.test(code)).map(([, what]) => `${path} ${what}`);
+  const { code, texts } = codeOf(text);
+  const found = NAMES.filter(([pattern]) => pattern.test(code)).map(([, what]) => what);
+  if (texts.some((quoted) => quoted.startsWith("node:")) || code.includes("`node:")) {
+    found.push("names a module of Node's");
+  }
+  return found.map((what) => `${path} ${what}`);
 }
 
 async function* sources(folder: string): AsyncGenerator<string> {

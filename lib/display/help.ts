@@ -17,6 +17,9 @@ import { CUSTOM_INSPECT, type DisplayBundle, JUPYTER_DISPLAY } from "../plot/bun
  * ```
  */
 export class HelpPage {
+  /** The class's name, whatever a minifier makes of it. */
+  static readonly name: string = "HelpPage";
+
   /** The export's name. */
   readonly name: string;
   /** The page as Markdown. */

@@ -3,9 +3,9 @@
  *
  * @module
  */
+import { type Notebook, notebook } from "../files/notebook.ts";
 import { escape } from "../plot/markup.ts";
 import { timeLeft } from "../plot/progress_text.ts";
-import { type Notebook, notebook } from "./notebook.ts";
 
 /** Options of {@linkcode progress}. */
 export interface ProgressOptions {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { deno } from "./host.ts";
 
 /** What Deno's Jupyter kernel offers beside a cell's value. */
 export interface Notebook {
@@ -12,9 +13,8 @@ export interface Notebook {
 
 /** The notebook, or nothing where there is none. */
 export function notebook(): Notebook | undefined {
-  const { Deno } = globalThis as { Deno?: { jupyter?: Notebook } };
   try {
-    return Deno?.jupyter;
+    return (deno as { jupyter?: Notebook } | undefined)?.jupyter;
   } catch {
     return undefined; // outside of a kernel even asking is refused
   }
