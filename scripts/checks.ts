@@ -90,6 +90,7 @@ await check("fmt", "--check");
 await check("lint");
 await check("check", ...SOURCES);
 await check("task", "floors");
+await check("task", "hosts");
 await check("doc", "--lint", ...ENTRIES);
 await check("task", "help", "--check");
 if (whole) await check("publish", "--dry-run", "--allow-dirty");

@@ -69,6 +69,9 @@ const MODES: readonly CompileMode[] = ["default", "max-autotune"];
  */
 export class OptimizedModule<R extends Tensor | Promise<Tensor> = Tensor> extends Module
   implements Disposable {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "OptimizedModule";
+
   /** The model. */
   readonly _orig_mod: Module;
   private readonly makeProgram: (model: Module) => Program<Outputs>;

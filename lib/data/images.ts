@@ -4,6 +4,7 @@
  * @module
  */
 import type { InputFile } from "../files/input_file.ts";
+import { HostError } from "../files/host.ts";
 import { loadPackage, PACKAGES } from "../files/packages.ts";
 import { fail, MAX_SAMPLE_BYTES } from "./data_error.ts";
 import type { ImageOptions, ImageSide } from "./image_options.ts";
@@ -46,6 +47,9 @@ async function loadSharp(): Promise<Sharp> {
     sharp.cache(false);
     return sharp;
   } catch (error) {
+    if (error instanceof HostError) {
+      fail("images", "a page cannot load sharp, which decodes them; give arrays (.npy, .npz)");
+    }
     const { cause } = error as Error;
     if (!(cause instanceof Error) || cause.name !== "NotCapable") throw error;
     fail(

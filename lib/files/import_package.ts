@@ -8,10 +8,14 @@
  */
 import { HOST } from "./host.ts";
 
-/** What a browser has in place of a package. */
-const IN_BROWSERS: ReadonlyMap<string, string> = new Map([
+/** The program that imports. */
+export type HostName = typeof HOST;
+
+/** What a browser has in place of a package, or nothing. */
+const IN_BROWSERS: ReadonlyMap<string, string | undefined> = new Map([
   // Without the providers for GPUs, which have no integer kernels.
   ["onnxruntime-node", "onnxruntime-web/wasm"],
+  ["sharp", undefined],
 ]);
 
 /** The name of a package in a specifier such as `npm:@scope/name@1.0.0`; what is no such one stays. */
@@ -19,14 +23,14 @@ export function packageName(specifier: string): string {
   return /^npm:((?:@[^/]+\/)?[^@/]+)/.exec(specifier)?.[1] ?? specifier;
 }
 
-/** What a package is called on a host. */
-export function nameOn(host: typeof HOST, specifier: string): string {
+/** What a package is called on a host; nothing if that cannot have it. */
+export function nameOn(host: HostName, specifier: string): string | undefined {
   if (host === "deno") return specifier;
   const name = packageName(specifier);
-  return host === "browser" ? IN_BROWSERS.get(name) ?? name : name;
+  return host === "browser" && IN_BROWSERS.has(name) ? IN_BROWSERS.get(name) : name;
 }
 
 /** Imports a package, by its specifier in Deno. */
 export function importPackage(specifier: string): Promise<unknown> {
-  return import(nameOn(HOST, specifier));
+  return import(nameOn(HOST, specifier)!);
 }

@@ -4,8 +4,8 @@
  * @module
  */
 import { setIfUnset } from "./environment.ts";
-import { HOST } from "./host.ts";
-import { importPackage, nameOn } from "./import_package.ts";
+import { HOST, HostError } from "./host.ts";
+import { importPackage, nameOn, packageName } from "./import_package.ts";
 import { isRefused } from "./permissions.ts";
 
 /** Reads and writes protobuf. */
@@ -31,7 +31,7 @@ function addingLine(specifiers: string): string {
   if (HOST === "deno") return `deno add ${specifiers}`;
   const packages = specifiers.split(" ").map((specifier) => {
     // With its version, where it is the same package on this host.
-    const name = nameOn(HOST, specifier);
+    const name = nameOn(HOST, specifier) ?? packageName(specifier);
     const whole = specifier.replace(/^npm:/, "");
     return whole.startsWith(`${name}@`) ? whole : name.replace(/\/wasm$/, "");
   });
@@ -52,12 +52,17 @@ export async function loadPackage<T>(
   specifier: string,
   needed: string = specifier,
 ): Promise<T> {
+  const name = nameOn(HOST, specifier);
+  if (name === undefined) {
+    throw new HostError(
+      `${where}: ${packageName(specifier)} is native code, which no page can load`,
+    );
+  }
   if (specifier === PACKAGES.onnxruntime) setIfUnset(NO_TELEMETRY, "1");
   try {
     return await importPackage(specifier) as T;
   } catch (cause) {
     const refused = isRefused(cause);
-    const name = nameOn(HOST, specifier);
     throw new Error(
       refused
         ? `${where}: ${name} may not be loaded (${cause.message}); native code needs ` +

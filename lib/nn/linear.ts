@@ -73,6 +73,9 @@ function checkShape(
  * ```
  */
 export class Linear extends Module {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "Linear";
+
   /** Size of each input row. */
   readonly inFeatures: number;
   /** Size of each output row. */

@@ -66,6 +66,9 @@ export function isLinearWeight(value: unknown): value is LinearWeight {
  * ```
  */
 export abstract class Module {
+  /** The class's name, whatever a minifier makes of it. */
+  static readonly name: string = "Module";
+
   /** The full name in the model, once a function that walks the model has set it; for messages. */
   fullName = "";
 
@@ -392,6 +395,9 @@ function holdsModules(value: unknown, depth = 0): value is unknown[] {
 
 /** The modules of an array as a module of their own, so that they have names; the array keeps them. */
 class ListedModules extends Module {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "ListedModules";
+
   static readonly #known = new WeakMap<unknown[], ListedModules>();
   readonly #list: unknown[];
 

@@ -19,6 +19,9 @@ import type { NamedModules } from "./sequential.ts";
  * ```
  */
 export class ModuleDict extends Module {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "ModuleDict";
+
   /**
    * Modules by name.
    *

@@ -25,6 +25,9 @@ import { checkChild, Module, setField } from "./module.ts";
  * ```
  */
 export class ModuleList extends Module implements Iterable<Module> {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "ModuleList";
+
   /** The modules, by index. */
   [index: number]: Module;
 

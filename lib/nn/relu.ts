@@ -17,6 +17,9 @@ import { Module } from "./module.ts";
  * ```
  */
 export class ReLU extends Module {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "ReLU";
+
   /** Element by element. */
   override forward(x: Tensor): Tensor {
     return relu(x);

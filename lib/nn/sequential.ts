@@ -24,6 +24,9 @@ export type NamedModules = Readonly<Record<string, Module>> | ReadonlyMap<string
  * ```
  */
 export class Sequential extends Module {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "Sequential";
+
   /**
    * A chain of modules.
    *

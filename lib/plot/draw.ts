@@ -9,18 +9,23 @@ import { loadPackage, PACKAGES } from "../files/packages.ts";
 /** Observable Plot. */
 export type Plot = typeof import("@observablehq/plot");
 
+type Linkedom = typeof import("linkedom");
+
+/** A page's own parser; workers and all else have none. */
+async function parser(): Promise<Linkedom["DOMParser"]> {
+  const { DOMParser } = globalThis as { DOMParser?: Linkedom["DOMParser"] };
+  return DOMParser ?? (await loadPackage<Linkedom>("draw", PACKAGES.linkedom)).DOMParser;
+}
+
 /**
  * SVG elements for a plot, in a group whose top left corner is the plot's.
  *
  * @param options makes Plot's options; gets the library.
  */
 export async function draw(options: (plot: Plot) => PlotOptions): Promise<string> {
-  const [plot, { DOMParser }] = await Promise.all([
-    loadPackage<Plot>("draw", PACKAGES.plot),
-    loadPackage<typeof import("linkedom")>("draw", PACKAGES.linkedom),
-  ]);
+  const [plot, Parser] = await Promise.all([loadPackage<Plot>("draw", PACKAGES.plot), parser()]);
   const xml = '<svg xmlns="http://www.w3.org/2000/svg"></svg>';
-  const document = new DOMParser().parseFromString(xml, "image/svg+xml");
+  const document = new Parser().parseFromString(xml, "image/svg+xml");
   const svg = plot.plot({ ...options(plot), document: document as never });
   // Plot's style sheet is for a picture that stands alone in a page.
   svg.querySelector("style")?.remove();

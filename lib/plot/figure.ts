@@ -47,6 +47,9 @@ const THEME_STYLE = `<style>${
  * ```
  */
 export class Figure {
+  /** The class's name, whatever a minifier makes of it. */
+  static readonly name: string = "Figure";
+
   /** The picture: a whole SVG document. */
   readonly svg: string;
   /** Width in pixels. */

@@ -26,6 +26,9 @@ import type { Table } from "./table.ts";
  * ```
  */
 export abstract class AnalysisReport {
+  /** The class's name, whatever a minifier makes of it. */
+  static readonly name: string = "AnalysisReport";
+
   /** The numbers as a table. */
   abstract table(): Table;
 

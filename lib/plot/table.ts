@@ -30,6 +30,9 @@ export interface TableOptions {
  * ```
  */
 export class Table {
+  /** The class's name, whatever a minifier makes of it. */
+  static readonly name: string = "Table";
+
   /** The columns' names, in order. */
   readonly columns: readonly string[];
   /** The cells as text, row by row. */

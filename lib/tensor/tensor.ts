@@ -48,6 +48,9 @@ let scope: Set<Tensor> | undefined;
  * ```
  */
 export class Tensor implements Disposable {
+  /** The class's name, whatever a minifier makes of it. */
+  static readonly name: string = "Tensor";
+
   /** Sizes of the dimensions. */
   readonly shape: readonly number[];
   /** The element type. */

@@ -32,6 +32,9 @@ export interface AutoQuantizeStep {
 
 /** A model that is quantized as far as its accuracy allowed, and what was done for that. */
 export class AutoQuantizeResult extends AnalysisReport {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "AutoQuantizeResult";
+
   /** The quantized model. */
   readonly model: OnnxModel;
   /** What was asked for, in dB. */

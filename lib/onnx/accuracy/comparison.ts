@@ -53,6 +53,9 @@ export function median(values: readonly number[]): number {
 
 /** Float and quantized ONNX model side by side. */
 export class OnnxComparison extends AnalysisReport {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "OnnxComparison";
+
   /** How many samples were run. */
   readonly samples: number;
   /** A row for each output of float numbers. */

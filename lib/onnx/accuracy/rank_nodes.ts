@@ -13,6 +13,9 @@ import { type NodeSensitivity, type VariantOptions, Variants } from "./variants.
 
 /** The nodes of a model, the most sensitive first. */
 export class NodeRanking extends AnalysisReport {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "NodeRanking";
+
   /**
    * The result of {@linkcode rankNodes}.
    *

@@ -111,6 +111,9 @@ const KIND = "staticquant calibration";
  * ```
  */
 export class OnnxCalibration {
+  /** The class's name, whatever a minifier makes of it. */
+  static readonly name: string = "OnnxCalibration";
+
   /** The samples that were run. */
   samples = 0;
   /**

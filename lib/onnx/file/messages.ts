@@ -46,6 +46,9 @@ const encoder = new TextEncoder();
 
 /** Makes messages; needs the packages, so it comes from {@linkcode loadMessages}. */
 export class OnnxMessages {
+  /** The class's name, whatever a minifier makes of it. */
+  static readonly name: string = "OnnxMessages";
+
   /**
    * The package that reads and writes messages.
    *

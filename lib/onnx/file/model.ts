@@ -45,6 +45,9 @@ export function copy<T>(value: T): T {
  * ```
  */
 export class OnnxModel {
+  /** The class's name, whatever a minifier makes of it. */
+  static readonly name: string = "OnnxModel";
+
   /** The message of the whole file. */
   readonly proto: ModelProto;
   /** Makes new messages. */

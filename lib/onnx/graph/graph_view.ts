@@ -54,6 +54,9 @@ export function valueType(type: TypeProto | undefined): ValueType | undefined {
  * ```
  */
 export class GraphView {
+  /** The class's name, whatever a minifier makes of it. */
+  static readonly name: string = "GraphView";
+
   /** The graph's inputs that a caller must give; those with a constant of the same name have a default. */
   readonly inputs: readonly ValueInfoProto[];
   private readonly makers: Map<string, NodeProto>;

@@ -115,6 +115,9 @@ function isPrecise(where: string, ort: Ort): Promise<boolean> {
  * ```
  */
 export class OnnxRuntime implements AsyncDisposable {
+  /** The class's name, whatever a minifier makes of it. */
+  static readonly name: string = "OnnxRuntime";
+
   private constructor(
     private readonly where: string,
     private readonly ort: Ort,

@@ -28,6 +28,9 @@ export interface Granularity {
  * ```
  */
 export class PerTensor implements Granularity {
+  /** The class's name, whatever a minifier makes of it. */
+  static readonly name: string = "PerTensor";
+
   /** The whole shape. */
   blockSize(shape: readonly number[]): number[] {
     return [...shape];
@@ -49,6 +52,9 @@ export class PerTensor implements Granularity {
  * ```
  */
 export class PerAxis implements Granularity {
+  /** The class's name, whatever a minifier makes of it. */
+  static readonly name: string = "PerAxis";
+
   /**
    * Parameters for each index along `axis`.
    *
@@ -81,6 +87,9 @@ export class PerAxis implements Granularity {
  * ```
  */
 export class PerRow implements Granularity {
+  /** The class's name, whatever a minifier makes of it. */
+  static readonly name: string = "PerRow";
+
   /**
    * Parameters shared along `dim` alone.
    *
@@ -112,6 +121,9 @@ export class PerRow implements Granularity {
  * ```
  */
 export class PerToken extends PerRow {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "PerToken";
+
   /** Parameters for each token. */
   constructor() {
     super();
@@ -132,6 +144,9 @@ export class PerToken extends PerRow {
  * ```
  */
 export class PerGroup implements Granularity {
+  /** The class's name, whatever a minifier makes of it. */
+  static readonly name: string = "PerGroup";
+
   /**
    * Parameters for each group of `groupSize`.
    *
@@ -165,6 +180,9 @@ export class PerGroup implements Granularity {
  * ```
  */
 export class PerBlock implements Granularity {
+  /** The class's name, whatever a minifier makes of it. */
+  static readonly name: string = "PerBlock";
+
   /**
    * Parameters for each block of `size`.
    *

@@ -55,6 +55,9 @@ export interface LayerComparison {
 
 /** Float and quantized model side by side. */
 export class ModelComparison extends AnalysisReport {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "ModelComparison";
+
   /**
    * The result of `compareModels`.
    *

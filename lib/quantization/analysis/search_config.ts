@@ -73,6 +73,9 @@ export interface LayerChoice {
 
 /** An assignment of configs to layers, and what it reaches. */
 export class ConfigSearchResult extends AnalysisReport {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "ConfigSearchResult";
+
   /** The numbers of the whole model. */
   readonly target: number;
   /** SQNR of the output with this assignment, in dB. */

@@ -53,6 +53,9 @@ export interface LayerSensitivity {
 
 /** The layers of a model, the most sensitive first. */
 export class SensitivityReport extends AnalysisReport {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "SensitivityReport";
+
   /**
    * The result of `sensitivity`.
    *

@@ -49,6 +49,9 @@ const BIAS = "bias";
  * ```
  */
 export class FqnToConfig extends AOBaseConfig {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "FqnToConfig";
+
   /** The config of modules that no key names; null to leave them alone. */
   readonly default: AOBaseConfig | null;
   private readonly names: ReadonlyMap<string, AOBaseConfig | null>;

@@ -55,6 +55,9 @@ export function uint4WeightScheme(groupSize: number): WeightScheme {
  * ```
  */
 export class Int4WeightOnlyConfig extends AOBaseConfig {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "Int4WeightOnlyConfig";
+
   /** Neighbours in a row that share a scale and a zero point. */
   readonly groupSize: number;
   /**

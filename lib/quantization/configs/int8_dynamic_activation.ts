@@ -32,7 +32,10 @@ import { checkAccumulator } from "../tensors/quantized_tensor.ts";
  * console.log(m.forward(randn([2, 64])).shape); // [ 2, 32 ]
  * ```
  */
-export class Int8DynamicActivationInt8WeightConfig extends AOBaseConfig {}
+export class Int8DynamicActivationInt8WeightConfig extends AOBaseConfig {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "Int8DynamicActivationInt8WeightConfig";
+}
 
 const SYMMETRIC_INT8 = { quantMin: int8.min, quantMax: int8.max, zeroPoints: [0, 0] } as const;
 

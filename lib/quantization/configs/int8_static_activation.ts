@@ -80,6 +80,9 @@ function checkScale<S extends Tensor | number | undefined>(where: string, scale:
  * ```
  */
 export class Int8StaticActivationInt8WeightConfig extends AOBaseConfig {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "Int8StaticActivationInt8WeightConfig";
+
   /** The scale of the input; undefined to ask the layer's observer. */
   readonly actQuantScale: Tensor | number | undefined;
   /**
@@ -121,6 +124,9 @@ export class Int8StaticActivationInt8WeightConfig extends AOBaseConfig {
  * ```
  */
 export class Int8StaticActivationInt4WeightConfig extends AOBaseConfig {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "Int8StaticActivationInt4WeightConfig";
+
   /** The scale of the input; undefined to ask the layer's observer. */
   readonly actQuantScale: Tensor | number | undefined;
   /** Neighbours in a row of the weight that share a scale and a zero point. */

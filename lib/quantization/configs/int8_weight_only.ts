@@ -47,6 +47,9 @@ export function int8WeightScheme(groupSize?: number): WeightScheme {
  * ```
  */
 export class Int8WeightOnlyConfig extends AOBaseConfig {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "Int8WeightOnlyConfig";
+
   /** Neighbours in a row that share a scale; undefined for the whole row. */
   readonly groupSize: number | undefined;
   /**

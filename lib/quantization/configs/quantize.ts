@@ -33,6 +33,9 @@ export interface ObservedAs {
  * ```
  */
 export abstract class AOBaseConfig {
+  /** The class's name, whatever a minifier makes of it. */
+  static readonly name: string = "AOBaseConfig";
+
   /**
    * For a config that stands for several: the config of each of the modules with these full names,
    * null to leave one alone. Throws if it has something to say of a module that is not among them.

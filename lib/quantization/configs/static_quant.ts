@@ -51,6 +51,9 @@ function observedLayer(module: Module, config: AOBaseConfig): ObservedLayer {
  * ```
  */
 export class StaticQuantConfig extends AOBaseConfig {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "StaticQuantConfig";
+
   /** The 8-bit dtype of inputs. */
   readonly targetDtype: DType;
   /** The 8-bit dtype of weights; undefined for that of inputs. */
@@ -97,7 +100,10 @@ registerQuantizeModuleHandler(StaticQuantConfig, async (module, config) => {
  * console.log(new StaticQuantTensorConfig(uint8).targetDtype.name); // uint8
  * ```
  */
-export class StaticQuantTensorConfig extends StaticQuantConfig {}
+export class StaticQuantTensorConfig extends StaticQuantConfig {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "StaticQuantTensorConfig";
+}
 
 registerQuantizeModuleHandler(StaticQuantTensorConfig, async (module, config) => {
   const { targetDtype, weightDtype = targetDtype } = config;

@@ -39,6 +39,9 @@ export interface CorrectedLayer {
 
 /** What {@linkcode correctBias_} did. */
 export class BiasCorrectionReport extends AnalysisReport {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "BiasCorrectionReport";
+
   /**
    * The result of `correctBias_`.
    *

@@ -67,6 +67,9 @@ export interface SmoothedLayer {
 
 /** What {@linkcode smooth_} did. */
 export class SmoothingReport extends AnalysisReport {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "SmoothingReport";
+
   /**
    * The result of `smooth_`.
    *

@@ -31,6 +31,9 @@ const observedWeights = new WeakMap<ObservedLinear, Tensor>();
  * ```
  */
 export class ObservedLinear extends Linear {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "ObservedLinear";
+
   /** Sees every input. */
   readonly actObs: AffineQuantizedObserverBase;
   /** Sees the weight, once as long as that stays the same. */

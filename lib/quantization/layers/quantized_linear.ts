@@ -66,6 +66,9 @@ export type QuantizedLinearParts = QuantizedLayerParts;
  * ```
  */
 export class QuantizedLinear extends Module {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "QuantizedLinear";
+
   /** Size of each input row. */
   readonly inFeatures: number;
   /** Size of each output row. */

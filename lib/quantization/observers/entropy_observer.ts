@@ -45,6 +45,9 @@ const TOLERANCE = 10 ** 0.05;
  * ```
  */
 export class AffineQuantizedEntropyObserver extends HistogramObserverBase {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "AffineQuantizedEntropyObserver";
+
   /** The options that there are. */
   protected static override readonly optionNames: readonly string[] = OBSERVER_OPTIONS;
 

@@ -39,6 +39,9 @@ export interface FixedQParamObserverOptions extends ObserverOptions {
  * ```
  */
 export class AffineQuantizedFixedQParamObserver extends AffineQuantizedObserverBase {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "AffineQuantizedFixedQParamObserver";
+
   /** The options that there are. */
   protected static override readonly optionNames: readonly string[] = [
     ...OBSERVER_OPTIONS,

@@ -40,6 +40,9 @@ export type { Histogram } from "../../backend/histogram_state.ts";
  * ```
  */
 export abstract class HistogramObserverBase extends RangeObserver {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "HistogramObserverBase";
+
   /** The range to use for one block's histogram. */
   protected abstract chooseClip(histogram: Histogram): [min: number, max: number];
 
@@ -128,6 +131,9 @@ export abstract class HistogramObserverBase extends RangeObserver {
  * ```
  */
 export class AffineQuantizedHistogramObserver extends HistogramObserverBase {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "AffineQuantizedHistogramObserver";
+
   /** The options that there are. */
   protected static override readonly optionNames: readonly string[] = OBSERVER_OPTIONS;
   /** The range with the least expected squared error. */

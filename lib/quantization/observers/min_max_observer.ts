@@ -27,6 +27,9 @@ import { OBSERVER_OPTIONS } from "./observer.ts";
  * ```
  */
 export class AffineQuantizedMinMaxObserver extends RangeObserver {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "AffineQuantizedMinMaxObserver";
+
   /** The options that there are. */
   protected static override readonly optionNames: readonly string[] = OBSERVER_OPTIONS;
   /** No minimum, no maximum, no bad batch. */

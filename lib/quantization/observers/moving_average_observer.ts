@@ -39,6 +39,9 @@ export interface MovingAverageObserverOptions extends ObserverOptions {
  * ```
  */
 export class AffineQuantizedMovingAverageMinMaxObserver extends RangeObserver {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "AffineQuantizedMovingAverageMinMaxObserver";
+
   /** The options that there are. */
   protected static override readonly optionNames: readonly string[] = [
     ...OBSERVER_OPTIONS,

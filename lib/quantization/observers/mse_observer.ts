@@ -40,6 +40,9 @@ export interface MSEObserverOptions extends ObserverOptions {
  * ```
  */
 export class AffineQuantizedMSEObserver extends AffineQuantizedObserverBase {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "AffineQuantizedMSEObserver";
+
   /** The options that there are. */
   protected static override readonly optionNames: readonly string[] = [
     ...OBSERVER_OPTIONS,

@@ -58,6 +58,9 @@ export const OBSERVER_OPTIONS: readonly string[] = [...CHOOSE_OPTIONS, "granular
  * ```
  */
 export abstract class AffineQuantizedObserverBase extends Module {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "AffineQuantizedObserverBase";
+
   /**
    * The names of the options that a class takes; those of a class that does not say so are not checked, as a
    * class of yours may pass on options of its own.

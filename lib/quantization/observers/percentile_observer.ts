@@ -32,6 +32,9 @@ export interface PercentileObserverOptions extends ObserverOptions {
  * ```
  */
 export class AffineQuantizedPercentileObserver extends HistogramObserverBase {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "AffineQuantizedPercentileObserver";
+
   /** The options that there are. */
   protected static override readonly optionNames: readonly string[] = [
     ...OBSERVER_OPTIONS,

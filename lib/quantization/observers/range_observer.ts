@@ -53,6 +53,9 @@ export interface BatchTurn {
  * ```
  */
 export abstract class RangeObserver extends AffineQuantizedObserverBase {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "RangeObserver";
+
   /** The words on the device; null before any data. */
   protected state: Tensor | null = null;
   /** The shape that scales and zero points will have. */

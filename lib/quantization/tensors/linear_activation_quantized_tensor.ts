@@ -29,6 +29,9 @@ import type { AffineQuantizedTensor } from "./quantized_tensor.ts";
  * ```
  */
 export class LinearActivationQuantizedTensor implements LinearWeight, Disposable {
+  /** The class's name, whatever a minifier makes of it. */
+  static readonly name: string = "LinearActivationQuantizedTensor";
+
   /** The quantized weight. */
   readonly originalWeight: AffineQuantizedTensor;
   /** How the layer's input is quantized. */

@@ -86,6 +86,9 @@ function own(backend: Backend, packed: PackedRows): Packed {
  * ```
  */
 export class AffineQuantizedTensor implements LinearWeight, Disposable {
+  /** The class's name, whatever a minifier makes of it. */
+  static readonly name: string = "AffineQuantizedTensor";
+
   /** The shape that the integers and the float tensor have. */
   readonly shape: readonly number[];
   /** The float dtype that this stands for. */
