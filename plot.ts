@@ -23,6 +23,7 @@ export {
   plotConfusionMatrix,
   type PlotConfusionMatrixOptions,
 } from "./lib/plot/confusion_matrix.ts";
+export type { PlotCounts } from "./lib/plot/counts.ts";
 export { plotDistribution, type PlotDistributionOptions } from "./lib/plot/distribution.ts";
 export { plotHeatmap, type PlotHeatmapOptions } from "./lib/plot/heatmap.ts";
 export { plotImages, type PlotImagesOptions } from "./lib/plot/images.ts";

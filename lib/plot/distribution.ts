@@ -5,6 +5,7 @@
  */
 import type { DType } from "../numbers/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { coarser, isCounts, type PlotCounts } from "./counts.ts";
 import { draw } from "./draw.ts";
 import { type Figure, frame } from "./figure.ts";
 import { extent, formatNumber, formatShare } from "./format.ts";
@@ -62,7 +63,7 @@ interface Range {
  * the integers at zero and at the range's ends stand above, and what lies outside (and would be
  * clipped) is drawn in another colour and counted.
  *
- * @param values what was observed.
+ * @param values what was observed, or how many values lie where.
  * @param options the range, by scale, zero point and dtype or by its ends, and labels.
  * @returns the picture.
  * @throws {RangeError} if there are no finite values, or scale or zero point is more than one number.
@@ -75,21 +76,21 @@ interface Range {
  * ```
  */
 export async function plotDistribution(
-  values: PlotValues,
+  values: PlotValues | PlotCounts,
   options: PlotDistributionOptions = {},
 ): Promise<Figure> {
   const where = "plotDistribution";
   const { title, label = "value", width = 640, height = 220 } = options;
-  const data = await readValues(values);
-  const [least, most] = extent(data);
-  if (Number.isNaN(least)) throw new RangeError(`${where}: there are no finite values to show`);
   const range = await chosenRange(where, options);
-  const binned = histogram(data, least, most, Math.max(1, options.bins ?? 64), range);
-  const clipped = range ? countOutside(data, range) : 0;
+  const bars = Math.max(1, options.bins ?? 64);
+  const { least, most, total, binned, clipped } = isCounts(values)
+    ? ofCounts(coarser(values, bars), range)
+    : ofValues(await readValues(values), bars, range);
+  if (!(least <= most)) throw new RangeError(`${where}: there are no finite values to show`);
   const facts = [
-    `${formatNumber(data.length)} values from ${formatNumber(least)} to ${formatNumber(most)}`,
+    `${formatNumber(total)} values from ${formatNumber(least)} to ${formatNumber(most)}`,
     ...range?.facts ?? [],
-    ...range ? [`${formatShare(clipped, data.length)} clipped`] : [],
+    ...range ? [`${formatShare(clipped, total)} clipped`] : [],
   ];
   const low = Math.min(least, range?.low ?? least, 0);
   const high = Math.max(most, range?.high ?? most, 0);
@@ -196,6 +197,41 @@ interface Bin {
   outside: boolean;
 }
 
+/** What is drawn and told of values. */
+interface Binned {
+  readonly least: number;
+  readonly most: number;
+  readonly total: number;
+  readonly binned: readonly Bin[];
+  readonly clipped: number;
+}
+
+function ofValues(data: ArrayLike<number>, bars: number, range: Range | undefined): Binned {
+  const [least, most] = extent(data);
+  const binned = Number.isNaN(least) ? [] : histogram(data, least, most, bars, range);
+  const clipped = range ? countOutside(data, range) : 0;
+  return { least, most, total: data.length, binned, clipped };
+}
+
+/** Bins as they are; one lies outside of the range if its middle does. */
+function ofCounts(
+  { min, max, start, width, counts }: PlotCounts,
+  range: Range | undefined,
+): Binned {
+  const binned = Array.from(counts, (count, i) => {
+    const from = start + i * width;
+    return { from, to: from + width, count, outside: isOutside(from + width / 2, range) };
+  });
+  const sum = (bins: readonly Bin[]) => bins.reduce((sum, { count }) => sum + count, 0);
+  const clipped = sum(binned.filter(({ outside }) => outside));
+  return { least: min, most: max, total: sum(binned), binned, clipped };
+}
+
+/** Whether a value would be clipped, by more than rounding moves it. */
+function isOutside(x: number, range: Range | undefined): boolean {
+  return !!range && (x < range.low - range.slack || x > range.high + range.slack);
+}
+
 /** Bars of equal width, one of whose edges lies at each end of the range where it cuts the data. */
 function histogram(
   data: ArrayLike<number>,
@@ -215,9 +251,7 @@ function histogram(
   for (let i = 0; i + 1 < edges.length; i++) {
     const [from, to] = [edges[i], Math.max(edges[i + 1], edges[i] + step / 2)];
     const count = Math.max(1, Math.round((to - from) / step));
-    const middle = (from + to) / 2;
-    const outside = !!range &&
-      (middle < range.low - range.slack || middle > range.high + range.slack);
+    const outside = isOutside((from + to) / 2, range);
     for (let j = 0; j < count; j++) {
       const edge = (k: number) => from + (to - from) * k / count;
       bins.push({ from: edge(j), to: edge(j + 1), count: 0, outside });

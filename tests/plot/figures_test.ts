@@ -191,3 +191,23 @@ Deno.test("every colour of a picture has another one for dark ground", async () 
   assertEquals(joined.match(/<style>/g)?.length, 1);
   assertEquals(joined.match(/height="100%"/g)?.length, 1);
 });
+
+Deno.test("a distribution of counts is that of the values", async () => {
+  const width = 1 / 8;
+  const counts = new Float64Array(100);
+  const values: number[] = [];
+  for (let bin = 3; bin < 67; bin++) {
+    counts[bin] = bin % 7 + 1;
+    for (let i = 0; i < counts[bin]; i++) values.push(-2 + (bin + 0.5) * width);
+  }
+  const [min, max] = [values[0], values.at(-1)!];
+  const figure = await plotDistribution({ min, max, width, start: -2, counts }, {
+    bins: 32,
+    range: [-1.125, 5.125],
+  });
+  assertEquals(fills(figure, "rect").length, 33);
+  const all = texts(figure).join("|");
+  assertStringIncludes(all, `${values.length} values from −1.563 to 6.313`);
+  const clipped = values.filter((x) => x < -1.125 || x > 5.125).length;
+  assertStringIncludes(all, `${Number((100 * clipped / values.length).toFixed(2))} % clipped`);
+});

@@ -10,12 +10,14 @@ import { StateError } from "../../nn/state_error.ts";
 import { parseSafetensors } from "../../files/safetensors.ts";
 import { deepcopy } from "../../nn/module.ts";
 import type { AffineQuantizedObserverBase } from "../../quantization/observers/observer.ts";
+import type { Histogram } from "../../quantization/observers/histogram_observer.ts";
 import { RangeObserver } from "../../quantization/observers/range_observer.ts";
 import { float32 } from "../../numbers/dtype.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { ActivationReader } from "./activation_reader.ts";
 import {
   type CalibrationOptions,
+  histogramsOf,
   needsOnlyRange,
   observerFor,
   rangesOf,
@@ -257,6 +259,17 @@ export class OnnxCalibration {
       throw new OnnxError(`${WHERE}: no sample was run yet; there are no ranges`);
     }
     return await (this.chosen ??= rangesOf(this.observers));
+  }
+
+  /**
+   * How many values were seen where, of each observed value that was seen at all; nothing unless the method counts
+   * them, as `"percentile"`, `"entropy"` and `"mse"` do.
+   */
+  async histograms(): Promise<ReadonlyMap<string, Histogram> | undefined> {
+    const all = await histogramsOf(this.observers);
+    const seen = (entry: [string, Histogram | undefined]): entry is [string, Histogram] =>
+      entry[1] !== undefined;
+    return all && new Map([...all].filter(seen));
   }
 
   /**

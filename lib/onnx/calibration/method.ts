@@ -9,6 +9,7 @@ import { MappingType } from "../../quantization/affine/mapping.ts";
 import { AffineQuantizedEntropyObserver } from "../../quantization/observers/entropy_observer.ts";
 import {
   AffineQuantizedHistogramObserver,
+  type Histogram,
   HistogramObserverBase,
 } from "../../quantization/observers/histogram_observer.ts";
 import { AffineQuantizedMinMaxObserver } from "../../quantization/observers/min_max_observer.ts";
@@ -102,6 +103,18 @@ export async function rangesOf(
   return ranges;
 }
 
+/** What each observer has counted; nothing unless they are of a kind that counts, nothing of one that saw nothing. */
+export async function histogramsOf(
+  observers: ReadonlyMap<string, AffineQuantizedObserverBase>,
+): Promise<ReadonlyMap<string, Histogram | undefined> | undefined> {
+  const histograms = new Map<string, Histogram | undefined>();
+  for (const [name, observer] of observers) {
+    if (!(observer instanceof HistogramObserverBase)) return undefined;
+    histograms.set(name, observer.batchCount === 0 ? undefined : (await observer.histograms())[0]);
+  }
+  return histograms;
+}
+
 /**
  * The range from the least to the greatest value that each observer saw; nothing unless they are of a kind that
  * knows these and stands for another range.
@@ -109,13 +122,12 @@ export async function rangesOf(
 export async function wholeRangesOf(
   observers: ReadonlyMap<string, AffineQuantizedObserverBase>,
 ): Promise<ReadonlyMap<string, TensorRange> | undefined> {
-  const ranges = new Map<string, TensorRange>();
-  for (const [name, observer] of observers) {
-    if (!(observer instanceof HistogramObserverBase)) return undefined;
-    const [seen] = observer.batchCount === 0 ? [] : await observer.histograms();
-    ranges.set(name, seen ? { min: seen.min, max: seen.max } : { min: 0, max: 0 });
-  }
-  return ranges;
+  const histograms = await histogramsOf(observers);
+  return histograms && new Map(
+    [...histograms].map(([name, seen]) =>
+      [name, seen ? { min: seen.min, max: seen.max } : { min: 0, max: 0 }] as const
+    ),
+  );
 }
 
 /** The range that an observer stands for. */

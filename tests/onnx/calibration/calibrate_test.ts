@@ -359,3 +359,15 @@ Deno.test("OnnxCalibration: a saved state is checked before anything is taken ov
   await calibration.load(file);
   assertEquals(await calibration.ranges(), await saved.ranges());
 });
+
+Deno.test("methods that count tell how many values lie where; min-max does not", async () => {
+  const counting = await calibrateOnnx(convModel(), samples, { calibrationMethod: "percentile" });
+  const { min, max, counts, start, width } = (await counting.histograms())!.get("x")!;
+  const ends = least(samples);
+  assertEquals({ min, max }, ends);
+  const all = samples.flatMap(({ x }) => [...x.data]);
+  const expected = new Float64Array(counts.length);
+  for (const x of all) expected[Math.floor((x - start) / width)]++;
+  assertEquals(counts, expected);
+  assertEquals(await (await calibrateOnnx(convModel(), samples)).histograms(), undefined);
+});
