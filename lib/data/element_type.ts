@@ -4,6 +4,8 @@
  * @module
  */
 
+import { floatsOfHalves, HALF_ARRAY } from "../numbers/float16.ts";
+
 /** How onnxruntime calls the elements of a tensor. */
 export type ElementType =
   | "float32"
@@ -19,7 +21,7 @@ export type ElementType =
   | "uint8"
   | "bool";
 
-/** The arrays that hold elements; bool as bytes of 0 and 1. */
+/** The arrays that hold elements; bool as bytes of 0 and 1, float16 as float32 where the language has no halves. */
 export type ElementArray =
   | Float32Array<ArrayBuffer>
   | Float64Array<ArrayBuffer>
@@ -40,10 +42,10 @@ interface ArrayClass {
   new (length: number): ElementArray;
 }
 
-const CLASSES: Readonly<Record<ElementType, ArrayClass>> = {
+/** Those whose bytes are the elements'. */
+const CLASSES: Readonly<Record<Exclude<ElementType, "float16">, ArrayClass>> = {
   float32: Float32Array,
   float64: Float64Array,
-  float16: Float16Array,
   int64: BigInt64Array,
   uint64: BigUint64Array,
   int32: Int32Array,
@@ -57,21 +59,22 @@ const CLASSES: Readonly<Record<ElementType, ArrayClass>> = {
 
 /** Whether elements of this name can be read. */
 export function isElementType(name: string): name is ElementType {
-  return Object.hasOwn(CLASSES, name);
+  return name === "float16" || Object.hasOwn(CLASSES, name);
 }
 
 /** Bytes that an element takes. */
 export function itemSizeOf(type: ElementType): number {
-  return CLASSES[type].BYTES_PER_ELEMENT;
+  return type === "float16" ? 2 : CLASSES[type].BYTES_PER_ELEMENT;
 }
 
 /** The elements in little-endian bytes that fill a buffer of their own. */
 export function elementsOf(type: ElementType, bytes: Uint8Array<ArrayBuffer>): ElementArray {
   const whole = bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
-  return new CLASSES[type](whole.buffer);
+  if (type !== "float16") return new CLASSES[type](whole.buffer);
+  return HALF_ARRAY ? new HALF_ARRAY(whole.buffer) : floatsOfHalves(whole.buffer);
 }
 
 /** As many zeros. */
 export function zerosOf(type: ElementType, length: number): ElementArray {
-  return new CLASSES[type](length);
+  return new (type === "float16" ? HALF_ARRAY ?? Float32Array : CLASSES[type])(length);
 }

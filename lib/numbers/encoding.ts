@@ -4,6 +4,7 @@
  * @module
  */
 import type { DType } from "./dtype.ts";
+import { floatsOfHalves, halvesOfFloats } from "./float16.ts";
 import { bfloat16Bits, float8Bits, float8Value } from "./rounding.ts";
 
 /** Numbers as they are handed to the user: floats as float32 (which holds every narrower one). */
@@ -27,7 +28,7 @@ export function decode(bytes: Uint8Array, dtype: DType): TypedArray {
     case "float32":
       return new Float32Array(aligned);
     case "float16":
-      return new Float32Array(new Float16Array(aligned));
+      return floatsOfHalves(aligned);
     case "bfloat16":
       return new Float32Array(new Uint32Array(new Uint16Array(aligned)).map((b) => b << 16).buffer);
     case "float8_e4m3fn":
@@ -63,7 +64,7 @@ function encodeArray(values: NumberArray, dtype: DType): ArrayBufferView {
       return Float32Array.from(values);
     case "float16":
       // Through float32, as PyTorch rounds.
-      return new Float16Array(values instanceof Float32Array ? values : Float32Array.from(values));
+      return halvesOfFloats(values instanceof Float32Array ? values : Float32Array.from(values));
     case "bfloat16":
       return Uint16Array.from(values, bfloat16Bits);
     case "float8_e4m3fn":

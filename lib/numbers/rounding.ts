@@ -4,6 +4,7 @@
  * @module
  */
 import { type DType, finfo } from "./dtype.ts";
+import { roundToFloat16 } from "./float16.ts";
 
 const f32 = new Float32Array(1);
 const u32 = new Uint32Array(f32.buffer);
@@ -64,7 +65,7 @@ export function roundTo(dtype: DType, x: number): number {
     case "float32":
       return Math.fround(x);
     case "float16":
-      return Math.f16round(Math.fround(x));
+      return roundToFloat16(Math.fround(x));
     case "bfloat16":
       return bfloat16Value(bfloat16Bits(x));
     case "float8_e4m3fn":

@@ -50,6 +50,25 @@ export function checkPair(where: string, name: string, a: OnnxOutput, b: OnnxOut
   );
 }
 
+/** Sessions that are freed together, the last opened first. */
+class Sessions implements AsyncDisposable {
+  private readonly opened: OnnxRuntime[] = [];
+
+  constructor(private readonly where: string, private readonly threads: number | undefined) {}
+
+  /** Opens one more. */
+  async open(model: OnnxModel): Promise<OnnxRuntime> {
+    const { where, threads } = this;
+    const runtime = await OnnxRuntime.open(where, model, { threads });
+    this.opened.push(runtime);
+    return runtime;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const runtime of this.opened.reverse()) await runtime.release();
+  }
+}
+
 /** Counts rows whose greatest value is at the same place. */
 class Agreement {
   private same = 0;
@@ -231,9 +250,8 @@ export async function compareOnnx(
   const values = compareTensors
     ? comparedValues(...models).filter(({ name }) => !isOutput.has(name))
     : [];
-  await using stack = new AsyncDisposableStack();
-  const open = async (model: OnnxModel) =>
-    stack.use(await OnnxRuntime.open(where, model, { threads }));
+  await using sessions = new Sessions(where, threads);
+  const open = (model: OnnxModel) => sessions.open(model);
   const watch = new StopWatch([await open(models[0]), await open(models[1])], outputs);
   const inside = values.length ? await TensorSums.open(where, models, values, open) : undefined;
 

@@ -5,8 +5,9 @@
  * @module
  */
 import type { TensorProto } from "./proto.ts";
-import { bfloat16, float8_e4m3fn, float8_e5m2 } from "../../numbers/dtype.ts";
+import { bfloat16, float16, float8_e4m3fn, float8_e5m2 } from "../../numbers/dtype.ts";
 import { decode, encode } from "../../numbers/encoding.ts";
+import { HALF_ARRAY } from "../../numbers/float16.ts";
 import { bitsOf, dataTypeCode, dataTypeName, type OnnxDataType } from "./data_type.ts";
 import { fail, show } from "./onnx_error.ts";
 import { EXTERNAL, rawLength, readStored, setRawData, storedBytes } from "./tensor_bytes.ts";
@@ -37,7 +38,8 @@ export interface TensorData {
   readonly dims: number[];
   /**
    * The elements, row by row, one each: of 2 or 4 bits unpacked to bytes, booleans as 0 and 1, float16 as
-   * `Float16Array`, bfloat16 and 8-bit floats as `Float32Array`, 64-bit integers as bigints.
+   * `Float16Array` (where the language has none, as in Node 22, as `Float32Array`), bfloat16 and 8-bit floats as
+   * `Float32Array`, 64-bit integers as bigints.
    */
   readonly data: TensorArray;
 }
@@ -77,7 +79,8 @@ const typedField: Partial<Record<OnnxDataType, Field>> = {
 const arrays = {
   float32: Float32Array,
   float64: Float64Array,
-  float16: Float16Array,
+  // Some hosts have no such array; tables are asked by `has`.
+  ...(HALF_ARRAY ? { float16: HALF_ARRAY } : {}) as { readonly float16: Float16ArrayConstructor },
   int8: Int8Array,
   int16: Int16Array,
   int32: Int32Array,
@@ -89,8 +92,8 @@ const arrays = {
   bool: Uint8Array,
 } as const;
 
-/** The floats that are rounded here. */
-const narrowFloats = { bfloat16, float8_e4m3fn, float8_e5m2 } as const;
+/** The floats that are rounded here; float16 where it has no arrays. */
+const narrowFloats = { float16, bfloat16, float8_e4m3fn, float8_e5m2 } as const;
 
 /** Integers of less than a byte. */
 const packedIntegers = ["int4", "uint4", "int2", "uint2"] as const;

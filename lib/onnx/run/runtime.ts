@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { floatsOfHalves, HALF_ARRAY, halvesOfFloats } from "../../numbers/float16.ts";
 import { quote } from "../../numbers/printable.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { OnnxDataType } from "../file/data_type.ts";
@@ -63,7 +64,7 @@ export interface OnnxValueInfo {
 const ARRAYS: Partial<Record<OnnxDataType, readonly string[]>> = {
   float32: ["Float32Array"],
   float64: ["Float64Array"],
-  float16: ["Float16Array", "Uint16Array"],
+  float16: HALF_ARRAY ? ["Float16Array", "Uint16Array"] : ["Float32Array", "Uint16Array"],
   bool: ["Uint8Array"],
   int8: ["Int8Array"],
   uint8: ["Uint8Array"],
@@ -204,7 +205,7 @@ export class OnnxRuntime implements AsyncDisposable {
       ? Object.fromEntries([...Object.entries(fetches), ...missing])
       : fetches;
     try {
-      return await this.session.run(inputs, asked);
+      return withoutBits(await this.session.run(inputs, asked));
     } catch (cause) {
       throw new Error(
         `${this.where}: onnxruntime could not run the model: ${runtimeMessage(cause)}`,
@@ -264,9 +265,11 @@ export class OnnxRuntime implements AsyncDisposable {
     const fits = !value.dims || dims.length === value.dims.length &&
         value.dims.every((size, i) => typeof size !== "number" || size === dims[i]);
     if (!fits) throw new RangeError(given(`a tensor of shape [${dims.join(", ")}] was`));
-    const tensor = new this.ort.Tensor(value.dtype, data, dims);
+    if (value.dtype !== "float16") return new this.ort.Tensor(value.dtype, data, dims);
     // Native code may not know arrays of halves, but knows their bits.
-    if (value.dtype === "float16") Object.defineProperty(tensor, "data", { value: bitsOf(data) });
+    const bits = bitsOf(data);
+    const tensor = new this.ort.Tensor(value.dtype, HALF_ARRAY ? data : bits, dims);
+    if (HALF_ARRAY) Object.defineProperty(tensor, "data", { value: bits });
     return tensor;
   }
 
@@ -281,11 +284,23 @@ export class OnnxRuntime implements AsyncDisposable {
   }
 }
 
-/** The bits of halves, in the same memory. */
+/** The bits of halves, in the same memory; of floats that stand for halves, in other. */
 function bitsOf(data: OnnxElements): OnnxElements {
-  return data instanceof Float16Array
-    ? new Uint16Array(data.buffer, data.byteOffset, data.length)
-    : data;
+  if (HALF_ARRAY && data instanceof HALF_ARRAY) {
+    return new Uint16Array(data.buffer, data.byteOffset, data.length);
+  }
+  return data instanceof Float32Array ? halvesOfFloats(data) : data;
+}
+
+/** Outputs with numbers in place of the bits of halves, where the language has no arrays for these. */
+function withoutBits(outputs: Record<string, OrtTensor>): Record<string, OnnxOutput> {
+  if (HALF_ARRAY) return outputs;
+  return Object.fromEntries(
+    Object.entries(outputs).map(([name, { type, data, dims }]) => {
+      const bits = type === "float16" && data instanceof Uint16Array;
+      return [name, { type, data: bits ? floatsOfHalves(data.slice().buffer) : data, dims }];
+    }),
+  );
 }
 
 /** A copy of a sample that stays as it is, whatever becomes of its arrays and tensors. */

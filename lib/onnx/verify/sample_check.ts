@@ -124,7 +124,7 @@ function leastSqnr(reference: Outputs, outputs: Outputs): number {
   return Math.min(...ratios);
 }
 
-/** Arrays of floats; float16 comes in one where there is such, and in bits elsewhere. */
+/** Arrays of floats. */
 const FLOATS = ["Float16Array", "Float32Array", "Float64Array"];
 
 function isFloats(data: OnnxOutput["data"] | undefined): data is Float32Array {
