@@ -22,6 +22,7 @@ const formatDtypes: Record<string, DType> = {
   I32: dtypes.int32,
   I8: dtypes.int8,
   U8: dtypes.uint8,
+  BOOL: dtypes.bool,
 };
 
 /** One recorded file: its cases and, under `<case>.<name>`, their tensors. */
@@ -36,6 +37,8 @@ export function reference<Case extends { name: string }>(file: string) {
   return {
     cases: cases as Case[],
     has: (name: string) => tensors.has(name),
+    /** The names of all tensors, in the file's order. */
+    names: [...tensors.keys()],
     entry,
     load(name: string, device: Device): Tensor {
       const { dtype, shape, bytes } = entry(name);
