@@ -32,3 +32,14 @@ export interface ImageOptions {
   /** What it is divided by then; 1 by default. */
   std?: readonly number[];
 }
+
+/** The endings of files that are read as images. */
+export const IMAGE_ENDINGS: readonly string[] = [
+  ".png",
+  ".jpg",
+  ".jpeg",
+  ".webp",
+  ".gif",
+  ".tif",
+  ".tiff",
+];

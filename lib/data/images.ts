@@ -1,29 +1,17 @@
 /**
- * Images as samples, decoded by sharp. They are resized here: the same numbers on every machine.
+ * Images as samples, decoded by sharp, or in a page by the browser. They are resized here: the same numbers on every machine.
  *
  * @module
  */
 import type { InputFile } from "../files/input_file.ts";
-import { HostError } from "../files/host.ts";
-import { loadPackage, PACKAGES } from "../files/packages.ts";
+import { HOST } from "../files/host.ts";
 import { fail, MAX_SAMPLE_BYTES } from "./data_error.ts";
-import type { ImageOptions, ImageSide } from "./image_options.ts";
+import { IMAGE_ENDINGS, type ImageOptions, type ImageSide } from "./image_options.ts";
+import { decodeInPage } from "./page_image.ts";
 import { channelCount, normalizePixels, type RgbImage } from "./pixels.ts";
 import { fitImage, largestStep } from "./resample.ts";
+import { decodeBySharp } from "./sharp_image.ts";
 import { describeInput, type Feeds, fits, showDims, type TensorInfo } from "./sample.ts";
-
-type Sharp = typeof import("sharp").default;
-
-/** The endings of files that are read as images. */
-export const IMAGE_ENDINGS: readonly string[] = [
-  ".png",
-  ".jpg",
-  ".jpeg",
-  ".webp",
-  ".gif",
-  ".tif",
-  ".tiff",
-];
 
 /** How files of these formats begin; nothing else reaches the decoder, which knows far more formats. */
 const BEGINNINGS = [
@@ -37,30 +25,6 @@ const BEGINNINGS = [
 const MAX_FILE_BYTES = 2 ** 28;
 /** Pixels of an image at most, and of what it becomes on the way: they are in memory a few times. */
 const MAX_PIXELS = 50_000_000;
-
-let loaded: Promise<Sharp> | undefined;
-
-/** Loads sharp, and tells it to keep nothing: each image is read once. */
-async function loadSharp(): Promise<Sharp> {
-  try {
-    const { default: sharp } = await loadPackage<{ default: Sharp }>("images", PACKAGES.sharp);
-    sharp.cache(false);
-    return sharp;
-  } catch (error) {
-    if (error instanceof HostError) {
-      fail("images", "a page cannot load sharp, which decodes them; give arrays (.npy, .npz)");
-    }
-    const { cause } = error as Error;
-    if (!(cause instanceof Error) || cause.name !== "NotCapable") throw error;
-    fail(
-      "images",
-      `${PACKAGES.sharp} may not be loaded (${
-        cause.message.split(", run again")[0]
-      }); it needs --allow-ffi, ` +
-        `--allow-env=npm_package_config_libvips,MALLOC_ARENA_MAX and on Linux --allow-read=/usr/bin/ldd`,
-    );
-  }
-}
 
 /** What is to be made of every image. */
 interface Target {
@@ -179,20 +143,8 @@ async function decode(
   if (!BEGINNINGS.some((format) => format.test(beginning))) {
     fail(where, `this is no image in one of the formats ${IMAGE_ENDINGS.join(", ")}`);
   }
-  const sharp = await (loaded ??= loadSharp());
-  let decoded: RgbImage;
-  try {
-    const { data, info } = await sharp(bytes, { limitInputPixels: MAX_PIXELS, failOn: "error" })
-      .autoOrient()
-      .toColourspace("srgb")
-      .flatten({ background: "#000" })
-      .removeAlpha()
-      .raw({ depth: "uchar" })
-      .toBuffer({ resolveWithObject: true });
-    decoded = { data: asRgb(data, info.channels), height: info.height, width: info.width };
-  } catch (error) {
-    fail(where, `the image cannot be read: ${(error as Error).message.split("\n")[0]}`);
-  }
+  const decodeFile = HOST === "browser" ? decodeInPage : decodeBySharp;
+  const decoded = await decodeFile(where, bytes, MAX_PIXELS);
   const [height, width] = sidesOf(size, [decoded.height, decoded.width], options.multipleOf ?? 1);
   if (height * width * 12 > MAX_SAMPLE_BYTES) {
     fail(where, `${height} × ${width} pixels are more than a sample may hold`);
@@ -218,12 +170,4 @@ function sidesOf(
   if (height === "auto") return [round(ownHeight * (width as number) / ownWidth), width as number];
   if (width === "auto") return [height, round(ownWidth * height / ownHeight)];
   return [height, width];
-}
-
-/** Grey images have one channel. */
-function asRgb(data: Uint8Array, channels: number): Uint8Array {
-  if (channels === 3) return data;
-  const rgb = new Uint8Array(data.length / channels * 3);
-  for (let i = 0; i < rgb.length; i++) rgb[i] = data[Math.floor(i / 3) * channels];
-  return rgb;
 }

@@ -10,8 +10,8 @@ import { InputFile } from "../files/input_file.ts";
 import type { ArraySource } from "./array_source.ts";
 import { FileRange } from "./byte_source.ts";
 import { fail, short } from "./data_error.ts";
-import type { ImageOptions } from "./image_options.ts";
-import { IMAGE_ENDINGS, imageTarget, readImage } from "./images.ts";
+import { IMAGE_ENDINGS, type ImageOptions } from "./image_options.ts";
+import { imageTarget, readImage } from "./images.ts";
 import { readJsonLines } from "./json_lines.ts";
 import { openNpy } from "./npy.ts";
 import { openNpz } from "./npz.ts";
@@ -63,7 +63,7 @@ const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
  *
  * Nothing is read before the first sample is asked for.
  *
- * @param path a file or a folder.
+ * @param source a file or a folder, or the files that a page was given, which are read as those of a folder.
  * @param inputs the model's inputs.
  * @param options how files are read.
  * @throws {DataError} if there is nothing to read, a file is damaged, or a sample does not fit the model;
@@ -81,14 +81,15 @@ const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
  * ```
  */
 export async function* readSamples(
-  path: string,
+  source: string | readonly File[],
   inputs: readonly TensorInfo[],
   options: ReadSamplesOptions = {},
 ): AsyncGenerator<Feeds> {
   const { limit = Infinity } = options;
+  const path = typeof source === "string" ? source : "samples";
   if (inputs.length === 0) fail(path, "the model has no inputs to feed");
   checkNames(path, inputs, options.names ?? {});
-  const files = await filesOf(path);
+  const files = typeof source === "string" ? await filesOf(path) : sameKind(path, "these are", chosen(source));
   const onTotal = (samples: number) => options.onTotal?.(Math.min(samples, limit));
   if (files[0].kind === "image") onTotal(files.length);
   const each = { ...options, onTotal: files.length === 1 ? onTotal : undefined };
@@ -107,19 +108,39 @@ export async function* readSamples(
   if (count === 0) fail(path, "there are no samples in it");
 }
 
+/** A file of samples. */
+interface SampleFile {
+  readonly path: string;
+  readonly kind: Kind;
+  /** The file itself, where it has no path to be opened by. */
+  readonly file?: File;
+}
+
+/** The files that a page was given, in the order of their names. */
+function chosen(files: readonly File[]): SampleFile[] {
+  if (files.length === 0) fail("samples", "there are none; give at least one file");
+  return files.toSorted((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0)
+    .map((file) => ({ path: file.name, kind: kindOf(file.name), file }));
+}
+
 /** How the files at a path are called, once they were looked at. */
-async function filesOf(path: string): Promise<{ path: string; kind: Kind }[]> {
+async function filesOf(path: string): Promise<SampleFile[]> {
   const names = await namesIn(path).catch((error) => failFor(path, error));
   if (!names) return [{ path, kind: kindOf(path) }];
   if (names.length === 0) fail(path, "the folder is empty");
   const files = names.sort().map((name) => paths().join(path, name))
     .map((path) => ({ path, kind: kindOf(path) }));
+  return sameKind(path, "the folder holds", files);
+}
+
+/** @throws {DataError} if the files are not of one kind. */
+function sameKind(path: string, they: string, files: SampleFile[]): SampleFile[] {
   const other = files.find(({ kind }) => kind !== files[0].kind);
   if (other) {
     fail(
       path,
-      `the folder holds a mixture, such as ${files[0].path} and ${other.path}; keep files of one ` +
-        `kind in it`,
+      `${they} a mixture, such as ${files[0].path} and ${other.path}; keep files of one ` +
+        `kind together`,
     );
   }
   return files;
@@ -151,7 +172,7 @@ function failFor(path: string, error: unknown): never {
 }
 
 function kindOf(path: string): Kind {
-  const ending = paths().extname(path).toLowerCase();
+  const ending = path.match(/[^/\\](\.[^./\\]*)$/)?.[1].toLowerCase() ?? "";
   return KINDS.get(ending) ??
     fail(
       path,
@@ -162,11 +183,11 @@ function kindOf(path: string): Kind {
 }
 
 async function* samplesOf(
-  { path, kind }: { path: string; kind: Kind },
+  { path, kind, file: given }: SampleFile,
   inputs: readonly TensorInfo[],
   { image = {}, names = {}, split = true, onTotal }: ReadSamplesOptions,
 ): AsyncGenerator<Feeds> {
-  using file = await InputFile.open(path);
+  using file = await InputFile.open(given ?? path);
   if (kind === "image") {
     yield await readImage(path, file, inputs[0], imageTarget(path, inputs, image));
     return;

@@ -17,6 +17,31 @@ const MAX_HOLES = 2 ** 30;
 /** What is stored of a larger file at least; a disk that compresses gets along with less than all. */
 const MIN_STORED = 1 / 16;
 
+/** Bytes that can be read from any place on. */
+interface Pieces {
+  /** Where they are sooner there than another thread could be asked for them. */
+  readSync?(bytes: Uint8Array, at: number): number;
+  read(bytes: Uint8Array, at: number): Promise<number>;
+  close(): void;
+}
+
+/** A file that a reader of a page chose. */
+class ChosenFile implements Pieces {
+  constructor(private readonly file: Blob) {}
+
+  async read(bytes: Uint8Array, at: number): Promise<number> {
+    const part = await this.file.slice(at, at + bytes.length).arrayBuffer().catch((cause) => {
+      throw new FileProblem("it has changed or gone since it was chosen; choose it again", {
+        cause,
+      });
+    });
+    bytes.set(new Uint8Array(part));
+    return part.byteLength;
+  }
+
+  close(): void {}
+}
+
 /**
  * An open file. Nothing is allocated for bytes that it does not have: neither beyond its end, nor for a gigabyte
  * of holes, which take no place on the disk and would take it in memory.
@@ -26,7 +51,7 @@ export class InputFile implements Disposable {
   private last: Promise<unknown> = Promise.resolve();
 
   private constructor(
-    private readonly file: OpenFile,
+    private readonly file: Pieces,
     /** Bytes that the file has. */
     readonly size: number,
     /** Bytes that it takes on the disk, where that is known. */
@@ -36,9 +61,11 @@ export class InputFile implements Disposable {
   /**
    * Opens a file.
    *
+   * @param path where it is, or what a page was given.
    * @throws {FileProblem} if it is a folder or a device, which may never end.
    */
-  static async open(path: string): Promise<InputFile> {
+  static async open(path: string | Blob): Promise<InputFile> {
+    if (path instanceof Blob) return new InputFile(new ChosenFile(path), path.size, Infinity);
     // Before it is opened: a pipe would wait for somebody to write.
     checkIsFile(await stat(path));
     const file = await OpenFile.open(path, "r");
@@ -76,7 +103,7 @@ export class InputFile implements Disposable {
     while (done < left) {
       const part = bytes.subarray(done, done + CHUNK);
       const from = at + done;
-      const read = left <= SMALL
+      const read = left <= SMALL && this.file.readSync
         ? this.file.readSync(part, from)
         : await this.file.read(part, from);
       if (read === 0) break; // it was cut off meanwhile

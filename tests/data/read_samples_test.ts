@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { DataError } from "../../lib/data/data_error.ts";
+import { readSamples } from "../../lib/data/read_samples.ts";
 import { serializeSafetensors } from "../../lib/files/safetensors.ts";
 import { floats, input, npyFile, samples, TestFolder, values, zip } from "./files.ts";
 
@@ -180,4 +181,22 @@ Deno.test("of a safetensors file only what is fed is read", async () => {
   );
   const checkpoint = folder.write("y.safetensors", "PK\x03\x04....model/data.pkl.....");
   await assertRejects(() => samples(checkpoint, [input("x", 2)]), DataError, "PyTorch checkpoint");
+});
+
+Deno.test("files that a page was given are read as those of a folder are", async () => {
+  using folder = new TestFolder();
+  const inputs = [{ name: "x", dtype: "float32", dims: [1, 3] }];
+  const texts = { "b.jsonl": "[[4, 5, 6]]\n", "a.jsonl": "[[1, 2, 3]]\n[[0, 0, 1]]\n" };
+  for (const [name, text] of Object.entries(texts)) folder.write(name, text);
+  const files = Object.entries(texts).map(([name, text]) => new File([text], name));
+  assertEquals(
+    await Array.fromAsync(readSamples(files, inputs)),
+    await Array.fromAsync(readSamples(folder.path, inputs)),
+  );
+  const refused = (files: File[], message: string) =>
+    assertRejects(() => Array.fromAsync(readSamples(files, inputs)), DataError, message);
+  await refused([], "samples: there are none");
+  await refused([...files, new File([], "c.npy")], "samples: these are a mixture, such as a.jsonl");
+  await refused([new File([], "c.pt")], "c.pt: files that end in .pt are not read");
+  await refused([new File(["{"], "c.jsonl")], "c.jsonl");
 });
