@@ -101,7 +101,6 @@ export function addLayer(graph: GraphEditor, name: string, x: string, data: Laye
   const added = graph.add(`${name}.bias`, "DequantizeLinear", [
     graph.constant(`${name}.bias`, "int32", [values.length], values),
     graph.constant(`${name}.bias_scale`, "float32", [scale.length], scale),
-    graph.constant(`${name}.bias_zero_point`, "int32", [values.length], values.map(() => 0)),
   ], { axis: 0 });
   return graph.add(name, "Gemm", [q, addSignedWeight(graph, name, weight), added], { transB: 1 });
 }

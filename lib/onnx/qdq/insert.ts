@@ -163,18 +163,15 @@ export class QdqWriter {
     );
   }
 
-  /** Adds a bias in 32-bit integers and returns the name of its values. */
+  /**
+   * Adds a bias in 32-bit integers and returns the name of its values. It has no zero point, which is 0 without one:
+   * ONNX wants none there, and onnxruntime's WebGPU provider for browsers up to 1.23 refuses one.
+   */
   addBias(name: string, integers: Int32Array, scale: Float32Array): string {
     const dims = scale.length === 1 ? [] : [scale.length];
     const input = [
       this.editor.constant(`${name}_quantized`, "int32", [integers.length], integers),
       this.editor.constant(`${name}_quantized_scale`, "float32", dims, scale),
-      this.editor.constant(
-        `${name}_quantized_zero_point`,
-        "int32",
-        dims,
-        new Int32Array(scale.length),
-      ),
     ];
     const read = this.editor.name(`${name}_dequantized`);
     const attributes: Record<string, number> = scale.length === 1 ? {} : { axis: 0 };
