@@ -5,12 +5,12 @@
  *
  * @module
  */
-import { basename } from "node:path";
+import { join, relative } from "node:path";
 import { changedFiles, testsOf } from "./changed.ts";
 import { ensureVulkanDriver } from "./driver.ts";
 import { execute } from "./execute.ts";
 import { type Command, ensureJupyter } from "./jupyter.ts";
-import { notebooks } from "./paths.ts";
+import { notebooks, root } from "./paths.ts";
 import { permissions, temporary } from "./permissions.ts";
 import { deno } from "./run.ts";
 import { Steps } from "./steps.ts";
@@ -79,7 +79,7 @@ async function executeNotebooks(): Promise<void> {
   await steps.step("Jupyter", async () => (jupyter = await ensureJupyter()) !== undefined);
   for (const path of notebooks()) {
     await steps.step(
-      `notebook ${basename(path)}`,
+      `notebook ${relative(join(root, "notebooks"), path)}`,
       async () => jupyter !== undefined && await execute(jupyter, path) !== undefined,
     );
   }
@@ -93,6 +93,7 @@ await check("task", "floors");
 await check("task", "hosts");
 await check("doc", "--lint", ...ENTRIES);
 await check("task", "help", "--check");
+await check("run", "-A", "scripts/check_notebooks.ts");
 if (whole) await check("publish", "--dry-run", "--allow-dirty");
 await (all ? testAll() : testChanged());
 if (whole) await executeNotebooks();

@@ -7,10 +7,13 @@ export const root: string = fileURLToPath(new URL("..", import.meta.url)).replac
 /** What the scripts install and generate for this checkout; git ignores it. */
 export const cache: string = join(root, ".cache");
 
-/** The checkout's notebooks, in order of name. */
+/** The checkout's notebooks, those in English first, each language in order of name. */
 export function notebooks(): string[] {
-  return [...Deno.readDirSync(join(root, "notebooks"))]
-    .filter((entry) => entry.isFile && entry.name.endsWith(".ipynb"))
-    .map((entry) => join(root, "notebooks", entry.name))
-    .sort();
+  return ["", "zh"].flatMap((language) => {
+    const folder = join(root, "notebooks", language);
+    return [...Deno.readDirSync(folder)]
+      .filter((entry) => entry.isFile && entry.name.endsWith(".ipynb"))
+      .map((entry) => join(folder, entry.name))
+      .sort();
+  });
 }
