@@ -116,5 +116,5 @@ function withOptions(name: string, pages: Readonly<Record<string, string>>): str
   const [signature] = page.split("\n```\n", 1);
   const named = new Set(signature.match(/\b[A-Z]\w*Options\b/g) ?? []);
   const options = [...named].filter((other) => other !== name && Object.hasOwn(pages, other));
-  return [page, ...options.map((other) => pages[other])].join("\n\n");
+  return [page, ...options.map((other) => pages[other])].join("\n\n---\n\n");
 }

@@ -9,7 +9,7 @@ import { coarser, isCounts, type PlotCounts } from "./counts.ts";
 import { draw } from "./draw.ts";
 import { type Figure, frame } from "./figure.ts";
 import { extent, formatNumber, formatShare } from "./format.ts";
-import { ACCENT, ALERT, axisLabel, FAINT, INK, MUTED, TEXT_SIZE } from "./style.ts";
+import { ACCENT, ALERT, axisLabel, FAINT, INK, MUTED, TEXT_SIZE, textWidth } from "./style.ts";
 import { type PlotValues, readNumber, readValues } from "./values.ts";
 
 /** Options of {@linkcode plotDistribution}. */
@@ -46,6 +46,7 @@ interface Mark {
 }
 
 const LEFT = 72;
+const LABEL = 26;
 const RIGHT = 26;
 
 interface Range {
@@ -95,11 +96,13 @@ export async function plotDistribution(
   const low = Math.min(least, range?.low ?? least, 0);
   const high = Math.max(most, range?.high ?? most, 0);
   const pad = (high - low || 1) * 0.02;
+  const highest = formatNumber(Math.max(...binned.map(({ count }) => count)));
+  const left = Math.max(LEFT, textWidth(highest, TEXT_SIZE) + 10 + LABEL);
   const drawing = await draw((Plot) => ({
     width,
     height,
     marginTop: range ? 24 : 10,
-    marginLeft: LEFT,
+    marginLeft: left,
     marginRight: RIGHT,
     marginBottom: 46,
     insetTop: 6,
@@ -109,7 +112,7 @@ export async function plotDistribution(
       ...axisLabel(label, 36),
     },
     y: {
-      ...axisLabel("count", 58),
+      ...axisLabel("count", left - 12),
       ticks: 4,
       tickFormat: formatNumber,
     },
@@ -118,7 +121,7 @@ export async function plotDistribution(
         ? [
           Plot.rect([range], { x1: "low", x2: "high", fill: ACCENT, fillOpacity: 0.1 }),
           Plot.ruleX([range.low, range.high], { stroke: ACCENT, strokeWidth: 1.5 }),
-          Plot.text(apart(range.marks, low, high, width), {
+          Plot.text(apart(range.marks, low, high, width - left - RIGHT), {
             x: "x",
             text: "text",
             frameAnchor: "top",
@@ -183,7 +186,7 @@ function apart(
   high: number,
   width: number,
 ): readonly Mark[] {
-  const pixels = ({ x }: Mark) => (x - low) / (high - low) * (width - LEFT - RIGHT);
+  const pixels = ({ x }: Mark) => (x - low) / (high - low) * width;
   const ends = marks.filter(({ colour }) => colour === ACCENT);
   return marks.filter((mark) =>
     mark.colour === ACCENT || ends.every((end) => Math.abs(pixels(end) - pixels(mark)) > 56)

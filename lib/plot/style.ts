@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { columns } from "../numbers/columns.ts";
 
 /** Text and axes. */
 export const INK = "#24292f";
@@ -62,7 +63,7 @@ export const TEXT_SIZE = 12;
 
 /** About how wide a text is in pixels; on the safe side. */
 export function textWidth(text: string, size: number): number {
-  return 0.57 * size * [...text].length;
+  return 0.57 * size * columns(text);
 }
 
 type Rgb = readonly [number, number, number];

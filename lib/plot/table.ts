@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { columns as widthOf } from "../numbers/columns.ts";
 import { printable, printableText } from "../numbers/printable.ts";
 import { bundleOf, type DisplayBundle } from "./bundle.ts";
 import { formatNumber } from "./format.ts";
@@ -82,10 +83,10 @@ export class Table {
     const { title, note } = this.options;
     const columns = this.columns.map(printable);
     const rows = [...(columns.some(Boolean) ? [columns] : []), ...this.cells];
-    const widths = this.columns.map((_, j) => Math.max(...rows.map((row) => [...row[j]].length)));
+    const widths = this.columns.map((_, j) => Math.max(...rows.map((row) => widthOf(row[j]))));
     const lines = rows.map((row) =>
       row.map((text, j) => {
-        const space = " ".repeat(widths[j] - [...text].length);
+        const space = " ".repeat(widths[j] - widthOf(text));
         return this.isNumeric(j) ? space + text : text + space;
       }).join("  ").trimEnd()
     );

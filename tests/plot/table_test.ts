@@ -64,3 +64,8 @@ Deno.test("a share below what is written stands among numbers", () => {
   const { html } = new Table([{ clipped: "< 0.01 %" }, { clipped: "12.30 %" }]);
   assertStringIncludes(html, `<td style="text-align:right`);
 });
+
+Deno.test("columns of Chinese text are aligned too", () => {
+  const table = new Table([{ "模型": "浮点", "字节": 12 }, { "模型": "int8", "字节": 3 }]);
+  assertEquals(String(table).split("\n"), ["模型  字节", "浮点    12", "int8     3"]);
+});
