@@ -43,6 +43,7 @@ export { linear, relu } from "./lib/tensor/ops.ts";
 export { matmul, type MatmulOptions } from "./lib/tensor/matmul.ts";
 export * from "./lib/tensor/pointwise.ts";
 export * from "./lib/tensor/activations.ts";
+export * from "./lib/tensor/movement.ts";
 export { deepcopy, type LinearWeight, Module } from "./lib/nn/module.ts";
 export * from "./lib/nn/layers.ts";
 export { ModuleDict } from "./lib/nn/module_dict.ts";

@@ -201,6 +201,45 @@ export interface MatmulArgs {
   readonly transposeB?: boolean;
 }
 
+/** Arguments of {@linkcode Backend.strided}, all counted in elements. */
+export interface StridedArgs {
+  /** The shape of the result. */
+  readonly shape: readonly number[];
+  /** How far apart in the input neighbours along each dimension lie; may be 0 or negative. */
+  readonly strides: readonly number[];
+  /** Where in the input the first element lies. */
+  readonly offset: number;
+}
+
+/** Arguments of {@linkcode Backend.pad}. */
+export interface PadArgs {
+  /** The shape of the result. */
+  readonly shape: readonly number[];
+  /** How many elements come before the input's in each dimension; negative where some are cut off. */
+  readonly before: readonly number[];
+  /**
+   * What stands outside: a constant, the input mirrored about its first and last elements, these
+   * elements themselves, or the input again.
+   */
+  readonly mode: "constant" | "reflect" | "edge" | "wrap";
+  /** The constant's bits, as an element of the dtype has them. */
+  readonly bits: number;
+}
+
+/** Arguments of {@linkcode Backend.gather}, all counted in elements. */
+export interface GatherArgs {
+  /** The shape of the result. */
+  readonly shape: readonly number[];
+  /** How the input is walked along with the result, but for what the indices say. */
+  readonly strides: readonly number[];
+  /** How the indices are walked along with the result. */
+  readonly indexStrides: readonly number[];
+  /** The size of the dimension that indices count along; a negative index counts from its end. */
+  readonly size: number;
+  /** The input's stride along it. */
+  readonly stride: number;
+}
+
 /** Memory in use, in bytes. */
 export interface MemoryStats {
   /** Held by tensors. */
@@ -250,6 +289,17 @@ export interface Backend {
     shape: readonly number[],
     dtype: DType,
   ): DeviceBuffer;
+  /** The elements of `x` that lie at strides, one after the other. */
+  strided(x: Operand, args: StridedArgs): DeviceBuffer;
+  /** Tensors of one dtype one after the other along `dim`; their other sizes are the same. */
+  cat(xs: readonly Operand[], dim: number): DeviceBuffer;
+  /** `x` with a border, or without its edge. */
+  pad(x: Operand, args: PadArgs): DeviceBuffer;
+  /**
+   * The elements that indices of an integer dtype point at. An index that points outside is refused on
+   * the CPU with a RangeError, and brought inside where nobody waits to see it.
+   */
+  gather(x: Operand, index: Operand, args: GatherArgs): DeviceBuffer;
   /** `max(x, 0)`. */
   relu(x: Operand): DeviceBuffer;
   /** `x·wᵀ + bias` for x (M, K), w (N, K), accumulated in float32 and rounded once to x's dtype. */

@@ -22,6 +22,12 @@ import { layOut } from "../../lib/backend/webgpu/kernels/lay_out.ts";
 import { linearKernel } from "../../lib/backend/webgpu/kernels/linear.ts";
 import { minmaxKernel } from "../../lib/backend/webgpu/kernels/minmax.ts";
 import { movingAverageKernel } from "../../lib/backend/webgpu/kernels/moving_average.ts";
+import {
+  catKernel,
+  gatherKernel,
+  padKernel,
+  stridedKernel,
+} from "../../lib/backend/webgpu/kernels/movement.ts";
 import { nibbleLinearKernel } from "../../lib/backend/webgpu/kernels/nibble_linear.ts";
 import {
   groupSumsKernel,
@@ -123,6 +129,13 @@ function* kernels(): Generator<Kernel> {
     }
   }
   yield* expressions();
+  for (const [x, rank] of all([float32, float16, uint8], [1, 3])) {
+    yield* [stridedKernel(x, rank), catKernel(x, rank + 1)];
+    for (const mode of ["constant", "reflect", "edge", "wrap"] as const) {
+      yield padKernel(x, rank, mode);
+    }
+    for (const index of [int32, uint8]) yield gatherKernel(x, index, rank);
+  }
   yield* products();
 }
 

@@ -122,5 +122,40 @@ case("clamp", [special], lambda x: x.clamp(-1, 2), {"min": -1, "max": 2}); case(
 case("clamp", [special], lambda x: x.clamp(max=0.25), {"max": 0.25}); case("clamp", [special], lambda x: x.clamp(2, 1), {"min": 2, "max": 1})
 case("clamp", [whole], lambda x: x.clamp(-5, 7), {"min": -5, "max": 7})
 
+# Movement.
+x3 = torch.randn(2, 3, 5); y3 = torch.randint(-99, 99, (3, 4), dtype=torch.int32)
+for dims in [[2, 0, 1], [0, 2, 1], [-1, -2, -3], [0, 1, 2]]: case("permute", [x3, dims], torch.permute)
+case("permute", [torch.randn(2, 3, 1, 4), [0, 3, 1, 2]], torch.permute)
+case("transpose", [y3, 0, 1], torch.transpose); case("transpose", [x3, -1, 0], torch.transpose)
+case("expand", [torch.randn(3, 1), [2, -1, 4]], lambda x, s: x.expand(s)); case("expand", [torch.randn(1, 3, 1), [2, 3, 1]], lambda x, s: x.expand(s)); case("expand", [torch.randn(()), [2, 2]], lambda x, s: x.expand(s))
+case("tile", [y3, [2, 1]], torch.tile); case("tile", [y3, [2, 1, 3]], torch.tile); case("tile", [x3, [2]], torch.tile); case("tile", [y3, [0, 2]], torch.tile)
+several = [torch.randn(2, n, 3) for n in (1, 4, 0, 2)]
+case("cat", [several, 1], torch.cat); case("cat", [[y3, y3], 0], torch.cat); case("cat", [[y3, torch.randn(3, 2)], -1], torch.cat)
+case("cat", [[torch.randn(2, 1 + n % 3) for n in range(17)], 1], torch.cat); case("cat", [[torch.randn(n % 4, 3) for n in range(60)], 0], torch.cat)
+case("stack", [[y3, y3 + 1, y3 - 1], 1], torch.stack); case("stack", [[torch.randn(3), torch.randn(3)], -1], torch.stack)
+for sizes, dim in [(2, 0), ([1, 2, 2], 2), (4, -1), ([3], 1)]: case("split", [x3, sizes, dim], torch.split)
+line = torch.arange(10, dtype=torch.int32).reshape(2, 5)
+for s in [slice(1, 4), slice(None, 2), slice(0, None, 2), slice(-3, None), slice(4, 99), slice(3, 2), slice(-99, 99, 3)]:
+    case("slice", [line, 1, 0 if s.start is None else s.start, 2**31 - 1 if s.stop is None else s.stop, 1 if s.step is None else s.step], lambda x, *_: x[:, s])
+for start, end, step in [(4, -6, -1), (3, 0, -2), (-1, -99, -2)]:
+    case("slice", [line, 1, start, end, step], lambda x, *_: x[:, list(range(5))[slice(start, end, step)]])
+case("slice", [x3, 0, 1, 2], lambda x, *_: x[1:2]); case("slice", [x3, 2, 1, 5, 2], lambda x, *_: x[:, :, 1:5:2])
+for dims in [[0], [1, 2], [-1], [0, 1, 2]]: case("flip", [x3, dims], torch.flip)
+for padding, mode, options in [([1, 2], "constant", {}), ([1, 2, 3, 4], "constant", {"value": -1.5}), ([-1, 2, 1, -1], "constant", {}), ([0, 0, 0, 0, 1, 1], "constant", {}), ([2, 4], "reflect", {}), ([1, 2], "replicate", {}), ([2, 1], "circular", {}), ([-1, 3], "reflect", {}), ([-2, 1], "replicate", {})]:
+    fn = (lambda x, p: F.pad(x, p, mode=mode, **options))
+    case("pad", [x3, padding], fn, {"mode": mode, **options})
+    if len(padding) == 2 or mode == "constant": case("pad", [torch.randn(1, 2, 5), padding], fn, {"mode": mode, **options})
+x4 = torch.randn(1, 2, 4, 5)
+for mode in ["reflect", "replicate", "circular"]: case("pad", [x4, [1, 2, 3, 0]], lambda x, p: F.pad(x, p, mode=mode), {"mode": mode})
+case("pad", [y3, [1, 1]], F.pad, {"value": 0}, exact=True)
+case("gather", [x3, 1, torch.randint(0, 3, (2, 4, 5), dtype=torch.int32)], torch.gather); case("gather", [y3, 0, torch.randint(0, 3, (1, 2), dtype=torch.int32)], torch.gather); case("gather", [x3, -1, torch.randint(0, 5, (1, 2, 7), dtype=torch.int32)], torch.gather)
+for dim in [0, 1, -1]: case("indexSelect", [x3, dim, i32(1, 0, 1, 0)], lambda x, d, i: torch.index_select(x, d, i))
+case("indexSelect", [torch.randn(7, 3), 0, torch.randint(0, 7, (2, 3, 2), dtype=torch.int32)], lambda x, d, i: x[i]); case("indexSelect", [x3, 1, torch.tensor(2, dtype=torch.int32)], lambda x, d, i: x[:, 2])
+nd = torch.randint(0, 2, (4, 2), dtype=torch.int32)
+case("gatherNd", [x3, nd], lambda x, i: x[i[:, 0], i[:, 1]]); case("gatherNd", [x3, i32(1, -1, 3).reshape(1, 3)], lambda x, i: x[1, -1, 3].reshape(1))
+case("gatherNd", [x3, i32(1, 2).reshape(2, 1), 1], lambda x, i, b: torch.stack([x[0, 1], x[1, 2]])); case("gatherNd", [x3, torch.randint(0, 3, (2, 6, 1), dtype=torch.int32), 1], lambda x, i, b: torch.stack([x[n][i[n, :, 0]] for n in range(2)]))
+case("squeeze", [torch.randn(1, 3, 1)], torch.squeeze); case("squeeze", [torch.randn(1, 3, 1), -1], torch.squeeze); case("unsqueeze", [x3, 1], torch.unsqueeze); case("unsqueeze", [x3, -1], torch.unsqueeze)
+case("flatten", [x3], torch.flatten); case("flatten", [x3, 1], torch.flatten); case("flatten", [torch.randn(())], torch.flatten); case("unflatten", [torch.randn(2, 12), 1, [3, -1]], lambda x, d, s: x.unflatten(d, s))
+
 open(out + ".json", "w").write(json.dumps({"reference": f"torch {torch.__version__}", "cases": cases}, separators=(",", ":")).replace('{"name"', '\n{"name"') + "\n")
 save_file(T, out + ".safetensors")

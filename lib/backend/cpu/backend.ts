@@ -13,6 +13,7 @@ import {
   type DequantizeArgs,
   type DeviceBuffer,
   type DynamicRows,
+  type GatherArgs,
   type LossArgs,
   type MatmulArgs,
   type MemoryStats,
@@ -22,10 +23,12 @@ import {
   packedRowBytes,
   type PackedRows,
   type PackRowsArgs,
+  type PadArgs,
   type QuantizeAboutFloatArgs,
   type QuantizeArgs,
   type QuantizeRowsArgs,
   type QuantizeRowsDynamicArgs,
+  type StridedArgs,
   type WeightOnlyLinearArgs,
 } from "../backend.ts";
 import { blockOf, collapseBlocks, countBlocks } from "../blocks.ts";
@@ -34,6 +37,7 @@ import type { Expression } from "../expression.ts";
 import { floatKey, keyFloat, NO_BAD_BATCH } from "../minmax_state.ts";
 import { bytesOf, CpuBuffer, floatsOf, valuesOf } from "./buffer.ts";
 import { matmul } from "./matmul.ts";
+import * as movement from "./movement.ts";
 import { pointwise } from "./pointwise.ts";
 
 const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low), high);
@@ -115,6 +119,22 @@ export class CpuBackend implements Backend {
     dtype: DType,
   ): DeviceBuffer {
     return this.hold(pointwise(expression, inputs, shape, dtype));
+  }
+
+  strided(x: Operand, args: StridedArgs): DeviceBuffer {
+    return this.hold(movement.strided(x, args));
+  }
+
+  cat(xs: readonly Operand[], dim: number): DeviceBuffer {
+    return this.hold(movement.cat(xs, dim));
+  }
+
+  pad(x: Operand, args: PadArgs): DeviceBuffer {
+    return this.hold(movement.pad(x, args));
+  }
+
+  gather(x: Operand, index: Operand, args: GatherArgs): DeviceBuffer {
+    return this.hold(movement.gather(x, index, args));
   }
 
   relu(x: Operand): DeviceBuffer {

@@ -11,6 +11,7 @@ import {
   type DequantizeArgs,
   type DeviceBuffer,
   type DynamicRows,
+  type GatherArgs,
   type LossArgs,
   type MatmulArgs,
   type MemoryStats,
@@ -20,10 +21,12 @@ import {
   packedRowBytes,
   type PackedRows,
   type PackRowsArgs,
+  type PadArgs,
   type QuantizeAboutFloatArgs,
   type QuantizeArgs,
   type QuantizeRowsArgs,
   type QuantizeRowsDynamicArgs,
+  type StridedArgs,
   type WeightOnlyLinearArgs,
 } from "../backend.ts";
 import { type BlockedDim, collapseBlocks, countBlocks } from "../blocks.ts";
@@ -54,6 +57,7 @@ import { quantizeKernel } from "./kernels/quantize.ts";
 import { reciprocalKernel } from "./kernels/reciprocal.ts";
 import { unpackRowsKernel } from "./kernels/unpack_rows.ts";
 import { lower } from "./lower.ts";
+import * as movement from "./movement.ts";
 import { checkFits, type PooledBuffer } from "./pool.ts";
 import { weightOnlyProduct } from "./products.ts";
 import { Runtime } from "./runtime.ts";
@@ -196,6 +200,50 @@ export class WebGpuBackend implements Backend, DispatchTarget {
     const y = this.output("pointwise", numelOf(shape), dtype);
     this.operate({ op: "pointwise", expression, inputs, shape, dtype, y });
     return y;
+  }
+
+  /** A buffer that `fill` writes; given back if that throws. */
+  private made(
+    operation: string,
+    numel: number,
+    dtype: DType,
+    fill: (y: DeviceBuffer) => void,
+  ): DeviceBuffer {
+    const y = this.output(operation, numel, dtype);
+    try {
+      fill(y);
+    } catch (error) {
+      this.release(y);
+      throw error;
+    }
+    return y;
+  }
+
+  strided(x: Operand, args: StridedArgs): DeviceBuffer {
+    return this.made(
+      "strided",
+      numelOf(args.shape),
+      x.dtype,
+      (y) => movement.strided(x, args, y, this),
+    );
+  }
+
+  cat(xs: readonly Operand[], dim: number): DeviceBuffer {
+    const numel = xs.reduce((sum, { shape }) => sum + numelOf(shape), 0);
+    return this.made("cat", numel, xs[0].dtype, (y) => movement.cat(xs, dim, y, this));
+  }
+
+  pad(x: Operand, args: PadArgs): DeviceBuffer {
+    return this.made("pad", numelOf(args.shape), x.dtype, (y) => movement.pad(x, args, y, this));
+  }
+
+  gather(x: Operand, index: Operand, args: GatherArgs): DeviceBuffer {
+    return this.made(
+      "gather",
+      numelOf(args.shape),
+      x.dtype,
+      (y) => movement.gather(x, index, args, y, this),
+    );
   }
 
   relu(x: Operand): DeviceBuffer {

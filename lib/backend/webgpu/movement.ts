@@ -1,0 +1,119 @@
+/**
+ * Moving elements, as dispatches.
+ *
+ * @module
+ */
+import { numelOf } from "../../numbers/shape.ts";
+import type { DeviceBuffer, GatherArgs, Operand, PadArgs, StridedArgs } from "../backend.ts";
+import { collapse } from "../strides.ts";
+import { type DispatchTarget, elementwiseStep, gpu } from "./dispatch_target.ts";
+import {
+  catKernel,
+  gatherKernel,
+  padKernel,
+  stridedKernel,
+  walkParams,
+} from "./kernels/movement.ts";
+
+/** See `Backend.strided`; into `y`. */
+export function strided(
+  x: Operand,
+  { shape, strides, offset }: StridedArgs,
+  y: DeviceBuffer,
+  target: DispatchTarget,
+): void {
+  const walk = collapse({ sizes: shape, strides: [strides] });
+  const kernel = stridedKernel(x.dtype, walk.sizes.length);
+  const params = [offset, ...walkParams(walk)];
+  elementwiseStep(target, kernel, [x.buffer], y, numelOf(shape), x.dtype, params);
+}
+
+/** Inputs that one kernel puts together. */
+const CAT_AT_ONCE = 7;
+
+/** A buffer of parts with `row` elements for each of the leading ones. */
+interface Part {
+  readonly buffer: DeviceBuffer;
+  readonly row: number;
+}
+
+/** See `Backend.cat`; into `y`. Many inputs are put together group by group. */
+export function cat(
+  xs: readonly Operand[],
+  dim: number,
+  y: DeviceBuffer,
+  target: DispatchTarget,
+): void {
+  const [{ dtype, shape }] = xs;
+  const outer = numelOf(shape.slice(0, dim));
+  const { sink } = target;
+  let parts: Part[] = xs.map((x) => ({ buffer: x.buffer, row: numelOf(x.shape.slice(dim)) }))
+    .filter(({ row }) => row > 0);
+  const made: DeviceBuffer[] = [];
+  const join = (group: readonly Part[], into: DeviceBuffer) => {
+    const begins = group.map((_, n) => group.slice(0, n).reduce((sum, { row }) => sum + row, 0));
+    const row = group.reduce((sum, part) => sum + part.row, 0);
+    const kernel = catKernel(dtype, group.length);
+    const buffers = group.map(({ buffer }) => buffer);
+    elementwiseStep(target, kernel, buffers, into, outer * row, dtype, [row, ...begins]);
+    return { buffer: into, row };
+  };
+  try {
+    while (parts.length > CAT_AT_ONCE) {
+      const next: Part[] = [];
+      for (let n = 0; n < parts.length; n += CAT_AT_ONCE) {
+        const group = parts.slice(n, n + CAT_AT_ONCE);
+        const row = group.reduce((sum, part) => sum + part.row, 0);
+        const into = sink.pool.acquire(outer * row * dtype.itemSize, "cat");
+        made.push(into);
+        next.push(join(group, into));
+      }
+      parts = next;
+    }
+    if (parts.length > 0) join(parts, y);
+  } finally {
+    made.forEach((buffer) => sink.pool.release(gpu(buffer)));
+  }
+}
+
+/** See `Backend.pad`; into `y`. */
+export function pad(
+  x: Operand,
+  { shape, before, mode, bits }: PadArgs,
+  y: DeviceBuffer,
+  target: DispatchTarget,
+): void {
+  const dims: { size: number; from: number; before: number }[] = [];
+  shape.forEach((size, d) => {
+    const dim = { size, from: x.shape[d], before: before[d] };
+    const plain = (one: typeof dim) => one.size === one.from && one.before === 0;
+    const outer = dims.at(-1);
+    // A dimension without a border goes with one outside of it that has none, or only constants.
+    if (outer && plain(dim) && (mode === "constant" || plain(outer))) {
+      dims[dims.length - 1] = {
+        size: outer.size * size,
+        from: outer.from * size,
+        before: outer.before * size,
+      };
+    } else {
+      dims.push(dim);
+    }
+  });
+  const kernel = padKernel(x.dtype, dims.length, mode);
+  const params = dims.flatMap((dim) => [dim.size, dim.from, dim.before >>> 0]);
+  elementwiseStep(target, kernel, [x.buffer], y, numelOf(shape), x.dtype, [bits, ...params]);
+}
+
+/** See `Backend.gather`; into `y`. */
+export function gather(
+  x: Operand,
+  index: Operand,
+  { shape, strides, indexStrides, size, stride }: GatherArgs,
+  y: DeviceBuffer,
+  target: DispatchTarget,
+): void {
+  const walk = collapse({ sizes: shape, strides: [strides, indexStrides] });
+  const kernel = gatherKernel(x.dtype, index.dtype, walk.sizes.length);
+  const params = [size, stride, ...walkParams(walk)];
+  elementwiseStep(target, kernel, [x.buffer, index.buffer], y, numelOf(shape), x.dtype, params);
+}
