@@ -10,6 +10,7 @@
  */
 import type { DType } from "../numbers/dtype.ts";
 import type { Expression } from "./expression.ts";
+import type { ChannelsLast } from "./channels_last.ts";
 
 /** The name of a device. */
 export type Device = "cpu" | "webgpu";
@@ -300,6 +301,12 @@ export interface Backend {
    * the CPU with a RangeError, and brought inside where nobody waits to see it.
    */
   gather(x: Operand, index: Operand, args: GatherArgs): DeviceBuffer;
+  /** Whether what is enqueued now is kept to run later, with buffers that have no contents till then. */
+  readonly isRecording: boolean;
+  /** A contiguous tensor (N, C, …) of any dtype with its channels last. */
+  toChannelsLast(x: Operand): DeviceBuffer;
+  /** The contiguous tensor of one with its channels last. */
+  toContiguous(x: ChannelsLast): DeviceBuffer;
   /** `max(x, 0)`. */
   relu(x: Operand): DeviceBuffer;
   /** `x·wᵀ + bias` for x (M, K), w (N, K), accumulated in float32 and rounded once to x's dtype. */

@@ -89,7 +89,9 @@ export async function* readSamples(
   const path = typeof source === "string" ? source : "samples";
   if (inputs.length === 0) fail(path, "the model has no inputs to feed");
   checkNames(path, inputs, options.names ?? {});
-  const files = typeof source === "string" ? await filesOf(path) : sameKind(path, "these are", chosen(source));
+  const files = typeof source === "string"
+    ? await filesOf(path)
+    : sameKind(path, "these are", chosen(source));
   const onTotal = (samples: number) => options.onTotal?.(Math.min(samples, limit));
   if (files[0].kind === "image") onTotal(files.length);
   const each = { ...options, onTotal: files.length === 1 ? onTotal : undefined };

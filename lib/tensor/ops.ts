@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { pixelsOf, rowStride } from "../backend/channels_last.ts";
 import { formatShape, numelOf } from "../numbers/shape.ts";
 import { given } from "../numbers/arguments.ts";
 import { checkTensor, Tensor } from "./tensor.ts";
@@ -116,5 +117,10 @@ export function relu(x: Tensor): Tensor {
       `relu: expected a float tensor, got ${x.dtype.name}; convert it with .to(float32)`,
     );
   }
-  return new Tensor(x.backend, x.backend.relu(x.operand), x.shape, x.dtype);
+  const { backend, shape, dtype } = x;
+  if (!x.isChannelsLast) return new Tensor(backend, backend.relu(x.operand), shape, dtype);
+  // Zeros that fill rows up stay zeros.
+  const rows = [pixelsOf(shape), rowStride(shape[1], dtype)];
+  const y = backend.relu({ buffer: x.channelsLast.buffer, dtype, shape: rows });
+  return Tensor.channelsLast(backend, y, shape, dtype);
 }

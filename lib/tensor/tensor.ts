@@ -4,6 +4,7 @@
  * @module
  */
 import type { Backend, Device, DeviceBuffer, Operand } from "../backend/backend.ts";
+import { type ChannelsLast, sameInBoth } from "../backend/channels_last.ts";
 import { backendFor, checkDevice } from "../backend/registry.ts";
 import { checkDType, checkOptions, given } from "../numbers/arguments.ts";
 import { type DType, finfo, float32 } from "../numbers/dtype.ts";
@@ -16,11 +17,27 @@ import { checkShape, formatShape, numelOf } from "../numbers/shape.ts";
 interface Storage {
   readonly backend: Backend;
   readonly buffer: DeviceBuffer;
+  /** Whether it was made while a recording was under way, and has contents only in its replays. */
+  readonly recorded: boolean;
   owners: number;
 }
 
-function leave(storage: Storage): void {
-  if (--storage.owners === 0) storage.backend.release(storage.buffer);
+/** In which order elements lie in memory. */
+type Layout = "contiguous" | "channels last";
+
+/** The memory of a tensor, at least one: the same elements in the layouts that were asked for. */
+type Forms = Partial<Record<Layout, Storage>>;
+
+function newStorage(backend: Backend, buffer: DeviceBuffer): Storage {
+  return { backend, buffer, recorded: backend.isRecording, owners: 0 };
+}
+
+function leave(forms: Forms): void {
+  for (const layout of ["contiguous", "channels last"] as const) {
+    const storage = forms[layout];
+    if (storage && --storage.owners === 0) storage.backend.release(storage.buffer);
+    delete forms[layout];
+  }
 }
 
 /** Catches the tensors that nobody disposed of. */
@@ -33,7 +50,8 @@ const kept = new WeakSet<Tensor>();
 let scope: Set<Tensor> | undefined;
 
 /**
- * A contiguous, row-major array of numbers on a device. Operations on it are enqueued at once and
+ * An array of numbers on a device, in row-major order as far as anyone can see: one of rank 2 or more may
+ * be kept with its channels last, as convolutions read and write it. Operations on it are enqueued at once and
  * return at once; only {@linkcode Tensor.data} and what is built on it wait. A tensor's numbers do
  * not change.
  *
@@ -55,7 +73,8 @@ export class Tensor implements Disposable {
   readonly shape: readonly number[];
   /** The element type. */
   readonly dtype: DType;
-  private readonly storage: Storage;
+  private readonly forms: Forms = {};
+  private readonly home: Backend;
   private gone = false;
 
   /**
@@ -74,21 +93,79 @@ export class Tensor implements Disposable {
   ) {
     this.shape = Object.freeze([...shape]);
     this.dtype = dtype;
-    this.storage = buffer instanceof Tensor ? buffer.live() : { backend, buffer, owners: 0 };
-    this.storage.owners++;
-    forgotten.register(this, this.storage, this);
+    this.home = backend;
+    if (buffer instanceof Tensor) this.share(buffer);
+    else this.own("contiguous", newStorage(backend, buffer));
+    forgotten.register(this, this.forms, this);
     scope?.add(this);
   }
 
-  /** The storage, or an error if it was given up. */
-  private live(): Storage {
+  /**
+   * Wraps a buffer in which channels are last, of a tensor (N, C, …).
+   *
+   * @param backend where `buffer` lives.
+   * @param buffer memory that the tensor now owns.
+   * @param shape sizes of the dimensions, at least two.
+   * @param dtype the element type.
+   */
+  static channelsLast(
+    backend: Backend,
+    buffer: DeviceBuffer,
+    shape: readonly number[],
+    dtype: DType,
+  ): Tensor {
+    const t = new Tensor(backend, buffer, shape, dtype);
+    const storage = t.forms.contiguous!;
+    t.forms["channels last"] = storage;
+    if (sameInBoth(shape, dtype)) storage.owners++;
+    else delete t.forms.contiguous;
+    return t;
+  }
+
+  /** Takes part in a storage. */
+  private own(layout: Layout, storage: Storage): Storage {
+    storage.owners++;
+    return this.forms[layout] = storage;
+  }
+
+  /** Takes part in the memory of a tensor with the same elements in the same order. */
+  private share(other: Tensor): void {
+    const { shape, forms } = other.live();
+    const [n, c] = this.shape;
+    const rows = forms["channels last"];
+    const samePixels = this.ndim > 1 && shape[0] === n && shape[1] === c;
+    if (rows && samePixels) this.own("channels last", rows);
+    // Where the rows say it all, the other form is made when it is asked for.
+    if (forms.contiguous || !samePixels) this.own("contiguous", other.form("contiguous"));
+  }
+
+  /** This tensor, or an error if it was given up. */
+  private live(): this {
     if (this.gone) {
       throw new Error(
         `This ${this.dtype.name} tensor of shape ${formatShape(this.shape)} was disposed; ` +
           `clone() it before disposing, or drop the \`using\` that ended its life`,
       );
     }
-    return this.storage;
+    return this;
+  }
+
+  /** The memory in one layout, brought into it if need be. */
+  private form(layout: Layout): Storage {
+    const { forms, home, shape, dtype } = this.live();
+    const there = forms[layout];
+    if (there) return there;
+    const [other] = Object.values(forms);
+    if (layout === "channels last" && sameInBoth(shape, dtype)) return this.own(layout, other);
+    const operand = { buffer: other.buffer, dtype, shape };
+    const made = newStorage(
+      home,
+      layout === "contiguous"
+        ? home.toContiguous({ ...operand, layout: "channels last" })
+        : home.toChannelsLast(operand),
+    );
+    // What only a replay fills must not stay with a tensor that outlives the recording.
+    return made.recorded === other.recorded ? this.own(layout, made) : made;
   }
 
   /** The number of elements. */
@@ -108,7 +185,7 @@ export class Tensor implements Disposable {
 
   /** The device that holds the elements. */
   get device(): Device {
-    return this.storage.backend.device;
+    return this.home.device;
   }
 
   /** Whether the memory was given back. */
@@ -118,12 +195,28 @@ export class Tensor implements Disposable {
 
   /** The backend that computes on this tensor. @throws {Error} if it was disposed. */
   get backend(): Backend {
-    return this.live().backend;
+    return this.live().home;
   }
 
-  /** The memory, as backends take it. @throws {Error} if it was disposed. */
+  /** The memory, contiguous, as backends take it. @throws {Error} if it was disposed. */
   get operand(): Operand {
-    return { buffer: this.live().buffer, dtype: this.dtype, shape: this.shape };
+    return { buffer: this.form("contiguous").buffer, dtype: this.dtype, shape: this.shape };
+  }
+
+  /** The memory with channels last, for a shape (N, C, …). @throws {Error} if it was disposed. */
+  get channelsLast(): ChannelsLast {
+    const { shape, dtype } = this;
+    if (shape.length < 2) {
+      throw new RangeError(
+        `channelsLast: a tensor with channels has shape (N, C, …), got ${formatShape(shape)}`,
+      );
+    }
+    return { buffer: this.form("channels last").buffer, dtype, shape, layout: "channels last" };
+  }
+
+  /** Whether the elements lie in memory with channels last, so that asking for them copies nothing. */
+  get isChannelsLast(): boolean {
+    return this.live().forms["channels last"] !== undefined;
   }
 
   /** Frees the memory, unless a view of it is still alive. Doing so twice is harmless. */
@@ -132,7 +225,7 @@ export class Tensor implements Disposable {
     this.gone = true;
     scope?.delete(this);
     forgotten.unregister(this);
-    leave(this.storage);
+    leave(this.forms);
   }
 
   /** The same as {@linkcode Tensor.dispose}, for `using`. */
@@ -152,8 +245,7 @@ export class Tensor implements Disposable {
 
   /** Waits for the elements and copies their bytes, in the dtype's own layout, to the host. */
   async bytes(): Promise<Uint8Array> {
-    const { backend, buffer } = this.live();
-    return await backend.read(buffer);
+    return await this.backend.read(this.operand.buffer);
   }
 
   /**
@@ -179,14 +271,14 @@ export class Tensor implements Disposable {
     if (target === this.dtype) return this;
     if (typeof target === "string") return this.toDevice(checkDevice("to", target));
     checkDType("to", "the target", target);
-    const { backend } = this.live();
+    const { backend } = this;
     return new Tensor(backend, backend.cast(this.operand, target), this.shape, target);
   }
 
   /** Goes through the host. */
   private async toDevice(device: Device): Promise<Tensor> {
     const backend = backendFor(device);
-    if (backend === this.live().backend) return this;
+    if (backend === this.backend) return this;
     return new Tensor(backend, backend.upload(await this.bytes()), this.shape, this.dtype);
   }
 
@@ -224,8 +316,9 @@ export class Tensor implements Disposable {
 
   /** A copy in memory of its own. */
   clone(): Tensor {
-    const { backend, buffer } = this.live();
-    return new Tensor(backend, backend.copy(buffer), this.shape, this.dtype);
+    const { forms, home, shape, dtype } = this.live();
+    if (forms.contiguous) return new Tensor(home, home.copy(forms.contiguous.buffer), shape, dtype);
+    return Tensor.channelsLast(home, home.copy(forms["channels last"]!.buffer), shape, dtype);
   }
 
   /**

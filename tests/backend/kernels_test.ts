@@ -47,7 +47,11 @@ import { quantizeKernel } from "../../lib/backend/webgpu/kernels/quantize.ts";
 import { reciprocalKernel } from "../../lib/backend/webgpu/kernels/reciprocal.ts";
 import { reluKernel } from "../../lib/backend/webgpu/kernels/relu.ts";
 import { alone, sharingRows, splitK, staged } from "../../lib/backend/webgpu/kernels/tile.ts";
-import { transposeKernel } from "../../lib/backend/webgpu/kernels/transpose.ts";
+import {
+  fromNarrowRowsKernel,
+  fromRowsKernel,
+  toRowsKernel,
+} from "../../lib/backend/webgpu/kernels/transpose.ts";
 import { unpackRowsKernel } from "../../lib/backend/webgpu/kernels/unpack_rows.ts";
 import { weightOnlyKernel } from "../../lib/backend/webgpu/kernels/weight_only.ts";
 import {
@@ -108,8 +112,14 @@ function* kernels(): Generator<Kernel> {
   }
   for (const q of INTEGERS) yield packNibblesKernel(q);
   for (const bits of [4, 8] as const) yield groupSumsKernel(bits);
-  for (const [x, output] of all(WIDE, WIDE)) yield transposeKernel(x, output);
-  for (const x of WIDE) yield* [padRowsKernel(x), reciprocalKernel(x), reluKernel(x)];
+  yield fromRowsKernel();
+  for (const x of [...dtypes, uint8]) {
+    yield fromNarrowRowsKernel(x);
+    for (const signed of BOTH) yield toRowsKernel(x, { signed });
+  }
+  for (const x of WIDE) {
+    yield* [padRowsKernel(x, x), padRowsKernel(x), reciprocalKernel(x), reluKernel(x)];
+  }
   for (const [output, bits, offset] of all(BYTES, [4, 8], [0, 7])) {
     yield unpackRowsKernel(output, bits, offset);
   }

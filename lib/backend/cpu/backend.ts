@@ -31,11 +31,13 @@ import {
   type StridedArgs,
   type WeightOnlyLinearArgs,
 } from "../backend.ts";
+import type { ChannelsLast } from "../channels_last.ts";
 import { blockOf, collapseBlocks, countBlocks } from "../blocks.ts";
 import { countValue, countValues, regrid } from "../histogram_state.ts";
 import type { Expression } from "../expression.ts";
 import { floatKey, keyFloat, NO_BAD_BATCH } from "../minmax_state.ts";
-import { bytesOf, CpuBuffer, floatsOf, valuesOf } from "./buffer.ts";
+import { toChannelsLast, toContiguous } from "./channels_last.ts";
+import { bytesOf, CpuBuffer, floatsOf, valuesOf } from "./memory.ts";
 import { matmul } from "./matmul.ts";
 import * as movement from "./movement.ts";
 import { pointwise } from "./pointwise.ts";
@@ -48,6 +50,7 @@ const MOST_BYTES = 2 ** 33;
 /** Tensors in host memory, computed on by the thread that asks. */
 export class CpuBackend implements Backend {
   readonly device = "cpu";
+  readonly isRecording = false;
   readonly description = "CPU (plain TypeScript)";
   private liveBytes = 0;
   private liveBuffers = 0;
@@ -135,6 +138,14 @@ export class CpuBackend implements Backend {
 
   gather(x: Operand, index: Operand, args: GatherArgs): DeviceBuffer {
     return this.hold(movement.gather(x, index, args));
+  }
+
+  toChannelsLast(x: Operand): DeviceBuffer {
+    return this.hold(toChannelsLast(x));
+  }
+
+  toContiguous(x: ChannelsLast): DeviceBuffer {
+    return this.hold(toContiguous(x));
   }
 
   relu(x: Operand): DeviceBuffer {

@@ -32,8 +32,10 @@ import {
 import { type BlockedDim, collapseBlocks, countBlocks } from "../blocks.ts";
 import { batchDims } from "../batches.ts";
 import type { Expression } from "../expression.ts";
+import { type ChannelsLast, channelsLastBytes } from "../channels_last.ts";
 import type { OpenedDevice } from "./adapter.ts";
 import { batchedProduct } from "./batched_product.ts";
+import { channelsLast, contiguous } from "./channels_last.ts";
 import {
   bytesFor,
   type DispatchTarget,
@@ -244,6 +246,16 @@ export class WebGpuBackend implements Backend, DispatchTarget {
       x.dtype,
       (y) => movement.gather(x, index, args, y, this),
     );
+  }
+
+  toChannelsLast(x: Operand): DeviceBuffer {
+    const y = this.sink.pool.acquire(channelsLastBytes(x.shape, x.dtype), "channels last");
+    return this.into(y, () => channelsLast(x, y, this));
+  }
+
+  toContiguous(x: ChannelsLast): DeviceBuffer {
+    const y = this.output("contiguous", numelOf(x.shape), x.dtype);
+    return this.into(y, () => contiguous(x, y, this));
   }
 
   relu(x: Operand): DeviceBuffer {

@@ -1,18 +1,18 @@
-/** A float matrix as float32, its rows padded with zeros. */
+/** A float matrix in a dtype that holds it, its rows padded with zeros. */
 import { type DType, float32 } from "../../../numbers/dtype.ts";
 import { elementwise } from "./elementwise.ts";
 import { type Kernel, kernel } from "./kernel.ts";
 import type { Shader } from "./shader.ts";
 
 /** Parameters after numel: k, elements a padded row. */
-export function padRowsKernel(x: DType): Kernel {
-  return kernel("pad rows", { x }, padRows);
+export function padRowsKernel(x: DType, output: DType = float32): Kernel {
+  return kernel("pad rows", { x, output }, padRows);
 }
 
-function padRows({ x }: { x: DType }): Shader {
+function padRows({ x, output }: { x: DType; output: DType }): Shader {
   return elementwise({
     inputs: [["x", x]],
-    output: float32,
+    output,
     fields: ["k", "width"],
     functions: /* wgsl */ `
 fn padded(i: u32) -> f32 {

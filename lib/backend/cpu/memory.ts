@@ -1,25 +1,25 @@
 /**
- * Host memory as a backend's buffer, and the numbers in it.
+ * Host memory as the reference backend's functions see it.
  *
  * @module
  */
 import { decode, type TypedArray } from "../../numbers/encoding.ts";
 import type { DeviceBuffer, Operand } from "../backend.ts";
 
-/** Bytes in host memory. */
+/** Bytes of the host. */
 export class CpuBuffer implements DeviceBuffer {
+  /** Takes the bytes over. */
   constructor(public bytes: Uint8Array) {}
+  /** Bytes that the contents take. */
   get byteLength(): number {
     return this.bytes.byteLength;
   }
 }
 
-/** The bytes themselves. */
+/** The bytes of a buffer, not to be changed. */
 export const bytesOf = (buffer: DeviceBuffer): Uint8Array => (buffer as CpuBuffer).bytes;
-
-/** A copy of the numbers. */
+/** The numbers of an operand; a copy. */
 export const valuesOf = (x: Operand): TypedArray => decode(bytesOf(x.buffer), x.dtype);
-
-/** A copy of float32 numbers. */
+/** The float32 numbers in a buffer; a copy. */
 export const floatsOf = (buffer: DeviceBuffer): Float32Array =>
   new Float32Array(bytesOf(buffer).slice().buffer);
