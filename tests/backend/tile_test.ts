@@ -2,7 +2,7 @@ import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import type { PooledBuffer } from "../../lib/backend/webgpu/pool.ts";
 import type { WebGpuBackend } from "../../lib/backend/webgpu/backend.ts";
 import { linearKernel, linearSteps } from "../../lib/backend/webgpu/kernels/linear.ts";
-import { MATMUL_FIELDS } from "../../lib/backend/webgpu/kernels/matmul.ts";
+import { MATMUL_FIELDS } from "../../lib/backend/webgpu/kernels/product.ts";
 import { packedLinearKernel } from "../../lib/backend/webgpu/kernels/packed_linear.ts";
 import {
   candidateTiles,

@@ -18,7 +18,7 @@ import type { LinearOperation, PackedLinearOperation, RowQuantization } from "./
 import { castKernel } from "./kernels/cast.ts";
 import type { Kernel } from "./kernels/kernel.ts";
 import { linearKernel, linearSteps } from "./kernels/linear.ts";
-import { MATMUL_FIELDS } from "./kernels/matmul.ts";
+import { MATMUL_FIELDS } from "./kernels/product.ts";
 import { nibbleLinearKernel } from "./kernels/nibble_linear.ts";
 import {
   boundSums,

@@ -2,7 +2,8 @@
 import type { DType } from "../../../numbers/dtype.ts";
 import { loader } from "./elements.ts";
 import { type Kernel, kernel } from "./kernel.ts";
-import { type Batch, type Epilogue, float32Step, type KStep, matmul } from "./matmul.ts";
+import { matmul } from "./matmul.ts";
+import { type Batch, type Epilogue, float32Step, type KStep } from "./product.ts";
 import { RELU } from "./relu.ts";
 import type { Shader } from "./shader.ts";
 import type { Tile } from "./tile.ts";

@@ -1,7 +1,8 @@
 /** The product of bytes of `x` and nibbles of `w`. */
 import { loader } from "./elements.ts";
 import { type Kernel, kernel } from "./kernel.ts";
-import { type Epilogue, type Groups, type KStep, matmul, packedStep } from "./matmul.ts";
+import { matmul } from "./matmul.ts";
+import { type Epilogue, type Groups, type KStep, packedStep } from "./product.ts";
 import { LOW_NIBBLES } from "./pack_nibbles.ts";
 import { packedArrays, type PackedLinearSpec, paramIndex, zeroPoint } from "./packed_linear.ts";
 import { each, type Shader } from "./shader.ts";

@@ -2,7 +2,8 @@
 import type { DType } from "../../../numbers/dtype.ts";
 import { loader, rounded } from "./elements.ts";
 import { type Kernel, kernel } from "./kernel.ts";
-import { type Epilogue, type KStep, matmul, packedStep, sumOfBytes } from "./matmul.ts";
+import { matmul } from "./matmul.ts";
+import { type Epilogue, type KStep, packedStep, sumOfBytes } from "./product.ts";
 import { quantizeFunction, quantizeVectorFunction } from "./quantize.ts";
 import { RELU } from "./relu.ts";
 import type { ArrayBinding, Shader } from "./shader.ts";

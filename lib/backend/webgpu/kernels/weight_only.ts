@@ -2,9 +2,10 @@
 import type { DType } from "../../../numbers/dtype.ts";
 import { loader } from "./elements.ts";
 import { type Kernel, kernel } from "./kernel.ts";
-import { type Epilogue, float32Step, type Groups, type KStep, matmul } from "./matmul.ts";
+import { matmul } from "./matmul.ts";
 import { nibbleBytes, spreadZeroPoint } from "./nibble_linear.ts";
 import { paramIndex, type ParamKind } from "./packed_linear.ts";
+import { type Epilogue, float32Step, type Groups, type KStep } from "./product.ts";
 import type { Shader } from "./shader.ts";
 import type { Tile } from "./tile.ts";
 
