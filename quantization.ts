@@ -40,6 +40,17 @@ export {
   zeros,
 } from "./lib/tensor/tensor.ts";
 export { linear, relu } from "./lib/tensor/ops.ts";
+export {
+  conv1d,
+  conv2d,
+  conv3d,
+  type ConvOptions,
+  convTranspose1d,
+  convTranspose2d,
+  type ConvTransposeOptions,
+  PreparedConvWeight,
+} from "./lib/tensor/conv.ts";
+export type { Padding, Sizes } from "./lib/tensor/window.ts";
 export { matmul, type MatmulOptions } from "./lib/tensor/matmul.ts";
 export * from "./lib/tensor/pointwise.ts";
 export * from "./lib/tensor/activations.ts";

@@ -11,25 +11,15 @@
 import type { DType } from "../numbers/dtype.ts";
 import type { Expression } from "./expression.ts";
 import type { ChannelsLast } from "./channels_last.ts";
+import type { ConvArgs, ConvWeight, ConvWeightArgs } from "./convolution.ts";
+import type { DeviceBuffer, Operand } from "./operand.ts";
+
+export type { ChannelsLast } from "./channels_last.ts";
+export type { Clip, ConvArgs, ConvWeight, ConvWeightArgs } from "./convolution.ts";
+export type { DeviceBuffer, Operand } from "./operand.ts";
 
 /** The name of a device. */
 export type Device = "cpu" | "webgpu";
-
-/** Memory of a backend. Only the backend that made it looks inside. */
-export interface DeviceBuffer {
-  /** Bytes that the contents take. */
-  readonly byteLength: number;
-}
-
-/** A buffer and how to read it. */
-export interface Operand {
-  /** Where the elements are. */
-  readonly buffer: DeviceBuffer;
-  /** How they are laid out. */
-  readonly dtype: DType;
-  /** The sizes of the dimensions. */
-  readonly shape: readonly number[];
-}
 
 /**
  * A matrix of small integers in rows of whole 16-byte vectors, for the products that read them.
@@ -316,6 +306,13 @@ export interface Backend {
    * accumulated in float32 and rounded once.
    */
   matmul(a: Operand, b: Operand, args?: MatmulArgs): DeviceBuffer;
+  /** A float weight (out, in / groups, …), or transposed (in, out / groups, …), made ready. */
+  convWeight(w: Operand, args: ConvWeightArgs): ConvWeight;
+  /**
+   * The convolution of `x` (N, C, …spatial) in the weight's float dtype, with a bias of one number an
+   * output channel: channels last, accumulated in float32, clipped and rounded once.
+   */
+  conv(x: ChannelsLast, w: ConvWeight, bias: Operand | null, args: ConvArgs): DeviceBuffer;
   /** `1 / x`, correctly rounded in x's dtype; the result is float32. */
   reciprocal(x: Operand): DeviceBuffer;
   /** `clamp(round(x · inverseScale) + zeroPoint)`, with parameters a block. */

@@ -7,7 +7,7 @@
  */
 import type { DType } from "../numbers/dtype.ts";
 import { numelOf } from "../numbers/shape.ts";
-import type { Operand } from "./backend.ts";
+import type { Operand } from "./operand.ts";
 
 /** A tensor of rank 2 or more in this layout; the shape is (N, C, …spatial) as ever. */
 export interface ChannelsLast extends Operand {

@@ -47,6 +47,9 @@ import { quantizeKernel } from "../../lib/backend/webgpu/kernels/quantize.ts";
 import { reciprocalKernel } from "../../lib/backend/webgpu/kernels/reciprocal.ts";
 import { reluKernel } from "../../lib/backend/webgpu/kernels/relu.ts";
 import { alone, sharingRows, splitK, staged } from "../../lib/backend/webgpu/kernels/tile.ts";
+import { convKernel } from "../../lib/backend/webgpu/kernels/conv.ts";
+import { convWeightKernel } from "../../lib/backend/webgpu/kernels/conv_weight.ts";
+import { depthwiseKernel } from "../../lib/backend/webgpu/kernels/depthwise.ts";
 import {
   fromNarrowRowsKernel,
   fromRowsKernel,
@@ -147,6 +150,29 @@ function* kernels(): Generator<Kernel> {
     for (const index of [int32, uint8]) yield gatherKernel(x, index, rank);
   }
   yield* products();
+  yield* convolutions();
+}
+
+/** The same for convolutions. */
+function* convolutions(): Generator<Kernel> {
+  const biases = [undefined, bfloat16];
+  const clips = [undefined, { min: 0, max: Infinity }, { min: 0, max: 6 }, { min: -1, max: 1 }];
+  const places = [
+    undefined,
+    ...all([1, 2], BOTH).map(([rank, transposed]) => ({ rank, transposed })),
+  ];
+  for (const [dtype, bias, clip, at] of all(WIDE, biases, clips, places)) {
+    for (const tile of TILES) yield convKernel({ dtype, bias, clip, places: at }, tile);
+  }
+  for (const [w, transposed] of all([...WIDE, ...BYTES], BOTH)) {
+    yield convWeightKernel(w, transposed);
+  }
+  const sizes = [1, 3].map((size) => ({ down: size, across: 2 }));
+  for (const [dtype, bias, clip] of all(WIDE, biases, clips)) {
+    for (const [kernel, stride, dilation, block] of all(sizes, sizes, sizes, sizes)) {
+      yield depthwiseKernel({ dtype, bias, clip, kernel, stride, dilation, block });
+    }
+  }
 }
 
 /** Each function of each kind, and inputs that lie in every way. */

@@ -1,7 +1,9 @@
-"""Records what PyTorch answers for products of matrices: `python torch_products.py` writes
-torch-products.json and torch-products.safetensors beside this file. Needs torch; the tests do not."""
+"""Records what PyTorch answers for products of matrices and convolutions: `python torch_products.py` writes
+torch-products and torch-convolutions, .json and .safetensors, beside this file. Needs torch; the tests do
+not."""
 import json, os, struct
 import torch
+import torch.nn.functional as F
 
 NAMES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int32: "I32",
          torch.int8: "I8", torch.uint8: "U8"}
@@ -44,4 +46,53 @@ def products():
     save("torch-products", cases, T)
 
 
+def convolutions():
+    cases, T = [], {}
+    # Shape of x, of the weight, options.
+    plain = [
+        ([1, 3, 7, 8], [4, 3, 3, 3], {}), ([2, 4, 9, 7], [8, 4, 3, 3], dict(stride=2, padding=1)),
+        ([1, 1, 8, 8], [5, 1, 5, 5], dict(padding=2)), ([1, 8, 6, 5], [16, 8, 1, 1], {}),
+        ([2, 5, 5, 5], [7, 5, 1, 1], {}), ([1, 8, 7, 7], [6, 8, 1, 1], dict(stride=2)),
+        ([1, 6, 9, 9], [6, 2, 3, 3], dict(groups=3, padding=1)), ([1, 8, 6, 6], [12, 4, 3, 3], dict(groups=2)),
+        ([1, 8, 10, 9], [8, 1, 3, 3], dict(groups=8, padding=1)),
+        ([2, 5, 9, 8], [5, 1, 3, 3], dict(groups=5, stride=2, padding=1)),
+        ([1, 6, 8, 8], [6, 1, 5, 5], dict(groups=6, padding=2, dilation=1)),
+        ([1, 4, 9, 9], [4, 1, 3, 3], dict(groups=4, dilation=2, stride=(2, 1), padding=(2, 3))),
+        ([1, 4, 6, 6], [8, 1, 3, 3], dict(groups=4)), ([1, 3, 12, 11], [4, 3, 3, 3], dict(dilation=3)),
+        ([1, 3, 9, 10], [5, 3, 2, 4], dict(stride=(3, 2), padding=(1, 2), dilation=(2, 1))),
+        ([1, 2, 6, 7], [3, 2, 4, 3], dict(padding="same")), ([1, 2, 6, 7], [3, 2, 4, 3], dict(padding="valid")),
+        ([1, 2, 9, 8], [3, 2, 2, 3], dict(padding="same", dilation=2)), ([1, 3, 19, 20], [8, 3, 7, 7], dict(stride=2, padding=3)),
+        ([1, 40, 4, 4], [33, 40, 3, 3], dict(padding=1)), ([1, 32, 2, 2], [16, 32, 2, 2], {}),
+        ([3, 7, 5], [4, 3, 3, 3], {}),
+        ([2, 3, 11], [4, 3, 3], dict(padding=1)), ([1, 4, 12], [4, 1, 5], dict(groups=4, stride=2, padding=2)),
+        ([2, 3, 20], [5, 3, 4], dict(stride=3, dilation=2)), ([3, 9], [2, 3, 3], {}),
+        ([1, 2, 5, 6, 4], [3, 2, 3, 2, 2], dict(padding=(1, 0, 1))), ([1, 4, 4, 4, 4], [4, 2, 2, 2, 2], dict(groups=2, stride=2)),
+    ]
+    turned = [
+        ([1, 3, 4, 5], [3, 4, 3, 3], {}), ([2, 4, 4, 4], [4, 6, 2, 2], dict(stride=2)),
+        ([1, 5, 4, 3], [5, 4, 3, 3], dict(stride=2, padding=1, output_padding=1)),
+        ([1, 4, 5, 5], [4, 3, 4, 4], dict(stride=2, padding=1)), ([1, 4, 4, 4], [4, 2, 3, 3], dict(dilation=2)),
+        ([1, 6, 4, 4], [6, 2, 3, 3], dict(groups=3, stride=2, padding=1)), ([1, 2, 3, 4], [2, 3, 1, 1], dict(stride=3)),
+        ([1, 2, 4, 4], [2, 3, 3, 2], dict(stride=(3, 2), padding=(1, 0), output_padding=(2, 1), dilation=(1, 3))),
+        ([1, 8, 5, 5], [8, 1, 3, 3], dict(groups=8, stride=2)), ([1, 2, 4, 4], [2, 2, 3, 3], dict(stride=4, dilation=2)),
+        ([2, 3, 7], [3, 4, 4], dict(stride=2, padding=1)), ([3, 6], [3, 2, 3], dict(stride=3, output_padding=2)),
+        ([1, 16, 6, 6], [16, 8, 4, 4], dict(stride=2, padding=1)),
+    ]
+    for transposed, list_ in ((False, plain), (True, turned)):
+        for i, (xs, ws, options) in enumerate(list_):
+            for dtype in [torch.float32] + ([torch.float16, torch.bfloat16] if i in (1, 6, 9) else []):
+                name = f"{'turned' if transposed else 'plain'} {i} {str(dtype)[6:]}"
+                rank = len(ws) - 2
+                x, w = random(xs, dtype), random(ws, dtype)
+                out = ws[1] * options.get("groups", 1) if transposed else ws[0]
+                b = random([out], dtype) if i % 3 != 2 else None
+                f = getattr(F, f"conv{'_transpose' if transposed else ''}{rank}d")
+                y = f(x.float(), w.float(), b if b is None else b.float(), **options).to(dtype)
+                T |= {f"{name}.x": x, f"{name}.w": w, f"{name}.y": y} | ({} if b is None else {f"{name}.b": b})
+                opts = {{"output_padding": "outputPadding"}.get(k, k): v for k, v in options.items()}
+                cases.append({"name": name, "rank": rank, "transposed": transposed, "options": opts})
+    save("torch-convolutions", cases, T)
+
+
 products()
+convolutions()

@@ -32,12 +32,19 @@ import {
   type WeightOnlyLinearArgs,
 } from "../backend.ts";
 import type { ChannelsLast } from "../channels_last.ts";
+import {
+  type ConvArgs,
+  type ConvWeight,
+  type ConvWeightArgs,
+  convWeightFacts,
+} from "../convolution.ts";
 import { blockOf, collapseBlocks, countBlocks } from "../blocks.ts";
 import { countValue, countValues, regrid } from "../histogram_state.ts";
 import type { Expression } from "../expression.ts";
 import { floatKey, keyFloat, NO_BAD_BATCH } from "../minmax_state.ts";
 import { toChannelsLast, toContiguous } from "./channels_last.ts";
-import { bytesOf, CpuBuffer, floatsOf, valuesOf } from "./memory.ts";
+import { conv } from "./convolution.ts";
+import { bytesOf, CpuBuffer, floatsOf, valuesOf } from "./buffer.ts";
 import { matmul } from "./matmul.ts";
 import * as movement from "./movement.ts";
 import { pointwise } from "./pointwise.ts";
@@ -170,6 +177,14 @@ export class CpuBackend implements Backend {
 
   matmul(a: Operand, b: Operand, args: MatmulArgs = {}): DeviceBuffer {
     return this.hold(encode(matmul(a, b, args), a.dtype));
+  }
+
+  convWeight(w: Operand, args: ConvWeightArgs): ConvWeight {
+    return { ...convWeightFacts(w.shape, args), dtype: w.dtype, data: this.copy(w.buffer) };
+  }
+
+  conv(x: ChannelsLast, w: ConvWeight, bias: Operand | null, args: ConvArgs): DeviceBuffer {
+    return this.hold(encode(conv(x, w, bias, args), x.dtype));
   }
 
   reciprocal(x: Operand): DeviceBuffer {

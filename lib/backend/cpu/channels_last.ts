@@ -7,7 +7,7 @@ import { emptyArray, encode } from "../../numbers/encoding.ts";
 import { numelOf } from "../../numbers/shape.ts";
 import type { Operand } from "../backend.ts";
 import { byteOffset, type ChannelsLast, pixelsOf, rowStride } from "../channels_last.ts";
-import { valuesOf } from "./memory.ts";
+import { valuesOf } from "./buffer.ts";
 
 /** Calls `each` with the place of every element in both layouts. */
 function places(

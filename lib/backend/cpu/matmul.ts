@@ -5,7 +5,7 @@
  */
 import type { MatmulArgs, Operand } from "../backend.ts";
 import { batchDims, matricesOf } from "../batches.ts";
-import { valuesOf } from "./memory.ts";
+import { valuesOf } from "./buffer.ts";
 
 /** `a·b`, summed in float64; leading dimensions are broadcast. */
 export function matmul(a: Operand, b: Operand, { transposeB = false }: MatmulArgs): Float32Array {

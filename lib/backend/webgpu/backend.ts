@@ -33,9 +33,11 @@ import { type BlockedDim, collapseBlocks, countBlocks } from "../blocks.ts";
 import { batchDims } from "../batches.ts";
 import type { Expression } from "../expression.ts";
 import { type ChannelsLast, channelsLastBytes } from "../channels_last.ts";
+import type { ConvArgs, ConvWeight, ConvWeightArgs } from "../convolution.ts";
 import type { OpenedDevice } from "./adapter.ts";
 import { batchedProduct } from "./batched_product.ts";
 import { channelsLast, contiguous } from "./channels_last.ts";
+import { convBytes, readyWeight } from "./convolution.ts";
 import {
   bytesFor,
   type DispatchTarget,
@@ -477,6 +479,16 @@ export class WebGpuBackend implements Backend, DispatchTarget {
     const n = b.shape.at(args.transposeB ? -2 : -1)!;
     const y = this.output("matmul", numelOf(shape) * a.shape.at(-2)! * n, a.dtype);
     return this.into(y, () => batchedProduct(a, b, args, y, this));
+  }
+
+  convWeight(w: Operand, args: ConvWeightArgs): ConvWeight {
+    return readyWeight(w, args, this);
+  }
+
+  conv(x: ChannelsLast, w: ConvWeight, bias: Operand | null, args: ConvArgs): DeviceBuffer {
+    const y = this.sink.pool.acquire(convBytes(x, w, args), "convolution");
+    this.operate({ op: "conv", x, w, bias, args, y });
+    return y;
   }
 
   packedLinear(x: PackedRows, w: PackedRows, args: PackedLinearArgs): DeviceBuffer {

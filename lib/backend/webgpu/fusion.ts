@@ -15,6 +15,8 @@ import {
   type QuantizeRowsArgs,
 } from "../backend.ts";
 import { type Argument, type Expression, last, numberOf, type Step } from "../expression.ts";
+import type { ChannelsLast } from "../channels_last.ts";
+import { type ConvArgs, type ConvWeight, RELU_CLIP } from "../convolution.ts";
 import { FEW_ROWS } from "./kernels/tile.ts";
 import { bound, type RecordedStep } from "./steps.ts";
 
@@ -53,6 +55,17 @@ export interface PackedLinearOperation {
   readonly requantize?: RowQuantization;
 }
 
+/** A convolution of floats with channels last. */
+export interface ConvOperation {
+  readonly op: "conv";
+  readonly x: ChannelsLast;
+  readonly w: ConvWeight;
+  readonly bias: Operand | null;
+  readonly args: ConvArgs;
+  /** The result, channels last, in the dtype of `x`. */
+  readonly y: DeviceBuffer;
+}
+
 /** `max(x, 0)`. */
 export interface ReluOperation {
   readonly op: "relu";
@@ -84,6 +97,7 @@ export interface PointwiseOperation {
 export type Operation =
   | LinearOperation
   | PackedLinearOperation
+  | ConvOperation
   | ReluOperation
   | PointwiseOperation
   | QuantizeRowsOperation;
@@ -123,6 +137,8 @@ function read(operation: Operation): DeviceBuffer[] {
       return [operation.x.buffer];
     case "pointwise":
       return operation.inputs.map((x) => x.buffer);
+    case "conv":
+      return given(operation.x.buffer, operation.w.data, operation.bias?.buffer);
     case "linear":
       return given(operation.x.buffer, operation.w.buffer, operation.bias?.buffer);
     case "quantize rows":
@@ -168,6 +184,9 @@ const reluAfterProduct: Rule = (operation, maker) => {
   if (operation.op !== "relu") return undefined;
   const { y } = operation;
   if (maker.op === "linear" && !maker.relu) return { ...maker, relu: true, y };
+  if (maker.op === "conv" && !maker.args.clip) {
+    return { ...maker, args: { ...maker.args, clip: RELU_CLIP }, y };
+  }
   if (maker.op === "packed linear" && !maker.relu && bytesToFloats(maker)) {
     return { ...maker, relu: true, y };
   }

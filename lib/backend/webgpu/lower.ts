@@ -4,6 +4,7 @@
  * @module
  */
 import { numelOf } from "../../numbers/shape.ts";
+import { convProduct } from "./convolution.ts";
 import { type DispatchTarget, elementwiseStep, rowsStep } from "./dispatch_target.ts";
 import type { Operation, QuantizeRowsOperation, ReluOperation } from "./fusion.ts";
 import { quantizeRowsKernel } from "./kernels/pack_rows.ts";
@@ -18,6 +19,8 @@ export function lower(operation: Operation, target: DispatchTarget): void {
       return linearProduct(operation, target);
     case "packed linear":
       return packedProduct(operation, target);
+    case "conv":
+      return convProduct(operation, target);
     case "relu":
       return relu(operation, target);
     case "pointwise":

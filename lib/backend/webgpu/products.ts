@@ -50,6 +50,8 @@ export interface Untiled {
   readonly shape: Omit<Product, "subgroup">;
   /** How many such products there are, and the parameters that tell them apart. */
   readonly batch?: { readonly products: number; readonly params: readonly number[] };
+  /** Columns of outputs that are written, if not `n`. */
+  readonly width?: number;
   /** Whether sums are the same in any order. */
   readonly exact: boolean;
 }
@@ -62,7 +64,7 @@ export function dispatchProduct(
   const { key, kernel, params, exact, batch } = untiled;
   const product: Product = { ...untiled.shape, subgroup: subgroupSize };
   const { m, n } = product;
-  const width = params[4] ? params[4] * 4 : n;
+  const { width = n } = untiled;
   const build = (tile: Tile) => ({
     kernel: kernel(tile),
     workgroups: matmulWorkgroups(m, width, tile) * (batch?.products ?? 1),
@@ -185,6 +187,7 @@ function byteProduct(
     ],
     params: [m, n, k, packedRowBytes(k) / 16, requantize ? packedRowBytes(n) / 4 : 0],
     shape: { m, n, packed: requantize !== undefined, large: m >= many },
+    width: requantize && packedRowBytes(n),
     exact: true,
   });
 }

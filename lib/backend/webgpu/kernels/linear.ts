@@ -1,10 +1,11 @@
 /** The float product's kernel. */
 import type { DType } from "../../../numbers/dtype.ts";
+import { RELU_CLIP } from "../../convolution.ts";
 import { loader } from "./elements.ts";
+import { floatEpilogue } from "./float_epilogue.ts";
 import { type Kernel, kernel } from "./kernel.ts";
 import { matmul } from "./matmul.ts";
-import { type Batch, type Epilogue, float32Step, type KStep } from "./product.ts";
-import { RELU } from "./relu.ts";
+import { type Batch, float32Step, type KStep } from "./product.ts";
 import type { Shader } from "./shader.ts";
 import type { Tile } from "./tile.ts";
 
@@ -75,29 +76,18 @@ export function linearKernel(spec: LinearSpec, tile: Tile): Kernel {
   return kernel("linear", { dtype, vector, bias, output, relu, tile, batch }, linear);
 }
 
-function stepOf({ dtype, vector }: TiledLinear): KStep {
-  if (vector === 1) return scalarStep;
-  if (dtype.name === "float32") return float32Step;
-  return dtype.name === "bfloat16" ? bfloat16Step : float16Step;
+/** Vectors of a float dtype. */
+export function floatStep({ name }: DType): KStep {
+  if (name === "float32") return float32Step;
+  return name === "bfloat16" ? bfloat16Step : float16Step;
 }
 
 function linear(spec: TiledLinear): Shader {
   const { dtype, bias, output, relu, vector, tile, batch } = spec;
-  const epilogue: Epilogue = {
-    arrays: bias ? [["bias", "u32"]] : [],
-    functions: (bias ? loader("bias", bias) : "") + (relu ? RELU : ""),
-    shared: "",
-    row: () => "",
-    column: (j, n) => bias ? `let bias_${j} = load_bias(${n});` : "",
-    value: (sum, _, j) => {
-      const y = bias ? `${sum} + bias_${j}` : sum;
-      return relu ? `relu(${y})` : y;
-    },
-  };
   return matmul({
-    step: stepOf(spec),
+    step: vector === 1 ? scalarStep : floatStep(dtype),
     tile,
-    epilogue,
+    epilogue: floatEpilogue(bias, relu ? RELU_CLIP : undefined),
     functions: vector === 1 ? loader("x", dtype) + loader("w", dtype) : "",
     output,
     batch: batch === undefined ? undefined : batchOf(batch),
@@ -122,6 +112,7 @@ rest /= params.size_${d};`
     }
 let x_begin = x_matrix * params.m * params.steps;
 let w_begin = w_matrix * params.n * params.steps;
-let y_begin = batch * params.m * params.n;`,
+let y_begin = batch * params.m * params.n;
+let first_column = 0u;`,
   };
 }

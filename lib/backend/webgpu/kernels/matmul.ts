@@ -5,9 +5,17 @@
  *
  * @module
  */
-import { acc, begin, type KStep, type Matmul, MATMUL_FIELDS, type SumName } from "./product.ts";
+import {
+  acc,
+  begin,
+  type KStep,
+  type Matmul,
+  MATMUL_FIELDS,
+  type SumName,
+  type Taps,
+} from "./product.ts";
 import { each, type Shader } from "./shader.ts";
-import { storeRow } from "./store_tile.ts";
+import { storeRow, widthOf } from "./store_tile.ts";
 import { ALONE, STAGE_SIDE, type Tile } from "./tile.ts";
 
 /** Vectors of K that a staged block holds at a time. */
@@ -71,14 +79,27 @@ function multiply({ step }: Matmul, sum: SumName, i: number, j: number): string 
   return `${sum(i, j)} += ${step.product(`a${i}`, `b${j}`)};`;
 }
 
-/** Where part `p` of vector `s` of a row of `x` is. */
-function xVector({ parts = 1, unpack }: KStep, row: string, p: number): string {
-  return unpack ? `${row} + s * ${parts}u + ${p}u` : `${row} + s`;
+/** Declares `name`, part `p` of vector `s` of row `q` of `x`. */
+function loadRow({ step, taps }: Matmul, name: string, q: number, p: number): string {
+  const { parts = 1, unpack, load } = step;
+  const at = unpack ? `x_${q} + s * ${parts}u + ${p}u` : `x_${q} + s`;
+  if (!taps) return load(name, "x", at);
+  return load(`${name}_there`, "x", at) + chooseInside(step, taps, name, `inside_${q}`);
+}
+
+/** Declares `name` as `name_there`, or as what lies outside of `x`. */
+function chooseInside({ endings = [""] }: KStep, taps: Taps, name: string, inside: string): string {
+  return each(
+    endings.length,
+    (e) =>
+      `let ${name}${endings[e]} = select(${taps.outside}, ${name}_there${endings[e]}, ${inside});`,
+  );
 }
 
 /** Declares part `p` of a vector of column `j`. */
-function loadColumn({ unpack, load }: KStep, j: number, p: number): string {
-  return unpack ? unpack(j, p) : load(`b${j}`, "w", `w_${j} + s`);
+function loadColumn({ step, taps }: Matmul, j: number, p: number): string {
+  if (step.unpack) return step.unpack(j, p);
+  return step.load(`b${j}`, "w", `w_${j} + ${taps ? "w_tap + " : ""}s`);
 }
 
 /** Sums a loaded row on the way, if that is asked for. */
@@ -90,12 +111,12 @@ function addUp({ rowSum }: KStep, i: number, a: string): string {
 function streamColumns(matmul: Matmul, p: number): string {
   const { step, tile: { rows, columns } } = matmul;
   const sum = sumName(matmul);
-  const row = (i: number) => step.load(`a${i}`, "x", xVector(step, `x_${i}`, p));
+  const row = (i: number) => loadRow(matmul, `a${i}`, i, p);
   return `${each(rows, (i) => row(i) + addUp(step, i, `a${i}`))}
 ${
     each(columns, (j) =>
       `{
-  ${loadColumn(step, j, p)}
+  ${loadColumn(matmul, j, p)}
   ${each(rows, (i) => multiply(matmul, sum, i, j))}
 }`)
   }`;
@@ -106,14 +127,14 @@ function broadcastRows(matmul: Matmul, p: number): string {
   const { step, tile: { rows, columns, lanes } } = matmul;
   const { endings = [""] } = step;
   const sum = sumName(matmul);
-  const own = (q: number) => step.load(`own${q}`, "x", xVector(step, `x_${q}`, p));
+  const own = (q: number) => loadRow(matmul, `own${q}`, q, p);
   const broadcast = (i: number) =>
     each(endings.length, (e) => {
       const from = `own${Math.floor(i / lanes)}${endings[e]}`;
       return `let a${i}${endings[e]} = subgroupBroadcast(${from}, ${i % lanes}u);`;
     });
   return `${each(rows / lanes, (q) => own(q) + addUp(step, q, `own${q}`))}
-${each(columns, (j) => loadColumn(step, j, p))}
+${each(columns, (j) => loadColumn(matmul, j, p))}
 ${
     each(rows, (i) =>
       `{
@@ -125,8 +146,10 @@ ${
 
 /** The loop over the vectors of K, with what each invocation loads and multiplies. */
 function alongK(matmul: Matmul): string {
-  const { step, tile: { columns, sharing, lanes }, groups } = matmul;
+  const { step, tile, groups, taps } = matmul;
+  const { columns, sharing, lanes } = tile;
   const { parts = 1, unpack } = step;
+  const steps = taps ? "params.tap_steps" : "params.steps";
   const part = (p: number) => sharing === "x" ? broadcastRows(matmul, p) : streamColumns(matmul, p);
   // A vector of `w` with many parts is loaded once, for all columns, before its parts meet `x`.
   const body = unpack
@@ -135,39 +158,63 @@ ${each(parts, (p) => `{ ${part(p)} }`)}`
     : part(0);
   const [from, to] = groups?.several
     ? ["g * params.steps", "(g + 1u) * params.steps"]
-    : ["0u", "params.steps"];
-  const loop = sharing === "k"
-    ? `var s = lane; s < params.steps; s += ${lanes}u`
+    : ["0u", steps];
+  const range = sharing === "k"
+    ? `var s = lane; s < ${steps}; s += ${lanes}u`
     : `var s = ${from}; s < ${to}; s++`;
-  return `for (${loop}) {
+  const loop = `for (${range}) {
   ${body}
 }`;
+  return taps ? taps.loop(ownRows(tile), loop) : loop;
+}
+
+/** How many vectors of one side of a staged block an invocation brings at a time. */
+function brought({ tile }: Matmul, from: "x" | "w"): number {
+  const side = from === "x" ? tile.rows : tile.columns;
+  return side * STAGE_SIDE * STAGE_DEPTH / tile.lanes;
+}
+
+/** The row within its block of vector `q` that an invocation brings. */
+function broughtRow({ tile }: Matmul, q: number): string {
+  return `(${q * tile.lanes}u + lane) / ${STAGE_DEPTH}u`;
 }
 
 /** Brings a slice of the rows of one side, `each` times eight from `block` on, into workgroup memory. */
 function bring(matmul: Matmul, from: "x" | "w", block: string, size: string): string {
-  const { step, tile } = matmul;
+  const { step, tile, taps } = matmul;
   const { endings = [""] } = step;
   const side = from === "x" ? tile.rows : tile.columns;
   const height = side * STAGE_SIDE;
+  const row = (q: number) => {
+    if (taps && from === "x") return `x_${q}`;
+    const tap = taps ? " + w_tap" : "";
+    return `${begin(matmul, from)}min(${block} + row, params.${size} - 1u) * params.steps${tap}`;
+  };
+  const zeros = () => `${stageType(step)}()`;
   const fill = (value: (ending: string) => string) =>
     each(endings.length, (e) => `${from}_stage${endings[e]}[at] = ${value(endings[e])};`);
-  return each(height * STAGE_DEPTH / tile.lanes, (q) =>
+  const loaded = (q: number) =>
+    taps && from === "x"
+      ? step.load("v_there", from, "source") + chooseInside(step, taps, "v", `inside_${q}`)
+      : step.load("v", from, "source");
+  return each(brought(matmul, from), (q) =>
     /* wgsl */ `{
-  let flat = ${q * tile.lanes}u + lane;
-  let row = flat / ${STAGE_DEPTH}u;
-  let depth = flat % ${STAGE_DEPTH}u;
+  let row = ${broughtRow(matmul, q)};
+  let depth = lane % ${STAGE_DEPTH}u;
   let at = depth * ${height}u + row % ${side}u * ${STAGE_SIDE}u + row / ${side}u;
-  let source = ${
-      begin(matmul, from)
-    }min(${block} + row, params.${size} - 1u) * params.steps + first + depth;
-  if (first + depth < params.steps) {
-    ${step.load("v", from, "source")}
+  let source = ${row(q)} + first + depth;
+  if (first + depth < ${stageSteps(matmul)}) {
+    ${loaded(q)}
     ${fill((ending) => `v${ending}`)}
   } else {
-    ${fill(() => `${stageType(step)}()`)}
+    ${fill(zeros)}
   }
 }`);
+}
+
+/** The vectors that the loop of a staged block goes through. */
+function stageSteps({ taps }: Matmul): string {
+  return taps ? "params.tap_steps" : "params.steps";
 }
 
 /**
@@ -175,19 +222,22 @@ function bring(matmul: Matmul, from: "x" | "w", block: string, size: string): st
  * from there. Row r of a side lies at (r mod tile)·8 + r / tile, so that neighbours read neighbours.
  */
 function alongStages(matmul: Matmul): string {
-  const { step, tile: { rows, columns } } = matmul;
+  const { step, tile: { rows, columns }, taps } = matmul;
   const { endings = [""] } = step;
+  const steps = stageSteps(matmul);
+  // At a tap there may be fewer vectors than a block holds.
+  const depths = taps ? `min(${STAGE_DEPTH}u, ${steps} - first)` : `${STAGE_DEPTH}u`;
   const read = (name: string, from: "x" | "w", side: number, place: string, r: number) =>
     each(endings.length, (e) => {
       const at = `depth * ${side * STAGE_SIDE}u + ${r * STAGE_SIDE}u + ${place}`;
       return `let ${name}${endings[e]} = ${from}_stage${endings[e]}[${at}];`;
     });
-  return /* wgsl */ `
-for (var first = 0u; first < params.steps; first += ${STAGE_DEPTH}u) {
+  const loop = /* wgsl */ `
+for (var first = 0u; first < ${steps}; first += ${STAGE_DEPTH}u) {
   ${bring(matmul, "x", "block_m", "m")}
   ${bring(matmul, "w", "block_n", "n")}
   workgroupBarrier();
-  for (var depth = 0u; depth < ${STAGE_DEPTH}u; depth++) {
+  for (var depth = 0u; depth < ${depths}; depth++) {
     ${each(rows, (i) => read(`a${i}`, "x", rows, "down", i) + addUp(step, i, `a${i}`))}
     ${
     each(columns, (j) =>
@@ -199,6 +249,7 @@ for (var first = 0u; first < params.steps; first += ${STAGE_DEPTH}u) {
   }
   workgroupBarrier();
 }`;
+  return taps ? taps.loop(brought(matmul, "x"), loop) : loop;
 }
 
 /** The type of a vector once it is loaded. */
@@ -269,16 +320,19 @@ for (var g = 0u; g < params.groups; g++) {
 
 /** Where the rows that an invocation reads begin; a staged block finds them itself. */
 function beginnings(matmul: Matmul): string {
-  const { tile, groups } = matmul;
+  const { tile, groups, taps } = matmul;
   const { columns, sharing, lanes } = tile;
-  if (sharing === "stage") return "";
+  if (sharing === "stage") {
+    const row = (q: number) => `min(block_m + ${broughtRow(matmul, q)}, params.m - 1u)`;
+    return taps ? each(brought(matmul, "x"), (q) => taps.row(q, row(q))) : "";
+  }
   const stride = groups ? "x_steps" : "steps";
   const row = (q: number) =>
     sharing === "x" ? `min(m0 + ${q * lanes}u + lane, params.m - 1u)` : `m_${q}`;
   const several = groups?.several ? " * params.groups" : "";
-  return `${
-    each(ownRows(tile), (q) => `let x_${q} = ${begin(matmul, "x")}${row(q)} * params.${stride};`)
-  }
+  const x = (q: number) =>
+    taps ? taps.row(q, row(q)) : `let x_${q} = ${begin(matmul, "x")}${row(q)} * params.${stride};`;
+  return `${each(ownRows(tile), x)}
 ${each(columns, (j) => `let w_${j} = ${begin(matmul, "w")}n_${j} * params.steps${several};`)}`;
 }
 
@@ -296,9 +350,9 @@ function shareRowSums({ step, tile: { rows, sharing, lanes } }: Matmul): string 
 
 /** Builds the shader. */
 export function matmul(parts: Matmul): Shader {
-  const { step, tile, epilogue, output, functions = "", groups, batch } = parts;
+  const { step, tile, epilogue, functions = "", groups, batch, taps } = parts;
   const { rows, columns, sharing, lanes, subgroup } = tile;
-  const stores = each(rows, (i) => `if (m0 + ${i}u < params.m) { ${storeRow(parts, i)} }`);
+  const stores = each(rows, (i) => storeRow(parts, i));
   return {
     arrays: [
       ["x", step.element],
@@ -306,12 +360,12 @@ export function matmul(parts: Matmul): Shader {
       ...epilogue.arrays,
       ["y", "u32", "read_write"],
     ],
-    fields: [...MATMUL_FIELDS, ...batch?.fields ?? []],
+    fields: [...MATMUL_FIELDS, ...batch?.fields ?? [], ...taps?.fields ?? []],
     declarations: `${workgroupMemory(parts)}\n${functions}\n${epilogue.functions}`,
     workgroup: lanes === 1 ? ALONE : lanes,
     subgroups: subgroup ? "whole" : undefined,
     body: /* wgsl */ `
-let width = ${output === "packed bytes" ? "params.words * 4u" : "params.n"};
+let width = ${widthOf(parts)};
 ${workgroupOf(parts)}
 ${origin(tile)}
 ${sharing === "stage" ? "" : "if (m0 >= params.m) { return; }"}
@@ -325,7 +379,7 @@ ${loops(parts)}
 ${addLanes(parts)}
 ${shareRowSums(parts)}
 ${each(rows, (i) => epilogue.row(i, `m_${i}`))}
-${each(columns, (j) => epilogue.column(j, `n_${j}`))}
+${each(columns, (j) => epilogue.column(j, `${batch ? "first_column + " : ""}n_${j}`))}
 ${sharing === "k" ? `if (lane == 0u) { ${stores} }` : stores}
 `,
   };

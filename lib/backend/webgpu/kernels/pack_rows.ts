@@ -5,6 +5,7 @@
  */
 import { type DType, float32 } from "../../../numbers/dtype.ts";
 import { literal, loader, rounded } from "./elements.ts";
+import { foursType, numbersIn } from "./fours.ts";
 import { type Kernel, kernel } from "./kernel.ts";
 import { quantizeVectorFunction } from "./quantize.ts";
 import { DIVIDE } from "./reciprocal.ts";
@@ -62,7 +63,7 @@ function rowsShader(spec: RowsShader): Shader {
       bytes = select(vec4<i32>(), bytes, inside);`;
   return {
     arrays: [
-      ["x", whole ? vectorType(x) : "u32"],
+      ["x", whole ? foursType(x) : "u32"],
       ...inputs.map(([name]) => [name, "u32"] as const),
       ["data", "u32", "read_write"],
       ["sums", "i32", "read_write"],
@@ -117,12 +118,6 @@ if (first_lane == 0u && row < params.rows) {
 }`;
 }
 
-/** Four elements of a dtype as a binding holds them. */
-function vectorType(x: DType): string {
-  if (x === float32) return "vec4<f32>";
-  return x.itemSize === 2 ? "vec2<u32>" : "u32";
-}
-
 /** `load_four(row, first)`: elements from `first` on of the row that begins at `row`. */
 function fourLoader(x: DType, whole: boolean): string {
   const type = x.isFloat ? "f32" : "i32";
@@ -135,26 +130,7 @@ function fourLoader(x: DType, whole: boolean): string {
     return loader("x", x) +
       loaded(`return ${four((e) => `${load}(row + min(first + ${e}u, params.k - 1u))`)};`);
   }
-  const v = "let v = x[(row + first) >> 2u];";
-  if (x === float32) return loaded("return x[(row + first) >> 2u];");
-  if (x.itemSize === 1) {
-    return loaded(`${v} return ${four((e) => intByte(x, "v", e))};`);
-  }
-  const half = (e: number) => `extractBits(v.${e < 2 ? "x" : "y"}, ${16 * (e % 2)}u, 16u)`;
-  return loaded(
-    `${v} return ${
-      four((e) =>
-        x.name === "float16" ? `decode_f16(${half(e)})` : `bitcast<f32>(${half(e)} << 16u)`
-      )
-    };`,
-  );
-}
-
-/** Byte `e` of a word as an i32. */
-function intByte(x: DType, word: string, e: number): string {
-  return x.min < 0
-    ? `extractBits(bitcast<i32>(${word}), ${8 * e}u, 8u)`
-    : `i32(extractBits(${word}, ${8 * e}u, 8u))`;
+  return loaded(`let v = x[(row + first) >> 2u]; return ${numbersIn(x, "v")};`);
 }
 
 /** An 8-bit matrix as it is, shifted by `offset` to signed bytes. */

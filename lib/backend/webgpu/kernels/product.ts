@@ -65,9 +65,26 @@ export interface Batch {
   readonly fields: readonly string[];
   /**
    * Declares, from the number `batch` of a product, where it begins: `x_begin` and `w_begin`, in
-   * vectors, and `y_begin`, in elements.
+   * vectors, `y_begin`, in elements, and `first_column`, which of the epilogue's columns is its first.
    */
   readonly begin: string;
+}
+
+/** Rows of `x` that are others at each tap of a kernel, as a convolution reads them. */
+export interface Taps {
+  /** Parameters after those of the batch. `tap_steps` is one: vectors of a row at a tap. */
+  readonly fields: readonly string[];
+  /** Declares what outputs of row `m` read, under names that end in `q`. */
+  readonly row: (q: number, m: string) => string;
+  /**
+   * Runs `body` at each tap, where `x_Q` is declared, the first vector that row `q` of so many reads,
+   * `inside_Q`, whether there is one, and `w_tap`, the first vector of a row of `w`.
+   */
+  readonly loop: (rows: number, body: string) => string;
+  /** A vector, as it is once it is loaded, for what lies outside of `x`. */
+  readonly outside: string;
+  /** Where row `m` of outputs, by its number `i` in the tile, is stored: it declares `y_I` and `kept_I`. */
+  readonly place?: (i: number, m: string) => string;
 }
 
 /** What is stored: numbers of a dtype, or rows of signed bytes, for which `value` gives an i32. */
@@ -82,9 +99,12 @@ export interface Matmul {
   readonly functions?: string;
   readonly groups?: Groups;
   readonly batch?: Batch;
+  readonly taps?: Taps;
+  /** Whether rows of numbers are filled up with zeros to whole 16-byte vectors, as those of bytes are. */
+  readonly padded?: boolean;
 }
 
-/** The parameters of a product's kernel, in order; rows of packed bytes take `words` each. */
+/** The parameters of a product's kernel, in order; rows that are filled up take `words` each. */
 export const MATMUL_FIELDS = ["m", "n", "k", "steps", "words", "x_steps", "groups"] as const;
 
 /** Where a batch's product begins, to be added to. */

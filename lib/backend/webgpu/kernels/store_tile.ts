@@ -7,29 +7,48 @@ import { encoded, perWord } from "./elements.ts";
 import { acc, begin, type Matmul } from "./product.ts";
 import { each } from "./shader.ts";
 
+/** Elements of what is stored to a word. */
+function perStoredWord({ output }: Matmul): 1 | 2 | 4 {
+  return output === "packed bytes" ? 4 : perWord(output);
+}
+
+/** Whether rows are filled up with zeros. */
+function fillsUp({ output, padded }: Matmul): boolean {
+  return padded || output === "packed bytes";
+}
+
+/** How many columns of outputs are written, those that fill rows up among them. */
+export function widthOf(matmul: Matmul): string {
+  if (!fillsUp(matmul)) return "params.n";
+  const vector = 4 * perStoredWord(matmul);
+  return `(params.n + ${vector - 1}u) / ${vector}u * ${vector}u`;
+}
+
 /** Stores row `i` of a tile. */
 export function storeRow(matmul: Matmul, i: number): string {
-  const { tile: { columns }, epilogue, output } = matmul;
-  const value = (j: number) => epilogue.value(acc(i, j), i, j);
-  if (output === "packed bytes") {
+  const { tile: { columns }, epilogue, output, taps } = matmul;
+  const lanes = perStoredWord(matmul);
+  const fills = fillsUp(matmul);
+  const bits = (j: number) => {
+    const value = epilogue.value(acc(i, j), i, j);
+    const encoding = output === "packed bytes" ? `u32(${value}) & 255u` : encoded(output, value);
     // Columns beyond n fill the row up to whole vectors with zeros.
-    const byte = (j: number) => `select(0u, u32(${value(j)}) & 255u, n0 + ${j}u < params.n)`;
-    return each(columns / 4, (word) => {
-      const bytes = [0, 1, 2, 3].map((e) => `(${byte(word * 4 + e)} << ${8 * e}u)`);
-      const at = `(n0 >> 2u) + ${word}u`;
-      return `if (${at} < params.words) {
-  y[(m0 + ${i}u) * params.words + ${at}] = ${bytes.join(" |\n")};
-}`;
-    });
-  }
-  const bits = (j: number) => encoded(output, value(j));
-  const at = (j: number) => `${begin(matmul, "y")}(m0 + ${i}u) * params.n + n0 + ${j}u`;
-  if (perWord(output) === 1) {
-    return each(columns, (j) => `if (n0 + ${j}u < params.n) { y[${at(j)}] = ${bits(j)}; }`);
-  }
-  return each(columns / 2, (pair) => {
-    const j = pair * 2;
-    const word = `${bits(j)} |\n(${bits(j + 1)} << 16u)`;
-    return `if (n0 + ${j}u < params.n) { y[(${at(j)}) >> 1u] = ${word}; }`;
+    return fills ? `select(0u, ${encoding}, n0 + ${j}u < params.n)` : encoding;
+  };
+  const row = taps?.place ? `y_${i}` : `(m0 + ${i}u)`;
+  const stride = fills ? `params.words${lanes > 1 ? ` * ${lanes}u` : ""}` : "params.n";
+  const words = each(columns / lanes, (word) => {
+    const j = word * lanes;
+    const text = Array.from(
+      { length: lanes },
+      (_, e) => e === 0 ? bits(j) : `(${bits(j + e)} << ${32 / lanes * e}u)`,
+    ).join(" |\n");
+    const at = `${begin(matmul, "y")}${row} * ${stride} + n0 + ${j}u`;
+    const place = lanes > 1 ? `(${at}) >> ${lanes === 4 ? 2 : 1}u` : at;
+    return `if (n0 + ${j}u < width) { y[${place}] = ${text}; }`;
   });
+  const inside = `m0 + ${i}u < params.m`;
+  if (!taps?.place) return `if (${inside}) { ${words} }`;
+  return `${taps.place(i, `m_${i}`)}
+if (${inside} && kept_${i}) { ${words} }`;
 }

@@ -1,0 +1,180 @@
+/**
+ * Which rows of pixels a convolution reads, as its product's generator takes it.
+ *
+ * A row of the product is an output pixel. The products of a batch are the groups of channels, and of a
+ * transposed convolution also its phases: outputs that are a stride apart are reached by the same taps,
+ * so each phase is a convolution with those taps alone, and no product with zero is computed.
+ *
+ * @module
+ */
+import type { Batch, Taps } from "./product.ts";
+
+/** What distinguishes convolutions, as far as their places are concerned. */
+export interface ConvPlaces {
+  /** Spatial dimensions. */
+  readonly rank: number;
+  readonly transposed: boolean;
+}
+
+/** Parameters of each dimension, in order; see {@linkcode convParams}. */
+const PER_DIMENSION = ["out", "size", "kernel", "stride", "before", "dilation"] as const;
+/** Besides, of a transposed one. */
+const PER_PHASE = ["whole", "step"] as const;
+
+/** The places that a convolution goes through, one number a spatial dimension. */
+export interface ConvSizes {
+  readonly input: readonly number[];
+  readonly output: readonly number[];
+  readonly kernel: readonly number[];
+  readonly stride: readonly number[];
+  readonly before: readonly number[];
+  readonly dilation: readonly number[];
+}
+
+const dims = (rank: number) => Array.from({ length: rank }, (_, d) => d);
+
+function gcd(a: number, b: number): number {
+  return b === 0 ? a : gcd(b, a % b);
+}
+
+/** The sizes of the grid of outputs that one product makes, and how many such grids there are. */
+export function gridOf(
+  { output, stride }: Pick<ConvSizes, "output" | "stride">,
+  transposed: boolean,
+): { grid: number[]; phases: number } {
+  if (!transposed) return { grid: [...output], phases: 1 };
+  return {
+    grid: output.map((size, d) => Math.ceil(size / stride[d])),
+    phases: stride.reduce((product, s) => product * s, 1),
+  };
+}
+
+/** The parameters after those of the product: of the batch, then of the taps. */
+export function convParams(
+  sizes: ConvSizes,
+  transposed: boolean,
+  groupColumns: number,
+  tapSteps: number,
+  rowSteps: number,
+): number[] {
+  const { input, output, kernel, stride, before, dilation } = sizes;
+  const { grid, phases } = gridOf(sizes, transposed);
+  const perDimension = grid.flatMap((out, d) => [
+    ...[out, input[d], kernel[d], stride[d], before[d], dilation[d]],
+    ...transposed ? [output[d], stride[d] / gcd(stride[d], dilation[d])] : [],
+  ]);
+  return [groupColumns, phases, tapSteps, rowSteps, ...perDimension];
+}
+
+/** The groups and phases of a convolution. */
+export function convBatch({ rank, transposed }: ConvPlaces): Batch {
+  return {
+    fields: ["group_columns", "phases"],
+    begin: /* wgsl */ `
+let group = batch / params.phases;
+var phase = batch % params.phases;
+let first_column = group * params.group_columns;
+let x_begin = group * params.tap_steps;
+let w_begin = first_column * params.steps;
+let y_begin = first_column;
+${transposed ? dims(rank).reverse().map(phaseOf).join("\n") : ""}`,
+  };
+}
+
+/**
+ * Of dimension `d` of a phase: its first tap and how many there are, a `step` apart; the input that the
+ * first output reads with the first tap, and how far the next tap moves it.
+ */
+function phaseOf(d: number): string {
+  const p = (field: string) => `params.${field}_${d}`;
+  const reached = `i32(phase_${d} + ${p("before")}) - i32(first_${d} * ${p("dilation")})`;
+  return /* wgsl */ `
+let phase_${d} = phase % ${p("stride")};
+phase /= ${p("stride")};
+var first_${d} = 0u;
+while (first_${d} < ${p("step")} && (${reached}) % i32(${p("stride")}) != 0) { first_${d}++; }
+let taps_${d} = select(0u, (${p("kernel")} + ${p("step")} - 1u - first_${d}) / ${p("step")},
+  first_${d} < min(${p("kernel")}, ${p("step")}));
+let reach_${d} = (${reached}) / i32(${p("stride")});
+let move_${d} = -i32(${p("step")} * ${p("dilation")} / ${p("stride")});`;
+}
+
+/** The taps of a convolution. */
+export function convTaps({ rank, transposed }: ConvPlaces, outside: string): Taps {
+  const all = dims(rank);
+  const fields = transposed ? [...PER_DIMENSION, ...PER_PHASE] : PER_DIMENSION;
+  return {
+    fields: [
+      "tap_steps",
+      "row_steps",
+      ...all.flatMap((d) => fields.map((field) => `${field}_${d}`)),
+    ],
+    outside,
+    row: (q, m) =>
+      `var rest_${q} = ${m};
+${
+        all.toReversed().map((d) => {
+          const start = transposed
+            ? `i32(rest_${q} % params.out_${d}) + reach_${d}`
+            : `i32(rest_${q} % params.out_${d} * params.stride_${d}) - i32(params.before_${d})`;
+          return `let start_${d}_${q} = ${start};
+rest_${q} /= params.out_${d};`;
+        }).join("\n")
+      }`,
+    loop: (rows, body) => tapLoop(rank, transposed, rows, body),
+    place: transposed ? (i, m) => outputPlace(rank, i, m) : undefined,
+  };
+}
+
+/** Loops over the taps, one in another; what an outer one tells is not computed again in the inner. */
+function tapLoop(rank: number, transposed: boolean, rows: number, body: string): string {
+  const q = Array.from({ length: rows }, (_, q) => q);
+  const last = rank - 1;
+  let text = `${
+    q.map((q) =>
+      `let inside_${q} = in_${last}_${q};
+let x_${q} = x_begin + select(0u, u32(pixel_${last}_${q}) * params.row_steps, inside_${q});`
+    ).join("\n")
+  }
+let w_tap = tap_${last} * params.tap_steps;
+${body}`;
+  for (let d = last; d >= 0; d--) {
+    const [count, move] = transposed
+      ? [`taps_${d}`, `move_${d}`]
+      : [`params.kernel_${d}`, `i32(params.dilation_${d})`];
+    const tap = transposed ? `first_${d} + t_${d} * params.step_${d}` : `t_${d}`;
+    text = `for (var t_${d} = 0u; t_${d} < ${count}; t_${d}++) {
+  let tap_${d} = ${d > 0 ? `tap_${d - 1} * params.kernel_${d} + ` : ""}${tap};
+  let moved_${d} = i32(t_${d}) * ${move};
+  ${
+      q.map((q) => {
+        const at = `at_${d}_${q}`;
+        const inside = `u32(${at}) < params.size_${d}`;
+        return `let ${at} = start_${d}_${q} + moved_${d};
+let in_${d}_${q} = ${d > 0 ? `in_${d - 1}_${q} && ${inside}` : inside};
+let pixel_${d}_${q} = ${
+          d > 0 ? `pixel_${d - 1}_${q}` : `i32(rest_${q})`
+        } * i32(params.size_${d}) + ${at};`;
+      }).join("\n")
+    }
+  ${text}
+}`;
+  }
+  return text;
+}
+
+/** Where the output that row `m` of a phase is lies among all, if it does. */
+function outputPlace(rank: number, i: number, m: string): string {
+  const all = dims(rank);
+  return `var grid_${i} = ${m};
+${
+    all.toReversed().map((d) =>
+      `let o_${d}_${i} = grid_${i} % params.out_${d} * params.stride_${d} + phase_${d};
+grid_${i} /= params.out_${d};`
+    ).join("\n")
+  }
+let kept_${i} = ${all.map((d) => `o_${d}_${i} < params.whole_${d}`).join(" && ")};
+let y_${i} = ${
+    all.reduce((place, d) => `(${place} * params.whole_${d} + o_${d}_${i})`, `grid_${i}`)
+  };`;
+}

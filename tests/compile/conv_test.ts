@@ -1,0 +1,70 @@
+/** Convolutions that are recorded: joined with what follows, and replayed with the same bits. */
+import { assert, assertEquals } from "@std/assert";
+import {
+  backendFor,
+  compile,
+  conv2d,
+  init,
+  Module,
+  PreparedConvWeight,
+  randn,
+  relu,
+  type Tensor,
+} from "../../mod.ts";
+import type { WebGpuBackend } from "../../lib/backend/webgpu/backend.ts";
+import type { Operation } from "../../lib/backend/webgpu/fusion.ts";
+import { Arena } from "../../lib/backend/webgpu/plan_memory.ts";
+import { StepList } from "../../lib/backend/webgpu/steps.ts";
+import { WebGpuProgram } from "../../lib/compile/webgpu.ts";
+
+/** Two convolutions with ReLU, then one of each channel. */
+class Net extends Module {
+  readonly first = new PreparedConvWeight(randn([8, 3, 3, 3]).keep());
+  readonly second = new PreparedConvWeight(randn([6, 8, 1, 1]).keep());
+  readonly third = new PreparedConvWeight(randn([6, 1, 3, 3]).keep(), { groups: 6 });
+  readonly bias = randn([8]).keep();
+
+  override forward(x: Tensor): Tensor {
+    const a = relu(conv2d(x, this.first, this.bias, { padding: 1 }));
+    const b = relu(conv2d(a, this.second));
+    return conv2d(b, this.third, null, { stride: 2 });
+  }
+}
+
+Deno.test("a compiled convolution joins its ReLU and keeps its bits [webgpu]", async () => {
+  await init({ device: "webgpu" });
+  const model = new Net();
+  using x = randn([2, 3, 9, 8]);
+  const expected = [...await model.forward(x).data()];
+  using compiled = compile(model);
+  assertEquals([...await compiled.forward(x).data()], expected);
+  using tuned = compile(model, { mode: "max-autotune", cacheFile: null });
+  assertEquals([...await (await tuned.forward(x)).data()], expected);
+  const program = new WebGpuProgram(model);
+  const { recording } = program.plan([x]);
+  const kernels = recording.steps.map((step) => "from" in step ? "copy" : step.kernel.key);
+  const named = (name: string) => kernels.filter((key) => key.startsWith(name)).length;
+  assertEquals([named("conv "), named("depthwise "), named("relu ")], [2, 1, 0]);
+  assertEquals(kernels.length, 5, "besides, x and the output change their layout");
+  program.dispose();
+});
+
+Deno.test("a layout made for a recording does not stay with a tensor [webgpu]", async () => {
+  await init({ device: "webgpu" });
+  const backend = backendFor("webgpu") as WebGpuBackend;
+  using x = randn([1, 5, 3, 3]);
+  using weight = new PreparedConvWeight(randn([4, 5, 1, 1]));
+  const arena = new Arena(backend.runtime.device);
+  const list = new StepList<Operation>(arena);
+  backend.recordInto(list, () => {
+    const y = conv2d(x, weight);
+    assert(!x.isChannelsLast);
+    const z = conv2d(y, new PreparedConvWeight(randn([4, 4, 1, 1])));
+    assert(z.operand.buffer === z.operand.buffer, "what was made on the way keeps both");
+  });
+  arena.dispose();
+  assertEquals(list.items.length, 5, "two layouts, a weight and two convolutions");
+  using y = conv2d(x, weight);
+  assertEquals((await y.data()).length, 36);
+  assert(x.isChannelsLast);
+});
