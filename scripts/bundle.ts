@@ -5,7 +5,8 @@
  * @module
  */
 import type { Plugin } from "esbuild";
-import { type HostName, nameOn, packageName } from "../lib/files/import_package.ts";
+import type { HostName } from "../lib/files/host.ts";
+import { nameOn, packageName } from "../lib/files/import_package.ts";
 import { PACKAGES } from "../lib/files/packages.ts";
 
 /** The line of `lib/files/import_package.ts` that puts a name together. */
@@ -45,6 +46,13 @@ export function hostPlugin(
         const { version } = JSON.parse(await Deno.readTextFile(path));
         return { contents: JSON.stringify({ version }), loader: "json" };
       });
+      if (host === "browser") {
+        // Pages have neither a notebook nor a console that would ask; it would keep everything in the bundle.
+        build.onLoad(
+          { filter: /[\\/]lib[\\/]display[\\/]register\.ts$/ },
+          () => ({ contents: "" }),
+        );
+      }
       build.onResolve({ filter: /^npm:/ }, ({ path }) => {
         return { path: packageName(path), external: true };
       });

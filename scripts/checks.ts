@@ -6,6 +6,7 @@
  * @module
  */
 import { join, relative } from "node:path";
+import { denoConsumer, nodeConsumers } from "./consumers.ts";
 import { changedFiles, testsOf } from "./changed.ts";
 import { ensureVulkanDriver } from "./driver.ts";
 import { execute } from "./execute.ts";
@@ -85,6 +86,9 @@ async function executeNotebooks(): Promise<void> {
   }
 }
 
+/** In this order, for Deno is compared with Node. */
+const tryPackage = async () => await nodeConsumers() && await denoConsumer();
+
 if (whole) await steps.step("GPU driver", ensureVulkanDriver);
 await check("fmt", "--check");
 await check("lint");
@@ -97,5 +101,6 @@ await check("run", "-A", "scripts/check_notebooks.ts");
 if (whole) await check("publish", "--dry-run", "--allow-dirty");
 await (all ? testAll() : testChanged());
 if (whole) await executeNotebooks();
+if (whole) await steps.step("package in Node and Deno", tryPackage);
 
 Deno.exitCode = steps.summarise() ? 0 : 1;

@@ -5,6 +5,7 @@
  * @module
  */
 import { relative } from "node:path";
+import { filesIn } from "./folders.ts";
 import { root } from "./paths.ts";
 
 /** The folder of those that may. */
@@ -45,17 +46,9 @@ export function hostsIn(path: string, text: string): string[] {
   return found.map((what) => `${path} ${what}`);
 }
 
-async function* sources(folder: string): AsyncGenerator<string> {
-  for await (const { name, isDirectory } of Deno.readDir(folder)) {
-    const path = `${folder}/${name}`;
-    if (isDirectory) yield* sources(path);
-    else if (name.endsWith(".ts")) yield path;
-  }
-}
-
 if (import.meta.main) {
   const files = ["mod", "quantization", "onnx", "plot", "cli"].map((name) => `${root}/${name}.ts`);
-  for await (const path of sources(`${root}/lib`)) files.push(path);
+  for await (const path of filesIn(`${root}/lib`)) if (path.endsWith(".ts")) files.push(path);
   const found = files.flatMap((path) =>
     hostsIn(relative(root, path).replaceAll("\\", "/"), Deno.readTextFileSync(path))
   );

@@ -4,6 +4,7 @@
  * @module
  */
 import { environmentVariable } from "../files/environment.ts";
+import { gpuAdvice } from "../files/gpu.ts";
 import { checkChoice } from "../numbers/arguments.ts";
 import type { Backend, Device } from "./backend.ts";
 import { dtypes } from "../numbers/dtype.ts";
@@ -13,9 +14,6 @@ import { WebGpuBackend } from "./webgpu/backend.ts";
 
 const backends = new Map<Device, Backend>([["cpu", new CpuBackend()]]);
 let defaultDevice: Device = "cpu";
-
-/** The line that installs a software WebGPU adapter on Debian and its kin. */
-export const INSTALL_DRIVER = "sudo apt-get update && sudo apt-get install -y mesa-vulkan-drivers";
 
 /** What {@linkcode init} found. */
 export interface InitInfo {
@@ -69,9 +67,7 @@ export async function init(options: InitOptions = {}): Promise<InitInfo> {
       defaultDevice = "webgpu";
       return info("webgpu", backend.description, backend.software);
     }
-    const message =
-      `init: no WebGPU adapter found. With a GPU, install its Vulkan driver; without one, ` +
-      `a software adapter comes with\n  ${INSTALL_DRIVER}`;
+    const message = `init: no WebGPU adapter found. ${await gpuAdvice()}`;
     if (options.device === "webgpu") throw new Error(message);
     console.warn(`${message}\nUntil then everything runs on the CPU backend, which is slow.`);
   }

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { builtin, HOST } from "./host.ts";
+import { builtin } from "./builtins.ts";
+import { HOST } from "./host.ts";
 
 /** The polynomial of CRC-32, its bits from the lowest. */
 const POLYNOMIAL = 0xedb88320;

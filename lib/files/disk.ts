@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { builtin, deno, type DenoHost } from "./host.ts";
+import { builtin } from "./builtins.ts";
+import { deno, type DenoHost } from "./host.ts";
 
 /** What is known of a file. */
 export interface FileInfo {

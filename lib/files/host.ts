@@ -31,19 +31,9 @@ export interface DenoFile {
   close(): void;
 }
 
-/** The modules of Node's that are used; Deno has them too. */
-interface Builtins {
-  "node:fs": typeof import("node:fs");
-  "node:os": typeof import("node:os");
-  "node:path": typeof import("node:path");
-  "node:url": typeof import("node:url");
-  "node:util": typeof import("node:util");
-  "node:zlib": typeof import("node:zlib");
-}
-
 /** The part of the process that is used. */
 interface ProcessHost {
-  getBuiltinModule<Name extends keyof Builtins>(name: Name): Builtins[Name];
+  getBuiltinModule(name: string): unknown;
   readonly argv: readonly string[];
   readonly platform: string;
   readonly env: Record<string, string | undefined>;
@@ -66,8 +56,11 @@ export const deno: DenoHost | undefined = denoGlobal?.permissions && denoGlobal;
 /** Bundlers leave a shadow of the process in pages; only a real one has modules. */
 const process = typeof processGlobal?.getBuiltinModule === "function" ? processGlobal : undefined;
 
+/** The programs that can run this. */
+export type HostName = "deno" | "node" | "browser";
+
 /** Which program this is. */
-export const HOST: "deno" | "node" | "browser" = deno ? "deno" : process ? "node" : "browser";
+export const HOST: HostName = deno ? "deno" : process ? "node" : "browser";
 
 /** Thrown where a host lacks what is asked for; the message says what to do instead. */
 export class HostError extends Error {
@@ -85,15 +78,6 @@ export function theProcess(): ProcessHost {
   throw new HostError(
     "a browser has no files: give the bytes, such as `new Uint8Array(await file.arrayBuffer())`",
   );
-}
-
-/**
- * One of Node's modules, not named in an import so that no bundler looks for it.
- *
- * @throws {HostError} in a browser.
- */
-export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] {
-  return theProcess().getBuiltinModule(name);
 }
 
 /** Such as `"linux"` or `"win32"`; nothing in a browser. */

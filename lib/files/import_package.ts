@@ -6,16 +6,14 @@
  *
  * @module
  */
-import { HOST } from "./host.ts";
-
-/** The program that imports. */
-export type HostName = typeof HOST;
+import { HOST, type HostName } from "./host.ts";
 
 /** What a browser has in place of a package, or nothing. */
 const IN_BROWSERS: ReadonlyMap<string, string | undefined> = new Map([
   // Without the providers for GPUs, which have no integer kernels.
   ["onnxruntime-node", "onnxruntime-web/wasm"],
   ["sharp", undefined],
+  ["webgpu", undefined],
 ]);
 
 /** The name of a package in a specifier such as `npm:@scope/name@1.0.0`; what is no such one stays. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { setIfUnset } from "./environment.ts";
-import { HOST, HostError } from "./host.ts";
+import { HOST, HostError, type HostName } from "./host.ts";
 import { importPackage, nameOn, packageName } from "./import_package.ts";
 import { isRefused } from "./permissions.ts";
 
@@ -21,21 +21,29 @@ export const PACKAGES = {
   onnxruntime: "npm:onnxruntime-node@1.30.0",
   plot: "npm:@observablehq/plot@0.6.17",
   sharp: "npm:sharp@0.35.5",
+  webgpu: "npm:webgpu@0.6.2",
 } as const;
 
 /** What onnxruntime looks at when it is loaded: unless it is set, it sends data about its use to its makers. */
 const NO_TELEMETRY = "ORT_DISABLE_TELEMETRY";
 
-/** The line that adds packages to a project. */
-function addingLine(specifiers: string): string {
-  if (HOST === "deno") return `deno add ${specifiers}`;
+/**
+ * The line that adds packages to a project.
+ *
+ * @param host where it is loaded.
+ * @param specifiers the packages, as Deno names them.
+ */
+export function addingLine(host: HostName, specifiers: string): string {
+  if (host === "deno") return `deno add ${specifiers}`;
   const packages = specifiers.split(" ").map((specifier) => {
     // With its version, where it is the same package on this host.
-    const name = nameOn(HOST, specifier) ?? packageName(specifier);
+    const name = nameOn(host, specifier) ?? packageName(specifier);
     const whole = specifier.replace(/^npm:/, "");
     return whole.startsWith(`${name}@`) ? whole : name.replace(/\/wasm$/, "");
   });
-  return `npm install ${packages.join(" ")}`;
+  // The script of onnxruntime-node fetches what graphics cards need, and where it cannot, npm leaves all of it out.
+  const isRuntime = host === "node" && specifiers === PACKAGES.onnxruntime;
+  return `npm install ${isRuntime ? "--ignore-scripts " : ""}${packages.join(" ")}`;
 }
 
 /**
@@ -68,7 +76,7 @@ export async function loadPackage<T>(
         ? `${where}: ${name} may not be loaded (${cause.message}); native code needs ` +
           `the permission --allow-ffi`
         : `${where}: ${name} could not be loaded; add it to your project with\n  ${
-          addingLine(needed)
+          addingLine(HOST, needed)
         }`,
       { cause },
     );

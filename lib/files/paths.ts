@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { builtin } from "./host.ts";
+import { builtin } from "./builtins.ts";
 
 /** The functions that take names apart and put them together, as the system spells them. */
 export interface Paths {

@@ -5,7 +5,8 @@
  * @module
  */
 import { OpenFile } from "./disk.ts";
-import { builtin, deno } from "./host.ts";
+import { builtin } from "./builtins.ts";
+import { deno } from "./host.ts";
 
 /** Makes a folder, and returns where. */
 export async function makeTemporaryFolder(prefix: string): Promise<string> {

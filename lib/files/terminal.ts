@@ -4,7 +4,8 @@
  * @module
  */
 import { codeOf } from "./disk.ts";
-import { builtin, deno, theProcess } from "./host.ts";
+import { builtin } from "./builtins.ts";
+import { deno, theProcess } from "./host.ts";
 
 /** The arguments behind the program's name. */
 export function processArguments(): readonly string[] {

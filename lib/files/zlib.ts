@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { builtin, HOST } from "./host.ts";
+import { builtin } from "./builtins.ts";
+import { HOST } from "./host.ts";
 
 /** Bytes of a block that is stored as it is. */
 const BLOCK = 0xffff;

@@ -6,6 +6,7 @@ import { crc32, plainCrc32 } from "../../lib/files/checksum.ts";
 import { codeOf, OpenFile, stat } from "../../lib/files/disk.ts";
 import { HOST } from "../../lib/files/host.ts";
 import { nameOn, packageName } from "../../lib/files/import_package.ts";
+import { addingLine } from "../../lib/files/packages.ts";
 import { deflate, store } from "../../lib/files/zlib.ts";
 import { TestFolder } from "../data/files.ts";
 
@@ -45,4 +46,13 @@ Deno.test("packages have the names that hosts know them by", () => {
   assertEquals(names(runtime), [runtime, "onnxruntime-node", "onnxruntime-web/wasm"]);
   assertEquals(names("npm:sharp@0.35.5"), ["npm:sharp@0.35.5", "sharp", undefined]);
   assertEquals(packageName("npm:plain"), "plain");
+  assertEquals(
+    [addingLine("node", runtime), addingLine("browser", runtime), addingLine("node", scoped)],
+    [
+      "npm install --ignore-scripts onnxruntime-node@1.30.0",
+      "npm install onnxruntime-web",
+      "npm install @bufbuild/protobuf@2.17.0",
+    ],
+  );
+  assertEquals(addingLine("deno", runtime), `deno add ${runtime}`);
 });

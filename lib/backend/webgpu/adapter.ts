@@ -5,6 +5,7 @@
  */
 
 import { setIfUnset } from "../../files/environment.ts";
+import { findGpu } from "../../files/gpu.ts";
 import { platform } from "../../files/host.ts";
 import type { Dialect } from "./kernels/shader.ts";
 
@@ -38,7 +39,8 @@ const WANTED_FEATURES: GPUFeatureName[] = ["timestamp-query", "shader-f16"];
 /** Opens the best adapter, or gives `undefined` where there is none. */
 export async function openDevice(): Promise<OpenedDevice | undefined> {
   quietRuntimeDir();
-  const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+  const gpu = await findGpu();
+  const adapter = await gpu?.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) return undefined;
   const requiredLimits = Object.fromEntries(
     RAISED_LIMITS.map((name) => [name, adapter.limits[name]]),
