@@ -7,7 +7,7 @@ import type { DType } from "../../numbers/dtype.ts";
 import { numelOf } from "../../numbers/shape.ts";
 import type { GatherArgs, Operand, PadArgs, StridedArgs } from "../backend.ts";
 import { contiguousStrides, offsetsOf } from "../strides.ts";
-import { bytesOf, valuesOf } from "./memory.ts";
+import { bytesOf, valuesOf } from "./buffer.ts";
 
 type Words = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 

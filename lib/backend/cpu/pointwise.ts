@@ -18,7 +18,7 @@ import {
   numberOf,
 } from "../expression.ts";
 import { broadcastWalk, offsetsOf } from "../strides.ts";
-import { valuesOf } from "./memory.ts";
+import { valuesOf } from "./buffer.ts";
 import { erf, erfc, integerPower, sigmoid } from "./special.ts";
 
 type Compute = (a: number, b: number, c: number) => number;
