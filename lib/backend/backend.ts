@@ -231,6 +231,51 @@ export interface GatherArgs {
   readonly stride: number;
 }
 
+/** Arguments of {@linkcode Backend.recur}. All operands are float32. */
+export interface RecurrentArgs {
+  /** Of which gates a step is made: input, forget, cell and output, or reset, update and new. */
+  readonly cell: "lstm" | "gru";
+  /** Multiplies the hidden state, (gates · H, H). */
+  readonly weight: Operand;
+  /** One number a row of the weight, or null. */
+  readonly bias: Operand | null;
+  /** What the hidden state begins from, (B, H); null for zeros. */
+  readonly hidden: Operand | null;
+  /** What an LSTM's cell state begins from, (B, H); null for zeros. */
+  readonly state: Operand | null;
+  /** Whether inputs and outputs are (B, T, …), not (T, B, …). */
+  readonly batchFirst: boolean;
+  /** Whether the last step comes first. */
+  readonly reverse: boolean;
+}
+
+/** What {@linkcode Backend.recur} gives, in float32. */
+export interface Recurrence {
+  /** The hidden state after each step, laid out as the inputs. */
+  readonly output: DeviceBuffer;
+  /** That after the step that came last, (B, H). */
+  readonly hidden: DeviceBuffer;
+  /** An LSTM's cell state after it; null without one. */
+  readonly state: DeviceBuffer | null;
+}
+
+/** The sizes of a recurrence over `x`, and the row of `x` that a step and a sample have. */
+export function recurrentSizes(
+  x: Operand,
+  { cell, weight, batchFirst }: RecurrentArgs,
+): {
+  steps: number;
+  batch: number;
+  size: number;
+  gates: number;
+  rowOf: (step: number, sample: number) => number;
+} {
+  const [outer, inner] = x.shape;
+  const [steps, batch] = batchFirst ? [inner, outer] : [outer, inner];
+  const rowOf = (t: number, b: number) => batchFirst ? b * steps + t : t * batch + b;
+  return { steps, batch, size: weight.shape[1], gates: cell === "lstm" ? 4 : 3, rowOf };
+}
+
 /** Memory in use, in bytes. */
 export interface MemoryStats {
   /** Held by tensors. */
@@ -313,6 +358,11 @@ export interface Backend {
    * output channel: channels last, accumulated in float32, clipped and rounded once.
    */
   conv(x: ChannelsLast, w: ConvWeight, bias: Operand | null, args: ConvArgs): DeviceBuffer;
+  /**
+   * A recurrent cell over all steps of `x`, (T, B, gates · H) or (B, T, gates · H), which holds the
+   * products of the inputs, biases added.
+   */
+  recur(x: Operand, args: RecurrentArgs): Recurrence;
   /** `1 / x`, correctly rounded in x's dtype; the result is float32. */
   reciprocal(x: Operand): DeviceBuffer;
   /** `clamp(round(x · inverseScale) + zeroPoint)`, with parameters a block. */

@@ -28,6 +28,8 @@ import {
   type QuantizeArgs,
   type QuantizeRowsArgs,
   type QuantizeRowsDynamicArgs,
+  type Recurrence,
+  type RecurrentArgs,
   type StridedArgs,
   type WeightOnlyLinearArgs,
 } from "../backend.ts";
@@ -48,6 +50,7 @@ import { bytesOf, CpuBuffer, floatsOf, valuesOf } from "./buffer.ts";
 import { matmul } from "./matmul.ts";
 import * as movement from "./movement.ts";
 import { pointwise } from "./pointwise.ts";
+import { recur } from "./recurrent.ts";
 
 const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low), high);
 
@@ -185,6 +188,12 @@ export class CpuBackend implements Backend {
 
   conv(x: ChannelsLast, w: ConvWeight, bias: Operand | null, args: ConvArgs): DeviceBuffer {
     return this.hold(encode(conv(x, w, bias, args), x.dtype));
+  }
+
+  recur(x: Operand, args: RecurrentArgs): Recurrence {
+    const { output, hidden, state } = recur(x, args);
+    const hold = (values: Float32Array) => this.hold(encode(values, float32));
+    return { output: hold(output), hidden: hold(hidden), state: state && hold(state) };
   }
 
   reciprocal(x: Operand): DeviceBuffer {

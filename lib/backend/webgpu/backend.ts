@@ -26,6 +26,8 @@ import {
   type QuantizeArgs,
   type QuantizeRowsArgs,
   type QuantizeRowsDynamicArgs,
+  type Recurrence,
+  type RecurrentArgs,
   type StridedArgs,
   type WeightOnlyLinearArgs,
 } from "../backend.ts";
@@ -65,6 +67,7 @@ import * as movement from "./movement.ts";
 import { checkFits, type PooledBuffer } from "./pool.ts";
 import { weightOnlyProduct } from "./products.ts";
 import { Runtime } from "./runtime.ts";
+import { recurrentSteps } from "./recurrent.ts";
 import type { StepList, StepSink } from "./steps.ts";
 
 /** Whether every block is a run of whole vectors of four float32. */
@@ -264,6 +267,10 @@ export class WebGpuBackend implements Backend, DispatchTarget {
     const y = this.output("relu", numelOf(x.shape), x.dtype);
     this.operate({ op: "relu", x, y });
     return y;
+  }
+
+  recur(x: Operand, args: RecurrentArgs): Recurrence {
+    return recurrentSteps(x, args, this);
   }
 
   reciprocal(x: Operand): DeviceBuffer {
