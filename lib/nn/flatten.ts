@@ -5,6 +5,7 @@
  */
 import { checkOptions } from "../numbers/arguments.ts";
 import { formatShape, numelOf } from "../numbers/shape.ts";
+import { dimOf } from "../tensor/dims.ts";
 import { checkTensor, type Tensor } from "../tensor/tensor.ts";
 import { checkSize } from "./layer_arguments.ts";
 import { Module } from "./module.ts";
@@ -15,15 +16,6 @@ export interface FlattenOptions {
   startDim?: number;
   /** The last one; −1, the last of all, by default. */
   endDim?: number;
-}
-
-/** The dimension meant by `dim`, counted from the end if negative. */
-export function dimOf(where: string, name: string, dim: number, shape: readonly number[]): number {
-  const at = dim < 0 ? dim + shape.length : dim;
-  if (at >= 0 && at < shape.length) return at;
-  throw new RangeError(
-    `${where}: there is no dimension ${name} = ${dim} in an input of shape ${formatShape(shape)}`,
-  );
 }
 
 /**
@@ -63,8 +55,8 @@ export class Flatten extends Module {
     const where = this.displayName;
     checkTensor(where, x);
     const { shape } = x;
-    const start = dimOf(where, "startDim", this.startDim, shape);
-    const end = dimOf(where, "endDim", this.endDim, shape);
+    const start = dimOf(where, this.startDim, shape);
+    const end = dimOf(where, this.endDim, shape);
     if (end < start) {
       throw new RangeError(
         `${where}: endDim = ${this.endDim} comes before startDim = ${this.startDim} in an input of shape ${

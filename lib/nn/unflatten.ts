@@ -5,8 +5,8 @@
  */
 import { given } from "../numbers/arguments.ts";
 import { formatShape, numelOf } from "../numbers/shape.ts";
+import { dimOf } from "../tensor/dims.ts";
 import { checkTensor, type Tensor } from "../tensor/tensor.ts";
-import { dimOf } from "./flatten.ts";
 import { checkSize } from "./layer_arguments.ts";
 import { Module } from "./module.ts";
 import { python } from "./python_text.ts";
@@ -57,7 +57,7 @@ export class Unflatten extends Module {
   override forward(x: Tensor): Tensor {
     const where = this.displayName;
     checkTensor(where, x);
-    const at = dimOf(where, "dim", this.dim, x.shape);
+    const at = dimOf(where, this.dim, x.shape);
     const whole = x.shape[at];
     const known = numelOf(this.unflattenedSize.filter((size) => size !== -1));
     const sizes = this.unflattenedSize.map((size) => size === -1 ? whole / known : size);

@@ -7,6 +7,8 @@ import {
   type DType,
   float16,
   float32,
+  type GRU,
+  type LSTM,
   type Module,
   type Tensor,
 } from "../../mod.ts";
@@ -27,7 +29,15 @@ type Recorded = ReturnType<typeof reference<Case>>;
 type Options = Record<string, unknown>;
 type Tensors = Record<string, Tensor>;
 
-const FAMILIES = ["activations", "shapes"];
+const FAMILIES = [
+  "activations",
+  "attention",
+  "convolutions",
+  "norms",
+  "pooling",
+  "recurrent",
+  "shapes",
+];
 
 /** Half of the distance between 1 and the next number: what rounding once may change. */
 const ROUNDING = new Map<DType, number>([[float32, 0], [float16, 2 ** -11], [bfloat16, 2 ** -8]]);
@@ -59,8 +69,24 @@ const WITHOUT_PARAMETERS = new Set(
 );
 
 /** What a case's layer gives, by the names under which PyTorch's answers are recorded. */
-function run(module: Module, [x]: Tensor[]): Tensors {
-  return { out: module.forward(x) };
+function run(
+  { layer }: Case,
+  module: Module | undefined,
+  inputs: Tensor[],
+): Tensors {
+  const [x, second, third] = inputs;
+  switch (layer) {
+    case "LSTM": {
+      const [out, [h, c]] = (module as LSTM).forwardWithState(x, second && [second, third]);
+      return { out, h, c };
+    }
+    case "GRU": {
+      const [out, h] = (module as GRU).forwardWithState(x, second);
+      return { out, h };
+    }
+    default:
+      return { out: module!.forward(x) };
+  }
 }
 
 /**
@@ -91,7 +117,7 @@ async function check(recorded: Recorded, one: Case, device: Device, dtype: DType
   const inputs = Object.values(tensors(recorded, `${name}.in`, device, dtype));
   assertEquals(inputs.length, one.inputs, what);
   const share = 1e-5 + 1.01 * ROUNDING.get(dtype)!;
-  for (const [part, actual] of Object.entries(run(module!, inputs))) {
+  for (const [part, actual] of Object.entries(run(one, module, inputs))) {
     assertEquals(actual.dtype.name, dtype.name, what);
     await near(actual, recorded.load(`${name}.${part}`, device), share, `${what}: ${part}`);
   }
