@@ -4,16 +4,10 @@
  * @module
  */
 import { checkChoice, checkOptions } from "../numbers/arguments.ts";
-import { gelu } from "../tensor/activations.ts";
+import { gelu, type GeluOptions } from "../tensor/activations.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Module } from "./module.ts";
 import { python } from "./python_text.ts";
-
-/** Options of {@linkcode GELU}. */
-export interface GELUOptions {
-  /** "none" for the formula with erf, the default, or "tanh" for the one with tanh that comes near it. */
-  approximate?: "none" | "tanh";
-}
 
 /**
  * `x · Φ(x)`, element by element, as `torch.nn.GELU`; Φ is the distribution function of the standard
@@ -38,7 +32,7 @@ export class GELU extends Module {
    *
    * @throws {TypeError} if an option does not exist.
    */
-  constructor(options: GELUOptions = {}) {
+  constructor(options: GeluOptions = {}) {
     super();
     const where = this.displayName;
     checkOptions(where, options, ["approximate"]);

@@ -11,7 +11,7 @@ export { ReLU6 } from "./relu6.ts";
 export { LeakyReLU, type LeakyReLUOptions } from "./leaky_relu.ts";
 export { PReLU, type PReLUOptions } from "./prelu.ts";
 export { ELU, type ELUOptions } from "./elu.ts";
-export { GELU, type GELUOptions } from "./gelu.ts";
+export { GELU } from "./gelu.ts";
 export { SiLU } from "./silu.ts";
 export { Sigmoid } from "./sigmoid.ts";
 export { Tanh } from "./tanh.ts";
