@@ -545,6 +545,24 @@ Deno.test("quantizeStatic: a product whose Relu or Clip gives floats has an inte
   }
 });
 
+Deno.test("quantizeStatic: a product that gives floats to a sum with a vector has an integer kernel", async () => {
+  for (const dims of [[3, 32], [2, 3, 32], [1, 2, 3, 32]]) {
+    const float = smallModel({
+      opset: 17,
+      nodes: [
+        node("MatMul", ["x", "w"], ["h"]),
+        node("Add", ["b", "h"], ["s"]),
+        node("Tanh", ["s"], ["y"]),
+      ],
+      constants: [weight("w", 32, 8), weight("b", 8)],
+      inputs: { x: ["float32", ...dims] },
+      outputs: ["y"],
+    });
+    const { kernels, nodes } = await quantized(float, dims, {}, 25);
+    assertEquals([kernels.MatMul, kernels.Gemm, nodes[0].quantized], [undefined, undefined, true]);
+  }
+});
+
 Deno.test("quantizeStatic: nothing to quantize", async () => {
   const float = smallModel({
     opset: 17,

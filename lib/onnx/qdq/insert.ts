@@ -6,6 +6,7 @@
 import type { NodeProto } from "../file/proto.ts";
 import { dataTypeCode } from "../file/data_type.ts";
 import { setAttribute } from "../file/attributes.ts";
+import type { FloatConstant } from "../graph/float_constant.ts";
 import { GraphEditor } from "../graph/graph_editor.ts";
 import { removeUnusedInitializers, removeUnusedValueInfos } from "../graph/unused.ts";
 import type { OnnxModel } from "../file/model.ts";
@@ -214,6 +215,17 @@ export class QdqWriter {
   respellMatMul(node: NodeProto): void {
     node.opType = "Gemm";
     this.spellOutBeta(node);
+  }
+
+  /** Has a node read a vector with dimensions of 1 in front, so that it has this rank. */
+  raise(node: NodeProto, index: number, { dims, data }: FloatConstant, rank: number): void {
+    const raised = [...new Array<number>(rank - dims.length).fill(1), ...dims];
+    node.input[index] = this.editor.constant(
+      `${node.input[index]}_raised`,
+      "float32",
+      raised,
+      data,
+    );
   }
 
   /** Makes sure that a Gemm's attribute is written out, since onnxruntime looks for it there. */

@@ -204,11 +204,26 @@ export class Quantizer {
       if (!product || !integers || placement.produced.has(output)) continue;
       const reader = facts.view.onlyReader(output);
       if (!reader) continue;
-      const matrices = weighted.has(node) && facts.rank(output) === 2;
-      if (matrices && placement.active.has(node) && isOp(reader, "Add")) writer.respellMatMul(node);
+      if (weighted.has(node) && placement.active.has(node) && isOp(reader, "Add")) {
+        const rank = facts.rank(output);
+        if (rank === 2) writer.respellMatMul(node);
+        else if (rank && rank > 2) this.raiseVectors(reader, rank);
+      }
       if (facts.role(reader) !== "clips") continue;
       const [, low, high] = reader.input;
       if (reader.opType === "Relu" || low || high) writer.respellClip(reader, [low, high]);
+    }
+  }
+
+  /**
+   * Gives vectors that are added to a stack of matrices its rank, which changes nothing, for onnxruntime would make
+   * one Gemm of floats of the product and the sum with a vector.
+   */
+  private raiseVectors(sum: NodeProto, rank: number): void {
+    for (const [i, name] of sum.input.entries()) {
+      if (this.facts.constantDims(name)?.length !== 1) continue;
+      using vector = this.facts.constant(name);
+      if (vector) this.writer.raise(sum, i, vector, rank);
     }
   }
 
