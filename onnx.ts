@@ -112,5 +112,7 @@ export {
   inspectOnnx,
   type OnnxInspection,
 } from "./lib/onnx/inspect/inspect_onnx.ts";
+export { importOnnx, type ImportOnnxOptions } from "./lib/onnx/import/import_onnx.ts";
+export { type ImportedValue, OnnxModule } from "./lib/onnx/import/onnx_module.ts";
 export { modelInputs } from "./lib/onnx/inspect/model_inputs.ts";
 export type { ConstantsSummary, OperatorSummary } from "./lib/onnx/inspect/model_summary.ts";

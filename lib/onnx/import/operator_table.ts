@@ -1,0 +1,46 @@
+/**
+ * The operators that are computed here.
+ *
+ * @module
+ */
+import { domainName } from "../file/check_model.ts";
+import type { NodeProto } from "../file/proto.ts";
+import type { OperatorRule, OperatorRules } from "./node/operator_rule.ts";
+import { ACTIVATIONS } from "./operators/activations.ts";
+import { ARITHMETIC } from "./operators/arithmetic.ts";
+import { CONTROL } from "./operators/control.ts";
+import { MOVEMENT } from "./operators/movement.ts";
+import { SHAPES } from "./operators/shapes.ts";
+import { PRODUCTS } from "./operators/products.ts";
+import { RESHAPING } from "./operators/reshaping.ts";
+
+/** One table a family. */
+const FAMILIES: readonly OperatorRules[] = [
+  ARITHMETIC,
+  ACTIVATIONS,
+  RESHAPING,
+  SHAPES,
+  MOVEMENT,
+  CONTROL,
+  PRODUCTS,
+];
+
+const RULES: ReadonlyMap<string, OperatorRule> = new Map(
+  FAMILIES.flatMap((family) => Object.entries(family)),
+);
+
+/** What an operator is found by. */
+function keyOf({ domain, opType }: Pick<NodeProto, "domain" | "opType">): string {
+  const name = domainName(domain);
+  return name ? `${name}:${opType}` : opType;
+}
+
+/** What is known of a node's operator; nothing if it is not computed here. */
+export function ruleOf(node: Pick<NodeProto, "domain" | "opType">): OperatorRule | undefined {
+  return RULES.get(keyOf(node));
+}
+
+/** The operators that are computed here, in the alphabet's order; `If` too. */
+export function importedOperators(): string[] {
+  return [...RULES.keys()].sort();
+}
