@@ -37,4 +37,4 @@ export {
 } from "./lib/compile/compile.ts";
 export { help, HelpPage } from "./lib/display/help.ts";
 export { progress, type ProgressOptions } from "./lib/display/progress.ts";
-export type { Program } from "./lib/compile/program.ts";
+export type { Outputs, Program } from "./lib/compile/program.ts";

@@ -44,6 +44,7 @@ export interface ConvWeightArgs {
 export interface ConvWeight {
   /** The elements, in an order of the backend's. */
   readonly data: DeviceBuffer;
+  /** Their dtype. */
   readonly dtype: DType;
   /** Channels of the input. */
   readonly channels: number;
@@ -51,7 +52,9 @@ export interface ConvWeight {
   readonly outChannels: number;
   /** Sizes of the kernel. */
   readonly kernel: readonly number[];
+  /** Parts that channels fall into. */
   readonly groups: number;
+  /** Whether it is of a transposed convolution. */
   readonly transposed: boolean;
 }
 

@@ -157,6 +157,7 @@ export abstract class Recurrent extends Module {
     });
   }
 
+  /** Runs all layers, one after the other, over a batch. */
   private layers(
     x: Tensor,
     states: readonly Tensor[],
