@@ -55,6 +55,21 @@ export { matmul, type MatmulOptions } from "./lib/tensor/matmul.ts";
 export * from "./lib/tensor/pointwise.ts";
 export * from "./lib/tensor/activations.ts";
 export * from "./lib/tensor/movement.ts";
+export * from "./lib/tensor/normalize.ts";
+export {
+  amax,
+  amin,
+  argmax,
+  argmin,
+  cumsum,
+  type CumSumOptions,
+  type Dims,
+  mean,
+  prod,
+  type ReduceOptions,
+  sum,
+} from "./lib/tensor/reduction.ts";
+export * from "./lib/tensor/softmax.ts";
 export { deepcopy, type LinearWeight, Module } from "./lib/nn/module.ts";
 export * from "./lib/nn/layers.ts";
 export { ModuleDict } from "./lib/nn/module_dict.ts";

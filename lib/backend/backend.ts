@@ -276,6 +276,63 @@ export function recurrentSizes(
   return { steps, batch, size: weight.shape[1], gates: cell === "lstm" ? 4 : 3, rowOf };
 }
 
+/** A tensor walked along a dimension of `n`, with `outer` elements before and `inner` after it. */
+export interface Rows {
+  /** The product of the sizes before the dimension. */
+  readonly outer: number;
+  /** The size of the dimension. */
+  readonly n: number;
+  /** The product of the sizes after it. */
+  readonly inner: number;
+}
+
+/** What {@linkcode Backend.reduce} finds; places are those of the first of several. */
+export type ReduceKind = "sum" | "mean" | "prod" | "amax" | "amin" | "argmax" | "argmin";
+
+/** Arguments of {@linkcode Backend.reduce}. */
+export interface ReduceArgs extends Rows {
+  /** What is found. */
+  readonly kind: ReduceKind;
+  /** The dtype of the result: a float one of floats, but for places, and else an integer one. */
+  readonly dtype: DType;
+}
+
+/** Arguments of {@linkcode Backend.softmax}. */
+export interface SoftmaxArgs extends Rows {
+  /** Whether the logarithm is wanted. */
+  readonly log: boolean;
+}
+
+/** Arguments of {@linkcode Backend.cumsum}. */
+export interface CumSumArgs extends Rows {
+  /** Whether an element's own value is left out of its sum. */
+  readonly exclusive: boolean;
+  /** Whether sums run from the end. */
+  readonly reverse: boolean;
+  /** The dtype of the result: a float one of floats, else an integer one. */
+  readonly dtype: DType;
+}
+
+/** Arguments of {@linkcode Backend.normalize}. */
+export interface NormalizeArgs {
+  /** The number of rows. */
+  readonly rows: number;
+  /** Elements a row. */
+  readonly n: number;
+  /** Whether the mean is taken away. */
+  readonly center: boolean;
+  /** Float, `groups · n / spread` factors: row r uses those of group r mod `groups`; or null. */
+  readonly weight: Operand | null;
+  /** As many numbers that are added, or null. */
+  readonly bias: Operand | null;
+  /** How many rows have factors of their own before these begin anew. */
+  readonly groups: number;
+  /** How many neighbours share a factor. */
+  readonly spread: number;
+  /** Added to the variance. */
+  readonly eps: number;
+}
+
 /** Memory in use, in bytes. */
 export interface MemoryStats {
   /** Held by tensors. */
@@ -342,6 +399,20 @@ export interface Backend {
   toChannelsLast(x: Operand): DeviceBuffer;
   /** The contiguous tensor of one with its channels last. */
   toContiguous(x: ChannelsLast): DeviceBuffer;
+  /**
+   * What is found along a dimension, one number for all of it. Floats are added up in float32 and rounded
+   * once, integers in int32. A NaN is the greatest and the least.
+   */
+  reduce(x: Operand, args: ReduceArgs): DeviceBuffer;
+  /** `exp(x − m)/Σ exp(x − m)` along a dimension of a float tensor, `m` being its greatest element. */
+  softmax(x: Operand, args: SoftmaxArgs): DeviceBuffer;
+  /** Running sums along a dimension. */
+  cumsum(x: Operand, args: CumSumArgs): DeviceBuffer;
+  /**
+   * `(x − mean)/√(variance + eps)·weight + bias` for each row of a float tensor, the variance being the
+   * mean square about the mean, or about 0 where that is not taken away.
+   */
+  normalize(x: Operand, args: NormalizeArgs): DeviceBuffer;
   /** `max(x, 0)`. */
   relu(x: Operand): DeviceBuffer;
   /** `x·wᵀ + bias` for x (M, K), w (N, K), accumulated in float32 and rounded once to x's dtype. */

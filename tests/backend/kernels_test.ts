@@ -40,11 +40,15 @@ import {
   rowTeam,
 } from "../../lib/backend/webgpu/kernels/pack_rows.ts";
 import { packedLinearKernel } from "../../lib/backend/webgpu/kernels/packed_linear.ts";
+import { normalizeKernel } from "../../lib/backend/webgpu/kernels/normalize.ts";
 import { padRowsKernel } from "../../lib/backend/webgpu/kernels/pad_rows.ts";
 import { pointwiseKernel } from "../../lib/backend/webgpu/kernels/pointwise.ts";
 import { quantizationLossKernel } from "../../lib/backend/webgpu/kernels/quantization_loss.ts";
 import { quantizeKernel } from "../../lib/backend/webgpu/kernels/quantize.ts";
 import { reciprocalKernel } from "../../lib/backend/webgpu/kernels/reciprocal.ts";
+import { reduceKernel } from "../../lib/backend/webgpu/kernels/reduce.ts";
+import { cumsumKernel, softmaxKernel } from "../../lib/backend/webgpu/kernels/softmax.ts";
+import { teamOf } from "../../lib/backend/webgpu/kernels/team.ts";
 import { reluKernel } from "../../lib/backend/webgpu/kernels/relu.ts";
 import { alone, sharingRows, splitK, staged } from "../../lib/backend/webgpu/kernels/tile.ts";
 import { convKernel } from "../../lib/backend/webgpu/kernels/conv.ts";
@@ -142,6 +146,7 @@ function* kernels(): Generator<Kernel> {
     }
   }
   yield* expressions();
+  yield* reductions();
   for (const [x, rank] of all([float32, float16, uint8], [1, 3])) {
     yield* [stridedKernel(x, rank), catKernel(x, rank + 1)];
     for (const mode of ["constant", "reflect", "edge", "wrap"] as const) {
@@ -172,6 +177,27 @@ function* convolutions(): Generator<Kernel> {
     for (const [kernel, stride, dilation, block] of all(sizes, sizes, sizes, sizes)) {
       yield depthwiseKernel({ dtype, bias, clip, kernel, stride, dilation, block });
     }
+  }
+}
+
+/** What looks along rows, taken by teams of both kinds or by an invocation. */
+function* reductions(): Generator<Kernel> {
+  const teams = [undefined, teamOf(1), teamOf(8)];
+  for (const [x, team] of all([float32, bfloat16, int32, uint8], teams)) {
+    for (const found of ["sum", "prod", "max", "min", "argmax", "argmin"] as const) {
+      yield reduceKernel(x, found, false, team);
+    }
+    if (!x.isFloat) continue;
+    yield reduceKernel(x, "sum", true, team);
+    for (const log of BOTH) yield softmaxKernel(x, log, team);
+  }
+  for (const [x, exclusive, reverse] of all([float16, int32], BOTH, BOTH)) {
+    yield cumsumKernel(x, exclusive, reverse);
+  }
+  const factors = [undefined, float32, float16];
+  const choices = all(WIDE, BOTH, factors, factors, BOTH, [teamOf(1), teamOf(8)]);
+  for (const [x, center, weight, bias, spread, team] of choices) {
+    yield normalizeKernel({ x, center, weight, bias, spread, team });
   }
 }
 

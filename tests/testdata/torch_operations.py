@@ -157,5 +157,47 @@ case("gatherNd", [x3, i32(1, 2).reshape(2, 1), 1], lambda x, i, b: torch.stack([
 case("squeeze", [torch.randn(1, 3, 1)], torch.squeeze); case("squeeze", [torch.randn(1, 3, 1), -1], torch.squeeze); case("unsqueeze", [x3, 1], torch.unsqueeze); case("unsqueeze", [x3, -1], torch.unsqueeze)
 case("flatten", [x3], torch.flatten); case("flatten", [x3, 1], torch.flatten); case("flatten", [torch.randn(())], torch.flatten); case("unflatten", [torch.randn(2, 12), 1, [3, -1]], lambda x, d, s: x.unflatten(d, s))
 
+# Reductions.
+x5 = torch.randn(2, 3, 1, 4, 3); wide_rows = torch.randn(3, 131) + 3; tall = torch.randn(70, 5)
+i5 = torch.randint(-9, 9, (2, 3, 4), dtype=torch.int32)
+odd = f32(1, nan, 3, -inf, 2, 5, 0, -0.0, 7).reshape(3, 3)
+for op, fn in {"sum": torch.sum, "mean": torch.mean, "amax": torch.amax, "amin": torch.amin}.items():
+    for x in [x5, wide_rows, tall]:
+        case(op, [x], lambda x: fn(x, dim=tuple(range(x.ndim))), atol=1e-6)
+        for dims in [0, -1, [0, 1]]:
+            case(op, [x, dims], lambda x, d: fn(x, dim=d), atol=1e-6)
+            case(op, [x, dims], lambda x, d: fn(x, dim=d, keepdim=True), {"keepdim": True}, atol=1e-6)
+    for dims in [[0, 3], [1, 4], [0, 2, 4], [2], [1, 2, 3]]: case(op, [x5, dims], lambda x, d: fn(x, dim=d), atol=1e-6)
+    case(op, [odd, 0], lambda x, d: fn(x, dim=d)); case(op, [odd, 1], lambda x, d: fn(x, dim=d))
+    if op != "mean":
+        for dims in [1, [0, 2]]: case(op, [i5, dims], lambda x, d: fn(x, dim=d))
+    case(op, [torch.randn(()), []], lambda x, d: x)
+for x in [x5, wide_rows, i5]: case("prod", [x * 1, -1], lambda x, d: torch.prod(x, d)); case("prod", [tall[:9].clone(), 0], lambda x, d: torch.prod(x, d), {"keepdim": False})
+ties = torch.randint(-3, 3, (4, 37), dtype=torch.int32)
+for op, fn in {"argmax": torch.argmax, "argmin": torch.argmin}.items():
+    for x in [x5, wide_rows, tall, odd]:
+        case(op, [x], fn)
+        for d in [0, 1]: case(op, [x, d], fn); case(op, [x, d], lambda x, d: fn(x, d, keepdim=True), {"keepdim": True})
+    case(op, [ties, 1], lambda x, d: torch.tensor([int((row == (row.max() if op == "argmax" else row.min())).nonzero()[0]) for row in x]))
+for d in [0, 1, -1]:
+    for x in [x5, wide_rows, tall]:
+        case("softmax", [x, d], torch.softmax); case("logSoftmax", [x, d], torch.log_softmax, atol=1e-6)
+        case("cumsum", [x, d], torch.cumsum, atol=1e-5)
+        case("cumsum", [x, d], lambda x, d: x.flip(d).cumsum(d).flip(d) - x, {"reverse": True, "exclusive": True}, atol=1e-5)
+    case("cumsum", [i5, d], torch.cumsum)
+extreme = f32(100, -100, 0, 88, -inf, 3, -inf, -inf, -inf, nan, 1, 2, 1e30, 0, -1e30).reshape(5, 3)
+case("softmax", [extreme, 1], torch.softmax); case("logSoftmax", [extreme, 1], torch.log_softmax, atol=1e-6)
+case("softmax", [torch.randn(3, 40) * 20, 1], torch.softmax); case("softmax", [torch.randn(()), 0], torch.softmax)
+w, b = torch.rand(3) + 0.5, torch.randn(3); wl, bl = torch.rand(131) + 0.5, torch.randn(131)
+for x, shape, weight, bias in [(wide_rows, [131], None, None), (wide_rows, [131], wl, bl), (wide_rows, [131], wl, None), (x5, [3], w, b), (x5, [4, 3], None, None), (torch.randn(2, 40) * 1e-3 + 100, [40], None, None)]:
+    case("layerNorm", [x, shape, weight, bias], F.layer_norm, atol=2e-6); case("rmsNorm", [x, shape, weight], lambda x, s, w: F.rms_norm(x, s, w, eps=2**-23), None, atol=1e-6)
+    case("rmsNorm", [x, shape, weight, 0.1], F.rms_norm)
+case("layerNorm", [x5, [3], None, None, 0.1], F.layer_norm, atol=1e-6)
+g, gw, gb = torch.randn(2, 6, 4, 5), torch.rand(6), torch.randn(6)
+for groups in [1, 2, 3, 6]: case("groupNorm", [g, groups, gw, gb], F.group_norm, atol=2e-6); case("groupNorm", [g, groups], F.group_norm, atol=2e-6)
+case("groupNorm", [torch.randn(3, 6), 2, gw, gb], F.group_norm, atol=2e-6); case("groupNorm", [g, 2, gw, None, 0.5], F.group_norm, atol=1e-6)
+for args in [[g, gb, gw, None, None], [g, gb, gw, gw, gb], [torch.randn(4, 6), gb, gw, gw, None]]: case("batchNorm", args, F.batch_norm, atol=1e-6)
+case("batchNorm", [g, gb, gw, gw, gb, 0.01], lambda x, m, v, w, b, e: F.batch_norm(x, m, v, w, b, eps=e), atol=1e-6)
+
 open(out + ".json", "w").write(json.dumps({"reference": f"torch {torch.__version__}", "cases": cases}, separators=(",", ":")).replace('{"name"', '\n{"name"') + "\n")
 save_file(T, out + ".safetensors")

@@ -10,6 +10,7 @@ import { roundHalfEven, roundTo } from "../../numbers/rounding.ts";
 import {
   type AddBlocksArgs,
   type Backend,
+  type CumSumArgs,
   type DequantizeArgs,
   type DeviceBuffer,
   type DynamicRows,
@@ -17,6 +18,7 @@ import {
   type LossArgs,
   type MatmulArgs,
   type MemoryStats,
+  type NormalizeArgs,
   type Operand,
   packedGroups,
   type PackedLinearArgs,
@@ -30,6 +32,8 @@ import {
   type QuantizeRowsDynamicArgs,
   type Recurrence,
   type RecurrentArgs,
+  type ReduceArgs,
+  type SoftmaxArgs,
   type StridedArgs,
   type WeightOnlyLinearArgs,
 } from "../backend.ts";
@@ -51,6 +55,7 @@ import { matmul } from "./matmul.ts";
 import * as movement from "./movement.ts";
 import { pointwise } from "./pointwise.ts";
 import { recur } from "./recurrent.ts";
+import * as reduction from "./reduction.ts";
 
 const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low), high);
 
@@ -156,6 +161,22 @@ export class CpuBackend implements Backend {
 
   toContiguous(x: ChannelsLast): DeviceBuffer {
     return this.hold(toContiguous(x));
+  }
+
+  reduce(x: Operand, args: ReduceArgs): DeviceBuffer {
+    return this.hold(reduction.reduce(x, args));
+  }
+
+  softmax(x: Operand, args: SoftmaxArgs): DeviceBuffer {
+    return this.hold(reduction.softmax(x, args));
+  }
+
+  cumsum(x: Operand, args: CumSumArgs): DeviceBuffer {
+    return this.hold(reduction.cumsum(x, args));
+  }
+
+  normalize(x: Operand, args: NormalizeArgs): DeviceBuffer {
+    return this.hold(reduction.normalize(x, args));
   }
 
   relu(x: Operand): DeviceBuffer {

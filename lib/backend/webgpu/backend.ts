@@ -8,6 +8,7 @@ import { numelOf } from "../../numbers/shape.ts";
 import {
   type AddBlocksArgs,
   type Backend,
+  type CumSumArgs,
   type DequantizeArgs,
   type DeviceBuffer,
   type DynamicRows,
@@ -15,6 +16,7 @@ import {
   type LossArgs,
   type MatmulArgs,
   type MemoryStats,
+  type NormalizeArgs,
   type Operand,
   packedGroups,
   type PackedLinearArgs,
@@ -28,6 +30,8 @@ import {
   type QuantizeRowsDynamicArgs,
   type Recurrence,
   type RecurrentArgs,
+  type ReduceArgs,
+  type SoftmaxArgs,
   type StridedArgs,
   type WeightOnlyLinearArgs,
 } from "../backend.ts";
@@ -66,6 +70,7 @@ import { lower } from "./lower.ts";
 import * as movement from "./movement.ts";
 import { checkFits, type PooledBuffer } from "./pool.ts";
 import { weightOnlyProduct } from "./products.ts";
+import * as reduction from "./reduction.ts";
 import { Runtime } from "./runtime.ts";
 import { recurrentSteps } from "./recurrent.ts";
 import type { StepList, StepSink } from "./steps.ts";
@@ -217,13 +222,7 @@ export class WebGpuBackend implements Backend, DispatchTarget {
     fill: (y: DeviceBuffer) => void,
   ): DeviceBuffer {
     const y = this.output(operation, numel, dtype);
-    try {
-      fill(y);
-    } catch (error) {
-      this.release(y);
-      throw error;
-    }
-    return y;
+    return this.into(y, () => fill(y));
   }
 
   strided(x: Operand, args: StridedArgs): DeviceBuffer {
@@ -261,6 +260,42 @@ export class WebGpuBackend implements Backend, DispatchTarget {
   toContiguous(x: ChannelsLast): DeviceBuffer {
     const y = this.output("contiguous", numelOf(x.shape), x.dtype);
     return this.into(y, () => contiguous(x, y, this));
+  }
+
+  reduce(x: Operand, args: ReduceArgs): DeviceBuffer {
+    return this.made(
+      "reduce",
+      args.outer * args.inner,
+      args.dtype,
+      (y) => reduction.reduce(x, args, y, this),
+    );
+  }
+
+  softmax(x: Operand, args: SoftmaxArgs): DeviceBuffer {
+    return this.made(
+      "softmax",
+      numelOf(x.shape),
+      x.dtype,
+      (y) => reduction.softmax(x, args, y, this),
+    );
+  }
+
+  cumsum(x: Operand, args: CumSumArgs): DeviceBuffer {
+    return this.made(
+      "cumsum",
+      numelOf(x.shape),
+      args.dtype,
+      (y) => reduction.cumsum(x, args, y, this),
+    );
+  }
+
+  normalize(x: Operand, args: NormalizeArgs): DeviceBuffer {
+    return this.made(
+      "normalize",
+      numelOf(x.shape),
+      x.dtype,
+      (y) => reduction.normalize(x, args, y, this),
+    );
   }
 
   relu(x: Operand): DeviceBuffer {
