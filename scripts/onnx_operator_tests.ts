@@ -21,7 +21,7 @@ import {
 import { domainName } from "../lib/onnx/file/check_model.ts";
 import { loadMessages } from "../lib/onnx/file/messages.ts";
 import { loadOnnx } from "../lib/onnx/file/model_file.ts";
-import type { TensorProto } from "../lib/onnx/file/proto.ts";
+import type { NodeProto, TensorProto } from "../lib/onnx/file/proto.ts";
 import { walkGraphs } from "../lib/onnx/file/subgraphs.ts";
 import { readTensor, tensorType } from "../lib/onnx/file/tensor_data.ts";
 import { valueType } from "../lib/onnx/graph/graph_view.ts";
@@ -121,6 +121,10 @@ async function runCase(folder: string, device: Device): Promise<Outcome> {
   }
 }
 
+function operatorOf({ domain, opType }: NodeProto): string {
+  return domainName(domain) ? `${domain}:${opType}` : opType;
+}
+
 /** The operator that a case tests, and the types in it; nothing if it uses one that is not claimed. */
 async function describeCase(folder: string, name: string, claimed: ReadonlySet<string>) {
   const model = await loadOnnx(join(folder, "model.onnx")).catch(() => undefined);
@@ -137,7 +141,8 @@ async function describeCase(folder: string, name: string, claimed: ReadonlySet<s
   if (operators.some((each) => !claimed.has(each) && !functions.includes(each))) return undefined;
   const values = [...model.graph.input, ...model.graph.output];
   const types = values.map(({ type }) => valueType(type)?.dtype ?? "other");
-  const operator = operators.length === 1 ? operators[0] : `(${operators.length} operators)`;
+  const alone = model.graph.node.length === 1 && model.proto.functions.length === 0;
+  const operator = alone ? operatorOf(model.graph.node[0]) : "(functions written out)";
   return { name, operator, required: types.every((type) => REQUIRED.has(type)) };
 }
 

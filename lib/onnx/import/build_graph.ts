@@ -202,7 +202,7 @@ export class GraphBuilder {
     const read = layer?.inputs ?? node.input.map((_, i) => i);
     const onDevice = place === "device";
     const inputs = read.map((i) =>
-      this.source(node.input[i], onDevice && !rule.shapeOnly && !rule.host?.includes(i))
+      this.source(node.input[i], onDevice && !rule.unread?.includes(i) && !rule.host?.includes(i))
     );
     const [made] = this.joined.outputsOf(node);
     const outputs = [made, ...node.output.slice(1)].map((name) => this.slot(name, place));

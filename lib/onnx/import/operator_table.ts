@@ -11,6 +11,9 @@ import { ARITHMETIC } from "./operators/arithmetic.ts";
 import { CONTROL } from "./operators/control.ts";
 import { MOVEMENT } from "./operators/movement.ts";
 import { SHAPES } from "./operators/shapes.ts";
+import { NORMALIZATION } from "./operators/normalization.ts";
+import { RECURRENT } from "./operators/recurrent.ts";
+import { REDUCTIONS } from "./operators/reductions.ts";
 import { PRODUCTS } from "./operators/products.ts";
 import { RESHAPING } from "./operators/reshaping.ts";
 
@@ -23,6 +26,9 @@ const FAMILIES: readonly OperatorRules[] = [
   MOVEMENT,
   CONTROL,
   PRODUCTS,
+  REDUCTIONS,
+  NORMALIZATION,
+  RECURRENT,
 ];
 
 const RULES: ReadonlyMap<string, OperatorRule> = new Map(

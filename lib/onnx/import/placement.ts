@@ -28,9 +28,11 @@ export function placeOf(
   needed: boolean,
 ): Place {
   if (places.every((place) => place === undefined || place === "constant")) return "constant";
-  if (rule.shapeOnly || needed) return "host";
+  const read = places.filter((place, i) => place !== undefined && !rule.unread?.includes(i));
+  if (needed || read.length === 0) return "host";
   const computed = places.filter((place, i) =>
-    place !== undefined && place !== "constant" && !rule.host?.includes(i)
+    place !== undefined && place !== "constant" && !rule.host?.includes(i) &&
+    !rule.unread?.includes(i)
   );
   // What is computed of shapes alone stays with them; a table that is made of them does not.
   const fromHost = computed.length > 0 && computed.every((place) => place === "host");
@@ -57,7 +59,11 @@ export function neededOnHost(graph: GraphProto): NeededValues {
     for (const input of ruleOf(node)?.host ?? []) need(node.input[input], node);
     if (isOp(node, "If")) linkBranches(node, link);
     else if (isOp(node, "Loop")) linkBody(node, link, need);
-    else if (!ruleOf(node)?.shapeOnly) node.output.forEach((name) => link(name, node.input));
+    else {
+      const unread = ruleOf(node)?.unread ?? [];
+      const read = node.input.filter((_, i) => !unread.includes(i));
+      node.output.forEach((name) => link(name, read));
+    }
   }
   for (let name = open.pop(); name !== undefined; name = open.pop()) {
     for (const other of needs.get(name) ?? []) need(other, needed.get(name)!);

@@ -124,8 +124,8 @@ export interface OperatorRule {
   readonly attributes?: AttributeSpecs;
   /** Inputs whose numbers must be known on the host: shapes, axes, sizes. */
   readonly host?: readonly number[];
-  /** Whether the result is known on the host whatever the input is, for it only depends on its shape. */
-  readonly shapeOnly?: boolean;
+  /** Inputs of which only the shape or type is looked at; where there are no others, the result is on the host. */
+  readonly unread?: readonly number[];
   /** Whether the result can be larger than all inputs together, so that it is made on the device. */
   readonly grows?: boolean;
   /** Why a node is not computed here: a clause after its name; nothing if it is. */

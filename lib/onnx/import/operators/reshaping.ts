@@ -77,6 +77,7 @@ export const RESHAPING: OperatorRules = {
   },
   CastLike: {
     inputs: [2, 2],
+    unread: [1],
     attributes: { saturate: IGNORED, round_mode: IGNORED },
     compute: (call) => call.input(0).to(call.input(1).dtype),
   },

@@ -106,13 +106,13 @@ function dropout(call: OperatorCall): Tensor[] {
 export const SHAPES: OperatorRules = {
   Shape: {
     inputs: [1, 1],
-    shapeOnly: true,
+    unread: [0],
     attributes: { start: int(0), end: int() },
     compute: shape,
   },
   Size: {
     inputs: [1, 1],
-    shapeOnly: true,
+    unread: [0],
     compute: (call) => hostTensor([call.input(0).numel], []),
   },
   Constant: {
