@@ -21,7 +21,13 @@ import { NodeAttributes } from "./node/node_attributes.ts";
 import type { GraphModule, Plan, Source, Step } from "./onnx_graph.ts";
 import type { OnnxNode } from "./onnx_node.ts";
 import { OnnxOperation } from "./onnx_operation.ts";
-import { type Layer, type LayerNode, type OperatorRule, TooLarge } from "./node/operator_rule.ts";
+import {
+  type Layer,
+  type LayerNode,
+  type OperatorRule,
+  TooLarge,
+  type WeightForm,
+} from "./node/operator_rule.ts";
 import { ruleOf } from "./operator_table.ts";
 import { type NeededValues, type Place, placeOf } from "./placement.ts";
 
@@ -46,7 +52,7 @@ export interface ImportedParameter {
   readonly child: string;
   readonly field: string;
   readonly constant: string;
-  readonly transposed: boolean;
+  readonly form: WeightForm;
 }
 
 /** An input of a graph, and where it is. */
@@ -260,7 +266,7 @@ export class GraphBuilder {
     const field = this.fieldNames.name(name, "constant");
     setField(this.module.constants, field, this.context.constants.onDevice(name));
     this.fields.set(name, field);
-    const parameter = { child: "constants", field, constant: name, transposed: false };
+    const parameter = { child: "constants", field, constant: name, form: "same" as const };
     this.parameters.push(parameter);
     return field;
   }
@@ -287,11 +293,11 @@ export class GraphBuilder {
   private keepParameters(child: string, node: NodeProto, { parameters }: Layer): void {
     for (const { field, input, form } of parameters) {
       const constant = node.input[input];
-      this.parameters.push({ child, field, constant, transposed: form === "transposed" });
+      this.parameters.push({ child, field, constant, form });
     }
     const bias = this.joined.biasOf(node);
     if (bias !== undefined) {
-      this.parameters.push({ child, field: "bias", constant: bias, transposed: false });
+      this.parameters.push({ child, field: "bias", constant: bias, form: "same" as const });
     }
   }
 }

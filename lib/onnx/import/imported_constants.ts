@@ -83,7 +83,7 @@ export class ImportedConstants {
     const numbers = this.numbers(name);
     const turned = form === "transposed";
     const bytes = encode(turned ? transposed(numbers, shape[0], shape[1]) : numbers, dtype);
-    const sizes = turned ? [shape[1], shape[0]] : shape;
+    const sizes = turned ? [shape[1], shape[0]] : form === "flat" ? [numelOf(shape)] : shape;
     const t = new Tensor(backend, backend.upload(bytes), sizes, dtypes[dtype.name]);
     this.made.set(key, t);
     return t;

@@ -89,14 +89,14 @@ export interface LayerNode {
   ): { readonly shape: readonly number[]; readonly dtype: DType } | undefined;
   /** The numbers of a constant input. */
   constantNumbers(input: number): ArrayLike<number> | undefined;
-  /** A constant input as a weight on the device, rows and columns swapped if that is asked for; equal ones are shared. */
+  /** A constant input as a weight on the device, in the form that is asked for; equal ones are shared. */
   weight(input: number, form?: WeightForm): Tensor;
   /** What an Add after the node adds as a bias, on the device, if the layer is to do that too. */
   bias(): Tensor | undefined;
 }
 
-/** How the constant of a file lies in a layer: as it is, or a matrix with rows and columns swapped. */
-export type WeightForm = "same" | "transposed";
+/** How the constant of a file lies in a layer: as it is, a matrix with rows and columns swapped, or in one row. */
+export type WeightForm = "same" | "transposed" | "flat";
 
 /** A layer of `lib/nn` that computes what a node does. */
 export interface Layer {

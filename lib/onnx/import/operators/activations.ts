@@ -3,34 +3,64 @@
  *
  * @module
  */
+import { ELU } from "../../../nn/elu.ts";
+import { GELU } from "../../../nn/gelu.ts";
+import { Hardsigmoid } from "../../../nn/hardsigmoid.ts";
+import { Hardswish } from "../../../nn/hardswish.ts";
+import { LeakyReLU } from "../../../nn/leaky_relu.ts";
+import { PReLU } from "../../../nn/prelu.ts";
 import { ReLU } from "../../../nn/relu.ts";
+import { Sigmoid } from "../../../nn/sigmoid.ts";
+import { SiLU } from "../../../nn/silu.ts";
+import { Tanh } from "../../../nn/tanh.ts";
+import { numelOf } from "../../../numbers/shape.ts";
 import * as activation from "../../../tensor/activations.ts";
 import { Formula } from "../../../tensor/formula.ts";
 import { relu } from "../../../tensor/ops.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import type { Module } from "../../../nn/module.ts";
 import { type AttributeSpecs, float, type NodeAttributes, text } from "../node/node_attributes.ts";
-import type { OperatorCall, OperatorRule, OperatorRules } from "../node/operator_rule.ts";
+import type {
+  Layer,
+  LayerNode,
+  OperatorCall,
+  OperatorRule,
+  OperatorRules,
+} from "../node/operator_rule.ts";
 import { formulaOf, unary } from "./arithmetic.ts";
+
+/** A layer that reads the first input. */
+export function layerOf(module: Module): Layer {
+  return { module, inputs: [0], parameters: [] };
+}
 
 /** A function of one input that is a layer too. */
 function layered(compute: (x: Tensor) => Tensor, layer: () => Module): OperatorRule {
-  return {
-    ...unary(compute),
-    layer: () => ({ module: layer(), inputs: [0], parameters: [] }),
-  };
+  return { ...unary(compute), layer: () => layerOf(layer()) };
 }
 
 /** A function of one input and of attributes. */
 function withAttributes(
   attributes: AttributeSpecs,
   compute: (x: Tensor, attributes: NodeAttributes) => Tensor,
+  layer?: (attributes: NodeAttributes) => Module | undefined,
 ): OperatorRule {
   return {
     inputs: [1, 1],
     attributes,
+    ...(layer && {
+      layer: (node) => {
+        const module = layer(node.attributes);
+        return module && layerOf(module);
+      },
+    }),
     compute: (call) => compute(call.input(0), call.attributes),
   };
+}
+
+/** Whether a float attribute is a number, but for the rounding of files to float32. */
+function isAbout(attributes: NodeAttributes, name: string, value: number): boolean {
+  return Math.fround(attributes.float(name)) === Math.fround(value);
 }
 
 /** `gamma·(x if x > 0 else alpha·(exp(x) − 1))`. */
@@ -127,19 +157,34 @@ function prelu(call: OperatorCall): Tensor {
   return formula.result(x.dtype);
 }
 
+/** A slope for each channel, or one, is a layer's. */
+function preluLayer(node: LayerNode): Layer | undefined {
+  const slope = node.constantType(1);
+  if (!slope?.dtype.isFloat) return undefined;
+  // As PyTorch writes it, (C, 1, 1) for images.
+  const channels = numelOf(slope.shape);
+  if (channels !== 1 && (slope.shape.length < 2 || slope.shape[0] !== channels)) return undefined;
+  const module = new PReLU({ numParameters: channels });
+  module.weight.dispose();
+  module.weight = node.weight(1, "flat");
+  return { module, inputs: [0], parameters: [{ field: "weight", input: 1, form: "flat" }] };
+}
+
 /** Functions that stand between layers. */
 export const ACTIVATIONS: OperatorRules = {
   Relu: layered(relu, () => new ReLU()),
-  Sigmoid: unary(activation.sigmoid),
-  Tanh: unary(activation.tanh),
+  Sigmoid: layered(activation.sigmoid, () => new Sigmoid()),
+  Tanh: layered(activation.tanh, () => new Tanh()),
   LeakyRelu: withAttributes(
     { alpha: float(0.01) },
     (x, attributes) => activation.leakyRelu(x, attributes.float("alpha")),
+    (attributes) => new LeakyReLU({ negativeSlope: attributes.float("alpha") }),
   ),
-  PRelu: { inputs: [2, 2], compute: prelu },
+  PRelu: { inputs: [2, 2], layer: preluLayer, compute: prelu },
   Elu: withAttributes(
     { alpha: float(1) },
     (x, attributes) => activation.elu(x, attributes.float("alpha")),
+    (attributes) => new ELU({ alpha: attributes.float("alpha") }),
   ),
   Selu: withAttributes(
     { alpha: float(1.6732632423543772), gamma: float(1.0507009873554805) },
@@ -150,15 +195,28 @@ export const ACTIVATIONS: OperatorRules = {
     { approximate: text("none", "none", "tanh") },
     (x, attributes) =>
       activation.gelu(x, { approximate: attributes.text("approximate") as "none" }),
+    (attributes) => new GELU({ approximate: attributes.text("approximate") as "none" }),
   ),
-  HardSigmoid: withAttributes({ alpha: float(0.2), beta: float(0.5) }, hardSigmoid),
-  HardSwish: unary(activation.hardswish),
+  HardSigmoid: withAttributes(
+    { alpha: float(0.2), beta: float(0.5) },
+    hardSigmoid,
+    (attributes) =>
+      isAbout(attributes, "alpha", 1 / 6) && isAbout(attributes, "beta", 0.5)
+        ? new Hardsigmoid()
+        : undefined,
+  ),
+  HardSwish: layered(activation.hardswish, () => new Hardswish()),
   Softplus: unary(softplus),
   Softsign: unary(softsign),
   Mish: unary(mish),
-  Swish: withAttributes({ alpha: float(1) }, swish),
+  Swish: withAttributes({ alpha: float(1) }, swish, swishLayer),
   ThresholdedRelu: withAttributes({ alpha: float(1) }, thresholded),
   Shrink: withAttributes({ bias: float(0), lambd: float(0.5) }, shrink),
-  "com.microsoft:Gelu": unary(activation.gelu),
-  "com.microsoft:QuickGelu": withAttributes({ alpha: float(1.702) }, swish),
+  "com.microsoft:Gelu": layered(activation.gelu, () => new GELU()),
+  "com.microsoft:QuickGelu": withAttributes({ alpha: float(1.702) }, swish, swishLayer),
 };
+
+/** With a factor of 1 it is SiLU. */
+function swishLayer(attributes: NodeAttributes): Module | undefined {
+  return attributes.float("alpha") === 1 ? new SiLU() : undefined;
+}

@@ -4,13 +4,14 @@
  * @module
  */
 import { int32 } from "../../../numbers/dtype.ts";
+import { Embedding } from "../../../nn/embedding.ts";
 import { broadcastShapes } from "../../../tensor/formula.ts";
 import * as move from "../../../tensor/movement.ts";
 import { eq, logicalOr, sub, where } from "../../../tensor/pointwise.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import { hostTensor } from "../node/host_values.ts";
 import { int, INTS, text } from "../node/node_attributes.ts";
-import type { OperatorCall, OperatorRules } from "../node/operator_rule.ts";
+import type { Layer, LayerNode, OperatorCall, OperatorRules } from "../node/operator_rule.ts";
 import { axisOf } from "./reshaping.ts";
 
 function transpose(call: OperatorCall): Tensor {
@@ -55,6 +56,19 @@ function slice(call: OperatorCall): Tensor {
     x = move.slice(x, axis, starts[i], ends[i], steps[i]);
   });
   return x;
+}
+
+/** Rows of a constant table are an embedding. */
+function embedding(node: LayerNode): Layer | undefined {
+  const table = node.constantType(0);
+  const isTable = table?.shape.length === 2 && table.dtype.isFloat && table.shape[0] > 0;
+  if (!isTable || node.attributes.int("axis") !== 0 || node.constantType(1)) return undefined;
+  const weight = node.weight(0);
+  return {
+    module: new Embedding(weight.shape[0], weight.shape[1], { weight }),
+    inputs: [1],
+    parameters: [{ field: "weight", input: 0, form: "same" }],
+  };
 }
 
 const PAD_MODES = {
@@ -142,6 +156,7 @@ export const MOVEMENT: OperatorRules = {
   Gather: {
     inputs: [2, 2],
     attributes: { axis: int(0) },
+    layer: embedding,
     compute: (call) => move.indexSelect(call.input(0), call.attributes.int("axis"), call.input(1)),
   },
   GatherElements: {
