@@ -4,10 +4,12 @@
  * @module
  */
 import type { Argument } from "../../../backend/expression.ts";
+import { float32 } from "../../../numbers/dtype.ts";
 import { Formula } from "../../../tensor/formula.ts";
 import { cat, flip, permute, slice } from "../../../tensor/movement.ts";
 import { linear } from "../../../tensor/ops.ts";
 import { add } from "../../../tensor/pointwise.ts";
+import { runCell } from "../../../tensor/recurrent.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import type { NodeProto } from "../../file/proto.ts";
 import { hostTensor } from "../node/host_values.ts";
@@ -148,6 +150,14 @@ interface Recurrent {
   readonly states: number;
   readonly functions: readonly GateFunction[];
   readonly cell: (attributes: NodeAttributes) => Cell;
+  /** The backend's own cell, if it is that. */
+  readonly fast: (attributes: NodeAttributes) => FastCell | undefined;
+}
+
+/** A cell of the backend's, and the order in which it has the gates. */
+interface FastCell {
+  readonly cell: "lstm" | "gru";
+  readonly order: readonly number[];
 }
 
 /** Zeros where another tensor is. */
@@ -190,6 +200,35 @@ function walk(x: Tensor, start: State, direction: Direction, cell: Cell) {
   return { outputs: cat(outputs, 0), state };
 }
 
+/** The gates of a matrix or a row in another order. */
+function ordered(t: Tensor, order: readonly number[], size: number): Tensor {
+  return cat(order.map((i) => slice(t, 0, i * size, (i + 1) * size)), 0);
+}
+
+/** The same as {@linkcode walk} by the backend's own cell, where that is the one that is asked for. */
+function walkFast(
+  x: Tensor,
+  start: State,
+  direction: Direction,
+  { cell, order }: FastCell,
+  reverse: boolean,
+) {
+  const [hidden, state = null] = start;
+  const size = hidden.shape[1];
+  const { w, wb, r, rb } = direction;
+  const [weightIh, biasIh, weight, bias] = [w, wb, r, rb].map((t) => ordered(t, order, size));
+  const products = linear(x, weightIh, biasIh);
+  const args = { cell, weight, bias, hidden, state, batchFirst: false, reverse };
+  const result = runCell(cell, products, args);
+  return { outputs: result.output, state: [result.hidden, ...result.state ? [result.state] : []] };
+}
+
+/** Whether a direction is what the backend's own cell computes. */
+function isPlain(x: Tensor, { functions, clip, peepholes }: Direction, kind: Recurrent): boolean {
+  return x.dtype === float32 && clip === Infinity && !peepholes &&
+    functions.every((name, i) => name === kind.functions[i]);
+}
+
 function recurrent(kind: Recurrent, attributes: OperatorRule["attributes"]): OperatorRule {
   return {
     inputs: [3, kind.states === 2 ? 8 : 6],
@@ -230,6 +269,8 @@ function computeAll(call: OperatorCall, kind: Recurrent): Tensor[] {
       return slice(given, batchFirst ? 1 : 0, d, d + 1).reshape(batch, size);
     });
     const back = attributes.text("direction") === "reverse" || d === 1;
+    const fast = kind.fast(attributes);
+    if (fast && isPlain(x, direction, kind)) return walkFast(x, start, direction, fast, back);
     const { outputs, state } = walk(back ? flip(x, [0]) : x, start, direction, cell);
     return { outputs: back ? flip(outputs, [0]) : outputs, state };
   });
@@ -245,17 +286,27 @@ function computeAll(call: OperatorCall, kind: Recurrent): Tensor[] {
 
 /** Recurrent nets. */
 export const RECURRENT: OperatorRules = {
-  RNN: recurrent({ gates: 1, states: 1, functions: ["tanh"], cell: () => rnnCell }, {}),
+  RNN: recurrent({
+    gates: 1,
+    states: 1,
+    functions: ["tanh"],
+    cell: () => rnnCell,
+    fast: () => undefined,
+  }, {}),
   GRU: recurrent({
     gates: 3,
     states: 1,
     functions: ["sigmoid", "tanh"],
     cell: (attributes) => gruCell(attributes.int("linear_before_reset") !== 0),
+    fast: (attributes) =>
+      attributes.int("linear_before_reset") ? { cell: "gru", order: [1, 0, 2] } : undefined,
   }, { linear_before_reset: int(0) }),
   LSTM: recurrent({
     gates: 4,
     states: 2,
     functions: ["sigmoid", "tanh", "tanh"],
     cell: (attributes) => lstmCell(attributes.int("input_forget") !== 0),
+    fast: (attributes) =>
+      attributes.int("input_forget") ? undefined : { cell: "lstm", order: [0, 2, 3, 1] },
   }, { input_forget: int(0) }),
 };
