@@ -31,6 +31,8 @@ import {
   saveSafetensors,
   type Sequential,
   StaticQuantConfig,
+  Table,
+  type TableCell,
   type Tensor,
   tensor,
   uint8,
@@ -169,8 +171,8 @@ async function main(): Promise<void> {
   );
   const float = await loadMnistModel();
   const floatLogits = tensor(await logitsOf(float, test), { device: "cpu" });
-  const scales: Record<string, unknown>[] = [];
-  const models: Record<string, unknown>[] = [];
+  const scales: Record<string, TableCell>[] = [];
+  const models: Record<string, TableCell>[] = [];
   for (const kind of ["min-max", "histogram"] as const) {
     const onePass = observed(float, kind);
     calibrate(onePass, train.images);
@@ -201,9 +203,9 @@ async function main(): Promise<void> {
       "SQNR": `${sqnr.toFixed(1)} dB`,
     });
   }
-  console.table(scales);
+  console.log(String(new Table(scales)));
   console.log(`\nThe merged models, quantized to uint8, on ${test.count} test images:`);
-  console.table(models);
+  console.log(String(new Table(models)));
 }
 
 if (import.meta.main) await main();

@@ -22,6 +22,7 @@ import {
   quantize_,
   type Sequential,
   StaticQuantConfig,
+  Table,
   tensor,
   uint8,
 } from "@staticquant/staticquant";
@@ -61,7 +62,7 @@ const bytesOf = (model: Sequential) =>
   Object.values(model.stateDict()).reduce((sum, t) => sum + t.nbytes, 0);
 
 const floatLogits = await logitsOf(float, test);
-const rows: Record<string, Record<string, string>> = {};
+const rows: Record<string, string | number>[] = [];
 for (
   const [name, model] of [
     ["float32", float],
@@ -77,16 +78,17 @@ for (
     tensor(floatLogits, { device: "cpu" }),
     tensor(logits, { device: "cpu" }),
   );
-  rows[name] = {
+  rows.push({
+    "model": name,
     "accuracy": `${(100 * accuracyOf(predictions(logits), test.labels)).toFixed(2)} %`,
-    "SQNR": Number.isFinite(sqnr) ? `${sqnr.toFixed(1)} dB` : "–",
-    "bytes": bytesOf(model).toLocaleString("en"),
-    "images/s": Math.round(test.count / seconds).toLocaleString("en"),
-  };
+    "SQNR of the logits": Number.isFinite(sqnr) ? `${sqnr.toFixed(1)} dB` : "",
+    "bytes": bytesOf(model),
+    "images/s": Math.round(test.count / seconds),
+  });
 }
 console.log(
   `\nMNIST, ${
     test.count.toLocaleString("en")
   } test images, calibrated on ${train.count} training images:`,
 );
-console.table(rows);
+console.log(String(new Table(rows)));

@@ -20,6 +20,7 @@ import {
   type QuantizeStaticOptions,
   randn,
   rankNodes,
+  Table,
 } from "@staticquant/staticquant";
 import { loadMnist, MNIST_PIXELS, type MnistSplit } from "./support/mnist_data.ts";
 import { accuracyOf, imagesTensor, loadMnistModel, predictions } from "./support/mnist_model.ts";
@@ -30,8 +31,8 @@ import { OCR_MODEL, ocrCharacters, ocrInput, ocrInputs } from "./support/ocr_mod
 const CALIBRATION_LINES = 64;
 const TEST_LINES = Number(Deno.args[0] ?? 200);
 
-const percent = (share: number) => `${(100 * share).toFixed(2)} %`;
-const decibels = (sqnr: number) => Number.isFinite(sqnr) ? `${sqnr.toFixed(1)} dB` : "–";
+const percent = (share: number, digits = 2) => `${(100 * share).toFixed(digits)} %`;
+const decibels = (sqnr: number) => Number.isFinite(sqnr) ? `${sqnr.toFixed(1)} dB` : "";
 
 // Text recognition: a calibration can be quantized from in more than one way.
 const float = await loadOnnx(OCR_MODEL);
@@ -61,26 +62,25 @@ const worst = (count: number) => ranking.nodes.slice(0, count).map(({ node }) =>
 const models: Record<string, OnnxModel> = {
   "float32": float,
   "min-max": await quantized(minmax),
-  "min-max, a scale a tensor": await quantized(minmax, { perChannel: false }),
+  "min-max, one scale a weight": await quantized(minmax, { perChannel: false }),
   "percentile 99.9": await quantized(percentile),
-  "least squared error": await quantized(mse),
-  "… 4 nodes in float": await quantized(mse, { nodesToExclude: worst(4) }),
-  "… 8 nodes in float": await quantized(mse, { nodesToExclude: worst(8) }),
+  "mse": await quantized(mse),
+  "mse, the worst 8 nodes in float": await quantized(mse, { nodesToExclude: worst(8) }),
 };
 const judgements = await judgeReading(models, unseen, await ocrCharacters());
 console.log(
   `PP-OCRv4 recognition, calibrated on ${seen.length} lines, reads ${unseen.length} others:`,
 );
-console.table(Object.fromEntries(
-  Object.entries(judgements).map((
-    [name, { exact, characters, sqnr, milliseconds, bytes }],
-  ) => [name, {
-    "lines right": percent(exact),
+const judged = Object.entries(judgements);
+console.log(String(
+  new Table(judged.map(([model, { exact, characters, sqnr, milliseconds, bytes }]) => ({
+    model,
+    "lines right": percent(exact, 1),
     "characters right": percent(characters),
-    "SQNR": decibels(sqnr),
-    "bytes": bytes.toLocaleString("en"),
+    "SQNR of the output": decibels(sqnr),
+    bytes,
     "ms a line": milliseconds.toFixed(1),
-  }]),
+  }))),
 ));
 
 /** MNIST images in batches, as a calibration streams them. */
@@ -113,13 +113,14 @@ const rows = await Promise.all(
     "uint8 × int8": (await quantizeStatic(digits, batches(train, 128))).model,
   }).map(async ([name, model]) => {
     const predicted = predictions(await logitsOf(model, test));
-    return [name, {
-      "accuracy": percent(accuracyOf(predicted, test.labels)),
-      "bytes": model.toBytes().length.toLocaleString("en"),
-    }];
+    return {
+      model: name,
+      accuracy: percent(accuracyOf(predicted, test.labels)),
+      bytes: model.byteLength(),
+    };
   }),
 );
 console.log(
   `\nMNIST, ${test.count.toLocaleString("en")} test images, calibrated on ${train.count}:`,
 );
-console.table(Object.fromEntries(rows));
+console.log(String(new Table(rows)));

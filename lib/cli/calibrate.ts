@@ -14,10 +14,14 @@ import type { QuantizeFlags } from "./options.ts";
 import { writeWhole } from "./output_file.ts";
 import type { ProgressBar } from "./progress_bar.ts";
 
+/** With fewer samples, chance decides on ranges. */
+const FEW = 16;
+
 /**
  * Calibrates a model on the samples of `--data`. With `--state`, goes on where the file there ends, and
  * writes it anew at the end, and when stopped.
  *
+ * @param onWarning told what a person should know of the samples.
  * @returns the calibration.
  */
 export async function calibrate(
@@ -25,6 +29,7 @@ export async function calibrate(
   options: QuantizeFlags,
   console: Console,
   bar: ProgressBar,
+  onWarning: (warning: string) => void,
 ): Promise<OnnxCalibration> {
   const { state, method, percentile } = options;
   const { signal } = console;
@@ -40,6 +45,7 @@ export async function calibrate(
   const samples = readSamples(options.data, modelInputs(model), {
     ...readOptions(options),
     onTotal: (samples) => total = samples,
+    onWarning,
   });
   const add = () =>
     calibration.add(samples, {
@@ -56,5 +62,14 @@ export async function calibrate(
   };
   await (state === undefined ? add() : console.finish(() => addAndSave(state)));
   bar.clear();
+  const { samples: count } = calibration;
+  if (count < FEW) {
+    onWarning(
+      `calibrated on ${count} ${
+        count === 1 ? "sample" : "samples"
+      } only, so that others may reach ` +
+        `beyond the ranges; 50 to 200 that look like what the model will see are enough`,
+    );
+  }
   return calibration;
 }

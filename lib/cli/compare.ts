@@ -15,7 +15,7 @@ import { readOptions } from "./data_options.ts";
 import { EXIT } from "./cli_error.ts";
 import { htmlReport } from "./html_report.ts";
 import { modelInputs } from "../onnx/inspect/model_inputs.ts";
-import type { CompareFlags } from "./options.ts";
+import { type CompareFlags, withFlags } from "./options.ts";
 import { checkFree, checkOutputs, writeWhole } from "./output_file.ts";
 import { ProgressBar } from "./progress_bar.ts";
 import { formatMs } from "./report_figures.ts";
@@ -46,7 +46,7 @@ export async function compare(
     console.signal.throwIfAborted();
     await console.finish(() => writeWhole(report, page));
   }
-  console.out(json ? `${asJson(comparison)}\n` : `${summary(comparison)}\n`);
+  console.out(json ? `${asJson(comparison)}\n` : `${summary(comparison, console.outColumns)}\n`);
   const missed = targetSqnr !== undefined &&
     !(comparison.result.sqnr >= targetSqnr);
   if (missed) console.err(`the target of ${decibels(targetSqnr)} is missed\n`);
@@ -65,6 +65,7 @@ async function measure(
   const samples = readSamples(options.data, modelInputs(models[0]), {
     ...readOptions(options),
     onTotal: (samples) => total = samples,
+    onWarning: (warning) => console.err(`warning: ${withFlags(warning)}\n`),
   });
   const result = await compareOnnx(models[0], models[1], samples, {
     signal: console.signal,
@@ -73,7 +74,7 @@ async function measure(
   return { float, quantized, data: options.data, result };
 }
 
-function summary({ result }: Comparison): string {
+function summary({ result }: Comparison, columns: number): string {
   const { float, quantized, outputs, tensors, samples } = result;
   const before = median(float.latency);
   const row = (model: string, { bytes, latency }: OnnxModelCost) => ({
@@ -105,7 +106,7 @@ function summary({ result }: Comparison): string {
       { note: tensors.length > NOISIEST ? `of ${tensors.length}; --json lists all` : undefined },
     ),
   ];
-  return [costs, results, ...inner].join("\n\n");
+  return [costs, results, ...inner].map((table) => table.toText(columns)).join("\n\n");
 }
 
 /** JSON knows no infinities: they become null. */

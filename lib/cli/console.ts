@@ -19,13 +19,18 @@ export interface Console {
   status(line: string): void;
   /** Whether a person watches what `err` writes. */
   readonly interactive: boolean;
-  /** Columns of the terminal. */
+  /** Columns of the terminal that `err` writes to. */
   readonly columns: number;
+  /** Columns for results: those of the terminal that `out` writes to. */
+  readonly outColumns: number;
   /** Aborted when the command is to stop. */
   readonly signal: AbortSignal;
   /** Does work that a signal from outside is not to cut in two: it aborts `signal` instead. */
   finish<T>(work: () => Promise<T>): Promise<T>;
 }
+
+/** What most terminals, pages and mails have at least. */
+const UNKNOWN_COLUMNS = 80;
 
 /** The console of this process. */
 export function processConsole(stop: CleanStop): Console {
@@ -36,7 +41,10 @@ export function processConsole(stop: CleanStop): Console {
     status: (line) => writeText("err", `\r${printable(line)}`),
     interactive,
     get columns() {
-      return interactive && terminalColumns() || 80;
+      return terminalColumns("err") || UNKNOWN_COLUMNS;
+    },
+    get outColumns() {
+      return terminalColumns("out") || UNKNOWN_COLUMNS;
     },
     signal: stop.signal,
     finish: (work) => stop.finish(work),

@@ -1,5 +1,5 @@
 /**
- * What `--help` teaches beyond the options.
+ * What `--help` teaches beyond the options. No line is longer than 80 columns.
  *
  * @module
  */
@@ -9,107 +9,145 @@ export const OVERVIEW = `
 From a float model to a quantized one:
   staticquant inspect model.onnx
   staticquant quantize model.onnx --data samples --out model.int8.onnx
-  staticquant compare model.onnx model.int8.onnx --data others --report report.html
+  staticquant compare model.onnx model.int8.onnx --data others \\
+    --report report.html
 
-Calibration runs the float model on samples and notes the range of every tensor; 50 to 200 that look like
-what the model will see are enough. Judge with samples that were not among them.
+Calibration runs the float model on samples and notes the range of every
+tensor; 50 to 200 that look like what the model will see are enough. Judge with
+samples that were not among them.
 
 In place of "staticquant" type
-  deno run --allow-read=. --allow-write=. --allow-ffi jsr:@staticquant/staticquant/cli
---allow-ffi is for onnxruntime, --allow-read for models and samples, --allow-write for the folders of the
-files that are written; "COMMAND --help" tells the least that each one needs.
+  deno run --allow-read=. --allow-write=. --allow-ffi \\
+    jsr:@staticquant/staticquant/cli
+--allow-ffi is for onnxruntime, --allow-read for models and samples,
+--allow-write for the folders of the files that are written; "COMMAND --help"
+tells the least that each one needs.
 
-Results go to standard output, progress and errors to standard error. In JSON an infinite SQNR is null.
-Exit codes: 0 done, 1 failed, 2 not understood, 3 target missed, 130 Ctrl-C, 143 SIGTERM.
+Results go to standard output, progress and errors to standard error; with
+--json errors are JSON on standard output too. There an infinite SQNR is null.
+Exit codes: 0 done, 1 failed, 2 not understood, 3 target missed, 130 Ctrl-C,
+143 SIGTERM.
 `;
 
 /** How samples are read, for the commands that take any. */
 const DATA_HELP = `
 Samples:
-  .png .jpg .webp .gif .tif   an image is a sample: (pixel * scale - mean) / std of each channel
+  .png .jpg .webp .gif .tif   an image is a sample: (pixel * scale - mean) / std
+                              of each channel
   .npy                        an array; for models of one input
-  .npz .safetensors           an array for each input, by name, or one for the only input
-  .jsonl .ndjson              a line is a sample: {"input": [[1, 2], [3, 4]]}, or [[1, 2], [3, 4]] for the
+  .npz .safetensors           an array for each input, by name, or one for the
                               only input
-  A folder holds files of one kind and is read in the order of their names, one sample in memory at a time.
-  An array with one dimension more than the input has samples along its first. One with as many dimensions is
-  cut along its first: into parts of the input's first size if the model fixes it, else into parts of 1.
-  --no-split takes the array as it is.
+  .jsonl .ndjson              a line is a sample: {"input": [[1, 2], [3, 4]]},
+                              or [[1, 2], [3, 4]] for the only input
+  A folder holds files of one kind and is read in the order of their names, one
+  sample in memory at a time.
+  An array with one dimension more than the input has samples along its first.
+  One with as many dimensions is cut along its first: into parts of the input's
+  first size if the model fixes it, else into parts of 1. --no-split takes the
+  array as it is.
 `;
 
 const IMAGE_PERMISSIONS =
-  `  images also need --allow-env=npm_package_config_libvips,MALLOC_ARENA_MAX and, on Linux, to read
-  /usr/bin/ldd: both are asked for by sharp when it looks for its native code`;
+  `  images also need --allow-env=npm_package_config_libvips,MALLOC_ARENA_MAX and,
+  on Linux, to read /usr/bin/ldd: both are asked for by sharp when it looks for
+  its native code`;
 
 /** After the options of `inspect`. */
 export const INSPECT_HELP = `
 Example:
   staticquant inspect model.onnx
-  staticquant inspect model.onnx --json | jq '.operators[] | select(.quantizable == 0).op'
+  staticquant inspect model.onnx --json |
+    jq '.operators[] | select(.quantizable == 0).op'
 
 Permissions:
-  deno run --allow-read=model.onnx jsr:@staticquant/staticquant/cli inspect model.onnx
+  deno run --allow-read=model.onnx \\
+    jsr:@staticquant/staticquant/cli inspect model.onnx
   Tensors in files of their own: the folder in place of model.onnx.
 `;
 
 /** After the options of `quantize`. */
 export const QUANTIZE_HELP = `${DATA_HELP}
 Which --method:
-  minmax         from the least to the greatest value seen. The default, the fastest, and exact with few
-                 samples; one far outlier makes all steps wide.
-  percentile     leaves out the outermost 0.001 % of the values (see --percentile): for models with rare
-                 outliers, such as attention and LayerNorm, and for many samples.
-  mse            the range with the least squared error, clipping against rounding.
-  entropy        the range that loses the least information (KL divergence), near the least squared error;
-                 a single stray value is left out.
+  minmax         from the least to the greatest value seen. The default, the
+                 fastest, and exact with few samples; one far outlier makes all
+                 steps wide.
+  percentile     leaves out the outermost 0.001 % of the values (see
+                 --percentile): for models with rare outliers, such as attention
+                 and LayerNorm, and for many samples.
+  mse            the range with the least squared error, clipping against
+                 rounding.
+  entropy        the range that loses the least information (KL divergence),
+                 near the least squared error; a single stray value is left out.
   movingAverage  minmax that forgets slowly. For noisy samples.
   Hyphens may stand between: min-max, moving-average.
-  Which is best depends on the model: try two or three with --held-out, and keep the best SQNR.
-  If none is good enough, let --target-sqnr leave out the nodes that hurt most.
+  Which is best depends on the model: try two or three with --held-out, and keep
+  the best SQNR. If none is good enough, let --target-sqnr leave out the nodes
+  that hurt most.
 
 Examples:
   An image classifier, trained with ImageNet's normalization:
     staticquant quantize resnet.onnx --data photos --out resnet.int8.onnx \\
       --resize crop --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
   Text recognition, with lines of any width:
-    staticquant quantize rec.onnx --data lines --out rec.int8.onnx --method percentile \\
-      --size 48xauto --channels bgr --mean 0.5 --std 0.5
+    staticquant quantize rec.onnx --data lines --out rec.int8.onnx \\
+      --method percentile --size 48xauto --channels bgr --mean 0.5 --std 0.5
   Arrays, after numpy.savez("data.npz", input_ids=ids, attention_mask=mask):
-    staticquant quantize bert.onnx --data data.npz --out bert.int8.onnx --samples 100
-  At least 30 dB on samples not calibrated on; the first and the last layer stay float:
-    staticquant quantize model.onnx --data train.npz --held-out test.npz --target-sqnr 30 \\
-      --exclude '/stem/*,/head/MatMul' --out model.int8.onnx
+    staticquant quantize bert.onnx --data data.npz --out bert.int8.onnx \\
+      --samples 100
+  At least 30 dB on samples not calibrated on; the first and the last layer stay
+  float:
+    staticquant quantize model.onnx --data train.npz --out model.int8.onnx \\
+      --held-out test.npz --target-sqnr 30 --exclude '/stem/*,/head/MatMul'
 
 Permissions:
   deno run --allow-read=model.onnx,samples,out --allow-write=out --allow-ffi \\
-    jsr:@staticquant/staticquant/cli quantize model.onnx --data samples --out out/model.int8.onnx
-  The folder of --out, and that of --state, is written and read: files get their names when complete.
+    jsr:@staticquant/staticquant/cli quantize model.onnx --data samples \\
+    --out out/model.int8.onnx
+  The folder of --out, and that of --state, is written and read: files get their
+  names when complete.
 ${IMAGE_PERMISSIONS}
 
-  The model is opened and run before it is written; nodes that onnxruntime does not run right stay float.
-  To see which kernels it runs, onnxruntime writes a file that is removed again; it lies beside --out where no
-  other folder may be written.
+  The model is opened and run before it is written; nodes that onnxruntime does
+  not run right stay float. To see which kernels it runs, onnxruntime writes a
+  file that is removed again; it lies beside --out where no other folder may be
+  written.
 
-Exit codes: 3 if --target-sqnr cannot be met, or with every node in float only; the best model found is
-written nevertheless.
+Exit codes: 3 if --target-sqnr cannot be met, or with every node in float only;
+the best model found is written nevertheless.
 `;
 
 /** After the options of `compare`. */
 export const COMPARE_HELP = `${DATA_HELP}
 What it tells:
-  SQNR      signal to quantization noise of each tensor that both models have, and of the outputs, in dB;
-            20 dB is a tenth of the signal's size, 40 dB a hundredth
-  top-1     how often the greatest value along an output's last axis stands at the same place
+  SQNR      signal to quantization noise of each tensor that both models have,
+            and of the outputs, in dB; 20 dB is a tenth of the signal's size,
+            40 dB a hundredth
+  top-1     how often the greatest value along an output's last axis stands at
+            the same place
   latency   of one sample after the other, both models in turn; medians
 
 Examples:
   staticquant compare model.onnx model.int8.onnx --data test.npz
-  staticquant compare model.onnx model.int8.onnx --data photos --samples 50 --report report.html
-  staticquant compare model.onnx model.int8.onnx --data test.npz --json | jq .outputs
+  staticquant compare model.onnx model.int8.onnx --data photos --samples 50 \\
+    --report report.html
+  staticquant compare model.onnx model.int8.onnx --data test.npz --json |
+    jq .outputs
 
 Permissions:
   deno run --allow-read=model.onnx,model.int8.onnx,test.npz --allow-ffi \\
-    jsr:@staticquant/staticquant/cli compare model.onnx model.int8.onnx --data test.npz
+    jsr:@staticquant/staticquant/cli compare model.onnx model.int8.onnx \\
+    --data test.npz
   --report needs to read and write the folder of its file.
 ${IMAGE_PERMISSIONS}
+`;
+
+/** After the options of `completion`. */
+export const COMPLETION_HELP = `
+For this terminal and those to come:
+  bash   staticquant completion bash > ~/.bash_completion.d/staticquant
+         and in ~/.bashrc: source ~/.bash_completion.d/staticquant
+  zsh    staticquant completion zsh > ~/.zfunc/_staticquant
+         and in ~/.zshrc, before compinit: fpath+=~/.zfunc
+  fish   staticquant completion fish > \\
+           ~/.config/fish/completions/staticquant.fish
 `;

@@ -17,6 +17,6 @@ export function addInspectCommand(program: Command, console: Console): void {
     .addHelpText("after", INSPECT_HELP)
     .action(async (model: string, { json = false }: { json?: boolean }) => {
       const { inspect } = await import("./inspect.ts");
-      console.out(await inspect(model, json));
+      console.out(await inspect(model, json, console.outColumns));
     });
 }

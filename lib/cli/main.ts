@@ -28,21 +28,28 @@ export async function runCommand(args: readonly string[], console: Console): Pro
     await program.parseAsync(args, { from: "user" });
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) {
-      if (error.exitCode === 0) return EXIT.ok;
-      console.err(`${error.message}\nTry --help.\n`);
-      return EXIT.usage;
-    }
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
     const { aborted, reason } = console.signal;
-    const stopped = aborted && reason instanceof CliError ? reason : undefined;
+    const cause = aborted && reason instanceof CliError ? reason : error;
     if (args.includes("--debug")) console.err(`${inspected(error)}\n`);
-    else console.err(`error: ${plainMessage(stopped ?? error)}\n`);
-    const code = (stopped ?? error) instanceof CliError
-      ? (stopped ?? error as CliError).exitCode
-      : EXIT.failed;
-    if (code === EXIT.usage) console.err("Try --help.\n");
-    return code;
+    const { message, exitCode } = problem(cause);
+    if (args.includes("--json")) {
+      console.out(`${JSON.stringify({ error: message, exitCode }, null, 2)}\n`);
+    } else {
+      if (!args.includes("--debug")) console.err(`error: ${message}\n`);
+      if (exitCode === EXIT.usage) console.err("Try --help.\n");
+    }
+    return exitCode;
   }
+}
+
+/** What an error means to a person, and the exit code that belongs to it. */
+function problem(error: unknown): { message: string; exitCode: number } {
+  if (error instanceof CommanderError) {
+    return { message: error.message.replace(/^error: /, ""), exitCode: EXIT.usage };
+  }
+  const exitCode = error instanceof CliError ? error.exitCode : EXIT.failed;
+  return { message: plainMessage(error), exitCode };
 }
 
 /**

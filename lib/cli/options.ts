@@ -48,6 +48,7 @@ const FLAGS: ReadonlyMap<string, string> = new Map([
   ["`image.channels`", "--channels"],
   ["`image.layout`", "--layout"],
   ["`image.mean`", "--mean"],
+  ["`image.resize`", "--resize"],
   ["`image.size`", "--size"],
   ["`image.std`", "--std"],
   ["`names`", "--input NAME=ARRAY"],

@@ -6,6 +6,7 @@
 import { Command } from "./commander.ts";
 import { VERSION } from "../files/version.ts";
 import { addCompareCommand } from "./compare_command.ts";
+import { addCompletionCommand } from "./completion_command.ts";
 import type { Console } from "./console.ts";
 import { OVERVIEW } from "./help.ts";
 import { addInspectCommand } from "./inspect_command.ts";
@@ -25,7 +26,10 @@ export function createProgram(console: Console, exit: (code: number) => void): C
     .version(VERSION, "-V, --version", "print the version")
     .helpOption("-h, --help", "print help, also of a command")
     .helpCommand(false)
-    .configureHelp({ helpWidth: 100 })
+    .configureHelp({
+      helpWidth: Math.min(console.outColumns, 100),
+      subcommandTerm: (command) => command.name(),
+    })
     .configureOutput({
       writeOut: (text) => console.out(text),
       writeErr: (text) => console.err(text),
@@ -40,6 +44,7 @@ export function createProgram(console: Console, exit: (code: number) => void): C
   addInspectCommand(program, console);
   addQuantizeCommand(program, console, exit);
   addCompareCommand(program, console, exit);
+  addCompletionCommand(program, console);
   for (const command of program.commands) {
     command.optionsGroup("Other:")
       .option("--debug", "print stacks of errors")

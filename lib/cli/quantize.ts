@@ -52,7 +52,9 @@ export async function quantize(
   const renamed = sharedNodeNames(model.graph);
   if (renamed.length > 0) nameNodes(model.graph);
   using bar = new ProgressBar(console);
-  const calibration = await calibrate(model, options, console, bar);
+  const ofSamples: string[] = [];
+  const note = (warning: string) => void ofSamples.push(warning);
+  const calibration = await calibrate(model, options, console, bar, note);
   const settings: QuantizeStaticOptions = staticOptions(calibration, options);
   const judges = heldOut === undefined ? undefined : heldOutSamples(model, heldOut, options);
   let auto: AutoQuantizeResult | undefined;
@@ -88,9 +90,9 @@ export async function quantize(
       comparison,
       auto,
     },
-    warnings: [...warnings, ...costWarnings(sizes, cost)].map(withFlags),
+    warnings: [...ofSamples, ...warnings, ...costWarnings(sizes, cost)].map(withFlags),
   };
-  console.out(`${json ? quantizeJson(parts) : quantizeSummary(parts)}\n`);
+  console.out(`${json ? quantizeJson(parts) : quantizeSummary(parts, console.outColumns)}\n`);
   for (const warning of parts.warnings) console.err(`warning: ${warning}\n`);
   if (!auto) return EXIT.ok;
   const target = `the target of ${decibels(auto.targetSqnr)} is`;

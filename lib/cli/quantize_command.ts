@@ -4,6 +4,7 @@
  * @module
  */
 import { type Command, Option } from "./commander.ts";
+import { CALIBRATION_METHODS } from "../onnx/calibration/method_names.ts";
 import type { Console } from "./console.ts";
 import { addDataOptions } from "./data_options.ts";
 import { QUANTIZE_HELP } from "./help.ts";
@@ -27,7 +28,7 @@ export function addQuantizeCommand(
   command.optionsGroup("Quantization:")
     .addOption(
       new Option("--method <name>", "how ranges are chosen; see below")
-        .argParser(parseMethod).default("minmax"),
+        .choices(CALIBRATION_METHODS).argParser(parseMethod).default("minmax"),
     )
     .option(
       "--percentile <p>",

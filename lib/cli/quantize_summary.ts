@@ -49,7 +49,7 @@ export function quantizeJson({ comparison, auto, ...parts }: QuantizeParts): str
 }
 
 /** As text. */
-export function quantizeSummary(parts: QuantizeParts): string {
+export function quantizeSummary(parts: QuantizeParts, columns: number): string {
   const { out, bytes, quantizedBytes, samples, nodes, comparison, auto } = parts;
   const quantized = nodes.filter(({ quantized }) => quantized).length;
   const rows: [string, string][] = [
@@ -86,7 +86,7 @@ export function quantizeSummary(parts: QuantizeParts): string {
       (names ? `; left float for it: ${names}` : ""),
     ]);
   }
-  return `${factLines(rows)}\n\n${operators(nodes)}`;
+  return `${factLines(rows, columns)}\n\n${operators(nodes).toText(columns)}`;
 }
 
 function reached({ reached, quantizedNodes }: AutoQuantizeResult): string {
@@ -99,7 +99,7 @@ function count(samples: number): string {
 }
 
 /** A row for each operator. */
-function operators(nodes: QuantizeStaticResult["nodes"]): string {
+function operators(nodes: QuantizeStaticResult["nodes"]): Table {
   const all = new Map<string, { nodes: number; quantized: number; reasons: Set<string> }>();
   for (const { opType, quantized, reason } of nodes) {
     const row = all.get(opType) ?? { nodes: 0, quantized: 0, reasons: new Set() };
@@ -116,5 +116,5 @@ function operators(nodes: QuantizeStaticResult["nodes"]): string {
     nodes,
     quantized,
     "why not": withFlags([...reasons].join("; ")),
-  }))).toString();
+  })));
 }

@@ -26,6 +26,9 @@ const MAX_FILE_BYTES = 2 ** 28;
 /** Pixels of an image at most, and of what it becomes on the way: they are in memory a few times. */
 const MAX_PIXELS = 50_000_000;
 
+/** How many times as wide or as high as it was an image may become, in relation, before that is worth a word. */
+const DEFORMED = 1.1;
+
 /** What is to be made of every image. */
 interface Target {
   readonly options: ImageOptions & {
@@ -107,6 +110,7 @@ export function imageTarget(
  *
  * @param where the file, for errors.
  * @param file the open file.
+ * @param onWarning told if the image is deformed and nobody has asked for that.
  * @throws {DataError} if it is no image, too large, or does not become what the model takes.
  */
 export async function readImage(
@@ -114,11 +118,13 @@ export async function readImage(
   file: InputFile,
   input: TensorInfo,
   target: Target,
+  onWarning?: (warning: string) => void,
 ): Promise<Feeds> {
   if (file.size > MAX_FILE_BYTES) {
     fail(where, `the file takes ${file.size} bytes, more than the ${MAX_FILE_BYTES} of an image`);
   }
-  const image = await decode(where, await file.read(0, file.size), target);
+  const bytes = await file.read(0, file.size);
+  const image = await decode(where, bytes, target, onWarning);
   const { options: { layout, channels }, batched } = target;
   const count = channelCount(channels);
   const { height, width } = image;
@@ -138,6 +144,7 @@ async function decode(
   where: string,
   bytes: Uint8Array<ArrayBuffer>,
   { size, options }: Target,
+  onWarning?: (warning: string) => void,
 ): Promise<RgbImage> {
   const beginning = String.fromCharCode(...bytes.subarray(0, 12));
   if (!BEGINNINGS.some((format) => format.test(beginning))) {
@@ -154,6 +161,13 @@ async function decode(
       where,
       `an image of ${decoded.height} × ${decoded.width} pixels takes too much memory on the way to ` +
         `${height} × ${width}; cut it before`,
+    );
+  }
+  const times = (decoded.height * width) / (decoded.width * height);
+  if (options.resize === undefined && Math.max(times, 1 / times) > DEFORMED) {
+    onWarning?.(
+      `${where} is stretched from ${decoded.height} × ${decoded.width} pixels to ${height} × ${width}, ` +
+        `which deforms it; others may be too. See \`image.resize\``,
     );
   }
   return fitImage(decoded, height, width, options);

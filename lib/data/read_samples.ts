@@ -38,6 +38,8 @@ export interface ReadSamplesOptions {
   limit?: number;
   /** Told how many samples there will be, before the first, where that is known without reading them. */
   onTotal?: (samples: number) => void;
+  /** Told what a person should know of the samples, such as that images are deformed; each thing once. */
+  onWarning?: (warning: string) => void;
 }
 
 type Kind = "image" | "npy" | "npz" | "safetensors" | "json";
@@ -94,7 +96,12 @@ export async function* readSamples(
     : sameKind(path, "these are", chosen(source));
   const onTotal = (samples: number) => options.onTotal?.(Math.min(samples, limit));
   if (files[0].kind === "image") onTotal(files.length);
-  const each = { ...options, onTotal: files.length === 1 ? onTotal : undefined };
+  let warned = false;
+  const onWarning = (warning: string) => {
+    if (!warned) options.onWarning?.(warning);
+    warned = true;
+  };
+  const each = { ...options, onTotal: files.length === 1 ? onTotal : undefined, onWarning };
   let count = 0;
   for (const file of files) {
     try {
@@ -187,11 +194,11 @@ function kindOf(path: string): Kind {
 async function* samplesOf(
   { path, kind, file: given }: SampleFile,
   inputs: readonly TensorInfo[],
-  { image = {}, names = {}, split = true, onTotal }: ReadSamplesOptions,
+  { image = {}, names = {}, split = true, onTotal, onWarning }: ReadSamplesOptions,
 ): AsyncGenerator<Feeds> {
   using file = await InputFile.open(given ?? path);
   if (kind === "image") {
-    yield await readImage(path, file, inputs[0], imageTarget(path, inputs, image));
+    yield await readImage(path, file, inputs[0], imageTarget(path, inputs, image), onWarning);
     return;
   }
   if (kind === "json") {

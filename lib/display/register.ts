@@ -14,7 +14,7 @@ import { Tensor } from "../tensor/tensor.ts";
 import { CUSTOM_INSPECT, type DisplayBundle, JUPYTER_DISPLAY } from "../plot/bundle.ts";
 import { displayModule, displayOptimizedModule, inspectModule } from "./describe_module.ts";
 import { displayObserver, inspectObserver } from "./describe_observer.ts";
-import { displayOnnxModel, inspectOnnxModel } from "./describe_onnx_model.ts";
+import { displayOnnxModel } from "./describe_onnx_model.ts";
 import { displayActivationQuantized, displayQuantizedTensor } from "./describe_quantized_tensor.ts";
 import { displayTensor } from "./describe_tensor.ts";
 
@@ -44,4 +44,4 @@ register<OptimizedModule>(OptimizedModule, displayOptimizedModule);
 register(AffineQuantizedTensor, displayQuantizedTensor);
 register(LinearActivationQuantizedTensor, displayActivationQuantized);
 register(AffineQuantizedObserverBase, displayObserver, inspectObserver);
-register(OnnxModel, displayOnnxModel, inspectOnnxModel);
+register(OnnxModel, displayOnnxModel);

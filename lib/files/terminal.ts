@@ -39,9 +39,10 @@ export function isTerminal(): boolean {
   return theProcess().stderr.isTTY ?? false;
 }
 
-/** Columns of the terminal, if there is one. */
-export function terminalColumns(): number | undefined {
-  return theProcess().stderr.columns;
+/** Columns of the terminal that a stream goes to, if it goes to one. */
+export function terminalColumns(stream: keyof typeof STREAMS): number | undefined {
+  const { stdout, stderr } = theProcess();
+  return (stream === "out" ? stdout : stderr).columns;
 }
 
 /** An error with all that is known of it. */

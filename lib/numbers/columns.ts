@@ -33,3 +33,27 @@ export function shortened(text: string, most: number): string {
   }
   return `${kept}…`;
 }
+
+/** A line as several of at most some columns, cut between words, or within one that is longer than a line. */
+export function wrapped(text: string, most: number): string[] {
+  if (columns(text) <= most) return [text];
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    const joined = line === "" ? word : `${line} ${word}`;
+    if (columns(joined) <= most) {
+      line = joined;
+      continue;
+    }
+    if (line !== "") lines.push(line);
+    line = "";
+    for (const char of word) {
+      if (columns(line + char) > most) {
+        lines.push(line);
+        line = "";
+      }
+      line += char;
+    }
+  }
+  return [...lines, line];
+}

@@ -3,11 +3,15 @@
  *
  * @module
  */
-import { columns as widthOf } from "../numbers/columns.ts";
+import { columns, wrapped } from "../numbers/columns.ts";
 import { printable, printableText } from "../numbers/printable.ts";
 import { bundleOf, type DisplayBundle } from "./bundle.ts";
 import { formatNumber } from "./format.ts";
 import { escape } from "./markup.ts";
+
+const GAP = "  ";
+/** No column of words becomes narrower than this, in characters. */
+const NARROWEST = 10;
 
 /** What a cell of a {@linkcode Table} may hold. */
 export type TableCell = string | number | boolean | null | undefined;
@@ -80,17 +84,51 @@ export class Table {
 
   /** The table as plain text. */
   toString(): string {
+    return this.toText();
+  }
+
+  /**
+   * The table as plain text of some width: what does not fit goes on in a line below, in the columns of
+   * words, the widest first. Numbers are never cut.
+   *
+   * @param width columns of the terminal or page; as many as it takes by default.
+   */
+  toText(width = Infinity): string {
     const { title, note } = this.options;
-    const columns = this.columns.map(printable);
-    const rows = [...(columns.some(Boolean) ? [columns] : []), ...this.cells];
-    const widths = this.columns.map((_, j) => Math.max(...rows.map((row) => widthOf(row[j]))));
-    const lines = rows.map((row) =>
-      row.map((text, j) => {
-        const space = " ".repeat(widths[j] - widthOf(text));
-        return this.isNumeric(j) ? space + text : text + space;
-      }).join("  ").trimEnd()
-    );
-    return [...(title ? [title] : []), ...lines, ...(note ? [note] : [])].join("\n");
+    const names = this.columns.map(printable);
+    const rows = [...(names.some(Boolean) ? [names] : []), ...this.cells];
+    const widths = this.fittingWidths(rows, width);
+    const lines = rows.flatMap((row) => {
+      const cells = row.map((text, j) => wrapped(text, widths[j]));
+      const height = Math.max(1, ...cells.map((cell) => cell.length));
+      return Array.from({ length: height }, (_, i) =>
+        cells.map((cell, j) => {
+          const text = cell[i] ?? "";
+          const space = " ".repeat(Math.max(widths[j] - columns(text), 0));
+          return this.isNumeric(j) ? space + text : text + space;
+        }).join(GAP).trimEnd());
+    });
+    const around = (text?: string) =>
+      text ? text.split("\n").flatMap((l) => wrapped(l, width)) : [];
+    return [...around(title), ...lines, ...around(note)].join("\n");
+  }
+
+  /** How wide each column may be: as wide as its cells, or less where that is too much in all. */
+  private fittingWidths(rows: readonly (readonly string[])[], width: number): number[] {
+    const widest = (j: number, parts: (text: string) => string[]) =>
+      Math.max(...rows.flatMap((row) => parts(row[j]).map(columns)), 0);
+    const widths = this.columns.map((_, j) => widest(j, (text) => [text]));
+    const soft = widths.flatMap((_, j) => this.isNumeric(j) ? [] : [j]);
+    const total = () => widths.reduce((sum, each) => sum + each, GAP.length * (widths.length - 1));
+    // First no word is cut, and only where that is not enough, words are.
+    for (const least of [(j: number) => widest(j, (text) => text.split(" ")), () => NARROWEST]) {
+      while (total() > width) {
+        const rest = soft.filter((j) => widths[j] > Math.max(least(j), NARROWEST));
+        if (rest.length === 0) break;
+        widths[rest.reduce((best, j) => widths[j] > widths[best] ? j : best)]--;
+      }
+    }
+    return widths;
   }
 
   /** What a notebook shows. */

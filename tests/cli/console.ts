@@ -14,6 +14,7 @@ export class TestConsole implements Console {
   written = { out: "", err: "" };
   interactive = false;
   columns = 80;
+  outColumns = 80;
   signal: AbortSignal = new AbortController().signal;
   finish<T>(work: () => Promise<T>): Promise<T> {
     return work();

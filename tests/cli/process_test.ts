@@ -30,7 +30,7 @@ async function prepared(): Promise<TestFolder> {
   folder.write("float.onnx", await classifier());
   folder.write("quantized.onnx", await quantizedClassifier());
   manualSeed(1);
-  folder.write("x.npy", floats([...await randn([12, 40]).data()], 12, 40));
+  folder.write("x.npy", floats([...await randn([16, 40]).data()], 16, 40));
   return folder;
 }
 
@@ -134,7 +134,7 @@ Deno.test("compare needs to read its files and to load onnxruntime", async () =>
   const args = ["compare", paths[0], paths[1], "--data", paths[2]];
   const { code, out, err } = await run([reading(...paths), "--allow-ffi"], ...args);
   assertEquals([code, err], [0, ""]);
-  assert(out.includes("over 12 samples"), out);
+  assert(out.includes("over 16 samples"), out);
   const denied = await run([reading(...paths)], ...args);
   assertEquals(denied.code, 1);
   assert(denied.err.includes("--allow-ffi") && !denied.err.includes("    at "), denied.err);
@@ -168,8 +168,9 @@ Deno.test("images need two variables and one file more", async () => {
   assertEquals([code, err], [0, ""]);
   assertEquals(JSON.parse(out).samples, 2);
   const denied = await run(least, ...args);
-  assertEquals([denied.code, denied.out], [1, ""]);
-  assert(denied.err.includes(IMAGE_PERMISSIONS[0]), denied.err);
+  assertEquals([denied.code, denied.err], [1, ""]);
+  const { error, exitCode } = JSON.parse(denied.out);
+  assertEquals([error.includes(IMAGE_PERMISSIONS[0]), exitCode], [true, 1], denied.out);
 });
 
 Deno.test("a reader that leaves early is no error", async () => {

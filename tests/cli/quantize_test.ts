@@ -332,3 +332,22 @@ Deno.test("a target needs samples held out", async () => {
   assertEquals(code, 2);
   assert(err.startsWith("error: --target-sqnr needs --held-out"), err);
 });
+
+Deno.test("few samples are worth a warning, sixteen are not", async () => {
+  using folder = await Prepared.create();
+  const few = await folder.quantize("--samples", "3", "--json");
+  const [warning] = JSON.parse(few.out).warnings;
+  assert(warning.startsWith("calibrated on 3 samples only"), warning);
+  assert(few.err.includes(`warning: ${warning}\n`), few.err);
+  const enough = await folder.quantize("--samples", "16", "--force");
+  assertEquals([enough.code, enough.err], [0, ""]);
+});
+
+Deno.test("everything that quantize prints fits the terminal", async () => {
+  using folder = await Prepared.create();
+  const { out } = await folder.quantize("--held-out", folder.heldOut, "--target-sqnr", "60");
+  const path = folder.path.length; // words of the user's are cut only where they are too long for a line
+  for (const line of out.split("\n")) assert(line.length <= Math.max(80, path), line);
+  const inspected = await command("inspect", folder.out);
+  for (const line of inspected.out.split("\n")) assert(line.length <= 80, line);
+});

@@ -2,6 +2,8 @@ import { assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import sharp from "sharp";
 import { DataError } from "../../lib/data/data_error.ts";
+import type { ImageOptions } from "../../lib/data/image_options.ts";
+import { readSamples } from "../../lib/data/read_samples.ts";
 import { normalizePixels } from "../../lib/data/pixels.ts";
 import { stretch } from "../../lib/data/resample.ts";
 import type { TensorInfo } from "../../lib/data/sample.ts";
@@ -205,4 +207,28 @@ Deno.test("an image that claims or takes far more than a sample is refused", asy
   new DataView(claims.buffer).setUint32(20, 60_000);
   const huge = folder.write("b.png", claims);
   await assertRejects(() => samples(huge, [nchw]), DataError, "cannot be read");
+});
+
+Deno.test("images that are stretched without being asked to are spoken of, once", async () => {
+  using folder = new TestFolder();
+  const inputs = [input("x", 1, 3, 4, 4)];
+  for (const [i, [height, width]] of [[4, 4], [16, 15], [8, 4], [4, 8]].entries()) {
+    folder.write(`${i}.png`, await halves(height, width));
+  }
+  const warnings = async (image: ImageOptions) => {
+    const said: string[] = [];
+    const onWarning = (warning: string) => void said.push(warning);
+    for await (const _ of readSamples(folder.path, inputs, { image, onWarning })) { /* read */ }
+    return said;
+  };
+  const [warning, ...others] = await warnings({});
+  assertEquals(others, []);
+  assertEquals(
+    warning,
+    `${folder.path}/2.png is stretched from 8 × 4 pixels to 4 × 4, which deforms it; others may be ` +
+      "too. See `image.resize`",
+  );
+  for (const resize of ["crop", "pad", "letterbox", "stretch"] as const) {
+    assertEquals(await warnings({ resize }), []);
+  }
 });

@@ -9,6 +9,7 @@ Deno.test("an ONNX model shows operator sets, size, inputs and outputs on the co
     Deno.inspect(model),
     "OnnxModel(ai.onnx 21; 3 nodes; x: float32 [batch, ?, 2], c: bool [] → y: float32, k: float32 [2])",
   );
+  assertEquals(String(model), Deno.inspect(model));
   model.proto.graph = undefined;
   assertEquals(Deno.inspect(model), "OnnxModel(no graph)");
 });

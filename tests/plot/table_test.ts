@@ -69,3 +69,28 @@ Deno.test("columns of Chinese text are aligned too", () => {
   const table = new Table([{ "模型": "浮点", "字节": 12 }, { "模型": "int8", "字节": 3 }]);
   assertEquals(String(table).split("\n"), ["模型  字节", "浮点    12", "int8     3"]);
 });
+
+Deno.test("a table that is too wide goes on in lines below, words whole and numbers in their columns", () => {
+  const table = new Table([
+    {
+      operator: "Add",
+      nodes: 107,
+      "why not": "nothing that reads its output computes in integers",
+    },
+    { operator: "BatchNormalization", nodes: 6, "why not": "" },
+  ], { note: "a note that is longer than the table may be wide" });
+  assertEquals(table.toText(44).split("\n"), [
+    "operator            nodes  why not",
+    "Add                   107  nothing that",
+    "                           reads its output",
+    "                           computes in",
+    "                           integers",
+    "BatchNormalization      6",
+    "a note that is longer than the table may be",
+    "wide",
+  ]);
+  assertEquals(table.toText(1000), String(table));
+  // Where words are too long, they are cut.
+  const long = new Table([{ name: "x".repeat(30), n: 1 }]);
+  assertEquals(long.toText(16).split("\n")[1], `${"x".repeat(13)}  1`);
+});

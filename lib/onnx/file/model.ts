@@ -1,5 +1,6 @@
 import type { GraphProto, ModelProto, OperatorSetIdProto } from "./proto.ts";
 import { checkModel, domainName } from "./check_model.ts";
+import { describeModel } from "./describe_model.ts";
 import { largeBytes } from "./external_data.ts";
 import type { OnnxMessages } from "./messages.ts";
 import { joinParts, lengthOf, type Part } from "../../files/file_bytes.ts";
@@ -42,6 +43,7 @@ export function copy<T>(value: T): T {
  * import { exportOnnx, Linear, loadOnnx, randn } from "@staticquant/staticquant";
  * const model = await loadOnnx(await exportOnnx(new Linear(4, 2), randn([1, 4])));
  * console.log(model.opset(), model.graph.node.map(({ opType }) => opType)); // 21 [ "Gemm" ]
+ * console.log(String(model)); // OnnxModel(ai.onnx 21; 1 nodes; input: float32 [batch, 4] → …)
  * ```
  */
 export class OnnxModel {
@@ -147,6 +149,11 @@ export class OnnxModel {
   /** A copy that can be changed on its own; only the bytes of tensors are shared. */
   clone(): OnnxModel {
     return new OnnxModel(copy(this.proto), this.messages, this.source);
+  }
+
+  /** The model in a line: operator sets, how many nodes, and what goes in and out. */
+  toString(): string {
+    return describeModel(this.proto);
   }
 
   /**
