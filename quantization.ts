@@ -71,6 +71,7 @@ export {
 } from "./lib/tensor/reduction.ts";
 export * from "./lib/tensor/softmax.ts";
 export { deepcopy, type LinearWeight, Module } from "./lib/nn/module.ts";
+export { type AttentionOptions, scaledDotProductAttention } from "./lib/tensor/attention.ts";
 export * from "./lib/nn/layers.ts";
 export { ModuleDict } from "./lib/nn/module_dict.ts";
 export { ModuleList } from "./lib/nn/module_list.ts";

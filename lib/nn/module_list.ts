@@ -95,6 +95,21 @@ export class ModuleList extends Module implements Iterable<Module> {
     throw new Error(`${this.displayName}: a ModuleList has no forward; call the modules in it`);
   }
 
+  /** PyTorch's tree, in which neighbours that read the same are counted: `(0-5): 6 x Block(…)`. */
+  override toString(): string {
+    const groups: { from: string; to: string; count: number; text: string }[] = [];
+    for (const [name, module] of this.namedChildren()) {
+      const text = String(module).replaceAll("\n", "\n  ");
+      const before = groups.at(-1);
+      if (before?.text === text) Object.assign(before, { to: name, count: before.count + 1 });
+      else groups.push({ from: name, to: name, count: 1, text });
+    }
+    const lines = groups.map(({ from, to, count, text }) =>
+      count === 1 ? `(${from}): ${text}` : `(${from}-${to}): ${count} x ${text}`
+    );
+    return lines.length ? `ModuleList(\n  ${lines.join("\n  ")}\n)` : "ModuleList()";
+  }
+
   /** Puts these modules in the place of all; or none if one is no Module. */
   private replace(modules: readonly Module[]): void {
     modules.forEach((module, i) => checkChild(this, String(i), module));

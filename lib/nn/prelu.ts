@@ -4,8 +4,9 @@
  * @module
  */
 import { checkOptions } from "../numbers/arguments.ts";
+import { formatShape } from "../numbers/shape.ts";
 import { prelu } from "../tensor/activations.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { checkTensor, type Tensor } from "../tensor/tensor.ts";
 import { all } from "./initial.ts";
 import {
   checkFloatDType,
@@ -66,6 +67,14 @@ export class PReLU extends Module {
    * @throws {RangeError} if there are not as many channels as slopes.
    */
   override forward(x: Tensor): Tensor {
+    checkTensor(this.displayName, x);
+    const { numParameters } = this;
+    if (numParameters !== 1 && numParameters !== x.shape[1]) {
+      throw new RangeError(
+        `${this.displayName}: there are ${numParameters} slopes, so the input must have shape ` +
+          `(N, ${numParameters}, …), got ${formatShape(x.shape)}`,
+      );
+    }
     return prelu(x, this.weight);
   }
 
