@@ -193,6 +193,7 @@ export class MultiheadAttention extends Module {
     return linear(x, weight, bias, this.displayName);
   }
 
+  /** A part of the bias of the projections. */
   private biasOf(from: number, to: number): Tensor | null {
     return this.in_proj_bias &&
       slice(this.in_proj_bias, 0, from * this.embedDim, to * this.embedDim);
