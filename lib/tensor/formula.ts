@@ -14,6 +14,7 @@ import { given } from "../numbers/arguments.ts";
 import { bool, type DType, float32, int32, promoteTypes } from "../numbers/dtype.ts";
 import { formatShape } from "../numbers/shape.ts";
 import { checkSameDevice } from "./ops.ts";
+import { pixelOperands, pixelShape } from "./pixels.ts";
 import { Tensor } from "./tensor.ts";
 
 /**
@@ -115,8 +116,13 @@ export class Formula {
     const [first, ...others] = tensors;
     checkSameDevice(where, first, ...others);
     const shape = broadcastShapes(where, ...tensors.map((t) => t.shape));
-    const operands = tensors.map((t) => t.operand);
     const { backend } = first;
+    const pixels = pixelOperands(tensors, shape, dtype);
+    if (pixels) {
+      const y = backend.pointwise({ steps, constants }, pixels, pixelShape(shape), dtype);
+      return Tensor.channelsLast(backend, y, shape, dtype);
+    }
+    const operands = tensors.map((t) => t.operand);
     return new Tensor(
       backend,
       backend.pointwise({ steps, constants }, operands, shape, dtype),
