@@ -70,6 +70,13 @@ export {
   sum,
 } from "./lib/tensor/reduction.ts";
 export * from "./lib/tensor/softmax.ts";
+export {
+  interpolate,
+  type InterpolateOptions,
+  resize,
+  type ResizeOptions,
+} from "./lib/tensor/interpolate.ts";
+export type { CoordinateMode, NearestMode } from "./lib/tensor/resize_axis.ts";
 export { deepcopy, type LinearWeight, Module } from "./lib/nn/module.ts";
 export { type AttentionOptions, scaledDotProductAttention } from "./lib/tensor/attention.ts";
 export * from "./lib/nn/layers.ts";

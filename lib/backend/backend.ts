@@ -313,6 +313,20 @@ export interface CumSumArgs extends Rows {
   readonly dtype: DType;
 }
 
+/** Arguments of {@linkcode Backend.resample}. */
+export interface ResampleArgs extends Rows {
+  /** The size of the dimension in the result. */
+  readonly size: number;
+  /** Elements that one is made of. */
+  readonly taps: number;
+  /** int32, `size` × `taps`: which they are. */
+  readonly index: DeviceBuffer;
+  /** float32, as many: their weights. */
+  readonly weight: DeviceBuffer;
+  /** The float dtype of the result. */
+  readonly dtype: DType;
+}
+
 /** Arguments of {@linkcode Backend.normalize}. */
 export interface NormalizeArgs {
   /** The number of rows. */
@@ -408,6 +422,8 @@ export interface Backend {
   softmax(x: Operand, args: SoftmaxArgs): DeviceBuffer;
   /** Running sums along a dimension. */
   cumsum(x: Operand, args: CumSumArgs): DeviceBuffer;
+  /** Weighted sums of elements along a dimension of a float tensor, in float32 and rounded once. */
+  resample(x: Operand, args: ResampleArgs): DeviceBuffer;
   /**
    * `(x − mean)/√(variance + eps)·weight + bias` for each row of a float tensor, the variance being the
    * mean square about the mean, or about 0 where that is not taken away.

@@ -49,6 +49,7 @@ import { reciprocalKernel } from "../../lib/backend/webgpu/kernels/reciprocal.ts
 import { reduceKernel } from "../../lib/backend/webgpu/kernels/reduce.ts";
 import { cumsumKernel, softmaxKernel } from "../../lib/backend/webgpu/kernels/softmax.ts";
 import { teamOf } from "../../lib/backend/webgpu/kernels/team.ts";
+import { resampleKernel } from "../../lib/backend/webgpu/kernels/resample.ts";
 import { reluKernel } from "../../lib/backend/webgpu/kernels/relu.ts";
 import { alone, sharingRows, splitK, staged } from "../../lib/backend/webgpu/kernels/tile.ts";
 import { convKernel } from "../../lib/backend/webgpu/kernels/conv.ts";
@@ -194,6 +195,7 @@ function* reductions(): Generator<Kernel> {
   for (const [x, exclusive, reverse] of all([float16, int32], BOTH, BOTH)) {
     yield cumsumKernel(x, exclusive, reverse);
   }
+  for (const [x, output, taps] of all(WIDE, WIDE, [2, 4])) yield resampleKernel(x, output, taps);
   const factors = [undefined, float32, float16];
   const choices = all(WIDE, BOTH, factors, factors, BOTH, [teamOf(1), teamOf(8)]);
   for (const [x, center, weight, bias, spread, team] of choices) {

@@ -1,5 +1,5 @@
-"""Records what PyTorch 2.15 answers for operations: `python torch_operations.py torch-operations` writes
-torch-operations.json and torch-operations.safetensors. Needs torch; the tests need it not. Functions of
+"""Records what PyTorch 2.15, and for Resize onnx 1.23's reference, answer for operations: `python torch_operations.py torch-operations` writes
+torch-operations.json and torch-operations.safetensors. Needs torch and onnx; the tests need neither. Functions of
 floats are computed in float64 and rounded once, so that the answers are right to the last place."""
 import json, math, struct, sys
 import torch, torch.nn.functional as F
@@ -199,5 +199,48 @@ case("groupNorm", [torch.randn(3, 6), 2, gw, gb], F.group_norm, atol=2e-6); case
 for args in [[g, gb, gw, None, None], [g, gb, gw, gw, gb], [torch.randn(4, 6), gb, gw, gw, None]]: case("batchNorm", args, F.batch_norm, atol=1e-6)
 case("batchNorm", [g, gb, gw, gw, gb, 0.01], lambda x, m, v, w, b, e: F.batch_norm(x, m, v, w, b, eps=e), atol=1e-6)
 
-open(out + ".json", "w").write(json.dumps({"reference": f"torch {torch.__version__}", "cases": cases}, separators=(",", ":")).replace('{"name"', '\n{"name"') + "\n")
+# Interpolation.
+p1, p2, p3 = torch.randn(2, 3, 7), torch.randn(1, 2, 5, 6), torch.randn(1, 2, 3, 4, 5)
+for mode in ["nearest", "nearest-exact"]:
+    for x, options in [(p1, {"size": 3}), (p1, {"size": 20}), (p1, {"scale_factor": 2.5}), (p2, {"size": [7, 3]}), (p2, {"scale_factor": 2}), (p2, {"scale_factor": [0.6, 1.7]}), (p3, {"size": [5, 2, 9]})]:
+        case("interpolate", [x], lambda x: F.interpolate(x, mode=mode, **options), {"mode": mode, **{{"scale_factor": "scaleFactor"}.get(k, k): v for k, v in options.items()}}, exact=True)
+for mode, x, sizes in [("linear", p1, [3, 13, 1]), ("bilinear", p2, [[7, 3], [2, 11], [1, 1]]), ("bicubic", p2, [[7, 3], [9, 11], [1, 1]]), ("trilinear", p3, [[5, 2, 9]])]:
+    for align in [False, True]:
+        for size in sizes: case("interpolate", [x], lambda x: F.interpolate(x, size=size, mode=mode, align_corners=align), {"size": size, "mode": mode, "alignCorners": align}, atol=2e-6)
+        for scale in [2, 0.6, 1.3]: case("interpolate", [x], lambda x: F.interpolate(x, scale_factor=scale, mode=mode, align_corners=align), {"scaleFactor": scale, "mode": mode, "alignCorners": align}, atol=2e-6)
+
+# ONNX's Resize, as onnx's own reference has it.
+import numpy as np, onnx
+from onnx import TensorProto, helper
+from onnx.reference import ReferenceEvaluator
+ATTRIBUTES = {"mode": "mode", "coordinateMode": "coordinate_transformation_mode", "nearestMode": "nearest_mode", "cubicCoeff": "cubic_coeff_a", "excludeOutside": "exclude_outside", "antialias": "antialias", "extrapolationValue": "extrapolation_value"}
+
+
+def resize(x, options):
+    attributes = {ATTRIBUTES[k]: int(v) if isinstance(v, bool) else v for k, v in options.items() if k in ATTRIBUTES}
+    names = ["x", "roi" if "roi" in options else "", "scales" if "scales" in options else "", "sizes" if "sizes" in options else ""]
+    value = lambda n, t: helper.make_tensor_value_info(n, t, None)
+    inputs = [value("x", TensorProto.DOUBLE), value("roi", TensorProto.DOUBLE), value("scales", TensorProto.FLOAT), value("sizes", TensorProto.INT64)]
+    graph = helper.make_graph([helper.make_node("Resize", names, ["y"], **attributes)], "g", [i for i in inputs if i.name in names], [value("y", TensorProto.DOUBLE)])
+    feeds = {"x": x.numpy(), "roi": np.array(options.get("roi", []), float), "scales": np.array(options.get("scales", []), np.float64), "sizes": np.array(options.get("sizes", []), np.int64)}
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)])
+    return torch.tensor(ReferenceEvaluator(model).run(None, {n: feeds[n] for n in names if n})[0])
+
+
+def resize_case(x, **options): case("resize", [x], lambda x: resize(x, options), options, atol=2e-6)
+
+
+r1, r2 = torch.randn(7), torch.randn(1, 1, 4, 5)
+for coordinates in ["half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric"]:
+    for target in [{"sizes": [4]}, {"sizes": [1]}, {"scales": [2.0]}, {"scales": [0.55]}, {"scales": [1.75]}]:
+        for nearest in ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]: resize_case(r1, **target, coordinateMode=coordinates, nearestMode=nearest)
+        # For one element the reference takes the coordinate −0.5, the operator's text and onnxruntime 0.
+        one = coordinates == "pytorch_half_pixel" and target == {"sizes": [1]}
+        for mode in ["linear"] if one else ["linear", "cubic"]: resize_case(r1, **target, coordinateMode=coordinates, mode=mode)
+    resize_case(r2, sizes=[1, 1, 3, 8], coordinateMode=coordinates, mode="cubic", cubicCoeff=-0.5, excludeOutside=True); resize_case(r2, scales=[1.0, 1.0, 0.6, 0.75], coordinateMode=coordinates, mode="linear", antialias=True)
+for mode in ["linear", "cubic"]: resize_case(r2, sizes=[1, 1, 2, 3], mode=mode, antialias=True); resize_case(r2, sizes=[1, 1, 2, 9], mode=mode, antialias=True, excludeOutside=True)
+for mode in ["nearest", "linear", "cubic"]:
+    resize_case(r2, sizes=[1, 1, 3, 3], coordinateMode="tf_crop_and_resize", mode=mode, roi=[0, 0, 0.4, 0.6, 1, 1, 0.6, 0.8]); resize_case(r2, sizes=[1, 1, 5, 4], coordinateMode="tf_crop_and_resize", mode=mode, roi=[0, 0, 0.4, 0.6, 1, 1, 1.2, 1.7], extrapolationValue=10.0)
+
+open(out + ".json", "w").write(json.dumps({"reference": f"torch {torch.__version__}, onnx {onnx.__version__}", "cases": cases}, separators=(",", ":")).replace('{"name"', '\n{"name"') + "\n")
 save_file(T, out + ".safetensors")

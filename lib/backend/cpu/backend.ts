@@ -33,6 +33,7 @@ import {
   type Recurrence,
   type RecurrentArgs,
   type ReduceArgs,
+  type ResampleArgs,
   type SoftmaxArgs,
   type StridedArgs,
   type WeightOnlyLinearArgs,
@@ -173,6 +174,10 @@ export class CpuBackend implements Backend {
 
   cumsum(x: Operand, args: CumSumArgs): DeviceBuffer {
     return this.hold(reduction.cumsum(x, args));
+  }
+
+  resample(x: Operand, args: ResampleArgs): DeviceBuffer {
+    return this.hold(reduction.resample(x, args));
   }
 
   normalize(x: Operand, args: NormalizeArgs): DeviceBuffer {

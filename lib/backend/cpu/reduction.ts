@@ -12,10 +12,11 @@ import type {
   Operand,
   ReduceArgs,
   ReduceKind,
+  ResampleArgs,
   Rows,
   SoftmaxArgs,
 } from "../backend.ts";
-import { valuesOf } from "./buffer.ts";
+import { bytesOf, floatsOf, valuesOf } from "./buffer.ts";
 
 /** Calls `visit` with where each row begins, and its number. */
 function eachRow({ outer, n, inner }: Rows, visit: (first: number, row: number) => void): void {
@@ -121,4 +122,23 @@ export function normalize(x: Operand, args: NormalizeArgs): Uint8Array {
     });
   }
   return encode(y, x.dtype);
+}
+
+/** See `Backend.resample`. */
+export function resample(x: Operand, args: ResampleArgs): Uint8Array {
+  const { outer, n, inner, size, taps, dtype } = args;
+  const values = valuesOf(x);
+  const index = new Int32Array(bytesOf(args.index).slice().buffer);
+  const weight = floatsOf(args.weight);
+  const y = new Float64Array(outer * size * inner);
+  for (let o = 0, at = 0; o < outer; o++) {
+    for (let j = 0; j < size; j++) {
+      for (let i = 0; i < inner; i++, at++) {
+        for (let t = j * taps; t < (j + 1) * taps; t++) {
+          if (weight[t] !== 0) y[at] += weight[t] * values[(o * n + index[t]) * inner + i];
+        }
+      }
+    }
+  }
+  return encode(y, dtype);
 }

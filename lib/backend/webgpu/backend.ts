@@ -31,6 +31,7 @@ import {
   type Recurrence,
   type RecurrentArgs,
   type ReduceArgs,
+  type ResampleArgs,
   type SoftmaxArgs,
   type StridedArgs,
   type WeightOnlyLinearArgs,
@@ -287,6 +288,11 @@ export class WebGpuBackend implements Backend, DispatchTarget {
       args.dtype,
       (y) => reduction.cumsum(x, args, y, this),
     );
+  }
+
+  resample(x: Operand, args: ResampleArgs): DeviceBuffer {
+    const numel = args.outer * args.size * args.inner;
+    return this.made("resample", numel, args.dtype, (y) => reduction.resample(x, args, y, this));
   }
 
   normalize(x: Operand, args: NormalizeArgs): DeviceBuffer {

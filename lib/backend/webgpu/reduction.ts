@@ -11,6 +11,7 @@ import type {
   NormalizeArgs,
   Operand,
   ReduceArgs,
+  ResampleArgs,
   Rows,
   SoftmaxArgs,
 } from "../backend.ts";
@@ -19,6 +20,7 @@ import { type DispatchTarget, elementwiseStep, gpu } from "./dispatch_target.ts"
 import { castKernel } from "./kernels/cast.ts";
 import { normalizeKernel } from "./kernels/normalize.ts";
 import { type Found, reducedDtype, reduceKernel, reduceWorkgroups } from "./kernels/reduce.ts";
+import { resampleKernel } from "./kernels/resample.ts";
 import { cumsumKernel, softmaxKernel } from "./kernels/softmax.ts";
 import { type Team, teamOf } from "./kernels/team.ts";
 
@@ -161,4 +163,17 @@ export function normalize(
     const params = [rows, n, groups, n / spread, spread, bitsOf(eps)];
     target.sink.dispatch(kernel, buffers.map(gpu), params, n > 0 ? rows : 0);
   });
+}
+
+/** See `Backend.resample`; into `y`. */
+export function resample(
+  x: Operand,
+  args: ResampleArgs,
+  y: DeviceBuffer,
+  target: DispatchTarget,
+): void {
+  const { outer, n, inner, size, taps, index, weight, dtype } = args;
+  const kernel = resampleKernel(x.dtype, dtype, taps);
+  const buffers = [x.buffer, index, weight];
+  elementwiseStep(target, kernel, buffers, y, outer * size * inner, dtype, [n, size, inner]);
 }
