@@ -16,6 +16,7 @@ import { setRawData } from "../file/tensor_bytes.ts";
 import { GraphEditor } from "../graph/graph_editor.ts";
 import { valueType } from "../graph/graph_view.ts";
 import { removeUnusedInitializers, removeUnusedNodes } from "../graph/unused.ts";
+import { fuseActivations } from "./fuse_activations.ts";
 import { fuseLayerNorm } from "../prepare/fuse_layer_norm.ts";
 import { GraphTools } from "../prepare/graph_tools.ts";
 import { hoistConstants } from "../prepare/hoist_constants.ts";
@@ -56,8 +57,11 @@ function readied(model: OnnxModel): OnnxModel {
   const upgraded = upgradeOpset(known, NEWEST_OPSET);
   const { graph, messages } = upgraded;
   const tools = new GraphTools(new GraphEditor(graph, messages), upgraded.opset());
-  for (const pass of [hoistConstants, unfuse, fuseLayerNorm]) {
+  for (const pass of [hoistConstants, unfuse, fuseLayerNorm, fuseActivations]) {
     while (pass(tools)) tools.editor.apply();
+  }
+  if (graph.node.some(({ domain }) => domain === "com.microsoft")) {
+    upgraded.setOpset(1, "com.microsoft");
   }
   removeUnusedNodes(graph);
   removeUnusedInitializers(graph);

@@ -8,6 +8,9 @@ import type { NodeProto } from "../file/proto.ts";
 import type { OperatorRule, OperatorRules } from "./node/operator_rule.ts";
 import { ACTIVATIONS } from "./operators/activations.ts";
 import { ARITHMETIC } from "./operators/arithmetic.ts";
+import { CONVOLUTIONS } from "./operators/convolutions.ts";
+import { RESIZING } from "./operators/resizing.ts";
+import { POOLS } from "./operators/pools.ts";
 import { CONTROL } from "./operators/control.ts";
 import { MOVEMENT } from "./operators/movement.ts";
 import { SHAPES } from "./operators/shapes.ts";
@@ -29,6 +32,9 @@ const FAMILIES: readonly OperatorRules[] = [
   REDUCTIONS,
   NORMALIZATION,
   RECURRENT,
+  CONVOLUTIONS,
+  RESIZING,
+  POOLS,
 ];
 
 const RULES: ReadonlyMap<string, OperatorRule> = new Map(

@@ -4,11 +4,18 @@
  * @module
  */
 import { bool } from "../../../numbers/dtype.ts";
+import { ReLU6 } from "../../../nn/relu6.ts";
 import { Formula } from "../../../tensor/formula.ts";
 import * as pointwise from "../../../tensor/pointwise.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import { int } from "../node/node_attributes.ts";
-import type { OperatorCall, OperatorRule, OperatorRules } from "../node/operator_rule.ts";
+import type {
+  Layer,
+  LayerNode,
+  OperatorCall,
+  OperatorRule,
+  OperatorRules,
+} from "../node/operator_rule.ts";
 
 /** An operator of one input. */
 export function unary(compute: (x: Tensor) => Tensor): OperatorRule {
@@ -53,6 +60,15 @@ function clip(call: OperatorCall): Tensor {
   const [, min, max] = call.inputs;
   const x = call.input(0);
   return min || max ? pointwise.clamp(x, { ...(min && { min }), ...(max && { max }) }) : x;
+}
+
+/** Between 0 and 6, as constants, it is ReLU6. */
+function relu6(node: LayerNode): Layer | undefined {
+  const [min, max] = [1, 2].map((i) =>
+    node.constantType(i)?.dtype.isFloat && node.constantNumbers(i)
+  );
+  if (!min || !max || min[0] !== 0 || max[0] !== 6) return undefined;
+  return { module: new ReLU6(), inputs: [0], parameters: [] };
 }
 
 /** Which floats are infinite, of either sign or one. */
@@ -171,5 +187,5 @@ export const ARITHMETIC: OperatorRules = {
     attributes: { detect_negative: int(1), detect_positive: int(1) },
     compute: isInf,
   },
-  Clip: { inputs: [1, 3], compute: clip },
+  Clip: { inputs: [1, 3], layer: relu6, compute: clip },
 };
