@@ -142,6 +142,8 @@ Deno.test("the rule's tile is the first candidate, and inexact sums keep its ord
         assert(rule.sharing !== "k" || m <= FEW_ROWS && !grouped);
         const packed = candidateTiles({ ...product, packed: true }, true);
         assert(packed.every(({ columns }) => columns % 4 === 0));
+        const unpacked = candidateTiles({ ...product, unpacked: true }, true);
+        assert(unpacked.every(({ sharing }) => sharing !== "stage"));
       }
     }
   }

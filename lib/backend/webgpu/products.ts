@@ -216,7 +216,7 @@ function nibbleProduct(
       y,
     ],
     params: [m, n, k, packedRowBytes(k, 4) / 16 / groups, 0, xSteps, groups],
-    shape: { m, n, grouped: groups > 1 },
+    shape: { m, n, grouped: groups > 1, unpacked: true },
     exact: groups === 1,
   });
 }
@@ -250,7 +250,7 @@ export function weightOnlyProduct(
         kernel: (tile) => weightOnlyKernel(spec, tile),
         buffers: [wide, w.data, wScale.buffer, wZeroPoint?.buffer, bias?.buffer, y],
         params: [m, n, k, vectors / groups, 0, width / 4, groups],
-        shape: { m, n, grouped: groups > 1 },
+        shape: { m, n, grouped: groups > 1, unpacked: true },
         exact: false,
       });
     });

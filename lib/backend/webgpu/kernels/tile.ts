@@ -82,6 +82,8 @@ export interface Product {
   readonly subgroup: number;
   /** Whether K falls into groups with parameters of their own, which are not split. */
   readonly grouped?: boolean;
+  /** Whether a vector of `w` becomes several in registers, so that it cannot be multiplied from a stage. */
+  readonly unpacked?: boolean;
   /** Whether a tile may be large: sums are integers, and compiling it for longer is worth it. */
   readonly large?: boolean;
   /** Whether outputs are packed four to a word, which takes as many neighbours. */
@@ -92,13 +94,14 @@ export interface Product {
  * The tile by rule. Few rows split K. More rows are shared by subgroups of eight lanes, as software
  * adapters have, which spend their time on loads; other devices stage them in workgroup memory.
  */
-export function chooseTile({ m, n, subgroup, grouped = false, large = false }: Product): Tile {
+export function chooseTile(product: Product): Tile {
+  const { m, n, subgroup, grouped = false, unpacked = false, large = false } = product;
   if (m <= FEW_ROWS && !grouped) return splitK(fewRows(m), m <= 2 ? 8 : 4, subgroup);
   if (subgroup === 8 && m >= 8) {
     const rows = m >= 32 ? 32 : m >= 16 ? 16 : 8;
     return sharingRows(rows, n > 64 && (rows === 8 || rows === 32 && large) ? 8 : 4, 8);
   }
-  if (!grouped && m > 32 && n > 32) return staged(8, 8);
+  if (!grouped && !unpacked && m > 32 && n > 32) return staged(8, 8);
   const rows = m >= 8 ? 8 : m >= 4 ? 4 : m >= 2 ? 2 : 1;
   return alone(rows, rows === 1 ? 4 : 8);
 }
@@ -108,7 +111,7 @@ export function chooseTile({ m, n, subgroup, grouped = false, large = false }: P
  * are not, only tiles that add in the same order are given.
  */
 export function candidateTiles(product: Product, exact: boolean): Tile[] {
-  const { m, subgroup, grouped, packed } = product;
+  const { m, subgroup, grouped, unpacked, packed } = product;
   const rule = chooseTile(product);
   const others = m <= FEW_ROWS
     ? [2, 4, 8, 16].filter((columns) => m * columns <= 64)
@@ -124,7 +127,8 @@ export function candidateTiles(product: Product, exact: boolean): Tile[] {
   const fitting = others.filter((tile) =>
     tile.rows <= Math.max(m, 8) && (!packed || tile.columns % 4 === 0) &&
     (exact || splits(tile) === splits(rule)) &&
-    (!grouped || tile.sharing === "nothing" || tile.sharing === "x")
+    (!grouped || tile.sharing === "nothing" || tile.sharing === "x") &&
+    !(unpacked && tile.sharing === "stage")
   );
   return [...new Map([rule, ...fitting].map((tile) => [tile.name, tile])).values()];
 }
