@@ -192,7 +192,7 @@ export abstract class Convolution extends Module {
     return this.convolve(wider, 0);
   }
 
-  /** The operation itself, with zeros outside of the input. */
+  /** With zeros around the input, or nothing. */
   private convolve(x: Tensor, padding: Padding): Tensor {
     const { weight, bias, stride, dilation, groups, kernelSize } = this;
     return convolve({

@@ -10,6 +10,7 @@ import { scaledDotProductAttention } from "../tensor/attention.ts";
 import { Formula } from "../tensor/formula.ts";
 import { permute, slice } from "../tensor/movement.ts";
 import { linear } from "../tensor/ops.ts";
+import { strided } from "../tensor/strided.ts";
 import { checkTensor, type Tensor, tidy } from "../tensor/tensor.ts";
 import { checkShare } from "./dropout.ts";
 import { all, uniform, xavierBound } from "./initial.ts";
@@ -193,7 +194,7 @@ export class MultiheadAttention extends Module {
     return linear(x, weight, bias, this.displayName);
   }
 
-  /** A part of the bias of the projections. */
+  /** Their biases, or null. */
   private biasOf(from: number, to: number): Tensor | null {
     return this.in_proj_bias &&
       slice(this.in_proj_bias, 0, from * this.embedDim, to * this.embedDim);
@@ -202,10 +203,12 @@ export class MultiheadAttention extends Module {
   /** The `part`-th embedDim columns of rows, in heads. */
   private heads(rows: Tensor, part: number): Tensor {
     const { embedDim, numHeads, batchFirst } = this;
-    const [a, b] = rows.shape;
-    const columns = slice(rows, 2, part * embedDim, (part + 1) * embedDim);
-    const cut = columns.reshape(a, b, numHeads, embedDim / numHeads);
-    return permute(cut, batchFirst ? [0, 2, 1, 3] : [1, 2, 0, 3]);
+    const [a, b, width] = rows.shape;
+    const size = embedDim / numHeads;
+    const [batch, length] = batchFirst ? [a, b] : [b, a];
+    const [alongBatch, alongLength] = batchFirst ? [b * width, width] : [width, b * width];
+    const strides = [alongBatch, size, alongLength, 1];
+    return strided(rows, [batch, numHeads, length, size], strides, part * embedDim);
   }
 
   /** An input without N, with one around it. */

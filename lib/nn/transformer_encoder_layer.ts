@@ -147,12 +147,12 @@ export class TransformerEncoderLayer extends Module {
     });
   }
 
-  /** What attention adds. */
+  /** What the attention adds. */
   private attend(x: Tensor, mask: Tensor | null, padding: Tensor | null): Tensor {
     return this.dropout1.forward(this.self_attn.forward(x, x, x, padding, mask));
   }
 
-  /** What the two linear layers add. */
+  /** What the linear layers add. */
   private feed(x: Tensor): Tensor {
     const wide = this.linear1.forward(x);
     const { activation } = this;

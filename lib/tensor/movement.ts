@@ -14,21 +14,8 @@ import { formatShape, numelOf, sameShape } from "../numbers/shape.ts";
 import { checkInteger, dimOf, dimsOf } from "./dims.ts";
 import { Formula, resultType } from "./formula.ts";
 import { checkSameDevice } from "./ops.ts";
+import { strided } from "./strided.ts";
 import { checkTensor, Tensor } from "./tensor.ts";
-
-/** The elements at strides: a view where they lie one after the other as they are. */
-function strided(
-  x: Tensor,
-  shape: readonly number[],
-  strides: readonly number[],
-  offset = 0,
-): Tensor {
-  const own = contiguousStrides(shape);
-  const inPlace = offset === 0 && numelOf(shape) === x.numel &&
-    shape.every((size, d) => size === 1 || strides[d] === own[d]);
-  const result = inPlace ? x : x.backend.strided(x.operand, { shape, strides, offset });
-  return new Tensor(x.backend, result, shape, x.dtype);
-}
 
 /**
  * The dimensions of `x` in another order, as `torch.permute`.
