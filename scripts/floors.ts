@@ -42,6 +42,15 @@ export const FLOORS: readonly string[] = [
   "mod.ts",
   "lib/cli",
   "cli.ts",
+  "web/plots.ts",
+  "web/preferences.ts",
+  "web/texts",
+  "web/worker",
+  "web/widgets",
+  "web/quantize",
+  "web/tutorial",
+  "web/shell.tsx",
+  "web/page.tsx",
 ];
 
 /** A file, by its path from the root, and the files that it imports. */

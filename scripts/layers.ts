@@ -71,7 +71,7 @@ export async function importsOf(...entries: string[]): Promise<Imports> {
 const PICTURE = join(root, "docs", "floors.svg");
 
 if (import.meta.main) {
-  const imports = await importsOf("mod.ts", "cli.ts");
+  const imports = await importsOf("mod.ts", "cli.ts", "web/page.tsx", "web/worker/worker.ts");
   const wrong = [
     ...climbs(imports).map((line) => `climbs: ${line}`),
     ...circles(imports).map((line) => `circle: ${line}`),

@@ -10,6 +10,8 @@ import type { OnnxTensorComparison } from "../onnx/accuracy/comparison.ts";
 
 const WIDTH = 920;
 const OTHER = "others";
+/** Where lines of the legend begin. */
+const LEGEND_LEFT = 64;
 
 /** The operators with a colour of their own: those that make most tensors. */
 function commonOperators(tensors: readonly OnnxTensorComparison[]): string[] {
@@ -25,9 +27,11 @@ function commonOperators(tensors: readonly OnnxTensorComparison[]): string[] {
  * without a finite one are left out.
  *
  * @param tensors in the order in which they are computed.
+ * @param width in pixels.
  */
 export async function plotTensors(
   tensors: readonly OnnxTensorComparison[],
+  width: number = WIDTH,
 ): Promise<Figure | null> {
   const operators = commonOperators(tensors);
   const dots = tensors.flatMap(({ opType, sqnr, quantized }, place) => {
@@ -39,18 +43,19 @@ export async function plotTensors(
   const colours = kinds.map((kind, i) => kind === OTHER ? MUTED : SERIES[i]);
   const height = 340;
   const r = dots.length > 300 ? 2.2 : 3.2;
-  let left = 64;
+  let [left, top] = [LEGEND_LEFT, 12];
   const legend = kinds.map((kind, i) => {
-    const at = left;
-    left += textWidth(kind, TEXT_SIZE) + 26;
-    return { kind, at, colour: colours[i] };
+    const room = textWidth(kind, TEXT_SIZE) + 26;
+    if (left > LEGEND_LEFT && left + room > width) [left, top] = [LEGEND_LEFT, top + 18];
+    left += room;
+    return { kind, x: left - room, y: top, colour: colours[i] };
   });
   const drawing = await draw((Plot) => ({
-    width: WIDTH,
+    width,
     height,
     marginLeft: 56,
     marginRight: 12,
-    marginTop: 30,
+    marginTop: top + 18,
     marginBottom: 44,
     style: { fontSize: `${TEXT_SIZE}px` },
     x: { domain: [-1, tensors.length], axis: null },
@@ -89,13 +94,13 @@ export async function plotTensors(
       Plot.ruleY([0], { stroke: INK }),
     ],
   }));
-  const key = legend.map(({ kind, at, colour }) =>
-    `<circle cx="${at}" cy="12" r="4" fill="${colour}"/>` +
-    `<text x="${at + 8}" y="16" font-size="${TEXT_SIZE}" text-anchor="start" fill="${INK}">${
+  const key = legend.map(({ kind, x, y, colour }) =>
+    `<circle cx="${x}" cy="${y}" r="4" fill="${colour}"/>` +
+    `<text x="${x + 8}" y="${y + 4}" font-size="${TEXT_SIZE}" text-anchor="start" fill="${INK}">${
       kind.replace(/[^\w.:-]/g, "_")
     }</text>`
   );
-  return frame({ drawing: drawing + key.join(""), width: WIDTH, height });
+  return frame({ drawing: drawing + key.join(""), width, height });
 }
 
 /** The spread of each model's times, a row of ticks each, with the median. */

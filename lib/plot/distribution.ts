@@ -216,14 +216,15 @@ function ofValues(data: ArrayLike<number>, bars: number, range: Range | undefine
   return { least, most, total: data.length, binned, clipped };
 }
 
-/** Bins as they are; one lies outside of the range if its middle does. */
+/** Bins as they are; one is outside of the range if the middle of the values in it may be. */
 function ofCounts(
   { min, max, start, width, counts }: PlotCounts,
   range: Range | undefined,
 ): Binned {
   const binned = Array.from(counts, (count, i) => {
-    const from = start + i * width;
-    return { from, to: from + width, count, outside: isOutside(from + width / 2, range) };
+    const [from, to] = [start + i * width, start + (i + 1) * width];
+    const middle = (Math.max(from, min) + Math.min(to, max)) / 2;
+    return { from, to, count, outside: isOutside(middle, range) };
   });
   const sum = (bins: readonly Bin[]) => bins.reduce((sum, { count }) => sum + count, 0);
   const clipped = sum(binned.filter(({ outside }) => outside));

@@ -5,6 +5,7 @@
  */
 import { decibels } from "../../plot/format.ts";
 import { loadPackage, PACKAGES } from "../../files/packages.ts";
+import { HOST } from "../../files/host.ts";
 import { TemporaryFile } from "../../files/temporary_file.ts";
 import type { OnnxCalibration } from "../calibration/calibrate.ts";
 import { OnnxError } from "../file/onnx_error.ts";
@@ -86,7 +87,8 @@ export async function verifiedGraph(quantizing: Quantizing): Promise<VerifiedGra
     warnings.push(`${problem}, whatever stays float; it may compute with random numbers`);
   }
   const nodes = file ? await whatRan(graph, file, warnings) : graph.nodes;
-  if (!file) {
+  // A page has no files, and nobody there could help it.
+  if (!file && HOST !== "browser") {
     const why = large
       ? "for onnxruntime would take twice the memory to tell"
       : "for which it has to write a temporary file; allow reading and writing files, or give " +

@@ -1,0 +1,165 @@
+/**
+ * What a run gave: the cost, where it comes from, and the files to take along.
+ *
+ * @module
+ */
+import { median } from "../../lib/onnx/accuracy/comparison.ts";
+import { decibels, formatBytes, percent } from "../../lib/plot/format.ts";
+import { type Texts, useTexts } from "../texts/texts.ts";
+import { DataTable } from "../widgets/data_table.tsx";
+import { withLabels } from "../widgets/problem.tsx";
+import { download } from "../widgets/download.ts";
+import type { Comparison } from "../worker/protocol.ts";
+import { Activations } from "./activations.tsx";
+import { Hurt } from "./hurt.tsx";
+import { Noise } from "./noise.tsx";
+import { Outputs } from "./outputs.tsx";
+import type { Quantization, ResultState } from "./use_quantization.ts";
+
+/** The name of the quantized file. */
+const quantizedName = (model: string) => `${model.replace(/\.onnx$/i, "")}.int8.onnx`;
+
+/** All of it. */
+export function Results({ state, result }: {
+  readonly state: Quantization;
+  readonly result: ResultState;
+}) {
+  const texts = useTexts();
+  const words = texts.results;
+  const { model, data, outcome, compared, seen } = result;
+  const report = async () => {
+    const { htmlReport } = await import("../plots.ts");
+    const page = await htmlReport({
+      ...{ float: model, quantized: quantizedName(model), data },
+      result: compared!.comparison,
+    });
+    download(`${model.replace(/\.onnx$/i, "")}.report.html`, "text/html", page);
+  };
+  return (
+    <>
+      <section class="card wide" aria-labelledby="result-title" data-testid="result">
+        <h2 id="result-title">{words.title}</h2>
+        <Cards result={result} />
+        <p class="buttons">
+          <button
+            type="button"
+            class="primary"
+            onClick={() => download(quantizedName(model), "application/octet-stream", outcome.file)}
+          >
+            {words.download}
+          </button>
+          <button type="button" disabled={!compared} onClick={report}>{words.report}</button>
+        </p>
+        {outcome.warnings.length > 0 && (
+          <div class="note">
+            <strong>{words.warnings}</strong>
+            <ul>
+              {outcome.warnings.map((warning) => (
+                <li key={warning}>{withLabels(warning, texts)}</li>
+              ))}
+            </ul>
+          </div>
+        )}
+        {compared && (
+          <p class="muted small">
+            {result.judgedOnSame ? `${words.sameSamples} ` : ""}
+            {words.latencyNote}
+          </p>
+        )}
+      </section>
+      {seen && <Activations seen={seen} activations={outcome.activations} />}
+      {compared && <Noise comparison={compared.comparison} />}
+      {compared && <Outputs compared={compared} />}
+      {compared && <Hurt state={state} ranking={result.ranking} />}
+      <LeftInFloat result={result} />
+    </>
+  );
+}
+
+interface Card {
+  readonly name: string;
+  readonly value: string;
+  readonly note: string;
+}
+
+function Cards({ result: { outcome, compared } }: { readonly result: ResultState }) {
+  const texts = useTexts();
+  const { cards } = texts.results;
+  const { file, floatBytes, nodes, samples } = outcome;
+  const quantized = nodes.filter(({ quantized }) => quantized).length;
+  const list: readonly Card[] = [
+    ...compared ? accuracyCards(compared.comparison, texts) : [],
+    {
+      name: cards.size,
+      value: formatBytes(file.length),
+      note: cards.sizeMeaning(percent(file.length / floatBytes), formatBytes(floatBytes)),
+    },
+    ...compared ? [latencyCard(compared.comparison, texts)] : [],
+    {
+      name: cards.nodes,
+      value: `${quantized} / ${nodes.length}`,
+      note: cards.nodesMeaning(samples),
+    },
+  ];
+  return (
+    <ul class="cards">
+      {list.map(({ name, value, note }) => (
+        <li key={name}>
+          <span>{name}</span>
+          <b>{value}</b>
+          <small>{note}</small>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function accuracyCards({ outputs }: Comparison, { results: { cards } }: Texts): Card[] {
+  const worst = outputs.reduce((a, b) => b.sqnr < a.sqnr ? b : a);
+  const top1 = outputs.flatMap(({ top1 }) => top1 ?? []);
+  const meaning = worst.sqnr === Infinity
+    ? cards.same
+    : cards.sqnrMeaning(`${(100 * 10 ** (-worst.sqnr / 20)).toPrecision(2)} %`);
+  return [
+    {
+      name: cards.sqnr,
+      value: decibels(worst.sqnr),
+      note: outputs.length > 1 ? cards.worstOf(worst.name, outputs.length) : meaning,
+    },
+    ...top1.length > 0
+      ? [{ name: cards.top1, value: percent(Math.min(...top1)), note: cards.top1Meaning }]
+      : [],
+  ];
+}
+
+/** Milliseconds with three digits. */
+const milliseconds = (ms: number) => `${ms >= 100 ? Math.round(ms) : ms.toPrecision(3)} ms`;
+
+function latencyCard({ float, quantized }: Comparison, { results: { cards } }: Texts): Card {
+  const [before, after] = [median(float.latency), median(quantized.latency)];
+  const note = after <= before
+    ? cards.faster((before / after).toFixed(2), milliseconds(before))
+    : cards.slower((after / before).toFixed(2), milliseconds(before));
+  return { name: cards.latency, value: milliseconds(after), note };
+}
+
+function LeftInFloat({ result: { outcome } }: { readonly result: ResultState }) {
+  const texts = useTexts();
+  const left = outcome.nodes.filter(({ quantized }) => !quantized);
+  if (left.length === 0) return null;
+  return (
+    <section class="card wide" aria-labelledby="left-title">
+      <h2 id="left-title">{texts.results.left}</h2>
+      <p class="muted">{texts.results.leftIntro}</p>
+      <DataTable
+        caption={texts.results.left}
+        rows={left}
+        columns={[
+          { head: texts.results.node, cell: ({ name }) => <code>{name}</code> },
+          { head: texts.model.operator, cell: ({ opType }) => opType },
+          { head: texts.results.reason, cell: ({ reason }) => reason ?? "" },
+        ]}
+      />
+    </section>
+  );
+}

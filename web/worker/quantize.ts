@@ -1,0 +1,207 @@
+/**
+ * Quantizing a model, and looking at what it cost.
+ *
+ * @module
+ */
+import { readSamples } from "../../lib/data/read_samples.ts";
+import { replay } from "../../lib/data/replay.ts";
+import type { Feeds } from "../../lib/data/sample.ts";
+import { compareOnnx } from "../../lib/onnx/accuracy/compare_onnx.ts";
+import { rankNodes } from "../../lib/onnx/accuracy/rank_nodes.ts";
+import { OnnxCalibration } from "../../lib/onnx/calibration/calibrate.ts";
+import type { OnnxModel } from "../../lib/onnx/file/model.ts";
+import { modelInputs } from "../../lib/onnx/inspect/model_inputs.ts";
+import { nameNodes, sharedNodeNames } from "../../lib/onnx/prepare/name_nodes.ts";
+import { quantizeStatic, type QuantizeStaticOptions } from "../../lib/onnx/quantize_static.ts";
+import { OnnxRuntime } from "../../lib/onnx/run/runtime.ts";
+import { coarser } from "../../lib/plot/counts.ts";
+import { openModel } from "./model.ts";
+import type {
+  CompareOutcome,
+  OutputPair,
+  QuantizeJob,
+  QuantizeOutcome,
+  RankOutcome,
+  SeenValues,
+} from "./protocol.ts";
+import type { Turn } from "./turn.ts";
+
+/** Samples that a ranking goes through for each of its measurements. */
+const RANKED_SAMPLES = 4;
+/** Samples whose values are counted where the calibration has not counted them. */
+const COUNTED_SAMPLES = 32;
+/** Bars of a distribution at most. */
+const BARS = 128;
+/** Values of an output that are shown. */
+const SHOWN_VALUES = 1 << 16;
+
+/** What the last run left for the calls after it. */
+interface Quantized {
+  readonly job: QuantizeJob;
+  readonly float: OnnxModel;
+  readonly quantized: OnnxModel;
+  readonly calibration: OnnxCalibration;
+  readonly settings: QuantizeStaticOptions;
+  readonly observed: ReadonlySet<string>;
+  /** What both models are judged on. */
+  readonly judges: () => AsyncIterable<Feeds>;
+}
+
+let last: Quantized | undefined;
+
+/** Lets messages in, such as one that cancels, before each sample. */
+async function* breathing(samples: AsyncIterable<Feeds>): AsyncGenerator<Feeds> {
+  const { port1, port2 } = new MessageChannel();
+  try {
+    for await (const sample of samples) {
+      await new Promise((resolve) => {
+        port1.onmessage = resolve;
+        port2.postMessage(null);
+      });
+      yield sample;
+    }
+  } finally {
+    port1.close();
+  }
+}
+
+async function* first(count: number, samples: AsyncIterable<Feeds>): AsyncGenerator<Feeds> {
+  for await (const sample of samples) {
+    yield sample;
+    if (--count === 0) return;
+  }
+}
+
+/** Samples that may be gone through many times. */
+function repeated(job: QuantizeJob, model: OnnxModel): () => AsyncIterable<Feeds> {
+  const { heldOut, samples, read } = job;
+  const files = heldOut.length > 0 ? heldOut : samples;
+  const options = heldOut.length > 0 ? { ...read, limit: undefined } : read;
+  const again = replay(() => readSamples(files, modelInputs(model), options));
+  return () => breathing(again());
+}
+
+/** Quantizes a model as the command line does. */
+export async function quantize(
+  job: QuantizeJob,
+  { signal, onProgress }: Turn,
+): Promise<QuantizeOutcome> {
+  last = undefined;
+  const { method, percentile, opTypes, exclude, symmetric, ...rest } = job.settings;
+  const opTypesToQuantize = opTypes.length > 0 ? [...opTypes] : undefined;
+  onProgress({ step: "opening", done: 0 });
+  const model = await openModel(job.model);
+  if (sharedNodeNames(model.graph).length > 0) nameNodes(model.graph);
+  const calibration = await OnnxCalibration.open(model, {
+    calibrationMethod: method,
+    percentile: method === "percentile" ? percentile : undefined,
+    opTypesToQuantize,
+  });
+  let total = job.read.limit;
+  const samples = readSamples(job.samples, modelInputs(model), {
+    ...job.read,
+    onTotal: (samples) => total = samples,
+  });
+  await calibration.add(breathing(samples), {
+    signal,
+    onProgress: ({ samples }) => onProgress({ step: "calibrating", done: samples, total }),
+  });
+  onProgress({ step: "quantizing", done: 0 });
+  const settings: QuantizeStaticOptions = {
+    ...{ activationType: rest.activationType, weightType: rest.weightType },
+    ...{ perChannel: rest.perChannel, reduceRange: rest.reduceRange },
+    activationSymmetric: symmetric,
+    opTypesToQuantize,
+    nodesToExclude: exclude.length > 0 ? [...exclude] : undefined,
+  };
+  const made = await quantizeStatic(calibration.model, calibration, { ...settings, signal });
+  last = {
+    ...{ job, float: model, quantized: made.model, calibration, settings },
+    observed: new Set(made.activations.map(({ name }) => name)),
+    judges: repeated(job, model),
+  };
+  return {
+    file: new Uint8Array(made.model.toBytes()),
+    floatBytes: model.byteLength(),
+    samples: calibration.samples,
+    nodes: made.nodes,
+    activations: made.activations,
+    warnings: made.warnings,
+  };
+}
+
+function lastRun(): Quantized {
+  if (!last) throw new Error("nothing was quantized yet; quantize the model first");
+  return last;
+}
+
+/** Runs both models on the samples to judge with. */
+export async function compare(turn: Turn): Promise<CompareOutcome> {
+  const { float, quantized, judges } = lastRun();
+  const { samples, outputs, tensors, float: before, quantized: after, sqnr } = await compareOnnx(
+    float,
+    quantized,
+    judges(),
+    {
+      signal: turn.signal,
+      onProgress: ({ done, total }) => turn.onProgress({ step: "comparing", done, total }),
+    },
+  );
+  return {
+    comparison: { samples, outputs, tensors, float: before, quantized: after, sqnr },
+    outputs: await firstOutputs(float, quantized, judges()),
+  };
+}
+
+/** What both models make of the first sample. */
+async function firstOutputs(
+  float: OnnxModel,
+  quantized: OnnxModel,
+  samples: AsyncIterable<Feeds>,
+): Promise<OutputPair[]> {
+  await using before = await OnnxRuntime.open("compare", float);
+  await using after = await OnnxRuntime.open("compare", quantized);
+  for await (const feeds of samples) {
+    const [a, b] = [await before.run(feeds), await after.run(feeds)];
+    return before.outputs.flatMap(({ name }) => {
+      const [x, y] = [a[name]?.data, b[name]?.data];
+      if (!(x instanceof Float32Array && y instanceof Float32Array)) return [];
+      return [{ name, float: x.slice(0, SHOWN_VALUES), quantized: y.slice(0, SHOWN_VALUES) }];
+    });
+  }
+  return [];
+}
+
+/** The values of each activation that became integers, counted. */
+export async function distributions(turn: Turn): Promise<SeenValues[]> {
+  const { calibration, settings, observed, job } = lastRun();
+  const counts = await calibration.histograms() ?? await (async () => {
+    const counting = await OnnxCalibration.open(calibration.model, {
+      calibrationMethod: "percentile",
+      prepare: false,
+      opTypesToQuantize: settings.opTypesToQuantize,
+    });
+    const samples = readSamples(job.samples, modelInputs(calibration.model), job.read);
+    const total = Math.min(calibration.samples, COUNTED_SAMPLES);
+    await counting.add(breathing(first(COUNTED_SAMPLES, samples)), {
+      signal: turn.signal,
+      onProgress: ({ samples }) => turn.onProgress({ step: "counting", done: samples, total }),
+    });
+    return (await counting.histograms())!;
+  })();
+  return [...counts].flatMap(([name, histogram]) =>
+    observed.has(name) ? [{ name, ...coarser(histogram, BARS) }] : []
+  );
+}
+
+/** Which nodes hurt most. */
+export async function rank(turn: Turn): Promise<RankOutcome> {
+  const { calibration, settings, judges } = lastRun();
+  const { nodes, sqnr } = await rankNodes(calibration.model, calibration, {
+    ...settings,
+    heldOut: () => first(RANKED_SAMPLES, judges()),
+    signal: turn.signal,
+    onProgress: ({ done, total }) => turn.onProgress({ step: "ranking", done, total }),
+  });
+  return { nodes, sqnr };
+}
