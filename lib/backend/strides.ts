@@ -11,6 +11,8 @@ export interface Walk {
   readonly sizes: readonly number[];
   /** For each tensor the stride of each dimension; 0 where it repeats. */
   readonly strides: readonly (readonly number[])[];
+  /** For each tensor where its first element lies; 0 by default. */
+  readonly offsets?: readonly number[];
 }
 
 /** The strides of a contiguous tensor. */
@@ -35,7 +37,7 @@ export function broadcastStrides(from: readonly number[], shape: readonly number
  * The fewest dimensions that walk the same elements in the same order: those of size 1 are dropped, and
  * neighbours merge where every tensor goes through both as through one.
  */
-export function collapse({ sizes, strides }: Walk): Walk {
+export function collapse({ sizes, strides, offsets }: Walk): Walk {
   const dims: { size: number; strides: number[] }[] = [];
   sizes.forEach((size, d) => {
     if (size === 1) return;
@@ -51,6 +53,7 @@ export function collapse({ sizes, strides }: Walk): Walk {
   return {
     sizes: dims.map(({ size }) => size),
     strides: strides.map((_, t) => dims.map((dim) => dim.strides[t])),
+    offsets,
   };
 }
 

@@ -22,12 +22,7 @@ import { layOut } from "../../lib/backend/webgpu/kernels/lay_out.ts";
 import { linearKernel } from "../../lib/backend/webgpu/kernels/linear.ts";
 import { minmaxKernel } from "../../lib/backend/webgpu/kernels/minmax.ts";
 import { movingAverageKernel } from "../../lib/backend/webgpu/kernels/moving_average.ts";
-import {
-  catKernel,
-  gatherKernel,
-  padKernel,
-  stridedKernel,
-} from "../../lib/backend/webgpu/kernels/movement.ts";
+import { catKernel, gatherKernel, padKernel } from "../../lib/backend/webgpu/kernels/movement.ts";
 import { nibbleLinearKernel } from "../../lib/backend/webgpu/kernels/nibble_linear.ts";
 import {
   groupSumsKernel,
@@ -149,7 +144,7 @@ function* kernels(): Generator<Kernel> {
   yield* expressions();
   yield* reductions();
   for (const [x, rank] of all([float32, float16, uint8], [1, 3])) {
-    yield* [stridedKernel(x, rank), catKernel(x, rank + 1)];
+    yield catKernel(x, rank + 1);
     for (const mode of ["constant", "reflect", "edge", "wrap"] as const) {
       yield padKernel(x, rank, mode);
     }
@@ -210,6 +205,11 @@ function* expressions(): Generator<Kernel> {
     1,
   ]]]
     .map(([a, b]) => broadcastWalk([a, b], a));
+  const steps: Step[] = [["int", "x0"]];
+  for (const [last, stride, offset] of all([4, 5], [0, 1, 2, -1], [0, 3, 8])) {
+    const walk = { sizes: [3, last], strides: [[20, stride]], offsets: [offset] };
+    for (const x of INTEGERS) yield pointwiseKernel({ steps, constants: [] }, [x], walk, x);
+  }
   for (const [walk, output] of all(walks, [...FLOATS, ...INTEGERS, bool])) {
     const x = output.isFloat ? output : int32;
     for (const argument of ["x1", output.isFloat ? "f0" : "i0"] as const) {

@@ -5,15 +5,14 @@
  */
 import { numelOf } from "../../numbers/shape.ts";
 import type { DeviceBuffer, GatherArgs, Operand, PadArgs, StridedArgs } from "../backend.ts";
+import type { Expression } from "../expression.ts";
 import { collapse } from "../strides.ts";
 import { type DispatchTarget, elementwiseStep, gpu } from "./dispatch_target.ts";
-import {
-  catKernel,
-  gatherKernel,
-  padKernel,
-  stridedKernel,
-  walkParams,
-} from "./kernels/movement.ts";
+import { carrier, catKernel, gatherKernel, gatherParams, padKernel } from "./kernels/movement.ts";
+import { pointwiseKernel, pointwiseWorkgroups, walkParams } from "./kernels/pointwise.ts";
+
+/** What moves elements alone: an expression that changes nothing. */
+const UNCHANGED: Expression = { steps: [["int", "x0"]], constants: [] };
 
 /** See `Backend.strided`; into `y`. */
 export function strided(
@@ -22,10 +21,15 @@ export function strided(
   y: DeviceBuffer,
   target: DispatchTarget,
 ): void {
-  const walk = collapse({ sizes: shape, strides: [strides] });
-  const kernel = stridedKernel(x.dtype, walk.sizes.length);
-  const params = [offset, ...walkParams(walk)];
-  elementwiseStep(target, kernel, [x.buffer], y, numelOf(shape), x.dtype, params);
+  const walk = collapse({ sizes: shape, strides: [strides], offsets: [offset] });
+  const bits = carrier(x.dtype);
+  const numel = numelOf(shape);
+  target.sink.dispatch(
+    pointwiseKernel(UNCHANGED, [bits], walk, bits),
+    [x.buffer, y].map(gpu),
+    [Math.ceil(numel / 4), ...walkParams(walk)],
+    pointwiseWorkgroups(numel),
+  );
 }
 
 /** Inputs that one kernel puts together. */
@@ -114,6 +118,6 @@ export function gather(
 ): void {
   const walk = collapse({ sizes: shape, strides: [strides, indexStrides] });
   const kernel = gatherKernel(x.dtype, index.dtype, walk.sizes.length);
-  const params = [size, stride, ...walkParams(walk)];
+  const params = [size, stride, ...gatherParams(walk)];
   elementwiseStep(target, kernel, [x.buffer, index.buffer], y, numelOf(shape), x.dtype, params);
 }

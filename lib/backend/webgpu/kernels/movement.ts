@@ -27,34 +27,17 @@ fn ${name}(i: u32) -> u32 {
 `;
 }
 
-/** Parameters of a walk of one tensor or two: sizes and strides. Negative strides wrap around. */
-export function walkParams({ sizes, strides }: Walk): number[] {
-  return [...sizes, ...strides.flat()].map((value) => value >>> 0);
+/** The walk of an input and its index, as parameters: sizes, then strides of both. */
+export function gatherParams({ sizes, strides }: Walk): number[] {
+  return [...sizes, ...strides.flat()];
 }
 
-function walkFields(rank: number, tensors: number): string[] {
+function gatherFields(rank: number): string[] {
   const dims = Array.from({ length: rank }, (_, d) => d);
-  const suffixes = ["", "b"].slice(0, tensors);
   return [
     ...dims.map((d) => `size${d}`),
-    ...suffixes.flatMap((suffix) => dims.map((d) => `stride${d}${suffix}`)),
+    ...["", "b"].flatMap((suffix) => dims.map((d) => `stride${d}${suffix}`)),
   ];
-}
-
-/** Elements at strides. Parameters: the offset, then the walk. */
-export function stridedKernel(dtype: DType, rank: number): Kernel {
-  return kernel(
-    "strided",
-    { dtype: carrier(dtype), rank },
-    ({ dtype, rank }): Shader =>
-      elementwise({
-        inputs: [["x", dtype]],
-        output: dtype,
-        fields: ["offset", ...walkFields(rank, 1)],
-        functions: placeFunction("place_of", rank, ""),
-        value: "load_int_x(params.offset + place_of(i))",
-      }),
-  );
 }
 
 /** Some tensors side by side. Parameters: elements a row of the output, then where each one's begin. */
@@ -161,7 +144,7 @@ function gatherShader({ dtype, index, rank }: Gather): Shader {
   return elementwise({
     inputs: [["x", dtype], ["index", index]],
     output: dtype,
-    fields: ["size", "stride", ...walkFields(rank, 2)],
+    fields: ["size", "stride", ...gatherFields(rank)],
     functions: /* wgsl */ `
 ${placeFunction("place_of", rank, "")}
 ${placeFunction("index_of", rank, "b")}

@@ -27,16 +27,24 @@ export function pointwiseWorkgroups(numel: number): number {
   return Math.ceil(numel / 4 / WORKGROUP);
 }
 
-/** How an input lies beside the output: a letter for each dimension that they are walked along. */
+/**
+ * How an input lies beside the output: a letter for each dimension that they are walked along; empty if
+ * it lies as the output does.
+ */
 type Pattern = string;
 
 /**
- * `0` where it repeats, `1` where neighbours are neighbours, else `s`; empty if it lies as the output
- * does.
+ * `0` where it repeats, `1` where neighbours are neighbours, else `s`; `v` for the last dimension if four
+ * neighbours of the output are a vector of the input. `+` before them if the input begins further on.
  */
-function patternOf(strides: readonly number[], rank: number): Pattern {
-  if (rank === 1 && strides[0] === 1) return "";
-  return strides.map((stride) => stride < 2 ? stride : "s").join("");
+function patternOf({ sizes, strides, offsets }: Walk, n: number): Pattern {
+  const own = strides[n];
+  const offset = offsets?.[n] ?? 0;
+  if (sizes.length === 1 && own[0] === 1 && offset === 0) return "";
+  const letters = own.map((stride) => stride === 0 || stride === 1 ? String(stride) : "s");
+  const vectors = [...own.slice(0, -1), sizes.at(-1)!, offset].every((count) => count % 4 === 0);
+  if (own.at(-1) === 1 && vectors) letters[letters.length - 1] = "v";
+  return (offset ? "+" : "") + letters.join("");
 }
 
 /** What distinguishes kernels of expressions. */
@@ -47,6 +55,8 @@ interface Pointwise {
   readonly constants: number;
   readonly inputs: readonly DType[];
   readonly patterns: readonly Pattern[];
+  /** Whether four neighbours of the output never straddle the last dimension. */
+  readonly whole: boolean;
   readonly output: DType;
 }
 
@@ -57,29 +67,55 @@ export function pointwiseKernel(
   walk: Walk,
   output: DType,
 ): Kernel {
-  const patterns = walk.strides.map((strides) => patternOf(strides, walk.sizes.length));
+  const patterns = walk.strides.map((_, n) => patternOf(walk, n));
+  const whole = walk.sizes.at(-1)! % 4 === 0;
   const { steps, constants } = expression;
-  const spec = { steps, constants: constants.length, inputs, patterns, output };
+  const spec = { steps, constants: constants.length, inputs, patterns, whole, output };
   return kernel("pointwise", { words: wordsOf(expression), ...spec }, pointwise);
 }
 
-/** The words after the constants: sizes of the dimensions but the first, and strides of each input. */
-export function walkParams({ sizes, strides }: Walk): number[] {
-  if (sizes.length === 1) return [];
-  return [...sizes.slice(1), ...strides.flat().filter((stride) => stride > 1)];
+/** The words after the constants: sizes of the dimensions but the first, strides and offsets. */
+export function walkParams({ sizes, strides, offsets = [] }: Walk): number[] {
+  const apart = strides.flat().filter((stride) => stride !== 0 && stride !== 1);
+  const begins = offsets.filter((offset) => offset !== 0);
+  // Negative strides count backwards as they wrap around.
+  return [...sizes.slice(1), ...apart, ...begins].map((word) => word >>> 0);
 }
 
-/** `fn at_NAME(i)`, the place in an input of output element `i`. */
+/** The fields of these words. */
+function walkFields(patterns: readonly Pattern[], rank: number): string[] {
+  const letters = patterns.map((pattern) => pattern.replace("+", ""));
+  return [
+    ...Array.from({ length: rank - 1 }, (_, d) => `size${d + 1}`),
+    ...letters.flatMap((pattern, n) =>
+      [...pattern].flatMap((letter, d) => letter === "s" ? [`stride${n}_${d}`] : [])
+    ),
+    ...patterns.flatMap((pattern, n) => pattern.startsWith("+") ? [`offset${n}`] : []),
+  ];
+}
+
+/** `fn at_xN(i)`, the place in an input of output element `i`. */
 function placeFunction(n: number, pattern: Pattern): string {
-  const terms: string[] = [];
-  let rest = "i";
-  for (let d = pattern.length - 1; d >= 0; d--) {
-    const coordinate = d > 0 ? `${rest} % params.size${d}` : rest;
-    if (pattern[d] === "1") terms.push(coordinate);
-    if (pattern[d] === "s") terms.push(`(${coordinate}) * params.stride${n}_${d}`);
-    rest = `${rest} / params.size${d}`;
+  const letters = pattern.replace("+", "");
+  const lines: string[] = [];
+  for (let d = letters.length - 1; d >= 0; d--) {
+    const outer = d > 0 ? `let outer${d} = rest / params.size${d};` : "";
+    const coordinate = d > 0 ? `(rest - outer${d} * params.size${d})` : "rest";
+    const stride = letters[d] === "s" ? ` * params.stride${n}_${d}` : "";
+    const needed = /[^0]/.test(letters.slice(0, d));
+    if (letters[d] !== "0" || needed) lines.push(outer);
+    if (letters[d] !== "0") lines.push(`place += ${coordinate}${stride};`);
+    if (!needed) break;
+    lines.push(`rest = outer${d};`);
   }
-  return `fn at_x${n}(i: u32) -> u32 { return ${terms.join(" + ") || "0u"}; }\n`;
+  const begin = pattern.startsWith("+") ? `params.offset${n}` : "0u";
+  return /* wgsl */ `
+fn at_x${n}(i: u32) -> u32 {
+  var rest = i; var place = ${begin};
+  ${lines.join("\n")}
+  return place;
+}
+`;
 }
 
 /** Element `e` of four, in words that hold one, two or four. */
@@ -130,40 +166,68 @@ function wrapped({ isFloat, itemSize, min, max }: DType, value: string): string 
   return `(((${value} - (${min})) & ${count - 1}) + (${min}))`;
 }
 
-function pointwise(spec: Pointwise): Shader {
-  const { inputs, patterns, output, constants } = spec;
-  const direct = patterns.map((pattern) => pattern === "");
-  const rank = patterns.find(Boolean)?.length ?? 1;
-  const single = patterns.map((pattern) => /^0+$/.test(pattern));
-  const value = valueFunction(spec);
-  const load = (n: number) => `load_${kindOf(inputs[n]) === "int" ? "int_" : ""}x${n}`;
-  const argument = (n: number, e: number) => {
-    if (direct[n]) return decoded(inputs[n], part(`v${n}`, inputs[n], e));
-    return single[n] ? `v${n}` : `${load(n)}(at_x${n}(i + ${e}u))`;
+/** How a kernel reads an input: what it is bound as, what comes first, and each of four elements. */
+interface Reading {
+  readonly element: string;
+  readonly functions: string;
+  readonly before: string;
+  readonly part: (e: number) => string;
+}
+
+function readingOf(n: number, pattern: Pattern, dtype: DType, whole: boolean): Reading {
+  const load = `load_${kindOf(dtype) === "int" ? "int_" : ""}x${n}`;
+  const vector = (e: number) => decoded(dtype, part(`v${n}`, dtype, e));
+  if (pattern === "") {
+    const before = `let v${n} = x${n}[at];`;
+    return { element: fourOf(dtype), functions: "", before, part: vector };
+  }
+  const place = placeFunction(n, pattern);
+  const letter = pattern.at(-1);
+  if (letter === "v") {
+    const before = `let v${n} = x${n}[at_x${n}(i) >> 2u];`;
+    return { element: fourOf(dtype), functions: place, before, part: vector };
+  }
+  const functions = loader(`x${n}`, dtype) + place;
+  const same = /^0+$/.test(pattern) || (whole && letter === "0");
+  if (same) {
+    const before = `let v${n} = ${load}(at_x${n}(i));`;
+    return { element: "u32", functions, before, part: () => `v${n}` };
+  }
+  if (!whole) {
+    const at = (e: number) => `${load}(at_x${n}(i + ${e}u))`;
+    return { element: "u32", functions, before: "", part: at };
+  }
+  const stride = letter === "s"
+    ? ` * params.stride${n}_${pattern.replace("+", "").length - 1}`
+    : "";
+  return {
+    element: "u32",
+    functions,
+    before: `let p${n} = at_x${n}(i);`,
+    part: (e) => `${load}(p${n} + ${e}u${stride})`,
   };
-  const before = inputs.map((_, n) =>
-    direct[n] ? `let v${n} = x${n}[at];` : single[n] ? `let v${n} = ${load(n)}(0u);` : ""
-  );
+}
+
+function pointwise(spec: Pointwise): Shader {
+  const { inputs, patterns, output, constants, whole } = spec;
+  const rank = Math.max(1, ...patterns.map((pattern) => pattern.replace("+", "").length));
+  const value = valueFunction(spec);
+  const readings = inputs.map((dtype, n) => readingOf(n, patterns[n], dtype, whole));
   const results = [0, 1, 2, 3].map((e) =>
-    `let r${e} = value(${inputs.map((_, n) => argument(n, e)).join(", ")});`
-  );
-  const strides = patterns.flatMap((pattern, n) =>
-    [...pattern].flatMap((sort, d) => sort === "s" ? [`stride${n}_${d}`] : [])
+    `let r${e} = value(${readings.map((reading) => reading.part(e)).join(", ")});`
   );
   return {
     arrays: [
-      ...inputs.map((dtype, n) => [`x${n}`, direct[n] ? fourOf(dtype) : "u32"] as const),
+      ...readings.map(({ element }, n) => [`x${n}`, element] as const),
       ["y", fourOf(output), "read_write"],
     ],
     fields: [
       "vectors",
       ...Array.from({ length: constants }, (_, c) => `constant${c}`),
-      ...Array.from({ length: rank - 1 }, (_, d) => `size${d + 1}`),
-      ...strides,
+      ...walkFields(patterns, rank),
     ],
     declarations: /* wgsl */ `
-${inputs.map((dtype, n) => direct[n] ? "" : loader(`x${n}`, dtype)).join("")}
-${patterns.map((pattern, n) => direct[n] || single[n] ? "" : placeFunction(n, pattern)).join("")}
+${readings.map(({ functions }) => functions).join("")}
 ${helpers(value)}
 ${value}
 `,
@@ -172,7 +236,7 @@ ${value}
 let at = index * ${WORKGROUP}u + lane;
 if (at >= params.vectors) { return; }
 let i = at * 4u;
-${before.join("\n")}
+${readings.map(({ before }) => before).join("\n")}
 ${results.join("\n")}
 y[at] = ${joined(output)};
 `,
