@@ -39,6 +39,7 @@ export { LogSoftmax } from "./log_softmax.ts";
 export { Flatten, type FlattenOptions } from "./flatten.ts";
 export { Unflatten } from "./unflatten.ts";
 export { Identity } from "./identity.ts";
+export { Upsample } from "./upsample.ts";
 export { Dropout, type DropoutOptions } from "./dropout.ts";
 export { MultiheadAttention, type MultiheadAttentionOptions } from "./multihead_attention.ts";
 export {
