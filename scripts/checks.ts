@@ -8,6 +8,7 @@
 import { join, relative } from "node:path";
 import { denoConsumer, nodeConsumers } from "./consumers.ts";
 import { changedFiles, testsOf } from "./changed.ts";
+import { ensureChromium } from "./chromium.ts";
 import { ensureVulkanDriver } from "./driver.ts";
 import { execute } from "./execute.ts";
 import { type Command, ensureJupyter } from "./jupyter.ts";
@@ -28,11 +29,15 @@ const SOURCES = [
   "bench",
   "scripts",
   "vendor",
+  "web",
   "docs",
 ];
 
 /** Those of the command line as a process, which may start this Deno. */
 const PROCESS_TESTS = "tests/cli/process_test.ts";
+
+/** Those of the page, in a browser; only the whole checks run them. */
+const PAGE_TESTS = "tests/web";
 
 const whole = Deno.args.includes("--whole");
 const all = whole || Deno.args.includes("--all");
@@ -53,7 +58,7 @@ const test = (name: string, ...what: string[]) =>
 const testProcesses = () => test(PROCESS_TESTS, `--allow-run=${Deno.execPath()}`, PROCESS_TESTS);
 
 async function testAll(): Promise<void> {
-  await test("", `--ignore=${PROCESS_TESTS}`);
+  await test("", `--ignore=${PROCESS_TESTS},${PAGE_TESTS}`);
   await testProcesses();
   await test("--doc", "--doc", "--ignore=tests", ...ENTRIES, "lib");
 }
@@ -63,7 +68,7 @@ async function testChanged(): Promise<void> {
   const tests = [...new Set(files.flatMap((path) => testsOf(path) ?? []))];
   const sources = files.filter((path) => /^lib\/.*\.ts$/.test(path));
   console.log(`\n${files.length} files differ from main; --all runs the tests of the others too.`);
-  const inside = tests.filter((path) => path !== PROCESS_TESTS);
+  const inside = tests.filter((path) => path !== PROCESS_TESTS && !path.startsWith(PAGE_TESTS));
   if (inside.length) await test(inside.join(" "), `--ignore=${PROCESS_TESTS}`, ...inside);
   if (tests.some((path) => PROCESS_TESTS.startsWith(path))) await testProcesses();
   if (sources.length) await steps.step("deno test --doc", () => docTests(sources));
@@ -86,6 +91,16 @@ async function executeNotebooks(): Promise<void> {
   }
 }
 
+/** Builds the page and tests it in Chromium, which Playwright starts and asks as it likes. */
+async function testPage(): Promise<void> {
+  if (!await steps.step("Chromium", ensureChromium)) return;
+  if (!await check("task", "web:build")) return;
+  await steps.step(`deno test ${PAGE_TESTS}`, async () => {
+    const { ok, stdout } = await deno(["test", "-A", PAGE_TESTS], { output: "tee" });
+    return countTests(ok, stdout);
+  });
+}
+
 /** In this order, for Deno is compared with Node. */
 const tryPackage = async () => await nodeConsumers() && await denoConsumer();
 
@@ -100,6 +115,7 @@ await check("task", "help", "--check");
 await check("run", "-A", "scripts/check_notebooks.ts");
 if (whole) await check("publish", "--dry-run", "--allow-dirty");
 await (all ? testAll() : testChanged());
+if (whole) await testPage();
 if (whole) await executeNotebooks();
 if (whole) await steps.step("package in Node and Deno", tryPackage);
 

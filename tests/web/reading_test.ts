@@ -152,7 +152,7 @@ browserTest("the page may ask nobody else for anything", async (browser) => {
   const { page } = test;
   const refused = await page.evaluate(() =>
     new Promise((resolve) => {
-      addEventListener("securitypolicyviolation", ({ effectiveDirective }) =>
+      document.addEventListener("securitypolicyviolation", ({ effectiveDirective }) =>
         resolve(effectiveDirective));
       fetch("https://example.com/").catch(() => {});
     })
