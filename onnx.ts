@@ -86,6 +86,7 @@ export {
   quantizeStatic,
   type QuantizeStaticOptions,
   type QuantizeStaticResult,
+  type QuantizeTarget,
   type TensorOverride,
 } from "./lib/onnx/quantize_static.ts";
 export type { QuantParams, QuantType, TensorRange } from "./lib/onnx/qdq/params.ts";

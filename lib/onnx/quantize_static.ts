@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkChoice } from "../numbers/arguments.ts";
 import {
   type AddSamplesOptions,
   calibrateOnnx,
@@ -20,8 +21,10 @@ import {
   quantizeGraph,
 } from "./qdq/quantize_graph.ts";
 import type { Specs } from "./qdq/quantizer.ts";
+import { QUANTIZE_TARGETS, type QuantizeTarget, TARGETS } from "./qdq/targets.ts";
 import { type VerifiedGraph, verifiedGraph } from "./verify/verify.ts";
 
+export type { QuantizeTarget } from "./qdq/targets.ts";
 export type { TensorOverride } from "./qdq/activation_params.ts";
 export type { QuantizedActivation, QuantizedNode } from "./qdq/quantize_graph.ts";
 
@@ -52,6 +55,13 @@ export interface QuantizeStaticOptions extends CalibrationOptions, AddSamplesOpt
    * x64 processors without VNNI. Not by default.
    */
   reduceRange?: boolean;
+  /**
+   * What the file is for: `"onnxruntime"` by default, or `"web"`, onnxruntime-web's WASM and WebGPU providers from
+   * version 1.20 on. For these, activations go through QuantizeLinear and DequantizeLinear of onnxruntime's own
+   * domain, and nodes stay float that WebAssembly computes faster so, depthwise convolutions and what stands between
+   * them above all. onnxruntime runs such a file as well.
+   */
+  target?: QuantizeTarget;
   /** Ranges, or scales and zero points, that are known better, by the names of activations. */
   tensorOverrides?: Readonly<Record<string, TensorOverride>>;
   /**
@@ -90,6 +100,7 @@ function specsOf(options: QuantizeStaticOptions): Specs {
     activationSymmetric = false,
     weightSymmetric = true,
     reduceRange = false,
+    target = "onnxruntime",
   } = options;
   const check = (name: string, type: string, known: readonly string[]) => {
     if (!known.includes(type)) {
@@ -98,6 +109,7 @@ function specsOf(options: QuantizeStaticOptions): Specs {
   };
   check("activationType", activationType, ["uint8", "int8"]);
   check("weightType", weightType, ["int8", "uint8", "int4", "uint4"]);
+  checkChoice(WHERE, "target", target, QUANTIZE_TARGETS);
   if (activationType === "int8" && weightType === "uint8") {
     throw new TypeError(
       `${WHERE}: activations of int8 go with weights of int8, not ${weightType}; onnxruntime has no ` +
@@ -114,6 +126,7 @@ function specsOf(options: QuantizeStaticOptions): Specs {
       : weight,
     nibbles: narrow ? { type: weightType, symmetric: weightSymmetric } : undefined,
     perChannel,
+    target: TARGETS[target],
   };
 }
 

@@ -197,15 +197,17 @@ export class NodeSwitches implements AsyncDisposable {
    * @param where opens the errors.
    * @param calibration the float model and the ranges.
    * @param nodes names of nodes with a weight or a product, each with one output; at least one.
-   * @param options how they are quantized.
+   * @param given how they are quantized.
    * @throws {Error} as `quantizeStatic` does.
    */
   static async open(
     where: string,
     calibration: OnnxCalibration,
     nodes: readonly string[],
-    options: QuantizeStaticOptions,
+    given: QuantizeStaticOptions,
   ): Promise<NodeSwitches> {
+    // Each node counts here, whether or not a browser computes it faster with floats.
+    const options: QuantizeStaticOptions = { ...given, target: "onnxruntime" };
     const { model: doubled, copies } = double(calibration.model, new Set(nodes));
     const tensorOverrides = await overridesOf(where, calibration, nodes, copies, options);
     const { model } = await quantizeStatic(doubled, calibration.withModel(doubled), {

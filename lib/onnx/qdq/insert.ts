@@ -12,15 +12,20 @@ import { removeUnusedInitializers, removeUnusedValueInfos } from "../graph/unuse
 import type { OnnxModel } from "../file/model.ts";
 import { float32 } from "../../numbers/dtype.ts";
 import type { QuantParams } from "./params.ts";
+import type { Target } from "./targets.ts";
 import type { QuantizedConstant } from "./weights.ts";
 
 /** Puts nodes and constants into one graph; the nodes appear when {@linkcode QdqWriter.finish} is called. */
 export class QdqWriter {
   private readonly editor: GraphEditor;
 
-  /** A writer for a model's graph, which is changed. */
-  constructor({ graph, messages }: OnnxModel) {
-    this.editor = new GraphEditor(graph, messages);
+  /**
+   * A writer for a model's graph, which is changed.
+   *
+   * @param domain where QuantizeLinear and DequantizeLinear with one scale for a whole tensor are from.
+   */
+  constructor(private readonly model: OnnxModel, private readonly domain: Target["domain"]) {
+    this.editor = new GraphEditor(model.graph, model.messages);
   }
 
   private scalars({ type, scale, zeroPoint }: QuantParams, value: string): [string, string] {
@@ -79,9 +84,17 @@ export class QdqWriter {
     const input = this.scalars(params, to);
     const quantized = this.editor.name(`${to}_quantized`);
     return [
-      this.node("QuantizeLinear", [from, ...input], quantized),
-      this.node("DequantizeLinear", [quantized, ...input], to),
+      this.ofTensor("QuantizeLinear", [from, ...input], quantized),
+      this.ofTensor("DequantizeLinear", [quantized, ...input], to),
     ];
+  }
+
+  /** A node with one scale for a whole tensor. */
+  private ofTensor(opType: string, input: readonly string[], output: string): NodeProto {
+    const node = this.node(opType, input, output);
+    node.domain = this.domain;
+    if (this.domain) this.model.setOpset(1, this.domain);
+    return node;
   }
 
   private node(
@@ -104,11 +117,12 @@ export class QdqWriter {
       this.editor.constant(`${name}_zero_point`, type, sizes, zeroPoint),
     ];
     const read = this.editor.name(`${name}_dequantized`);
-    const attributes = {
-      ...(axis === undefined ? {} : { axis }),
-      ...(blockSize ? { block_size: blockSize } : {}),
-    };
-    this.editor.prepend(this.node("DequantizeLinear", input, read, attributes));
+    const attributes = { axis: axis ?? 0, ...(blockSize ? { block_size: blockSize } : {}) };
+    this.editor.prepend(
+      axis === undefined
+        ? this.ofTensor("DequantizeLinear", input, read)
+        : this.node("DequantizeLinear", input, read, attributes),
+    );
     return read;
   }
 

@@ -8,7 +8,9 @@ import { OnnxError } from "../file/onnx_error.ts";
 import { walkGraphs } from "../file/subgraphs.ts";
 import { PRODUCER } from "../graph/new_model.ts";
 import { upgradeOpset } from "../upgrade/upgrade_opset.ts";
+import type { NodeProto } from "../file/proto.ts";
 import { activationParams, type TensorOverride } from "./activation_params.ts";
+import { fasterInFloat } from "./faster_in_float.ts";
 import { checkFinite } from "./finite.ts";
 import { GraphFacts } from "./graph_facts.ts";
 import type { QuantParams, TensorRange } from "./params.ts";
@@ -57,6 +59,9 @@ export interface QuantizeGraphOptions {
   readonly left: ReadonlyMap<string, string>;
 }
 
+/** Why a node stays float for browsers. */
+const FASTER = "onnxruntime-web computes it, and what stands around it, faster with floats";
+
 /**
  * Quantizes a copy of a float model's graph.
  *
@@ -75,15 +80,17 @@ export function quantizeGraph(
   const model = upgraded === float ? float.clone() : upgraded;
   const facts = new GraphFacts(model.graph);
   const chosen = checkSelection(where, facts, selection);
-  const placement = placeWithRanges(
-    facts,
-    (name) => ranges.get(name),
-    (node) => left.get(nodeName(node)) ?? chosen(node),
-    (node) => specs.nibbles !== undefined && takesNibbles(node, facts),
-  );
+  const place = (floats: ReadonlySet<NodeProto>) =>
+    placeWithRanges(
+      facts,
+      (name) => ranges.get(name),
+      (node) => left.get(nodeName(node)) ?? chosen(node) ?? (floats.has(node) ? FASTER : undefined),
+      (node) => specs.nibbles !== undefined && takesNibbles(node, facts),
+    );
+  const all = place(new Set());
   for (const name of overrides.keys()) {
     // What is left in float may be why it becomes none.
-    if (!placement.bytes.has(name) && left.size === 0) {
+    if (!all.bytes.has(name) && left.size === 0) {
       throw new OnnxError(
         `${where}: tensorOverrides names ${
           JSON.stringify(name)
@@ -91,10 +98,10 @@ export function quantizeGraph(
       );
     }
   }
+  const placement = specs.target.fasterInFloat ? place(fasterInFloat(facts, all)) : all;
   checkFinite(where, facts, [...placement.weighted, ...placement.lookups]);
   const params = activationParams(placement, facts, specs.activation, overrides);
-  const all = [...walkGraphs(model.graph)].flatMap(({ node }) => node);
-  const nodes = all.flatMap((node) => {
+  const nodes = [...walkGraphs(model.graph)].flatMap(({ node }) => node).flatMap((node) => {
     const decision = placement.decisions.get(node);
     return decision ? [{ name: nodeName(node), opType: node.opType, ...decision }] : [];
   });

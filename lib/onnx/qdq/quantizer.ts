@@ -16,6 +16,7 @@ import { narrowConstants } from "./narrow_constants.ts";
 import { channelAxis, hasBias, operands, roleOf } from "./operators.ts";
 import { type QuantParams, type QuantSpec, representable } from "./params.ts";
 import type { Placement } from "./placement.ts";
+import type { Target } from "./targets.ts";
 import {
   quantizeBlocks,
   quantizeConstant,
@@ -57,6 +58,8 @@ export interface Specs {
   /** Weights of 4 bits, where they are asked for. */
   readonly nibbles: QuantSpec | undefined;
   readonly perChannel: boolean;
+  /** What the file is for. */
+  readonly target: Target;
 }
 
 /** Writes a quantized graph in the place of a float one. */
@@ -75,7 +78,7 @@ export class Quantizer {
     private readonly options: Specs,
   ) {
     this.graph = model.graph;
-    this.writer = new QdqWriter(model);
+    this.writer = new QdqWriter(model, options.target.domain);
     this.tables = new Tables(facts, placement.lookups);
   }
 

@@ -1,0 +1,34 @@
+/**
+ * What quantized files are written for.
+ *
+ * @module
+ */
+
+/** How a file is written for those who run it. */
+export interface Target {
+  /**
+   * The domain of QuantizeLinear and DequantizeLinear where one scale is for a whole tensor: ONNX's own, or
+   * onnxruntime's, whose operators are the same. The WebGPU providers for browsers take only ONNX's: that of
+   * onnxruntime-web's default import gives wrong numbers for them (microsoft/onnxruntime #32578), and that of
+   * `onnxruntime-web/webgpu` up to 1.24 fails where the last size is no multiple of 4. What they do not take runs in
+   * WebAssembly, rightly, and is fused there all the same.
+   */
+  readonly domain: "" | "com.microsoft";
+  /** Whether nodes stay float that WebAssembly computes faster so. */
+  readonly fasterInFloat: boolean;
+}
+
+/** The targets by their names. */
+export const TARGETS = {
+  onnxruntime: { domain: "", fasterInFloat: false },
+  web: { domain: "com.microsoft", fasterInFloat: true },
+} as const satisfies Record<string, Target>;
+
+/**
+ * What a quantized file is for: `"onnxruntime"` on processors of its own, or `"web"`, onnxruntime-web's WASM and WebGPU
+ * providers.
+ */
+export type QuantizeTarget = keyof typeof TARGETS;
+
+/** The names of the targets. */
+export const QUANTIZE_TARGETS = Object.keys(TARGETS) as readonly QuantizeTarget[];
