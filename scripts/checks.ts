@@ -114,6 +114,7 @@ await check("doc", "--lint", ...ENTRIES);
 await check("task", "help", "--check");
 await check("run", "-A", "scripts/check_notebooks.ts");
 if (whole) await check("publish", "--dry-run", "--allow-dirty");
+if (whole) await check("task", "site");
 await (all ? testAll() : testChanged());
 if (whole) await testPage();
 if (whole) await executeNotebooks();

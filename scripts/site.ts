@@ -1,51 +1,129 @@
 /**
- * Writes the pages site into `.cache/site`: the API's reference and the notebooks as pages, with an
- * index.
+ * Writes the pages site into `.cache/site`: the two READMEs, the documents, the notebooks of both languages, the
+ * API's reference. The page that quantizes in the browser has its place in `app/`; what is there stays, and is linked.
  *
  * @module
  */
-import { basename, join } from "node:path";
-import { ensureJupyter, jupyterEnv } from "./jupyter.ts";
+import { basename, dirname, join, posix, relative } from "node:path";
 import { cache, notebooks, root } from "./paths.ts";
-import { deno, run } from "./run.ts";
+import { deno } from "./run.ts";
+import { framed, type Language, type Page, wayTo } from "./site/frame.ts";
+import { markdownHtml } from "./site/markdown.ts";
+import { notebookHtml } from "./site/notebook.ts";
 
-const site = join(cache, "site");
-await Deno.mkdir(join(site, "notebooks"), { recursive: true });
+const SITE = join(cache, "site");
+const APP = "app";
 
-const { exports } = JSON.parse(await Deno.readTextFile(join(root, "deno.json")));
-const entries = Object.values(exports as Record<string, string>)
-  .filter((entry) => entry !== exports["./cli"]);
-const doc = ["doc", "--html", "--name=staticquant", `--output=${join(site, "api")}`, ...entries];
-if (!(await deno(doc)).ok) Deno.exit(1);
+/** Documents of the repository that become pages, and those that are the same in two languages. */
+const DOCUMENTS = [
+  "README.md",
+  "README.zh-CN.md",
+  ...["guide", "install", "onnx", "permissions", "results"].map((name) => `docs/${name}.md`),
+  ...["ARCHITECTURE", "CHANGELOG", "CONTRIBUTING", "SECURITY"].map((name) => `${name}.md`),
+  "bench/RESULTS.md",
+];
+const TRANSLATIONS: readonly (readonly [english: string, chinese: string])[] = [
+  ["README.md", "README.zh-CN.md"],
+  ["notebooks/01_static_quantization.ipynb", "notebooks/zh/01_静态量化.ipynb"],
+  ["notebooks/02_mnist.ipynb", "notebooks/zh/02_手写数字.ipynb"],
+];
 
-const jupyter = await ensureJupyter();
-if (!jupyter) Deno.exit(1);
-const [program, ...first] = jupyter;
-const pages: string[] = [];
-for (const path of notebooks()) {
-  const args = [...first, "--to=html", `--output-dir=${join(site, "notebooks")}`, path];
-  if (!(await run(program, args, { env: jupyterEnv() })).ok) Deno.exit(1);
-  pages.push(basename(path, ".ipynb"));
+/** Where a document of the repository lies on the site. */
+export function pagePath(source: string): string {
+  if (source === "README.md") return "index.html";
+  if (source === "README.zh-CN.md") return "zh.html";
+  return source.replace(/\.(?:md|ipynb)$/, ".html");
 }
 
-const links = pages.map((name) => `<li><a href="notebooks/${name}.html">${name}</a></li>`);
-await Deno.writeTextFile(
-  join(site, "index.html"),
-  `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>staticquant</title>
-<style>:root { color-scheme: light dark } body { font: 16px/1.5 system-ui; max-width: 40em; margin: 2em auto; padding: 0 1em }</style>
-<h1>staticquant</h1>
-<p>Static quantization of neural networks in TypeScript, on Deno.</p>
-<h2>Notebooks</h2>
-<ul>
-${links.join("\n")}
-</ul>
-<h2>Reference</h2>
-<ul><li><a href="api/index.html">Every export</a></li></ul>
-</html>
-`,
-);
-console.log(`Written: ${join(site, "index.html")}`);
+/**
+ * What a link in a document is on the site: another page, a picture, an address; nothing where there is no such page.
+ *
+ * @param pages the documents that are pages, by their paths in the repository.
+ */
+export function linkFrom(source: string, pages: ReadonlySet<string>) {
+  return (href: string): string | undefined => {
+    if (/^(?:[a-z]+:|#)/.test(href)) return href;
+    const [path, fragment] = href.split("#");
+    const target = posix.join(posix.dirname(source), decodeURI(path));
+    const place = pages.has(target)
+      ? pagePath(target)
+      : target.endsWith(".svg")
+      ? target
+      : undefined;
+    if (place === undefined) return undefined;
+    return encodeURI(wayTo(pagePath(source), place)) + (fragment ? `#${fragment}` : "");
+  };
+}
+
+/** The page of a document. */
+export function pageOf(source: string, text: string, pages: ReadonlySet<string>): Page {
+  const link = linkFrom(source, pages);
+  const body = source.endsWith(".ipynb")
+    ? notebookHtml(JSON.parse(text), link)
+    : markdownHtml(text, link);
+  const title = /<h1[^>]*>(.*?)<\/h1>/s.exec(body)?.[1].replace(/<[^>]*>/g, "") ?? basename(source);
+  const pair = TRANSLATIONS.find((pair) => pair.includes(source));
+  const language: Language = /zh/.test(source) ? "zh" : "en";
+  const translation = pair && pagePath(pair[language === "zh" ? 0 : 1]);
+  return { path: pagePath(source), title, language, body, translation };
+}
+
+/** Links of the site's own pages that lead nowhere. */
+async function deadLinks(pages: readonly Page[]): Promise<string[]> {
+  const dead: string[] = [];
+  for (const { path, body } of pages) {
+    for (const [, href] of body.matchAll(/(?:href|src)="([^"#:]+)(?:#[^"]*)?"/g)) {
+      const target = join(SITE, dirname(path), decodeURI(href));
+      const there = await Deno.stat(target).then(() => true, () => false);
+      if (!there) dead.push(`${path} → ${href}`);
+    }
+  }
+  return dead;
+}
+
+async function write(path: string, content: string | Uint8Array): Promise<void> {
+  const file = join(SITE, path);
+  await Deno.mkdir(dirname(file), { recursive: true });
+  if (typeof content === "string") await Deno.writeTextFile(file, content);
+  else await Deno.writeFile(file, content);
+}
+
+/** The API's reference. */
+async function writeReference(): Promise<boolean> {
+  const { exports } = JSON.parse(await Deno.readTextFile(join(root, "deno.json")));
+  const entries = Object.values(exports as Record<string, string>)
+    .filter((entry) => entry !== exports["./cli"]);
+  return (await deno([
+    "doc",
+    "--html",
+    "--name=staticquant",
+    `--output=${join(SITE, "api")}`,
+    ...entries,
+  ])).ok;
+}
+
+async function main(): Promise<boolean> {
+  await Deno.mkdir(SITE, { recursive: true });
+  for (const { name } of Deno.readDirSync(SITE)) {
+    if (name !== APP) await Deno.remove(join(SITE, name), { recursive: true });
+  }
+  if (!await writeReference()) return false;
+  const walks = notebooks().map((path) => relative(root, path).replaceAll("\\", "/"));
+  const sources = [...DOCUMENTS, ...walks];
+  const known = new Set(sources);
+  const pages: Page[] = [];
+  for (const source of sources) {
+    pages.push(pageOf(source, await Deno.readTextFile(join(root, source)), known));
+  }
+  const app = await Deno.stat(join(SITE, APP, "index.html")).then(() => true, () => false);
+  for (const page of pages) await write(page.path, framed(page, app));
+  for (const picture of ["docs/distribution.svg", "docs/floors.svg"]) {
+    await write(picture, await Deno.readFile(join(root, picture)));
+  }
+  const dead = await deadLinks(pages);
+  dead.forEach((line) => console.error(`leads nowhere: ${line}`));
+  console.log(`Written: ${join(SITE, "index.html")}, ${pages.length} pages beside the reference`);
+  return dead.length === 0;
+}
+
+if (import.meta.main && !await main()) Deno.exit(1);

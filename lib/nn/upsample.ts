@@ -31,7 +31,7 @@ export class Upsample extends Module {
   /** What sizes are multiplied with, or undefined. */
   readonly scaleFactor?: number | readonly number[];
   /** How numbers between those of the input are found. */
-  readonly mode: (typeof MODES)[number];
+  readonly mode: NonNullable<InterpolateOptions["mode"]>;
   /** Whether the corners' middles lie on each other; undefined where it was not said. */
   readonly alignCorners?: boolean;
 

@@ -18,17 +18,17 @@ export interface Target {
   readonly fasterInFloat: boolean;
 }
 
-/** The targets by their names. */
-export const TARGETS = {
-  onnxruntime: { domain: "", fasterInFloat: false },
-  web: { domain: "com.microsoft", fasterInFloat: true },
-} as const satisfies Record<string, Target>;
-
 /**
  * What a quantized file is for: `"onnxruntime"` on processors of its own, or `"web"`, onnxruntime-web's WASM and WebGPU
  * providers.
  */
-export type QuantizeTarget = keyof typeof TARGETS;
+export type QuantizeTarget = "onnxruntime" | "web";
+
+/** The targets by their names. */
+export const TARGETS = {
+  onnxruntime: { domain: "", fasterInFloat: false },
+  web: { domain: "com.microsoft", fasterInFloat: true },
+} as const satisfies Record<QuantizeTarget, Target>;
 
 /** The names of the targets. */
 export const QUANTIZE_TARGETS = Object.keys(TARGETS) as readonly QuantizeTarget[];
