@@ -144,11 +144,12 @@ function* kernels(): Generator<Kernel> {
   yield* expressions();
   yield* reductions();
   for (const [x, rank] of all([float32, float16, uint8], [1, 3])) {
-    yield catKernel(x, rank + 1);
     for (const mode of ["constant", "reflect", "edge", "wrap"] as const) {
       yield padKernel(x, rank, mode);
     }
-    for (const index of [int32, uint8]) yield gatherKernel(x, index, rank);
+    for (const [unit, index] of all(["u32", "vec4<u32>", uint8], [int32, uint8])) {
+      yield* [catKernel(unit, rank + 1), gatherKernel(unit, index, rank)];
+    }
   }
   yield* products();
   yield* convolutions();

@@ -8,7 +8,15 @@ import type { DeviceBuffer, GatherArgs, Operand, PadArgs, StridedArgs } from "..
 import type { Expression } from "../expression.ts";
 import { collapse } from "../strides.ts";
 import { type DispatchTarget, elementwiseStep, gpu } from "./dispatch_target.ts";
-import { carrier, catKernel, gatherKernel, gatherParams, padKernel } from "./kernels/movement.ts";
+import {
+  carrier,
+  catKernel,
+  gatherKernel,
+  gatherParams,
+  padKernel,
+  unitOf,
+  unitWorkgroups,
+} from "./kernels/movement.ts";
 import { pointwiseKernel, pointwiseWorkgroups, walkParams } from "./kernels/pointwise.ts";
 
 /** What moves elements alone: an expression that changes nothing. */
@@ -57,9 +65,11 @@ export function cat(
   const join = (group: readonly Part[], into: DeviceBuffer) => {
     const begins = group.map((_, n) => group.slice(0, n).reduce((sum, { row }) => sum + row, 0));
     const row = group.reduce((sum, part) => sum + part.row, 0);
-    const kernel = catKernel(dtype, group.length);
-    const buffers = group.map(({ buffer }) => buffer);
-    elementwiseStep(target, kernel, buffers, into, outer * row, dtype, [row, ...begins]);
+    const { unit, bytes } = unitOf(dtype, group.map((part) => part.row * dtype.itemSize));
+    const units = [outer * row, row, ...begins].map((count) => count * dtype.itemSize / bytes);
+    const buffers = [...group.map(({ buffer }) => buffer), into].map(gpu);
+    const workgroups = unitWorkgroups(units[0], unit);
+    sink.dispatch(catKernel(unit, group.length), buffers, units, workgroups);
     return { buffer: into, row };
   };
   try {
@@ -117,7 +127,21 @@ export function gather(
   target: DispatchTarget,
 ): void {
   const walk = collapse({ sizes: shape, strides: [strides, indexStrides] });
-  const kernel = gatherKernel(x.dtype, index.dtype, walk.sizes.length);
-  const params = [size, stride, ...gatherParams(walk)];
-  elementwiseStep(target, kernel, [x.buffer, index.buffer], y, numelOf(shape), x.dtype, params);
+  // Whole rows that one index points at are moved in wider units.
+  const last = walk.sizes.length - 1;
+  const rows = walk.strides[0][last] === 1 && walk.strides[1][last] === 0;
+  const counts = rows ? [walk.sizes[last], stride, ...walk.strides[0].slice(0, last)] : [1];
+  const { unit, bytes } = unitOf(x.dtype, counts.map((count) => count * x.dtype.itemSize));
+  const wide = bytes / x.dtype.itemSize;
+  const units = {
+    sizes: walk.sizes.map((size, d) => d === last ? size / wide : size),
+    strides: [walk.strides[0].map((s, d) => d === last ? s : s / wide), walk.strides[1]],
+  };
+  const numel = numelOf(shape) / wide;
+  target.sink.dispatch(
+    gatherKernel(unit, index.dtype, walk.sizes.length),
+    [x.buffer, index.buffer, y].map(gpu),
+    [numel, size, stride / wide, ...gatherParams(units)],
+    unitWorkgroups(numel, unit),
+  );
 }

@@ -2,9 +2,12 @@
 import { type DType, int16, int32, uint8 } from "../../../numbers/dtype.ts";
 import type { PadArgs } from "../../backend.ts";
 import type { Walk } from "../../strides.ts";
-import { elementwise } from "./elementwise.ts";
+import { loader } from "./elements.ts";
+import { elementwise, elementwiseWorkgroups } from "./elementwise.ts";
 import { type Kernel, kernel } from "./kernel.ts";
 import { each, type Shader } from "./shader.ts";
+
+const WORKGROUP = 64;
 
 /** An integer dtype of the same size, whose elements are moved as they are. */
 export function carrier({ itemSize }: DType): DType {
@@ -40,27 +43,89 @@ function gatherFields(rank: number): string[] {
   ];
 }
 
-/** Some tensors side by side. Parameters: elements a row of the output, then where each one's begin. */
-export function catKernel(dtype: DType, count: number): Kernel {
-  return kernel("cat", { dtype: carrier(dtype), count }, catShader);
+/** What elements are moved in: vectors of four words, words, or elements narrower than a word. */
+export type Unit = "vec4<u32>" | "u32" | DType;
+
+/** The widest unit that fills some numbers of bytes, and its size. */
+export function unitOf(dtype: DType, byteCounts: readonly number[]): { unit: Unit; bytes: number } {
+  if (byteCounts.every((count) => count % 16 === 0)) return { unit: "vec4<u32>", bytes: 16 };
+  if (byteCounts.every((count) => count % 4 === 0)) return { unit: "u32", bytes: 4 };
+  return { unit: carrier(dtype), bytes: dtype.itemSize };
 }
 
-function catShader({ dtype, count }: { dtype: DType; count: number }): Shader {
+/** Workgroups of kernels that write `count` units. */
+export function unitWorkgroups(count: number, unit: Unit): number {
+  return typeof unit === "string"
+    ? Math.ceil(count / WORKGROUP)
+    : elementwiseWorkgroups(count, unit);
+}
+
+/** What a kernel that moves units consists of; inputs are read by `unit_NAME(i)`. */
+interface Moving {
+  readonly unit: Unit;
+  readonly inputs: readonly string[];
+  /** The dtype of an input called `index`, which is read by `load_int_index(i)`. */
+  readonly indices?: DType;
+  readonly fields: readonly string[];
+  readonly functions: (type: string) => string;
+  /** An expression of `i`. */
+  readonly value: string;
+}
+
+/** The frame of kernels that make each unit of the output of one of an input. */
+function moving({ unit, inputs, indices, fields, functions, value }: Moving): Shader {
+  const index = indices ? [["index", indices] as const] : [];
+  if (typeof unit !== "string") {
+    const readers = inputs.map((name) =>
+      `fn unit_${name}(i: u32) -> i32 { return load_int_${name}(i); }\n`
+    );
+    return elementwise({
+      inputs: [...inputs.map((name) => [name, unit] as const), ...index],
+      output: unit,
+      fields,
+      functions: readers.join("") + functions("i32"),
+      value,
+    });
+  }
+  const readers = inputs.map((name) =>
+    `fn unit_${name}(i: u32) -> ${unit} { return ${name}[i]; }\n`
+  );
+  return {
+    arrays: [
+      ...inputs.map((name) => [name, unit] as const),
+      ...index.map(([name]) => [name, "u32"] as const),
+      ["y", unit, "read_write"],
+    ],
+    fields: ["numel", ...fields],
+    declarations: readers.join("") + index.map((one) => loader(...one)).join("") + functions(unit),
+    workgroup: WORKGROUP,
+    body: /* wgsl */ `
+let i = index * ${WORKGROUP}u + lane;
+if (i >= params.numel) { return; }
+y[i] = ${value};
+`,
+  };
+}
+
+/** Some tensors side by side. Parameters: units of the output, of a row of it, and where each begins. */
+export function catKernel(unit: Unit, count: number): Kernel {
+  return kernel("cat", { unit, count }, catShader);
+}
+
+function catShader({ unit, count }: { unit: Unit; count: number }): Shader {
   const end = (n: number) => n + 1 < count ? `params.begin${n + 1}` : "params.row";
-  return elementwise({
-    inputs: Array.from({ length: count }, (_, n) => [`x${n}`, dtype] as const),
-    output: dtype,
+  const taken = (n: number) =>
+    `return unit_x${n}(row * (${end(n)} - params.begin${n}) + at - params.begin${n});`;
+  return moving({
+    unit,
+    inputs: Array.from({ length: count }, (_, n) => `x${n}`),
     fields: ["row", ...Array.from({ length: count }, (_, n) => `begin${n}`)],
-    functions: /* wgsl */ `
-fn joined(i: u32) -> i32 {
+    functions: (type) => /* wgsl */ `
+fn joined(i: u32) -> ${type} {
   let row = i / params.row;
-  let at = i % params.row;
-  ${
-      each(count, (n) => /* wgsl */ `
-  ${n + 1 < count ? `if (at < ${end(n)}) {` : "{"}
-    return load_int_x${n}(row * (${end(n)} - params.begin${n}) + at - params.begin${n});
-  }`)
-    }
+  let at = i - row * params.row;
+  ${each(count - 1, (n) => `if (at < ${end(n)}) { ${taken(n)} }`)}
+  ${taken(count - 1)}
 }
 `,
     value: "joined(i)",
@@ -127,32 +192,34 @@ fn padded(i: u32) -> i32 {
 
 /** What distinguishes kernels that look up. */
 interface Gather {
-  readonly dtype: DType;
+  readonly unit: Unit;
   readonly index: DType;
   readonly rank: number;
 }
 
 /**
- * Elements that indices point at; one that points outside is brought inside. Parameters: the size and
- * the stride of the dimension that they count along, then the walk of the input and the index.
+ * Units that indices point at; an index that points outside is brought inside. Parameters: units of the
+ * output, the size and the stride of the dimension that indices count along, then the walk of the input
+ * and the index.
  */
-export function gatherKernel(dtype: DType, index: DType, rank: number): Kernel {
-  return kernel("gather", { dtype: carrier(dtype), index, rank }, gatherShader);
+export function gatherKernel(unit: Unit, index: DType, rank: number): Kernel {
+  return kernel("gather", { unit, index, rank }, gatherShader);
 }
 
-function gatherShader({ dtype, index, rank }: Gather): Shader {
-  return elementwise({
-    inputs: [["x", dtype], ["index", index]],
-    output: dtype,
+function gatherShader({ unit, index, rank }: Gather): Shader {
+  return moving({
+    unit,
+    inputs: ["x"],
+    indices: index,
     fields: ["size", "stride", ...gatherFields(rank)],
-    functions: /* wgsl */ `
+    functions: (type) => /* wgsl */ `
 ${placeFunction("place_of", rank, "")}
 ${placeFunction("index_of", rank, "b")}
-fn gathered(i: u32) -> i32 {
+fn gathered(i: u32) -> ${type} {
   let size = i32(params.size);
   let given = load_int_index(index_of(i));
   let at = clamp(select(given, given + size, given < 0), 0, size - 1);
-  return load_int_x(place_of(i) + u32(at) * params.stride);
+  return unit_x(place_of(i) + u32(at) * params.stride);
 }
 `,
     value: "gathered(i)",
