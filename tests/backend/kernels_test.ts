@@ -186,7 +186,10 @@ function* reductions(): Generator<Kernel> {
     }
     if (!x.isFloat) continue;
     yield reduceKernel(x, "sum", true, team);
-    for (const log of BOTH) yield softmaxKernel(x, log, team);
+    for (const log of BOTH) {
+      yield softmaxKernel(x, log, team, false);
+      if (team) yield softmaxKernel(float32, log, team, true);
+    }
   }
   for (const [x, exclusive, reverse] of all([float16, int32], BOTH, BOTH)) {
     yield cumsumKernel(x, exclusive, reverse);

@@ -120,8 +120,10 @@ export function softmax(
   const rows = outer * inner;
   inWords(target, y, rows * n, [float32, x.dtype], (words) => {
     const workgroups = team ? rows : Math.ceil(rows / WORKGROUP);
-    const kernel = softmaxKernel(x.dtype, log, team);
-    target.sink.dispatch(kernel, [x.buffer, words].map(gpu), [rows, n, inner], workgroups);
+    const wide = team !== undefined && x.dtype === float32 && n % 4 === 0;
+    const kernel = softmaxKernel(x.dtype, log, team, wide);
+    const params = [rows, wide ? n / 4 : n, inner];
+    target.sink.dispatch(kernel, [x.buffer, words].map(gpu), params, workgroups);
   });
 }
 

@@ -57,11 +57,11 @@ fn scale_by_power(x: f32, n: i32) -> f32 {
 fn exp_small(r: f32) -> f32 { return ${polynomial("r", factorials(0, 1, 8))}; }`,
   exp_: /* wgsl */ `
 fn exp_(x: f32) -> f32 {
-  if (is_nan(x)) { return x; }
-  if (x > 88.8) { return inf_from(abs(x)); }
-  let n = round(max(x, -104.0) * 1.44269504);
-  let r = (max(x, -104.0) - n * 0.693359375) + n * 2.12194440e-4;
-  return scale_by_power(exp_small(r), i32(n));
+  let inside = clamp(x, -104.0, 88.8);
+  let n = round(inside * 1.44269504);
+  let r = (inside - n * 0.693359375) + n * 2.12194440e-4;
+  let y = scale_by_power(exp_small(r), i32(n));
+  return select(select(y, inf_from(abs(x)), x > 88.8), x, is_nan(x));
 }`,
   expm1_: /* wgsl */ `
 fn expm1_(x: f32) -> f32 {

@@ -14,61 +14,79 @@ interface Softmax {
   readonly log: boolean;
   /** Who takes a row, or undefined if invocations take columns. */
   readonly team: Team | undefined;
+  /** Whether rows are whole vectors of float32. */
+  readonly wide: boolean;
 }
 
 /**
  * `exp(x − m)/Σ exp(x − m)` or its logarithm, `m` being the greatest of the row; float32. Parameters:
- * outer · inner, n, inner.
+ * outer · inner, n, inner, both in vectors if rows are such.
  */
-export function softmaxKernel(x: DType, log: boolean, team: Team | undefined): Kernel {
-  return kernel("softmax", { x, log, team }, softmax);
+export function softmaxKernel(
+  x: DType,
+  log: boolean,
+  team: Team | undefined,
+  wide: boolean,
+): Kernel {
+  return kernel("softmax", { x, log, team, wide }, softmax);
 }
 
-function softmax({ x, log, team }: Softmax): Shader {
-  const loop = (body: string) =>
-    `for (var j = first; j < end; j += ${
-      team ? team.lanes : 1
-    }u) { let at = base + j * params.inner; ${body} }`;
-  const meet = (how: "add" | "max", value: string) =>
-    team ? `meet_${how}_${how === "add" ? "f32" : "u32"}(${value}, lane)` : value;
-  const texts = "exp_( log_( is_nan( nan_from(";
+const FOUR = ["x", "y", "z", "w"];
+
+/** Loading, and what else differs between vectors and numbers. */
+function pieces(x: DType, wide: boolean): { functions: string; greatest: string; sum: string } {
+  if (!wide) {
+    return {
+      functions: `${loader("x", x)} fn exp_of(v: f32) -> f32 { return exp_(v); }`,
+      greatest: "greatest = max(greatest, v);",
+      sum: "sum += e;",
+    };
+  }
   return {
-    arrays: [["x", "u32"], ["y", "f32", "read_write"]],
+    functions: /* wgsl */ `
+fn load_x(i: u32) -> vec4<f32> { return bitcast<vec4<f32>>(x[i]); }
+fn exp_of(v: vec4<f32>) -> vec4<f32> {
+  return vec4<f32>(${FOUR.map((part) => `exp_(v.${part})`).join(", ")});
+}`,
+    greatest: "greatest = max(greatest, max(max(v.x, v.y), max(v.z, v.w)));",
+    sum: "sum += (e.x + e.y) + (e.z + e.w);",
+  };
+}
+
+function softmax({ x, log, team, wide }: Softmax): Shader {
+  const { functions, greatest, sum } = pieces(x, wide);
+  const loop = (body: string) => /* wgsl */ `
+for (var j = first; j < end; j += ${team ? team.lanes : 1}u) {
+  let at = base + j * params.inner;
+  ${body}
+}`;
+  const meet = (how: "add" | "max", value: string) =>
+    team ? `meet_${how}_f32(${value}, lane)` : value;
+  return {
+    arrays: [
+      ["x", wide ? "vec4<u32>" : "u32"],
+      ["y", wide ? "vec4<f32>" : "f32", "read_write"],
+    ],
     fields: ["rows", "n", "inner"],
     declarations: /* wgsl */ `
-${loader("x", x)}
-${helpers(texts)}
-${team ? meetings([["add", "f32"], ["max", "u32"]], team) : ""}
-fn key_of(x: f32) -> u32 {
-  let bits = bitcast<u32>(x);
-  if (is_nan(x)) { return 0xffffffffu; }
-  return select(bits | 0x80000000u, ~bits, (bits >> 31u) == 1u);
-}
-fn from_key(key: u32) -> f32 {
-  if (key == 0xffffffffu) { return nan_from(f32(key)); }
-  return bitcast<f32>(select(~key, key & 0x7fffffffu, (key >> 31u) == 1u));
-}
+${helpers(`${functions} log_(`)}
+${functions}
+${team ? meetings([["add", "f32"], ["max", "f32"]], team) : ""}
 `,
     workgroup: team ? team.lanes : WORKGROUP,
     subgroups: team?.subgroup ? "whole" : undefined,
+    // A NaN may be lost among the greatest, but not in the sum, which makes all of the row NaN.
     body: /* wgsl */ `
 let row = ${team ? "index" : `index * ${WORKGROUP}u + lane`};
-${team ? "" : "if (row >= params.rows) { return; }"}
+if (row >= params.rows) { return; }
 let base = row / params.inner * params.n * params.inner + row % params.inner;
 let first = ${team ? "lane" : "0u"};
-let end = select(0u, params.n, row < params.rows);
-var key = 0u;
-${loop("key = max(key, key_of(load_x(at)));")}
-let greatest = from_key(${meet("max", "key")});
+let end = params.n;
+var greatest = load_x(base)${wide ? ".x" : ""};
+${loop(`let v = load_x(at); ${greatest}`)}
+greatest = ${meet("max", "greatest")};
 var sum = 0.0;
-${
-      loop(
-        log ? "sum += exp_(load_x(at) - greatest);" : /* wgsl */ `
-  let e = exp_(load_x(at) - greatest);
-  y[at] = e;
-  sum += e;`,
-      )
-    }
+${loop(`let e = exp_of(load_x(at) - greatest); ${log ? "" : "y[at] = e;"} ${sum}`)}
 let total = ${meet("add", "sum")};
 ${log ? "let offset = log_(total);" : ""}
 ${loop(log ? "y[at] = (load_x(at) - greatest) - offset;" : "y[at] = y[at] / total;")}
