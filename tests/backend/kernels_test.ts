@@ -161,7 +161,7 @@ function* convolutions(): Generator<Kernel> {
   const clips = [undefined, { min: 0, max: Infinity }, { min: 0, max: 6 }, { min: -1, max: 1 }];
   const places = [
     undefined,
-    ...all([1, 2], BOTH).map(([rank, transposed]) => ({ rank, transposed })),
+    ...all([1, 2], BOTH, BOTH).map(([rank, transposed, merged]) => ({ rank, transposed, merged })),
   ];
   for (const [dtype, bias, clip, at] of all(WIDE, biases, clips, places)) {
     for (const tile of TILES) yield convKernel({ dtype, bias, clip, places: at }, tile);

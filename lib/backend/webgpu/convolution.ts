@@ -18,12 +18,19 @@ import { transposeToRows } from "./channels_last.ts";
 import { type DispatchTarget, elementwiseStep, gpu } from "./dispatch_target.ts";
 import type { ConvOperation } from "./fusion.ts";
 import { convKernel } from "./kernels/conv.ts";
-import { convParams, type ConvSizes, gridOf } from "./kernels/conv_taps.ts";
+import { convParams, type ConvPlaces, type ConvSizes, gridOf } from "./kernels/conv_taps.ts";
 import { convWeightKernel } from "./kernels/conv_weight.ts";
-import { depthwiseKernel, depthwiseWorkgroups, type Pair } from "./kernels/depthwise.ts";
+import {
+  depthwiseKernel,
+  type DepthwisePlaces,
+  depthwiseWorkgroups,
+  type Pair,
+} from "./kernels/depthwise.ts";
 import { elementsPerVector } from "./kernels/transpose.ts";
 import { dispatchProduct } from "./products.ts";
 
+/** Loads that the block of a depthwise kernel may have, unless one row of it has more. */
+const MOST_LOADS = 64;
 /** Depthwise kernels of more taps than this, whose text would be too long, are left to the product. */
 const MOST_TAPS = 49;
 
@@ -81,6 +88,13 @@ function isPointwise(sizes: ConvSizes): boolean {
   );
 }
 
+/** How a convolution of so many groups goes through its places. */
+function placesOf(w: ConvWeight, { dilation }: ConvSizes, groups: number): ConvPlaces {
+  const { transposed, kernel } = w;
+  const alone = groups === 1 && dilation.at(-1) === 1 && kernel.at(-1)! > 1;
+  return { rank: kernel.length, transposed, merged: alone && !transposed };
+}
+
 function sizesOf({ x, w, args }: ConvOperation): ConvSizes {
   return { input: x.shape.slice(2), kernel: w.kernel, ...args };
 }
@@ -94,13 +108,14 @@ export function convProduct(operation: ConvOperation, target: DispatchTarget): v
   const together = groupsTogether(w);
   const products = groups / together;
   const plain = products === 1 && !transposed && isPointwise(sizes);
-  const places = plain ? undefined : { rank: w.kernel.length, transposed };
+  const places = plain ? undefined : placesOf(w, sizes, products);
   const { grid, phases } = gridOf(sizes, transposed);
   const [m, n] = [x.shape[0] * numelOf(grid), outChannels / products];
   const vector = elementsPerVector(dtype);
   const tapSteps = rowStride(channels / products, dtype) / vector;
   const steps = numelOf(w.kernel) * tapSteps;
   const rowSteps = rowStride(channels, dtype) / vector;
+  const runSteps = places?.merged ? tapSteps * w.kernel.at(-1)! : tapSteps;
   const spec = { dtype, bias: bias?.dtype, clip: args.clip, places };
   dispatchProduct(target, {
     key: `conv ${dtype.name} ${x.shape} ${outChannels} ${groups} ${Object.values(sizes).join(" ")}`,
@@ -109,7 +124,7 @@ export function convProduct(operation: ConvOperation, target: DispatchTarget): v
     params: [m, n, steps * vector, steps, rowStride(outChannels, dtype) * dtype.itemSize / 4],
     batch: places && {
       products: products * phases,
-      params: convParams(sizes, transposed, n, tapSteps, rowSteps),
+      params: convParams(sizes, transposed, n, runSteps, rowSteps),
     },
     shape: { m, n },
     width: rowStride(n, dtype),
@@ -124,19 +139,20 @@ function pair(numbers: readonly number[], missing: number): Pair {
 }
 
 /** Each channel by itself. */
-function depthwise({ x, w, bias, args, y }: ConvOperation, { sink }: DispatchTarget): void {
+function depthwise(
+  { x, w, bias, args, y }: ConvOperation,
+  { sink, subgroupSize }: DispatchTarget,
+): void {
   const { dtype, channels } = w;
   const [images, , ...input] = x.shape;
   const [from, out, before] = [pair(input, 1), pair(args.output, 1), pair(args.before, 0)];
-  const spec = {
-    dtype,
-    bias: bias?.dtype,
-    clip: args.clip,
+  const places = {
     kernel: pair(w.kernel, 1),
     stride: pair(args.stride, 1),
     dilation: pair(args.dilation, 1),
-    block: depthwiseBlock(out),
   };
+  const block = depthwiseBlock(out, places, subgroupSize);
+  const spec = { dtype, bias: bias?.dtype, clip: args.clip, ...places, block };
   const fours = rowStride(channels, dtype) / 4;
   sink.dispatch(
     depthwiseKernel(spec),
@@ -149,9 +165,21 @@ function depthwise({ x, w, bias, args, y }: ConvOperation, { sink }: DispatchTar
   );
 }
 
-/** The block of outputs that an invocation makes. */
-function depthwiseBlock(out: Pair): Pair {
-  return { down: out.down > 1 ? 2 : 1, across: Math.min(4, Math.max(out.across, 1)) };
+/**
+ * The block of outputs that an invocation makes. The larger it is, the fewer inputs are read twice, but
+ * the longer the text; and devices with many lanes must have something to do for all of them.
+ */
+function depthwiseBlock(
+  out: Pair,
+  { kernel, stride, dilation }: Omit<DepthwisePlaces, "block">,
+  subgroupSize: number,
+): Pair {
+  const span = (side: keyof Pair, outputs: number) =>
+    (outputs - 1) * stride[side] + (kernel[side] - 1) * dilation[side] + 1;
+  const across = Math.min(4, out.across);
+  const downs = subgroupSize === 8 ? [4, 2, 1] : [1];
+  const fits = (down: number) => span("down", down) * span("across", across) <= MOST_LOADS;
+  return { down: downs.find((down) => down <= out.down && fits(down)) ?? 1, across };
 }
 
 /** The bytes of a convolution's result. */

@@ -14,6 +14,11 @@ export interface ConvPlaces {
   /** Spatial dimensions. */
   readonly rank: number;
   readonly transposed: boolean;
+  /**
+   * Whether the taps of the last dimension, which are neighbours, and the vectors of their channels are one
+   * run: few channels then make no short loops.
+   */
+  readonly merged: boolean;
 }
 
 /** Parameters of each dimension, in order; see {@linkcode convParams}. */
@@ -100,7 +105,8 @@ let move_${d} = -i32(${p("step")} * ${p("dilation")} / ${p("stride")});`;
 }
 
 /** The taps of a convolution. */
-export function convTaps({ rank, transposed }: ConvPlaces, outside: string): Taps {
+export function convTaps(places: ConvPlaces, outside: string): Taps {
+  const { rank, transposed, merged } = places;
   const all = dims(rank);
   const fields = transposed ? [...PER_DIMENSION, ...PER_PHASE] : PER_DIMENSION;
   return {
@@ -121,33 +127,58 @@ ${
 rest_${q} /= params.out_${d};`;
         }).join("\n")
       }`,
-    loop: (rows, body) => tapLoop(rank, transposed, rows, body),
+    loop: (rows, body) => tapLoop(places, rows, body),
+    locate: (name, q, s) =>
+      merged
+        ? `let ${name}_run = begin_${q} + i32(${s});
+let ${name}_in = inside_${q} && u32(${name}_run) < params.size_${rank - 1} * params.row_steps;
+let ${name}_at = select(0u, line_${q} + u32(${name}_run), ${name}_in);`
+        : `let ${name}_in = inside_${q};
+let ${name}_at = x_${q} + ${s};`,
     place: transposed ? (i, m) => outputPlace(rank, i, m) : undefined,
   };
 }
 
-/** Loops over the taps, one in another; what an outer one tells is not computed again in the inner. */
-function tapLoop(rank: number, transposed: boolean, rows: number, body: string): string {
-  const q = Array.from({ length: rows }, (_, q) => q);
+/** What is declared in the innermost loop over taps, of so many rows. */
+function reached({ rank, merged }: ConvPlaces, rows: readonly number[]): string {
   const last = rank - 1;
-  let text = `${
-    q.map((q) =>
-      `let inside_${q} = in_${last}_${q};
+  if (!merged) {
+    return `${
+      rows.map((q) =>
+        `let inside_${q} = in_${last}_${q};
 let x_${q} = x_begin + select(0u, u32(pixel_${last}_${q}) * params.row_steps, inside_${q});`
+      ).join("\n")
+    }
+let w_tap = tap_${last} * params.tap_steps;`;
+  }
+  const outer = last - 1;
+  const line = (q: number) => outer < 0 ? `rest_${q}` : `u32(pixel_${outer}_${q})`;
+  return `${
+    rows.map((q) =>
+      `let inside_${q} = ${outer < 0 ? "true" : `in_${outer}_${q}`};
+let begin_${q} = start_${last}_${q} * i32(params.row_steps);
+let line_${q} = ${line(q)} * params.size_${last} * params.row_steps;`
     ).join("\n")
   }
-let w_tap = tap_${last} * params.tap_steps;
+let w_tap = ${outer < 0 ? "0u" : `tap_${outer} * params.tap_steps`};`;
+}
+
+/** Loops over the taps, one in another; what an outer one tells is not computed again in the inner. */
+function tapLoop(places: ConvPlaces, count: number, body: string): string {
+  const { rank, transposed, merged } = places;
+  const rows = Array.from({ length: count }, (_, q) => q);
+  let text = `${reached(places, rows)}
 ${body}`;
-  for (let d = last; d >= 0; d--) {
-    const [count, move] = transposed
+  for (let d = merged ? rank - 2 : rank - 1; d >= 0; d--) {
+    const [taps, move] = transposed
       ? [`taps_${d}`, `move_${d}`]
       : [`params.kernel_${d}`, `i32(params.dilation_${d})`];
     const tap = transposed ? `first_${d} + t_${d} * params.step_${d}` : `t_${d}`;
-    text = `for (var t_${d} = 0u; t_${d} < ${count}; t_${d}++) {
+    text = `for (var t_${d} = 0u; t_${d} < ${taps}; t_${d}++) {
   let tap_${d} = ${d > 0 ? `tap_${d - 1} * params.kernel_${d} + ` : ""}${tap};
   let moved_${d} = i32(t_${d}) * ${move};
   ${
-      q.map((q) => {
+      rows.map((q) => {
         const at = `at_${d}_${q}`;
         const inside = `u32(${at}) < params.size_${d}`;
         return `let ${at} = start_${d}_${q} + moved_${d};

@@ -81,19 +81,24 @@ function multiply({ step }: Matmul, sum: SumName, i: number, j: number): string 
 
 /** Declares `name`, part `p` of vector `s` of row `q` of `x`. */
 function loadRow({ step, taps }: Matmul, name: string, q: number, p: number): string {
+  if (taps) return loadAtTap(step, taps, name, q, "s");
   const { parts = 1, unpack, load } = step;
-  const at = unpack ? `x_${q} + s * ${parts}u + ${p}u` : `x_${q} + s`;
-  if (!taps) return load(name, "x", at);
-  return load(`${name}_there`, "x", at) + chooseInside(step, taps, name, `inside_${q}`);
+  return load(name, "x", unpack ? `x_${q} + s * ${parts}u + ${p}u` : `x_${q} + s`);
 }
 
-/** Declares `name` as `name_there`, or as what lies outside of `x`. */
-function chooseInside({ endings = [""] }: KStep, taps: Taps, name: string, inside: string): string {
-  return each(
-    endings.length,
-    (e) =>
-      `let ${name}${endings[e]} = select(${taps.outside}, ${name}_there${endings[e]}, ${inside});`,
-  );
+/** Declares `name`, vector `s` of row `q` of `x` at a tap, or what lies outside of `x`. */
+function loadAtTap(
+  { load, endings = [""] }: KStep,
+  { locate, outside }: Taps,
+  name: string,
+  q: number,
+  s: string,
+): string {
+  const chosen = (ending: string) =>
+    `let ${name}${ending} = select(${outside}, ${name}_there${ending}, ${name}_in);`;
+  return `${locate(name, q, s)}
+${load(`${name}_there`, "x", `${name}_at`)}
+${each(endings.length, (e) => chosen(endings[e]))}`;
 }
 
 /** Declares part `p` of a vector of column `j`. */
@@ -185,24 +190,20 @@ function bring(matmul: Matmul, from: "x" | "w", block: string, size: string): st
   const { endings = [""] } = step;
   const side = from === "x" ? tile.rows : tile.columns;
   const height = side * STAGE_SIDE;
-  const row = (q: number) => {
-    if (taps && from === "x") return `x_${q}`;
-    const tap = taps ? " + w_tap" : "";
-    return `${begin(matmul, from)}min(${block} + row, params.${size} - 1u) * params.steps${tap}`;
-  };
+  const begins = `${begin(matmul, from)}min(${block} + row, params.${size} - 1u) * params.steps`;
+  const source = `${begins}${taps ? " + w_tap" : ""} + first + depth`;
   const zeros = () => `${stageType(step)}()`;
   const fill = (value: (ending: string) => string) =>
     each(endings.length, (e) => `${from}_stage${endings[e]}[at] = ${value(endings[e])};`);
   const loaded = (q: number) =>
     taps && from === "x"
-      ? step.load("v_there", from, "source") + chooseInside(step, taps, "v", `inside_${q}`)
-      : step.load("v", from, "source");
+      ? loadAtTap(step, taps, "v", q, "(first + depth)")
+      : step.load("v", from, source);
   return each(brought(matmul, from), (q) =>
     /* wgsl */ `{
   let row = ${broughtRow(matmul, q)};
   let depth = lane % ${STAGE_DEPTH}u;
   let at = depth * ${height}u + row % ${side}u * ${STAGE_SIDE}u + row / ${side}u;
-  let source = ${row(q)} + first + depth;
   if (first + depth < ${stageSteps(matmul)}) {
     ${loaded(q)}
     ${fill((ending) => `v${ending}`)}

@@ -76,11 +76,10 @@ export interface Taps {
   readonly fields: readonly string[];
   /** Declares what outputs of row `m` read, under names that end in `q`. */
   readonly row: (q: number, m: string) => string;
-  /**
-   * Runs `body` at each tap, where `x_Q` is declared, the first vector that row `q` of so many reads,
-   * `inside_Q`, whether there is one, and `w_tap`, the first vector of a row of `w`.
-   */
+  /** Runs `body` at each tap for so many rows, where `w_tap` is the first vector of a row of `w`. */
   readonly loop: (rows: number, body: string) => string;
+  /** Declares `NAME_in`, whether there is a vector `s` of row `q` at the tap, and `NAME_at`, its place. */
+  readonly locate: (name: string, q: number, s: string) => string;
   /** A vector, as it is once it is loaded, for what lies outside of `x`. */
   readonly outside: string;
   /** Where row `m` of outputs, by its number `i` in the tile, is stored: it declares `y_I` and `kept_I`. */
