@@ -37,6 +37,11 @@ const ABSOLUTE = 1e-7;
 /** The types of which all cases must pass. */
 const REQUIRED = new Set(["float32", "int8", "uint8", "int32", "int64", "bool"]);
 
+/** Cases that are left out, by how their names begin, and why. */
+const LEFT_OUT = new Map([
+  ["test_training_dropout", "they drop what NumPy's random numbers choose"],
+]);
+
 /** What became of a case on a device. */
 interface Outcome {
   readonly status: "passed" | "failed" | "refused";
@@ -185,7 +190,11 @@ Written by \`scripts/onnx_operator_tests.ts --docs\`: each operator of ONNX (as 
 it) and of onnxruntime's domain that \`importOnnx\` takes, and how many of ONNX's own tests of it pass on
 the CPU backend and on WebGPU: all of those whose inputs and outputs are float32, int8, uint8, int32,
 int64 or bool. Beside them, ${passed} tests of functions written out as several of these operators pass. A dash
-is an operator that those tests have not; it is tested against onnxruntime here.
+is an operator that those tests have not; it is tested beside onnxruntime here, as all are. Left out are tests of
+Dropout that train (${
+    [...LEFT_OUT.values()].join("; ")
+  }). Numbers agree within ${STRICT} of what they should be,
+where ONNX's own tests allow ${RELATIVE}.
 
 | operator | tests |
 | --- | --- |
@@ -198,10 +207,11 @@ async function main(): Promise<void> {
   const only = flag("--only");
   const device = flag("--device");
   const devices: Device[] = device ? [device as Device] : ["cpu", "webgpu"];
-  const claimed = new Set([...importedOperators(), "Upsample", "Scatter"]);
+  const claimed = new Set([...importedOperators(), "Upsample"]);
   const names = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
   const cases: Case[] = [];
   for (const name of names) {
+    if ([...LEFT_OUT.keys()].some((start) => name.startsWith(start))) continue;
     const described = await describeCase(join(folder, name), name, claimed);
     const wanted = !only || described?.operator === only || name.includes(only);
     if (described && wanted) cases.push({ ...described, outcomes: new Map() });

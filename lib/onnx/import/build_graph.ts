@@ -10,6 +10,7 @@ import { attributeOf } from "../file/attributes.ts";
 import { captures } from "../file/subgraphs.ts";
 import { fail } from "../file/onnx_error.ts";
 import { topologicalOrder } from "../file/topological_order.ts";
+import { ShapeFacts } from "../graph/infer_shapes.ts";
 import { isOp } from "../graph/operator.ts";
 import { describeNode } from "../graph/describe_node.ts";
 import { ChildNames } from "./child_names.ts";
@@ -71,6 +72,7 @@ export class GraphBuilder {
   readonly parameters: ImportedParameter[] = [];
   private readonly aliases: Map<string, string>;
   private joined!: JoinedBiases;
+  private facts?: ShapeFacts;
   private slots = 0;
 
   constructor(
@@ -283,6 +285,7 @@ export class GraphBuilder {
       constantType: (i) => constants.type(named(i) ?? ""),
       constantNumbers: (i) => named(i) === undefined ? undefined : constants.numbers(named(i)!),
       weight: (i, form) => constants.onDevice(named(i)!, form),
+      rank: (i) => (this.facts ??= new ShapeFacts(this.graph)).dims(node.input[i] ?? "")?.length,
       bias: () => {
         const bias = this.joined.biasOf(node);
         return bias === undefined ? undefined : constants.onDevice(bias);

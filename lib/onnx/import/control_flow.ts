@@ -14,6 +14,9 @@ import { OnnxNode } from "./onnx_node.ts";
 
 /** A graph inside of a node. */
 export class OnnxBody extends Module implements GraphModule {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "OnnxBody";
+
   readonly constants: OnnxConstants = new OnnxConstants();
   readonly plan: Plan;
 
@@ -38,6 +41,9 @@ export class OnnxBody extends Module implements GraphModule {
 
 /** Computes one of two graphs. */
 export class OnnxIf extends OnnxNode {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "OnnxIf";
+
   override readonly opType = "If";
 
   /** The graphs read what the node reads after its condition. */
@@ -55,6 +61,9 @@ export class OnnxIf extends OnnxNode {
 
 /** Computes a graph again and again. */
 export class OnnxLoop extends OnnxNode {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "OnnxLoop";
+
   override readonly opType = "Loop";
 
   /**

@@ -145,6 +145,7 @@ export const fuseActivations: Pass = (tools) => {
         end.output,
         attributes,
       );
+      if (end.name) made.name = end.name;
       if (domain) made.domain = domain;
       editor.replace(end, made);
       editor.remove(parts);

@@ -18,10 +18,14 @@ import { valueType } from "../graph/graph_view.ts";
 import { removeUnusedInitializers, removeUnusedNodes } from "../graph/unused.ts";
 import { fuseActivations } from "./fuse_activations.ts";
 import { fuseLayerNorm } from "../prepare/fuse_layer_norm.ts";
-import { GraphTools } from "../prepare/graph_tools.ts";
+import { foldAffine } from "../prepare/fold_affine.ts";
+import { GraphTools, type Pass } from "../prepare/graph_tools.ts";
 import { hoistConstants } from "../prepare/hoist_constants.ts";
 import { inlineFunctions } from "../prepare/inline_functions.ts";
+import { mergeFactors } from "../prepare/merge_factors.ts";
 import { nameNodes } from "../prepare/name_nodes.ts";
+import { pushScale } from "../prepare/push_scale.ts";
+import { removeNoOps } from "../prepare/remove_no_ops.ts";
 import { unfuse } from "../prepare/unfuse.ts";
 import { NEWEST_OPSET } from "../upgrade/operators.ts";
 import { upgradeOpset } from "../upgrade/upgrade_opset.ts";
@@ -45,9 +49,23 @@ export interface ImportOnnxOptions extends LoadOnnxOptions {
 
 const WHERE = "importOnnx";
 
+/** Each until it finds nothing more, in this order. */
+const PASSES: readonly Pass[] = [
+  hoistConstants,
+  unfuse,
+  removeNoOps,
+  fuseLayerNorm,
+  fuseActivations,
+  foldAffine,
+  pushScale,
+  mergeFactors,
+  foldAffine,
+];
+
 /**
  * The model as it is imported: functions inlined, operator set 21, constants as initializers, what onnxruntime's
- * optimizer made taken apart, each node with a name of its own.
+ * optimizer made taken apart, norms and factors made part of layers, activations of several nodes made one,
+ * each node with a name of its own.
  */
 function readied(model: OnnxModel): OnnxModel {
   const known = model.clone();
@@ -57,9 +75,7 @@ function readied(model: OnnxModel): OnnxModel {
   const upgraded = upgradeOpset(known, NEWEST_OPSET);
   const { graph, messages } = upgraded;
   const tools = new GraphTools(new GraphEditor(graph, messages), upgraded.opset());
-  for (const pass of [hoistConstants, unfuse, fuseLayerNorm, fuseActivations]) {
-    while (pass(tools)) tools.editor.apply();
-  }
+  for (const pass of PASSES) while (pass(tools)) tools.editor.apply();
   if (graph.node.some(({ domain }) => domain === "com.microsoft")) {
     upgraded.setOpset(1, "com.microsoft");
   }

@@ -46,6 +46,9 @@ export interface Plan {
 
 /** Holds the constants of a graph that are no layer's. */
 export class OnnxConstants extends Module {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "OnnxConstants";
+
   /** Constants compute nothing. @throws {Error} always. */
   override forward(): Tensor {
     throw new Error(`${this.displayName}: constants compute nothing; call the model`);

@@ -53,6 +53,9 @@ export interface OnnxModuleParts {
  * ```
  */
 export class OnnxModule extends Module {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "OnnxModule";
+
   /** The graph's name. */
   readonly graphName: string;
   /** What `forward` takes, in order. */

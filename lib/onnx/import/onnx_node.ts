@@ -5,6 +5,9 @@ import type { Tensor } from "../../tensor/tensor.ts";
 
 /** A module that is a node of a graph and no layer: it may leave inputs out and have several outputs. */
 export abstract class OnnxNode extends Module {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "OnnxNode";
+
   /** The operator, as files name it. */
   abstract readonly opType: string;
 

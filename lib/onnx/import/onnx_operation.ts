@@ -11,6 +11,9 @@ import { OperatorCall, type OperatorRule } from "./node/operator_rule.ts";
  * @ignore
  */
 export class OnnxOperation extends OnnxNode {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "OnnxOperation";
+
   /**
    * @param opType the operator, as files name it.
    * @param rule what is known of it.

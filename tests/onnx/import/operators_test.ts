@@ -338,7 +338,130 @@ const RECURRENT: readonly Case[] = [
   }),
 ];
 
+const planes = noise([2, 4, 7, 6], 8);
+
+const WINDOWS: readonly Case[] = [
+  { op: "Conv", given: [planes], constants: [noise([3, 4, 3, 3], 1), noise([3], 2)] },
+  {
+    op: "Conv",
+    given: [planes, noise([4, 2, 3, 2], 1)],
+    attributes: {
+      group: { i: 2 },
+      strides: { ints: [2, 1] },
+      pads: { ints: [1, 0, 2, 1] },
+      dilations: { ints: [2, 1] },
+    },
+  },
+  {
+    op: "Conv",
+    given: [planes],
+    constants: [noise([4, 1, 3, 3], 1)],
+    attributes: { group: { i: 4 }, strides: { ints: [2, 2] }, auto_pad: { s: "SAME_UPPER" } },
+  },
+  {
+    op: "Conv",
+    given: [noise([1, 2, 9])],
+    constants: [noise([3, 2, 4], 1)],
+    attributes: { auto_pad: { s: "SAME_LOWER" } },
+  },
+  {
+    op: "Conv",
+    given: [noise([1, 2, 4, 5, 6])],
+    constants: [noise([3, 2, 2, 2, 2], 1)],
+    attributes: { pads: { ints: [1, 1, 1, 1, 1, 1] } },
+  },
+  {
+    op: "ConvTranspose",
+    given: [planes],
+    constants: [noise([4, 3, 2, 2], 1), noise([3], 2)],
+    attributes: { strides: { ints: [2, 2] } },
+  },
+  {
+    op: "ConvTranspose",
+    given: [planes],
+    constants: [noise([4, 2, 3, 3], 1)],
+    attributes: {
+      group: { i: 2 },
+      strides: { ints: [2, 3] },
+      pads: { ints: [1, 0, 0, 1] },
+      output_padding: { ints: [1, 1] },
+    },
+  },
+  {
+    op: "ConvTranspose",
+    given: [planes],
+    constants: [noise([4, 2, 3, 3], 1)],
+    attributes: { strides: { ints: [2, 2] }, auto_pad: { s: "SAME_UPPER" } },
+  },
+  {
+    op: "MaxPool",
+    given: [planes],
+    attributes: {
+      kernel_shape: { ints: [3, 2] },
+      strides: { ints: [2, 2] },
+      pads: { ints: [1, 0, 1, 1] },
+    },
+  },
+  {
+    op: "MaxPool",
+    given: [planes],
+    attributes: { kernel_shape: { ints: [2, 2] }, dilations: { ints: [2, 3] } },
+    outputs: 2,
+  },
+  {
+    op: "MaxPool",
+    given: [planes],
+    attributes: { kernel_shape: { ints: [3, 3] }, strides: { ints: [2, 2] }, ceil_mode: { i: 1 } },
+  },
+  {
+    op: "MaxPool",
+    given: [typed("uint8", [1, 1, 4], 1, 9, 200, 3)],
+    attributes: { kernel_shape: { ints: [2] } },
+  },
+  ...[0, 1].map((count): Case => ({
+    op: "AveragePool",
+    given: [planes],
+    attributes: {
+      kernel_shape: { ints: [3, 3] },
+      strides: { ints: [2, 2] },
+      pads: { ints: [1, 1, 0, 1] },
+      count_include_pad: { i: count },
+    },
+  })),
+  {
+    op: "AveragePool",
+    given: [planes],
+    attributes: { kernel_shape: { ints: [2, 2] }, auto_pad: { s: "SAME_UPPER" } },
+  },
+  { op: "LpPool", given: [planes], attributes: { kernel_shape: { ints: [2, 2] }, p: { i: 3 } } },
+  { op: "GlobalAveragePool", given: [planes] },
+  { op: "GlobalMaxPool", given: [planes] },
+  { op: "Upsample", opset: 9, given: [planes], constants: [floats(1, 1, 2, 2)] },
+  {
+    op: "Resize",
+    opset: 10,
+    given: [planes],
+    constants: [floats(1, 1, 2, 3)],
+    attributes: { mode: { s: "linear" } },
+  },
+  ...["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"].flatMap((mode) =>
+    ["nearest", "linear", "cubic"].map((kind): Case => ({
+      op: "Resize",
+      given: [planes],
+      constants: ["", "", ints(2, 4, 5, 13)],
+      attributes: { mode: { s: kind }, coordinate_transformation_mode: { s: mode } },
+    }))
+  ),
+  {
+    op: "Resize",
+    given: [planes],
+    constants: ["", floats(0.7, 1.7)],
+    attributes: { axes: { ints: [2, 3] }, nearest_mode: { s: "floor" } },
+  },
+];
+
 const CASES = [
+  ...WINDOWS,
   ...REDUCTIONS,
   ...NORMALIZATION,
   ...RECURRENT,

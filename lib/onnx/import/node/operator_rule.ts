@@ -91,6 +91,8 @@ export interface LayerNode {
   constantNumbers(input: number): ArrayLike<number> | undefined;
   /** A constant input as a weight on the device, in the form that is asked for; equal ones are shared. */
   weight(input: number, form?: WeightForm): Tensor;
+  /** How many dimensions an input has, as far as the file and its operators tell. */
+  rank(input: number): number | undefined;
   /** What an Add after the node adds as a bias, on the device, if the layer is to do that too. */
   bias(): Tensor | undefined;
 }

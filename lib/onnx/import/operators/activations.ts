@@ -28,11 +28,7 @@ import type {
   OperatorRules,
 } from "../node/operator_rule.ts";
 import { formulaOf, unary } from "./arithmetic.ts";
-
-/** A layer that reads the first input. */
-export function layerOf(module: Module): Layer {
-  return { module, inputs: [0], parameters: [] };
-}
+import { holding, layerOf } from "./layers.ts";
 
 /** A function of one input that is a layer too. */
 function layered(compute: (x: Tensor) => Tensor, layer: () => Module): OperatorRule {
@@ -60,7 +56,7 @@ function withAttributes(
 
 /** Whether a float attribute is a number, but for the rounding of files to float32. */
 function isAbout(attributes: NodeAttributes, name: string, value: number): boolean {
-  return Math.fround(attributes.float(name)) === Math.fround(value);
+  return Math.abs(attributes.float(name) - value) <= 1e-6;
 }
 
 /** `gamma·(x if x > 0 else alpha·(exp(x) − 1))`. */
@@ -164,10 +160,8 @@ function preluLayer(node: LayerNode): Layer | undefined {
   // As PyTorch writes it, (C, 1, 1) for images.
   const channels = numelOf(slope.shape);
   if (channels !== 1 && (slope.shape.length < 2 || slope.shape[0] !== channels)) return undefined;
-  const module = new PReLU({ numParameters: channels });
-  module.weight.dispose();
-  module.weight = node.weight(1, "flat");
-  return { module, inputs: [0], parameters: [{ field: "weight", input: 1, form: "flat" }] };
+  const module = new PReLU({ numParameters: channels, device: "cpu" });
+  return holding(module, node, [{ field: "weight", input: 1, form: "flat" }]);
 }
 
 /** Functions that stand between layers. */

@@ -3,6 +3,12 @@
  *
  * @module
  */
+import { BatchNorm1d } from "../../../nn/batch_norm1d.ts";
+import { BatchNorm2d } from "../../../nn/batch_norm2d.ts";
+import { GroupNorm } from "../../../nn/group_norm.ts";
+import { InstanceNorm1d } from "../../../nn/instance_norm1d.ts";
+import { InstanceNorm2d } from "../../../nn/instance_norm2d.ts";
+import { LayerNorm } from "../../../nn/layer_norm.ts";
 import { sameShape } from "../../../numbers/shape.ts";
 import { Formula } from "../../../tensor/formula.ts";
 import { pad, slice } from "../../../tensor/movement.ts";
@@ -11,7 +17,14 @@ import { abs, add, div, mul, rsqrt, sqrt, sub } from "../../../tensor/pointwise.
 import { mean, sum } from "../../../tensor/reduction.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import { float, IGNORED, int, INTS } from "../node/node_attributes.ts";
-import type { OperatorCall, OperatorRules } from "../node/operator_rule.ts";
+import type {
+  Layer,
+  LayerNode,
+  LayerParameter,
+  OperatorCall,
+  OperatorRules,
+} from "../node/operator_rule.ts";
+import { areRows, holding } from "./layers.ts";
 import { axisOf } from "./reshaping.ts";
 
 /** The mean and the mean square about it, of the dimensions given, which stay with size 1. */
@@ -110,23 +123,85 @@ function localResponse(call: OperatorCall): Tensor {
   return f.result(x.dtype);
 }
 
+/** A factor and a summand a channel, as layers call them. */
+const AFFINE: readonly LayerParameter[] = [
+  { field: "weight", input: 1, form: "same" },
+  { field: "bias", input: 2, form: "same" },
+];
+
+function channelsOf(node: LayerNode): number {
+  return node.constantType(1)?.shape[0] ?? 0;
+}
+
+function batchNormLayer(node: LayerNode): Layer | undefined {
+  const channels = channelsOf(node);
+  const rank = node.rank(0);
+  const type = rank === 4 ? BatchNorm2d : rank === 2 || rank === 3 ? BatchNorm1d : undefined;
+  const { attributes } = node;
+  if (!type || attributes.int("training_mode") || !areRows(node, [1, 2, 3, 4], channels)) {
+    return undefined;
+  }
+  const module = new type(channels, { eps: attributes.float("epsilon"), device: "cpu" });
+  module.num_batches_tracked?.dispose();
+  module.num_batches_tracked = null;
+  return holding(module, node, [
+    ...AFFINE,
+    { field: "running_mean", input: 3, form: "same" },
+    { field: "running_var", input: 4, form: "same" },
+  ]);
+}
+
+/** Over the last dimension, whose size the factors tell. */
+function layerNormLayer(node: LayerNode): Layer | undefined {
+  const size = channelsOf(node);
+  const hasBias = Boolean(node.node.input[2]);
+  const { attributes } = node;
+  const last = attributes.int("axis") === -1 || attributes.int("axis") + 1 === node.rank(0);
+  const alone = node.node.output.slice(1).every((name) => name === "");
+  if (!last || !alone || size < 2 || !areRows(node, hasBias ? [1, 2] : [1], size)) return undefined;
+  const eps = attributes.float("epsilon");
+  const module = new LayerNorm(size, { eps, bias: hasBias, device: "cpu" });
+  return holding(module, node, hasBias ? AFFINE : AFFINE.slice(0, 1));
+}
+
+function groupNormLayer(node: LayerNode): Layer | undefined {
+  const channels = channelsOf(node);
+  if (channels === 0 || !areRows(node, [1, 2], channels)) return undefined;
+  const { attributes } = node;
+  const eps = attributes.float("epsilon");
+  const module = new GroupNorm(attributes.int("num_groups"), channels, { eps, device: "cpu" });
+  return holding(module, node, AFFINE);
+}
+
+function instanceNormLayer(node: LayerNode): Layer | undefined {
+  const channels = channelsOf(node);
+  const rank = node.rank(0);
+  const type = rank === 4 ? InstanceNorm2d : rank === 3 ? InstanceNorm1d : undefined;
+  if (!type || channels === 0 || !areRows(node, [1, 2], channels)) return undefined;
+  const eps = node.attributes.float("epsilon");
+  return holding(new type(channels, { eps, affine: true, device: "cpu" }), node, AFFINE);
+}
+
 /** Normalizing. */
 export const NORMALIZATION: OperatorRules = {
   BatchNormalization: {
     inputs: [5, 5],
     outputs: 3,
     attributes: { epsilon: float(1e-5), momentum: float(0.9), training_mode: int(0) },
+    layer: batchNormLayer,
     compute: batchNormalization,
   },
   LayerNormalization: {
     inputs: [2, 3],
     outputs: 3,
     attributes: { axis: int(-1), epsilon: float(1e-5), stash_type: IGNORED },
+    layer: layerNormLayer,
     compute: layerNormalization,
   },
   InstanceNormalization: {
     inputs: [3, 3],
     attributes: { epsilon: float(1e-5) },
+    layer: instanceNormLayer,
     compute: (call) => {
       const x = call.input(0);
       const eps = call.attributes.float("epsilon");
@@ -136,6 +211,7 @@ export const NORMALIZATION: OperatorRules = {
   GroupNormalization: {
     inputs: [3, 3],
     attributes: { epsilon: float(1e-5), num_groups: int(), stash_type: IGNORED },
+    layer: groupNormLayer,
     compute: (call) => {
       const { attributes } = call;
       const [groups, eps] = [attributes.int("num_groups"), attributes.float("epsilon")];

@@ -3,6 +3,9 @@
  *
  * @module
  */
+import { LogSoftmax } from "../../../nn/log_softmax.ts";
+import type { Module } from "../../../nn/module.ts";
+import { Softmax } from "../../../nn/softmax.ts";
 import { float32 } from "../../../numbers/dtype.ts";
 import { abs, add, eq, exp, log, mul, sqrt, sub, where } from "../../../tensor/pointwise.ts";
 import * as reduce from "../../../tensor/reduction.ts";
@@ -12,6 +15,7 @@ import { expand, flip } from "../../../tensor/movement.ts";
 import { hostTensor, uploaded } from "../node/host_values.ts";
 import { int } from "../node/node_attributes.ts";
 import type { OperatorCall, OperatorRule, OperatorRules } from "../node/operator_rule.ts";
+import { layerOf } from "./layers.ts";
 import { axisOf } from "./reshaping.ts";
 
 type Reduce = (x: Tensor, dims: number[], options: { keepdim: boolean }) => Tensor;
@@ -90,10 +94,14 @@ function argument(kind: "argmax" | "argmin"): OperatorRule {
 }
 
 /** An operator that weighs along one dimension. */
-function alongAxis(compute: (x: Tensor, axis: number) => Tensor): OperatorRule {
+function alongAxis(
+  compute: (x: Tensor, axis: number) => Tensor,
+  type: new (dim: number) => Module,
+): OperatorRule {
   return {
     inputs: [1, 1],
     attributes: { axis: int(-1) },
+    layer: (node) => layerOf(new type(node.attributes.int("axis"))),
     compute: (call) => {
       const x = call.input(0);
       return compute(x, axisOf(call.attributes.int("axis"), x.ndim));
@@ -137,8 +145,8 @@ export const REDUCTIONS: OperatorRules = {
     attributes: { exclusive: int(0), reverse: int(0) },
     compute: cumulative,
   },
-  Softmax: alongAxis(softmax),
-  LogSoftmax: alongAxis(logSoftmax),
+  Softmax: alongAxis(softmax, Softmax),
+  LogSoftmax: alongAxis(logSoftmax, LogSoftmax),
   Hardmax: {
     inputs: [1, 1],
     attributes: { axis: int(-1) },

@@ -1,0 +1,35 @@
+/**
+ * Making layers of nodes.
+ *
+ * @module
+ */
+import { type Module, setField } from "../../../nn/module.ts";
+import { Tensor } from "../../../tensor/tensor.ts";
+import type { Layer, LayerNode, LayerParameter } from "../node/operator_rule.ts";
+
+/** A layer that reads the first input and has no parameters. */
+export function layerOf(module: Module): Layer {
+  return { module, inputs: [0], parameters: [] };
+}
+
+/** A layer that reads the first input, with constants of the file in the place of its own parameters. */
+export function holding(
+  module: Module,
+  node: LayerNode,
+  parameters: readonly LayerParameter[],
+): Layer {
+  for (const { field, input, form } of parameters) {
+    const own = (module as unknown as Record<string, unknown>)[field];
+    if (own instanceof Tensor) own.dispose();
+    setField(module, field, node.weight(input, form));
+  }
+  return { module, inputs: [0], parameters };
+}
+
+/** Whether constants are rows of so many floats. */
+export function areRows(node: LayerNode, inputs: readonly number[], size: number): boolean {
+  return inputs.every((input) => {
+    const type = node.constantType(input);
+    return type?.dtype.isFloat && type.shape.length === 1 && type.shape[0] === size;
+  });
+}
