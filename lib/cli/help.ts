@@ -98,6 +98,8 @@ Examples:
   float:
     staticquant quantize model.onnx --data train.npz --out model.int8.onnx \\
       --held-out test.npz --target-sqnr 30 --exclude '/stem/*,/head/MatMul'
+  For a page, where onnxruntime-web runs it, in WebAssembly or on WebGPU:
+    staticquant quantize model.onnx --data samples --target web --out web.onnx
 
 Permissions:
   deno run --allow-read=model.onnx,samples,out --allow-write=out --allow-ffi \\

@@ -4,12 +4,14 @@
  * @module
  */
 import type { CalibrationMethod } from "../onnx/calibration/method_names.ts";
+import type { QuantizeTarget } from "../onnx/qdq/targets.ts";
 import type { DataFlags } from "./data_options.ts";
 
 /** Those of `quantize`. */
 export interface QuantizeFlags extends DataFlags {
   out: string;
   force?: boolean;
+  target: QuantizeTarget;
   method: CalibrationMethod;
   percentile?: number;
   activationType: "uint8" | "int8";

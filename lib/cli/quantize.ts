@@ -110,6 +110,7 @@ function staticOptions(
   const { activationType, weightType, perChannel, symmetric, reduceRange, opTypes, out } = options;
   const nodes = [...walkGraphs(calibration.model.graph)].flatMap(({ node }) => node);
   return {
+    target: options.target,
     activationType,
     weightType,
     perChannel,

@@ -5,6 +5,7 @@
  */
 import { type Command, Option } from "./commander.ts";
 import { CALIBRATION_METHODS } from "../onnx/calibration/method_names.ts";
+import { QUANTIZE_TARGETS } from "../onnx/qdq/targets.ts";
 import type { Console } from "./console.ts";
 import { addDataOptions } from "./data_options.ts";
 import { QUANTIZE_HELP } from "./help.ts";
@@ -26,6 +27,13 @@ export function addQuantizeCommand(
     .requiredOption("--out <path>", "where the quantized model goes")
     .option("--force", "replace --out if it exists");
   command.optionsGroup("Quantization:")
+    .addOption(
+      new Option(
+        "--target <name>",
+        "who runs the file: onnxruntime, or onnxruntime-web in browsers",
+      )
+        .choices(QUANTIZE_TARGETS).default("onnxruntime"),
+    )
     .addOption(
       new Option("--method <name>", "how ranges are chosen; see below")
         .choices(CALIBRATION_METHODS).argParser(parseMethod).default("minmax"),

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { loadOnnx, manualSeed, randn } from "../../mod.ts";
+import { exportOnnx, Linear, loadOnnx, manualSeed, randn, Sequential } from "../../mod.ts";
 import { runCommand } from "../../lib/cli/main.ts";
 import { CliError } from "../../lib/cli/cli_error.ts";
 import { floats, TestFolder, zip } from "../data/files.ts";
@@ -206,6 +206,25 @@ Deno.test("every method and type gives a model that works", async () => {
     const { sqnr } = await judged(folder);
     assert(sqnr > 8, `${args.join(" ")}: ${sqnr} dB`);
   }
+});
+
+Deno.test("--target web writes what browsers run right; a target that is none is not understood", async () => {
+  using folder = await Prepared.create();
+  // Where everything is tiny, floats are as fast, and that is told.
+  const tiny = await folder.quantize("--target", "web");
+  assertEquals(tiny.code, 0);
+  assert(/nothing became integers/.test(tiny.err), tiny.err);
+  manualSeed(0);
+  const layers = new Sequential(new Linear(40, 512), new Linear(512, 512));
+  folder.write("model.onnx", await exportOnnx(layers, randn([1, 40])));
+  assertEquals((await folder.quantize("--target", "web", "--force")).code, 0);
+  const { graph } = await loadOnnx(folder.out);
+  const domains = graph.node.filter(({ opType }) => opType === "QuantizeLinear")
+    .map(({ domain }) => domain);
+  assertEquals(new Set(domains), new Set(["com.microsoft"]));
+  const { code, err } = await folder.quantize("--target", "browser", "--force");
+  assertEquals(code, 2);
+  assert(/--target.*onnxruntime.*web/s.test(err), err);
 });
 
 Deno.test("--exclude leaves nodes float, by name, pattern or operator", async () => {
