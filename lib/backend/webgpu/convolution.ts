@@ -4,7 +4,7 @@
  * @module
  */
 import { numelOf } from "../../numbers/shape.ts";
-import type { DeviceBuffer, Operand } from "../backend.ts";
+import type { Operand } from "../backend.ts";
 import { pixelsOf, rowStride } from "../channels_last.ts";
 import {
   type ConvArgs,

@@ -1,3 +1,4 @@
+import { TARGETS } from "../../../lib/onnx/qdq/targets.ts";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   autoQuantize,
@@ -137,6 +138,7 @@ async function miscounted() {
       setAttribute(plain.messages, pool, "count_include_pad", undefined);
       const graph = quantizeGraph("test", plain, ranges, {
         specs: {
+          target: TARGETS.onnxruntime,
           activation: { type: "uint8", symmetric: false },
           weight: { type: "int8", symmetric: true },
           nibbles: undefined,
