@@ -50,6 +50,18 @@ export {
   type ConvTransposeOptions,
   PreparedConvWeight,
 } from "./lib/tensor/conv.ts";
+export {
+  adaptiveAvgPool1d,
+  adaptiveAvgPool2d,
+  adaptiveMaxPool1d,
+  adaptiveMaxPool2d,
+  avgPool1d,
+  avgPool2d,
+  type AvgPoolOptions,
+  maxPool1d,
+  maxPool2d,
+  type MaxPoolOptions,
+} from "./lib/tensor/pooling.ts";
 export type { Padding, Sizes } from "./lib/tensor/window.ts";
 export { matmul, type MatmulOptions } from "./lib/tensor/matmul.ts";
 export * from "./lib/tensor/pointwise.ts";

@@ -13,10 +13,12 @@ import type { Expression } from "./expression.ts";
 import type { ChannelsLast } from "./channels_last.ts";
 import type { ConvArgs, ConvWeight, ConvWeightArgs } from "./convolution.ts";
 import type { DeviceBuffer, Operand } from "./operand.ts";
+import type { PoolArgs } from "./pooling.ts";
 
 export type { ChannelsLast } from "./channels_last.ts";
 export type { Clip, ConvArgs, ConvWeight, ConvWeightArgs } from "./convolution.ts";
 export type { DeviceBuffer, Operand } from "./operand.ts";
+export type { PoolArgs, PoolWindows } from "./pooling.ts";
 
 /** The name of a device. */
 export type Device = "cpu" | "webgpu";
@@ -450,6 +452,8 @@ export interface Backend {
    * products of the inputs, biases added.
    */
   recur(x: Operand, args: RecurrentArgs): Recurrence;
+  /** Maxima or means of windows of `x` (N, C, …one or two spatial dimensions), channels last. */
+  pool(x: ChannelsLast, args: PoolArgs): DeviceBuffer;
   /** `1 / x`, correctly rounded in x's dtype; the result is float32. */
   reciprocal(x: Operand): DeviceBuffer;
   /** `clamp(round(x · inverseScale) + zeroPoint)`, with parameters a block. */

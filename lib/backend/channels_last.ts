@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { DType } from "../numbers/dtype.ts";
+import { type DType, int8 } from "../numbers/dtype.ts";
 import { numelOf } from "../numbers/shape.ts";
 import type { Operand } from "./operand.ts";
 
@@ -33,6 +33,11 @@ export function channelsLastBytes(shape: readonly number[], dtype: DType): numbe
 /** What is subtracted from the elements of a dtype. */
 export function byteOffset(dtype: DType): 0 | 128 {
   return dtype.itemSize === 1 && dtype.min === 0 ? 128 : 0;
+}
+
+/** The dtype of the elements as they are stored. */
+export function storedDtype(dtype: DType): DType {
+  return byteOffset(dtype) === 0 ? dtype : int8;
 }
 
 /** Whether rows are not filled up with zeros. */

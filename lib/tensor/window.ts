@@ -73,16 +73,20 @@ export function windowPlaces(
   where: string,
   input: readonly number[],
   kernel: readonly number[],
-  options: { stride?: Sizes; padding?: Padding; dilation?: Sizes },
+  options: { stride?: Sizes; padding?: Padding; dilation?: Sizes; ceilMode?: boolean },
 ): WindowPlaces {
   const rank = input.length;
   const stride = perDimension(where, "stride", options.stride ?? 1, rank, 1);
   const dilation = perDimension(where, "dilation", options.dilation ?? 1, rank, 1);
   const spans = kernel.map((size, d) => dilation[d] * (size - 1) + 1);
   const { before, after } = wholePadding(where, options.padding ?? 0, spans, stride);
-  const output = input.map((length, d) =>
-    Math.floor((length + before[d] + after[d] - spans[d]) / stride[d]) + 1
-  );
+  const output = input.map((length, d) => {
+    const steps = (length + before[d] + after[d] - spans[d]) / stride[d];
+    if (!options.ceilMode) return Math.floor(steps) + 1;
+    // A window that would begin behind the input is none.
+    const last = Math.ceil(steps);
+    return last * stride[d] >= length + before[d] ? last : last + 1;
+  });
   if (output.some((size) => size < 1) || kernel.some((size) => size < 1)) {
     throw new RangeError(
       `${where}: a kernel of ${formatShape(kernel)}, with its dilation ${

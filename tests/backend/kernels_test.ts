@@ -38,6 +38,7 @@ import { packedLinearKernel } from "../../lib/backend/webgpu/kernels/packed_line
 import { normalizeKernel } from "../../lib/backend/webgpu/kernels/normalize.ts";
 import { padRowsKernel } from "../../lib/backend/webgpu/kernels/pad_rows.ts";
 import { pointwiseKernel } from "../../lib/backend/webgpu/kernels/pointwise.ts";
+import { poolKernel } from "../../lib/backend/webgpu/kernels/pool.ts";
 import { quantizationLossKernel } from "../../lib/backend/webgpu/kernels/quantization_loss.ts";
 import { quantizeKernel } from "../../lib/backend/webgpu/kernels/quantize.ts";
 import { reciprocalKernel } from "../../lib/backend/webgpu/kernels/reciprocal.ts";
@@ -168,6 +169,12 @@ function* convolutions(): Generator<Kernel> {
   }
   for (const [w, transposed] of all([...WIDE, ...BYTES], BOTH)) {
     yield convWeightKernel(w, transposed);
+  }
+  for (const [dtype, kind] of all([...WIDE, ...BYTES], ["max", "average"])) {
+    if (kind === "average" && !dtype.isFloat) continue;
+    for (const [adaptive, countPadding, team] of all(BOTH, BOTH, BOTH)) {
+      yield poolKernel({ dtype, kind, adaptive, countPadding, team });
+    }
   }
   const sizes = [1, 3].map((size) => ({ down: size, across: 2 }));
   for (const [dtype, bias, clip] of all(WIDE, biases, clips)) {

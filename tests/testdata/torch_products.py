@@ -1,6 +1,6 @@
-"""Records what PyTorch answers for products of matrices and convolutions: `python torch_products.py` writes
-torch-products and torch-convolutions, .json and .safetensors, beside this file. Needs torch; the tests do
-not."""
+"""Records what PyTorch answers for products of matrices, convolutions and pooling: `python torch_products.py`
+writes torch-products, torch-convolutions and torch-pools, .json and .safetensors, beside this file. Needs
+torch; the tests do not."""
 import json, os, struct
 import torch
 import torch.nn.functional as F
@@ -94,5 +94,38 @@ def convolutions():
     save("torch-convolutions", cases, T)
 
 
+def pools():
+    cases, T = [], {}
+    list_ = [
+        ("max_pool2d", [2, 3, 7, 8], dict(kernel_size=2)), ("max_pool2d", [1, 5, 9, 9], dict(kernel_size=3, stride=2, padding=1)),
+        ("max_pool2d", [1, 4, 8, 7], dict(kernel_size=[3, 2], stride=[2, 1], dilation=[1, 2], padding=[1, 0])),
+        ("max_pool2d", [1, 4, 8, 8], dict(kernel_size=3, stride=2, ceil_mode=True)),
+        ("max_pool2d", [3, 6, 6], dict(kernel_size=2, stride=3, padding=1, ceil_mode=True)),
+        ("avg_pool2d", [2, 3, 7, 8], dict(kernel_size=2)), ("avg_pool2d", [1, 6, 9, 9], dict(kernel_size=3, stride=2, padding=1)),
+        ("avg_pool2d", [1, 4, 9, 8], dict(kernel_size=3, stride=2, padding=1, count_include_pad=False)),
+        ("avg_pool2d", [1, 4, 8, 8], dict(kernel_size=3, stride=2, padding=1, ceil_mode=True)),
+        ("avg_pool2d", [1, 4, 8, 7], dict(kernel_size=[2, 3], stride=[1, 2], divisor_override=5)),
+        ("avg_pool2d", [1, 4, 7, 7], dict(kernel_size=3, stride=2, padding=1, ceil_mode=True, count_include_pad=False)),
+        ("adaptive_avg_pool2d", [2, 5, 7, 9], dict(output_size=1)), ("adaptive_avg_pool2d", [1, 4, 7, 9], dict(output_size=[3, 4])),
+        ("adaptive_avg_pool2d", [1, 4, 6, 20], dict(output_size=[None, 1])), ("adaptive_max_pool2d", [1, 9, 7, 5], dict(output_size=[2, 3])),
+        ("adaptive_max_pool2d", [2, 4, 20, 20], dict(output_size=1)), ("adaptive_avg_pool2d", [1, 3, 3, 2], dict(output_size=5)),
+        ("max_pool1d", [2, 3, 9], dict(kernel_size=3, stride=2, padding=1)), ("avg_pool1d", [2, 3, 9], dict(kernel_size=4, stride=3, padding=2)),
+        ("adaptive_avg_pool1d", [2, 3, 10], dict(output_size=4)), ("adaptive_max_pool1d", [3, 10], dict(output_size=3)),
+        ("max_pool2d", [1, 2, 20, 20], dict(kernel_size=13, stride=3, padding=6)),
+    ]
+    camel = lambda s: "".join(p if i == 0 else p.title() for i, p in enumerate(s.split("_"))).replace("Pool1D", "Pool1d").replace("Pool2D", "Pool2d")
+    for i, (f, shape, options) in enumerate(list_):
+        for dtype in [torch.float32] + ([torch.float16, torch.bfloat16] if i in (1, 6, 14) else []):
+            name = f"{i} {str(dtype)[6:]}"
+            x = random(shape, dtype)
+            size = options.get("kernel_size", options.get("output_size"))
+            rest = {k: v for k, v in options.items() if k not in ("kernel_size", "output_size")}
+            y = getattr(F, f)(x.float(), size, **rest).to(dtype)
+            T |= {f"{name}.x": x, f"{name}.y": y}
+            cases.append({"name": name, "call": camel(f), "size": size, "options": {camel(k): v for k, v in rest.items()}})
+    save("torch-pools", cases, T)
+
+
 products()
 convolutions()
+pools()

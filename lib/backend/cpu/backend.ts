@@ -26,6 +26,7 @@ import {
   type PackedRows,
   type PackRowsArgs,
   type PadArgs,
+  type PoolArgs,
   type QuantizeAboutFloatArgs,
   type QuantizeArgs,
   type QuantizeRowsArgs,
@@ -38,7 +39,7 @@ import {
   type StridedArgs,
   type WeightOnlyLinearArgs,
 } from "../backend.ts";
-import type { ChannelsLast } from "../channels_last.ts";
+import { type ChannelsLast, storedDtype } from "../channels_last.ts";
 import {
   type ConvArgs,
   type ConvWeight,
@@ -54,6 +55,7 @@ import { conv } from "./convolution.ts";
 import { bytesOf, CpuBuffer, floatsOf, valuesOf } from "./buffer.ts";
 import { matmul } from "./matmul.ts";
 import * as movement from "./movement.ts";
+import { pool } from "./pooling.ts";
 import { pointwise } from "./pointwise.ts";
 import { recur } from "./recurrent.ts";
 import * as reduction from "./reduction.ts";
@@ -220,6 +222,10 @@ export class CpuBackend implements Backend {
     const { output, hidden, state } = recur(x, args);
     const hold = (values: Float32Array) => this.hold(encode(values, float32));
     return { output: hold(output), hidden: hold(hidden), state: state && hold(state) };
+  }
+
+  pool(x: ChannelsLast, args: PoolArgs): DeviceBuffer {
+    return this.hold(encode(pool(x, args), storedDtype(x.dtype)));
   }
 
   reciprocal(x: Operand): DeviceBuffer {

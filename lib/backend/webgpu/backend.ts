@@ -24,6 +24,7 @@ import {
   type PackedRows,
   type PackRowsArgs,
   type PadArgs,
+  type PoolArgs,
   type QuantizeAboutFloatArgs,
   type QuantizeArgs,
   type QuantizeRowsArgs,
@@ -70,6 +71,7 @@ import { unpackRowsKernel } from "./kernels/unpack_rows.ts";
 import { lower } from "./lower.ts";
 import * as movement from "./movement.ts";
 import { checkFits, type PooledBuffer } from "./pool.ts";
+import { pooledBytes, poolInto } from "./pooling.ts";
 import { weightOnlyProduct } from "./products.ts";
 import * as reduction from "./reduction.ts";
 import { Runtime } from "./runtime.ts";
@@ -537,6 +539,11 @@ export class WebGpuBackend implements Backend, DispatchTarget {
     const y = this.sink.pool.acquire(convBytes(x, w, args), "convolution");
     this.operate({ op: "conv", x, w, bias, args, y });
     return y;
+  }
+
+  pool(x: ChannelsLast, args: PoolArgs): DeviceBuffer {
+    const y = this.sink.pool.acquire(pooledBytes(x, args), "pool");
+    return this.into(y, () => poolInto(x, args, y, this));
   }
 
   packedLinear(x: PackedRows, w: PackedRows, args: PackedLinearArgs): DeviceBuffer {

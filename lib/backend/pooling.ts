@@ -1,0 +1,63 @@
+/**
+ * Pooling as backends take it.
+ *
+ * @module
+ */
+
+/** Windows of one size, a stride apart; one number a spatial dimension. */
+export interface PoolWindows {
+  readonly kernel: readonly number[];
+  readonly stride: readonly number[];
+  /** What stands before the input. */
+  readonly before: readonly number[];
+  /** What stands after it. */
+  readonly after: readonly number[];
+  readonly dilation: readonly number[];
+}
+
+/** Arguments of pooling. */
+export interface PoolArgs {
+  /** What is taken of a window: its maximum or its mean. */
+  readonly kind: "max" | "average";
+  /** Sizes of the output's spatial dimensions. */
+  readonly output: readonly number[];
+  /** The windows; null if they divide the input as evenly as can be. */
+  readonly windows: PoolWindows | null;
+  /** Whether a mean counts what stands around the input. */
+  readonly countPadding?: boolean;
+  /** What sums are divided by, if not by how many numbers there are. */
+  readonly divisor?: number;
+}
+
+/** A window along one dimension: the places read, and how many count. */
+export interface Reach {
+  readonly places: number[];
+  readonly counted: number;
+}
+
+/** The window of output `o` along dimension `d` of an input of `size`. */
+export function reachOf(
+  { output, windows, countPadding = false }: PoolArgs,
+  d: number,
+  size: number,
+  o: number,
+): Reach {
+  if (!windows) {
+    const start = Math.floor(o * size / output[d]);
+    const end = Math.ceil((o + 1) * size / output[d]);
+    return {
+      places: Array.from({ length: end - start }, (_, i) => start + i),
+      counted: end - start,
+    };
+  }
+  const { kernel, stride, before, after, dilation } = windows;
+  const taps = Array.from(
+    { length: kernel[d] },
+    (_, t) => o * stride[d] - before[d] + t * dilation[d],
+  );
+  const places = taps.filter((place) => place >= 0 && place < size);
+  const counted = countPadding
+    ? taps.filter((place) => place < size + after[d]).length
+    : places.length;
+  return { places, counted };
+}
