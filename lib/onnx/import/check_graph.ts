@@ -14,7 +14,7 @@ import type { GraphProto, NodeProto, TensorProto } from "../file/proto.ts";
 import { walkGraphs } from "../file/subgraphs.ts";
 import { describeNode } from "../graph/describe_node.ts";
 import { GraphView, valueType } from "../graph/graph_view.ts";
-import { importedType } from "./node/element_types.ts";
+import { constantType, importedType } from "./node/element_types.ts";
 import { attributeProblems, NodeAttributes } from "./node/node_attributes.ts";
 import { ruleOf } from "./operator_table.ts";
 import { hostInputProblem, neededOnHost } from "./placement.ts";
@@ -87,7 +87,7 @@ function typeProblems(graph: GraphProto, view: GraphView, isMain: boolean): stri
 
 function constantProblem({ name, dataType }: TensorProto): string[] {
   const type = dataTypeName(dataType);
-  return type && importedType(type) ? [] : [
+  return type && constantType(type) ? [] : [
     `the constant ${quote(name)} is of ${type ?? `type ${dataType}`}, which tensors have not here`,
   ];
 }

@@ -6,7 +6,7 @@ import { numelOf } from "../../numbers/shape.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { TensorProto } from "../file/proto.ts";
 import { readTensor, tensorDims, tensorType } from "../file/tensor_data.ts";
-import { type FloatType, importedNumbers, importedType } from "./node/element_types.ts";
+import { constantType, type FloatType, importedNumbers } from "./node/element_types.ts";
 import { hostNumbers } from "./node/host_values.ts";
 import type { WeightForm } from "./node/operator_rule.ts";
 
@@ -55,7 +55,7 @@ export class ImportedConstants {
     if (folded) return folded;
     const proto = this.protos.get(name);
     return proto &&
-      { shape: tensorDims(proto), dtype: importedType(tensorType(proto), this.float)! };
+      { shape: tensorDims(proto), dtype: constantType(tensorType(proto), this.float)! };
   }
 
   /** The numbers of a constant. */

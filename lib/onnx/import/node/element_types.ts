@@ -32,6 +32,10 @@ const TYPES: Partial<Record<OnnxDataType, DType>> = {
   uint32: int32,
   int64: int32,
   uint64: int32,
+};
+
+/** Narrow integers, which constants have and nothing is computed in: a byte each. */
+const NARROW: Partial<Record<OnnxDataType, DType>> = {
   int4: int8,
   uint4: uint8,
   int2: int8,
@@ -42,6 +46,11 @@ const TYPES: Partial<Record<OnnxDataType, DType>> = {
 export function importedType(type: OnnxDataType, float: FloatType = float32): DType | undefined {
   if (type === "float32" || type === "float64") return float;
   return TYPES[type];
+}
+
+/** The type that a constant has here. */
+export function constantType(type: OnnxDataType, float: FloatType = float32): DType | undefined {
+  return importedType(type, float) ?? NARROW[type];
 }
 
 const INT32_MIN = -(2 ** 31);

@@ -10,7 +10,7 @@ import type { Tensor } from "../../../tensor/tensor.ts";
 import { dataTypeName } from "../../file/data_type.ts";
 import type { NodeProto, TensorProto } from "../../file/proto.ts";
 import { readTensor, tensorDims, tensorType } from "../../file/tensor_data.ts";
-import { type FloatType, importedNumbers, importedType } from "../node/element_types.ts";
+import { constantType, type FloatType, importedNumbers } from "../node/element_types.ts";
 import { hostTensor, uploaded } from "../node/host_values.ts";
 import {
   FLOATS,
@@ -37,7 +37,7 @@ function shape(call: OperatorCall): Tensor {
 /** A constant of the file, on the host. */
 function constantTensor(proto: TensorProto, float: FloatType): Tensor {
   const numbers = importedNumbers(readTensor(proto).data);
-  return hostTensor(numbers, tensorDims(proto), importedType(tensorType(proto), float));
+  return hostTensor(numbers, tensorDims(proto), constantType(tensorType(proto), float));
 }
 
 /** A constant in whichever attribute it is. */
@@ -56,7 +56,7 @@ function constant({ attributes, float }: OperatorCall): Tensor {
 function constantProblem(_: NodeProto, attributes: NodeAttributes): string | undefined {
   const proto = attributes.tensor("value");
   const type = proto && dataTypeName(proto.dataType);
-  if (!proto || type && importedType(type)) return undefined;
+  if (!proto || type && constantType(type)) return undefined;
   return `holds a constant of ${type ?? `type ${proto.dataType}`}, which tensors have not here`;
 }
 
