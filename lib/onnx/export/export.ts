@@ -9,6 +9,8 @@ import { loadMessages } from "../file/messages.ts";
 import { MAX_MESSAGE_BYTES, type OnnxModel } from "../file/model.ts";
 import { GraphEditor } from "../graph/graph_editor.ts";
 import { newModel } from "../graph/new_model.ts";
+import { OnnxModule } from "../import/onnx_module.ts";
+import { exportedImport } from "./imported.ts";
 import { addLayer, type LayerData, readLayer } from "./layers.ts";
 import { type Layer, type Trace, trace } from "./trace.ts";
 
@@ -152,6 +154,9 @@ export async function exportedModel(
  * dimension of inputs and output is left open, the others are those of the example; a reshape between
  * layers keeps all but the first dimension as it was.
  *
+ * A model that `importOnnx` made becomes the graph that it was imported from, with what its layers hold now; it is
+ * not run, and inputs, output and names are those of the file.
+ *
  * A float layer becomes a `Gemm`. A layer with fixed input quantization becomes QuantizeLinear,
  * DequantizeLinear and a `Gemm` with weights of one byte, which onnxruntime fuses into one integer
  * kernel; ReLU and the next layer's quantization are fused into it too. Unsigned weights and signed inputs
@@ -168,7 +173,7 @@ export async function exportedModel(
  * session option `session.qdq_matmulnbits_accuracy_level` is 1, as `compile` sets it.
  *
  * @param model the model.
- * @param exampleInputs float, as `forward` takes them.
+ * @param exampleInputs float, as `forward` takes them; an imported model needs none.
  * @param options names.
  * @returns the file's bytes.
  * @throws {TypeError} if a layer has no ONNX form, or something between the layers is no layer; the
@@ -187,10 +192,11 @@ export async function exportedModel(
  */
 export async function exportOnnx(
   model: Module,
-  exampleInputs: Tensor | readonly Tensor[],
+  exampleInputs: Tensor | readonly Tensor[] = [],
   options: ExportOnnxOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   const where = "exportOnnx";
+  if (model instanceof OnnxModule) return (await exportedImport(where, model)).toBytes();
   const inputs = Array.isArray(exampleInputs) ? exampleInputs : [exampleInputs];
   const exported = await exportedModel(where, model, trace(where, model, inputs), options);
   return exported.toBytes();

@@ -99,18 +99,27 @@ function transposed<A extends Int8Array | Uint8Array | Float32Array>(
  * bytes are moved down by 128, and their zero points with them, since the kernels for unsigned inputs
  * and signed weights are the fastest; the numbers stay the same.
  *
+ * @param turned whether it is written as (K, N).
  * @returns the name of the dequantized weight.
  */
-export function addSignedWeight(graph: GraphEditor, name: string, weight: HostWeight): string {
+export function addSignedWeight(
+  graph: GraphEditor,
+  name: string,
+  weight: HostWeight,
+  turned = false,
+): string {
   const { rows, columns, integers, scale, zeroPoint, max } = weight;
   const shift = max > 127 ? 128 : 0;
   const signed = (values: ArrayLike<number>) => Int8Array.from(values, (value) => value - shift);
+  const [dims, values] = turned
+    ? [[columns, rows], transposed(integers, rows, columns)]
+    : [[rows, columns], integers];
   const inputs = [
-    graph.constant(`${name}.weight`, "int8", [rows, columns], signed(integers)),
+    graph.constant(`${name}.weight`, "int8", dims, signed(values)),
     graph.constant(`${name}.weight_scale`, "float32", [rows], scale),
     graph.constant(`${name}.weight_zero_point`, "int8", [rows], signed(zeroPoint)),
   ];
-  return graph.add(`${name}.weight`, "DequantizeLinear", inputs, { axis: 0 });
+  return graph.add(`${name}.weight`, "DequantizeLinear", inputs, { axis: turned ? 1 : 0 });
 }
 
 /**

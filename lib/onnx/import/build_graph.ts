@@ -50,6 +50,8 @@ interface Slotted {
 
 /** Which field of which child holds which constant of the file. */
 export interface ImportedParameter {
+  /** The name of the node that the child is; nothing for constants that are no layer's. */
+  readonly node: string | undefined;
   readonly child: string;
   readonly field: string;
   readonly constant: string;
@@ -268,7 +270,13 @@ export class GraphBuilder {
     const field = this.fieldNames.name(name, "constant");
     setField(this.module.constants, field, this.context.constants.onDevice(name));
     this.fields.set(name, field);
-    const parameter = { child: "constants", field, constant: name, form: "same" as const };
+    const parameter = {
+      node: undefined,
+      child: "constants",
+      field,
+      constant: name,
+      form: "same" as const,
+    };
     this.parameters.push(parameter);
     return field;
   }
@@ -296,11 +304,17 @@ export class GraphBuilder {
   private keepParameters(child: string, node: NodeProto, { parameters }: Layer): void {
     for (const { field, input, form } of parameters) {
       const constant = node.input[input];
-      this.parameters.push({ child, field, constant, form });
+      this.parameters.push({ node: node.name, child, field, constant, form });
     }
     const bias = this.joined.biasOf(node);
     if (bias !== undefined) {
-      this.parameters.push({ child, field: "bias", constant: bias, form: "same" as const });
+      this.parameters.push({
+        node: node.name,
+        child,
+        field: "bias",
+        constant: bias,
+        form: "same" as const,
+      });
     }
   }
 }

@@ -106,6 +106,11 @@ export class OnnxModule extends Module {
    * @throws {RangeError} if one has another shape than the graph asks for.
    */
   override forward(...inputs: Tensor[]): Tensor {
+    return tidy(() => this.forwardAll(...inputs)[0]);
+  }
+
+  /** All outputs, in the order of {@linkcode OnnxModule.outputs}; takes what `forward` takes. Enqueued. */
+  override forwardAll(...inputs: Tensor[]): Tensor[] {
     if (inputs.length !== this.inputs.length) {
       throw new TypeError(
         `${this.displayName}: the graph takes ${this.inputs.length} inputs (${this.inputNames()}), got ` +
@@ -113,7 +118,7 @@ export class OnnxModule extends Module {
       );
     }
     this.inputs.forEach((info, i) => this.checkInput(info, inputs[i]));
-    return tidy(() => this.computeAll(inputs)[0]);
+    return tidy(() => this.computeAll(inputs));
   }
 
   /**

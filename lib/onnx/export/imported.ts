@@ -1,0 +1,116 @@
+/**
+ * Imported models as ONNX files again.
+ *
+ * @module
+ */
+import type { Module } from "../../nn/module.ts";
+import { describeLayer } from "../../quantization/layers/layer_kinds.ts";
+import { Tensor } from "../../tensor/tensor.ts";
+import type { ImportedParameter } from "../import/build_graph.ts";
+import type { OnnxModule } from "../import/onnx_module.ts";
+import type { WeightForm } from "../import/node/operator_rule.ts";
+import { setAttribute } from "../file/attributes.ts";
+import type { OnnxModel } from "../file/model.ts";
+import type { NodeProto, TensorProto } from "../file/proto.ts";
+import { tensorDims, tensorType, writeTensor } from "../file/tensor_data.ts";
+import { PRODUCER } from "../graph/new_model.ts";
+import { GraphEditor } from "../graph/graph_editor.ts";
+import { removeUnusedInitializers } from "../graph/unused.ts";
+import { addStaticInput, readInput } from "./activation.ts";
+import { addGroupedWeight, addSignedWeight, floats, readWeight } from "./weights.ts";
+
+/** A parameter's numbers as the file has them. */
+function inFile(values: Float32Array, dims: readonly number[], form: WeightForm): Float32Array {
+  if (form !== "transposed") return values;
+  const [rows, columns] = dims;
+  return values.map((_, i) => values[i % columns * rows + Math.floor(i / columns)]);
+}
+
+/** The child that a parameter belongs to. */
+function childOf(model: OnnxModule, { child }: ImportedParameter): Module {
+  return (model as unknown as Record<string, Module>)[child];
+}
+
+/** Gives a constant the numbers that a parameter has now. */
+async function writeParameter(
+  model: OnnxModule,
+  parameter: ImportedParameter,
+  tensor: TensorProto,
+): Promise<void> {
+  const value = (childOf(model, parameter) as unknown as Record<string, unknown>)[parameter.field];
+  if (!(value instanceof Tensor)) return;
+  const [type, dims] = [tensorType(tensor), tensorDims(tensor)];
+  const numbers = await value.data();
+  if (!value.dtype.isFloat) return writeTensor(tensor, type, dims, numbers);
+  writeTensor(tensor, type, dims, inFile(numbers as Float32Array, dims, parameter.form));
+}
+
+/** Has a node read what a quantized layer computes with. */
+async function writeQuantized(
+  where: string,
+  editor: GraphEditor,
+  node: NodeProto,
+  layer: Module,
+  weight: ImportedParameter,
+): Promise<void> {
+  const described = describeLayer(layer);
+  if (!described) {
+    throw new TypeError(
+      `${where}: ${layer.displayName} has no ONNX form here; it took the place of a layer of the file`,
+    );
+  }
+  const { input } = described;
+  if (input && input.kind !== "static") {
+    throw new TypeError(
+      `${where}: ${layer.displayName} quantizes its input as it comes, which is not written back into an ` +
+        `imported graph; quantize with fixed ranges, or give exportOnnx a model of layers`,
+    );
+  }
+  const quantization = input && await readInput(`${where}: ${layer.displayName}`, input);
+  const host = await readWeight(`${where}: ${layer.displayName}`, described.weight);
+  const at = node.input.indexOf(weight.constant);
+  const turned = weight.form === "transposed";
+  if (quantization?.kind === "static") {
+    node.input[0] = addStaticInput(editor, node.name, node.input[0], quantization);
+  }
+  if (host.groupSize === host.columns) {
+    node.input[at] = addSignedWeight(editor, node.name, host, turned);
+  } else {
+    node.input[at] = addGroupedWeight(editor, node.name, host);
+    if (!turned) setAttribute(editor.messages, node, "transB", { i: 0 });
+  }
+  const bias = described.bias && await floats(described.bias);
+  const index = node.input[2] ? 2 : -1;
+  if (bias && index > 0) {
+    node.input[index] = editor.constant(`${node.name}.bias`, "float32", [bias.length], bias);
+  }
+}
+
+/**
+ * The file that a model was imported from with what its children hold now: the graph as it was imported (operator
+ * set 21, norms and factors part of layers), weights from the layers, and where quantized layers took the place of
+ * float ones, QuantizeLinear and DequantizeLinear before their nodes.
+ *
+ * @param where opens the errors.
+ * @throws {TypeError} if another module took the place of a layer, or quantizes in a way that a graph has no form for.
+ */
+export async function exportedImport(where: string, model: OnnxModule): Promise<OnnxModel> {
+  const exported = model.origin.model.clone();
+  const { graph, messages } = exported;
+  const editor = new GraphEditor(graph, messages);
+  const constants = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]));
+  const nodes = new Map(graph.node.map((node) => [node.name, node]));
+  for (const parameter of model.origin.parameters) {
+    await writeParameter(model, parameter, constants.get(parameter.constant)!);
+    const { node, field } = parameter;
+    const child = childOf(model, parameter);
+    const isFloat = (child as unknown as { weight?: unknown }).weight instanceof Tensor;
+    if (node === undefined || field !== "weight" || isFloat) continue;
+    await writeQuantized(where, editor, nodes.get(node)!, child, parameter);
+  }
+  editor.apply();
+  removeUnusedInitializers(graph);
+  exported.proto.producerName = PRODUCER.producerName;
+  exported.proto.producerVersion = PRODUCER.producerVersion;
+  return exported;
+}
