@@ -1,7 +1,9 @@
 /** Whole models beside PyTorch's: their state dicts, as PyTorch saves them, and what they give. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
+  AdaptiveAvgPool2d,
   add,
+  BatchNorm2d,
   bfloat16,
   cat,
   compile,
@@ -9,14 +11,19 @@ import {
   type Device,
   Embedding,
   expand,
+  Flatten,
   float16,
   LayerNorm,
   Linear,
   loadSafetensors,
   LogSoftmax,
   LSTM,
+  MaxPool2d,
   Module,
+  ReLU,
+  Sequential,
   slice,
+  StateError,
   type Tensor,
   tidy,
   TransformerEncoder,
@@ -25,6 +32,52 @@ import {
   zeros,
 } from "../../mod.ts";
 import { eachBackend } from "../backends.ts";
+
+class Block extends Module {
+  conv1: Conv2d;
+  bn1: BatchNorm2d;
+  relu = new ReLU();
+  conv2: Conv2d;
+  bn2: BatchNorm2d;
+  downsample: Sequential | null;
+
+  constructor(from: number, to: number, stride: number) {
+    super();
+    this.conv1 = new Conv2d(from, to, 3, { stride, padding: 1, bias: false });
+    this.bn1 = new BatchNorm2d(to);
+    this.conv2 = new Conv2d(to, to, 3, { padding: 1, bias: false });
+    this.bn2 = new BatchNorm2d(to);
+    this.downsample = stride > 1 || from !== to
+      ? new Sequential(new Conv2d(from, to, 1, { stride, bias: false }), new BatchNorm2d(to))
+      : null;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return tidy(() => {
+      const inner = this.relu.forward(this.bn1.forward(this.conv1.forward(x)));
+      const y = this.bn2.forward(this.conv2.forward(inner));
+      return this.relu.forward(add(y, this.downsample ? this.downsample.forward(x) : x));
+    });
+  }
+}
+
+class ResNet extends Module {
+  conv1 = new Conv2d(3, 8, 7, { stride: 2, padding: 3, bias: false });
+  bn1 = new BatchNorm2d(8);
+  relu = new ReLU();
+  maxpool = new MaxPool2d(3, { stride: 2, padding: 1 });
+  layer1 = new Sequential([new Block(8, 8, 1)]);
+  layer2 = new Sequential([new Block(8, 16, 2), new Block(16, 16, 1)]);
+  avgpool = new AdaptiveAvgPool2d([1, 1]);
+  flatten = new Flatten();
+  fc = new Linear(16, 10);
+
+  override forward(x: Tensor): Tensor {
+    const { conv1, bn1, relu, maxpool, layer1, layer2, avgpool, flatten, fc } = this;
+    return new Sequential([conv1, bn1, relu, maxpool, layer1, layer2, avgpool, flatten, fc])
+      .forward(x);
+  }
+}
 
 class ViT extends Module {
   cls_token = zeros([1, 1, 16]).keep();
@@ -65,7 +118,7 @@ class Tagger extends Module {
   }
 }
 
-const MODELS = { vit: ViT, tagger: Tagger };
+const MODELS = { resnet: ResNet, vit: ViT, tagger: Tagger };
 
 const bytes = (name: string) =>
   Deno.readFileSync(new URL(`../testdata/torch-model-${name}.safetensors`, import.meta.url));
@@ -107,3 +160,17 @@ for (const name of Object.keys(MODELS) as (keyof typeof MODELS)[]) {
     }
   });
 }
+
+eachBackend("a state dict of another model is refused whole", (device) => {
+  const state = loadSafetensors(bytes("resnet"), { device });
+  const { "bn1.running_mean": mean, ...rest } = state;
+  assertThrows(() => new ResNet().loadStateDict(rest), StateError, "missing: bn1.running_mean");
+  assertThrows(
+    () => new ResNet().loadStateDict({ ...rest, "bn1.running_mean": mean, extra: mean }),
+    StateError,
+    "unknown: extra",
+  );
+  const counted = Object.keys(state).filter((key) => !key.endsWith("num_batches_tracked"));
+  assert(counted.length < Object.keys(state).length);
+  new ResNet().loadStateDict(Object.fromEntries(counted.map((key) => [key, state[key]])));
+});

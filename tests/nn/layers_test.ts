@@ -32,6 +32,7 @@ import {
   loadSafetensors,
   LSTM,
   manualSeed,
+  MaxPool2d,
   type Module,
   MultiheadAttention,
   ones,
@@ -94,6 +95,9 @@ Deno.test("sizes that are none are refused with the layer and the argument", () 
   range(of("Softmax")(), "Softmax: dim must be an integer, got undefined");
   range(of("Flatten")({ startDim: 0.5 }), "Flatten: startDim must be an integer, got 0.5");
   range(of("Unflatten")(1, [-1, -1]), "one size of unflattenedSize may be -1");
+  range(of("MaxPool2d")(3, { padding: 2 }), "padding must be at most half of the window, got 2");
+  range(of("AdaptiveAvgPool2d")([1, 2, 3]), "outputSize must be one size or a list of 2");
+  range(of("AdaptiveMaxPool2d")(0), "AdaptiveMaxPool2d: outputSize must be a positive integer");
   range(of("MultiheadAttention")(8, 3), "embedDim must be a multiple of numHeads, got 8 and 3");
   range(of("LSTM")(3, 4, { numLayers: 0 }), "LSTM: numLayers must be a positive integer, got 0");
   range(
@@ -169,6 +173,7 @@ eachBackend("inputs of another shape are refused with the shape that is wanted",
   );
   refused(new LayerNorm(3, options), [1, 4], "");
   refused(new GroupNorm(1, 3, options), [1, 4, 2], "the input must have shape (N, 3, …)");
+  refused(new MaxPool2d(2), [4], "(N, C, H, W) or (C, H, W)");
   refused(new Flatten({ startDim: 3 }), [1, 2], "there is no dimension 3");
   refused(new Flatten({ startDim: 1, endDim: 0 }), [1, 2], "endDim = 0 comes before startDim = 1");
   refused(new Unflatten(1, [2, 2]), [1, 5], "sizes (2, 2) do not fill dimension 1");
@@ -264,7 +269,7 @@ function manyKinds(device: Device): { model: Sequential; x: Tensor } {
     new Conv2d(3, 8, 3, { padding: 1, device }),
     new BatchNorm2d(8, { device }),
     new Sequential({ act: new GELU(), drop: new Dropout(), same: new Identity() }),
-    new Conv2d(8, 8, 2, { stride: 2, device }),
+    new MaxPool2d(2),
     new ConvTranspose2d(8, 4, 2, { stride: 2, device }),
     new GroupNorm(2, 4, { device }),
     new Upsample({ scaleFactor: 2 }),
