@@ -65,6 +65,7 @@ export {
   type OnnxRuntimeOptions,
   type OnnxValueInfo,
 } from "./lib/onnx/run/runtime.ts";
+export { type OnnxRuntimeBuild, useOnnxRuntime } from "./lib/onnx/run/load_ort.ts";
 export {
   type AddSamplesOptions,
   calibrateOnnx,

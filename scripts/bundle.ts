@@ -14,9 +14,11 @@ const IMPORT = "  return import(nameOn(HOST, specifier)!);";
 
 /** Lines in its place that have all names in full. */
 function literalImports(host: Exclude<HostName, "deno">): string {
-  const names = Object.values(PACKAGES).map((specifier) => nameOn(host, specifier))
-    .filter((name) => name !== undefined);
-  const lines = names.map((name) => `case ${JSON.stringify(name)}: return import("${name}");`);
+  const names = new Set(
+    Object.values(PACKAGES).map((specifier) => nameOn(host, specifier))
+      .filter((name) => name !== undefined),
+  );
+  const lines = [...names].map((name) => `case ${JSON.stringify(name)}: return import("${name}");`);
   return `  switch (nameOn(HOST, specifier)) {
     ${lines.join("\n    ")}
   }

@@ -9,6 +9,7 @@ import { Table } from "../plot/table.ts";
 import { compareOnnx } from "../onnx/accuracy/compare_onnx.ts";
 import { median, type OnnxModelCost } from "../onnx/accuracy/comparison.ts";
 import { loadOnnx } from "../onnx/file/model_file.ts";
+import { useOnnxRuntime } from "../onnx/run/load_ort.ts";
 import type { Comparison } from "./comparison.ts";
 import type { Console } from "./console.ts";
 import { readOptions } from "./data_options.ts";
@@ -59,6 +60,7 @@ async function measure(
   options: CompareFlags,
   console: Console,
 ): Promise<Comparison> {
+  useOnnxRuntime(options.runtime ?? "native");
   const models = [await loadOnnx(float), await loadOnnx(quantized)];
   using bar = new ProgressBar(console);
   let total: number | undefined = options.samples;

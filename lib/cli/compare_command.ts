@@ -9,6 +9,7 @@ import { addDataOptions } from "./data_options.ts";
 import { COMPARE_HELP } from "./help.ts";
 import type { CompareFlags } from "./options.ts";
 import { parseNumber } from "./parse.ts";
+import { addRuntimeOption } from "./runtime_option.ts";
 
 /** Adds the command; `exit` is told if the target is missed. */
 export function addCompareCommand(
@@ -25,6 +26,7 @@ export function addCompareCommand(
     .option("--force", "replace --report if it exists")
     .option("--json", "print JSON")
     .option("--target-sqnr <dB>", "end with exit code 3 if an output is below", parseNumber);
+  addRuntimeOption(command);
   addDataOptions(command, "samples to run");
   command
     .addHelpText("after", COMPARE_HELP)

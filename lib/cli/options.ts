@@ -5,10 +5,16 @@
  */
 import type { CalibrationMethod } from "../onnx/calibration/method_names.ts";
 import type { QuantizeTarget } from "../onnx/qdq/targets.ts";
+import type { OnnxRuntimeBuild } from "../onnx/run/load_ort.ts";
 import type { DataFlags } from "./data_options.ts";
 
+/** What all commands that run models take. */
+interface RunFlags {
+  runtime?: OnnxRuntimeBuild;
+}
+
 /** Those of `quantize`. */
-export interface QuantizeFlags extends DataFlags {
+export interface QuantizeFlags extends DataFlags, RunFlags {
   out: string;
   force?: boolean;
   target: QuantizeTarget;
@@ -28,7 +34,7 @@ export interface QuantizeFlags extends DataFlags {
 }
 
 /** Those of `compare`. */
-export interface CompareFlags extends DataFlags {
+export interface CompareFlags extends DataFlags, RunFlags {
   report?: string;
   force?: boolean;
   json?: boolean;

@@ -13,6 +13,7 @@ import { loadOnnx, saveOnnx } from "../onnx/file/model_file.ts";
 import type { OnnxModel } from "../onnx/file/model.ts";
 import { walkGraphs } from "../onnx/file/subgraphs.ts";
 import { quantizeStatic, type QuantizeStaticOptions } from "../onnx/quantize_static.ts";
+import { useOnnxRuntime } from "../onnx/run/load_ort.ts";
 import { nameNodes, sharedNodeNames } from "../onnx/prepare/name_nodes.ts";
 import { decibels } from "../plot/format.ts";
 import { calibrate } from "./calibrate.ts";
@@ -45,6 +46,7 @@ export async function quantize(
   const outputs = { "--out": out, "--state": options.state };
   await checkOutputs(outputs, { "the model": path, "--data": options.data, "--held-out": heldOut });
   await checkFree(out, force);
+  useOnnxRuntime(options.runtime ?? "native");
   const model = await loadOnnx(path);
   if (quantizedNode(model)) {
     throw new CliError(EXIT.failed, `${path} is quantized already; give the float model`);

@@ -10,6 +10,7 @@ import type { Console } from "./console.ts";
 import { addDataOptions } from "./data_options.ts";
 import { QUANTIZE_HELP } from "./help.ts";
 import type { QuantizeFlags } from "./options.ts";
+import { addRuntimeOption } from "./runtime_option.ts";
 import { collectNames, parseMethod, parseNumber, parsePercentile } from "./parse.ts";
 
 /** Adds the command; `exit` is told if the target is missed. */
@@ -74,6 +75,7 @@ export function addQuantizeCommand(
       "resume a calibration on the same --data from this file if it exists, and save it there",
     )
     .option("--json", "print the summary as JSON");
+  addRuntimeOption(command);
   addDataOptions(command, "samples to calibrate with");
   command
     .addHelpText("after", QUANTIZE_HELP)

@@ -21,10 +21,11 @@ export function packageName(specifier: string): string {
   return /^npm:((?:@[^/]+\/)?[^@/]+)/.exec(specifier)?.[1] ?? specifier;
 }
 
-/** What a package is called on a host; nothing if that cannot have it. */
+/** What a package, or a part of it, is called on a host; nothing if that cannot have it. */
 export function nameOn(host: HostName, specifier: string): string | undefined {
   if (host === "deno") return specifier;
-  const name = packageName(specifier);
+  const part = /^npm:(?:@[^/]+\/)?[^@/][^/]*(\/.*)$/.exec(specifier)?.[1] ?? "";
+  const name = packageName(specifier) + part;
   return host === "browser" && IN_BROWSERS.has(name) ? IN_BROWSERS.get(name) : name;
 }
 

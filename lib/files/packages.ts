@@ -19,6 +19,7 @@ export const PACKAGES = {
   onnxBuf: "npm:onnx-buf@1.20.0-1",
   linkedom: "npm:linkedom@0.18.15",
   onnxruntime: "npm:onnxruntime-node@1.30.0",
+  onnxruntimeWasm: "npm:onnxruntime-web@1.30.0/wasm",
   plot: "npm:@observablehq/plot@0.6.17",
   sharp: "npm:sharp@0.35.5",
   webgpu: "npm:webgpu@0.6.2",

@@ -24,7 +24,7 @@ const folder = join(cache, "web-modules");
 export async function ensureModules(): Promise<string> {
   const { imports } = JSON.parse(await Deno.readTextFile(join(root, "deno.json")));
   const versions = Object.values(imports as Record<string, string>).map((specifier) =>
-    [packageName(specifier), specifier.slice(specifier.lastIndexOf("@") + 1)] as const
+    [packageName(specifier), specifier.match(/@([^@/]+)(?:\/[^@]*)?$/)?.[1]] as const
   );
   const dependencies = Object.fromEntries(versions.filter(([name]) => NAMES.includes(name)));
   const wanted = JSON.stringify({ private: true, dependencies }, null, 2);

@@ -45,6 +45,9 @@ Deno.test("packages have the names that hosts know them by", () => {
   const runtime = "npm:onnxruntime-node@1.30.0";
   assertEquals(names(runtime), [runtime, "onnxruntime-node", "onnxruntime-web/wasm"]);
   assertEquals(names("npm:sharp@0.35.5"), ["npm:sharp@0.35.5", "sharp", undefined]);
+  const part = "npm:onnxruntime-web@1.30.0/wasm";
+  assertEquals(names(part), [part, "onnxruntime-web/wasm", "onnxruntime-web/wasm"]);
+  assertEquals(names("npm:@a/b@1/c"), ["npm:@a/b@1/c", "@a/b/c", "@a/b/c"]);
   assertEquals(packageName("npm:plain"), "plain");
   assertEquals(
     [addingLine("node", runtime), addingLine("browser", runtime), addingLine("node", scoped)],

@@ -74,7 +74,7 @@ export class TestPage implements AsyncDisposable {
     await Promise.all(this.answers);
   }
 
-  /** Gives the page a model, and waits until it was looked into. */
+  /** Gives the page a model, and waits until it was looked into or refused. */
   async giveModel(file: string | GivenFile): Promise<void> {
     await this.page.getByTestId("model-file").setInputFiles(file);
     await this.inspected();

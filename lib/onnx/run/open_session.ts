@@ -27,6 +27,7 @@ import { OnnxError } from "../file/onnx_error.ts";
 import type { ModelProto, TensorProto } from "../file/proto.ts";
 import { storedBytes } from "../file/tensor_bytes.ts";
 import { tensorType } from "../file/tensor_data.ts";
+import { runtimeHasFiles } from "./load_ort.ts";
 import { type Ort, type OrtSession, type SessionOptions, withSessionSettings } from "./ort.ts";
 
 /** Bytes of constants in memory that are copied into the message; more are given apart. */
@@ -62,7 +63,9 @@ function fromMemory(
   large: readonly Large[],
   options: SessionOptions,
 ): Promise<OrtSession> {
-  const externalData = large.map(({ part }, i) => ({ path: `${DATA}${i}`, data: part }));
+  const externalData = large.map(({ part }, i) => {
+    return { path: `${DATA}${i}`, data: part instanceof FileBytes ? part.read() : part };
+  });
   const places = new Map(
     large.map(({ tensor }, i) => [tensor, { location: `${DATA}${i}`, offset: 0 }] as const),
   );
@@ -133,17 +136,17 @@ export async function openSession(
   options: SessionOptions,
   inline: number = INLINE,
 ): Promise<OrtSession> {
-  const large = largeConstants(model.proto).map((tensor) => ({
-    tensor,
-    part: storedBytes(tensor) ?? tensor.rawData,
-  }));
+  const large = largeConstants(model.proto).map((tensor): Large => {
+    return { tensor, part: storedBytes(tensor) ?? tensor.rawData };
+  });
   const stored = large.filter(({ part }) => part instanceof FileBytes);
-  if (stored.length === 0) {
-    return lengthOf(large.map(({ part }) => part)) <= inline
-      ? await ort.InferenceSession.create(model.toBytes(), options)
-      : await fromMemory(ort, model, large, options);
-  }
   checkFiles(stored);
+  if (stored.length === 0 || !runtimeHasFiles()) {
+    if (lengthOf(large.map(({ part }) => part)) <= inline) {
+      return await ort.InferenceSession.create(model.toBytes(), options);
+    }
+    return await fromMemory(ort, model, large, options);
+  }
   const aligned = stored.filter(isAligned);
   const rest = lengthOf(large.map(({ part }) => part)) - lengthOf(aligned.map(({ part }) => part));
   const { basename, dirname } = paths();

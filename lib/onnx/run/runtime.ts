@@ -8,7 +8,6 @@ import { quote } from "../../numbers/printable.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { OnnxDataType } from "../file/data_type.ts";
 import type { OnnxModel } from "../file/model.ts";
-import { loadPackage, PACKAGES } from "../../files/packages.ts";
 import {
   type OnnxElements,
   type OnnxRuntimeOptions,
@@ -17,6 +16,7 @@ import {
   type OrtTensor,
   sessionOptions,
 } from "./ort.ts";
+import { loadOrt } from "./load_ort.ts";
 import { runtimeMessage } from "./runtime_message.ts";
 import { openSession } from "./open_session.ts";
 import { sums16Bits } from "./sums_16_bits.ts";
@@ -95,12 +95,14 @@ function valueInfos(role: string, values: readonly ValueInfoProto[]): OnnxValueI
   });
 }
 
-/** What was found out about this processor. */
-let precise: Promise<boolean> | undefined;
+/** What was found out about this processor, by the build of onnxruntime that it was asked by. */
+const precise = new WeakMap<Ort, Promise<boolean>>();
 
 /** Whether sessions have to ask for kernels that are slower and do not overflow; found out once. */
 function isPrecise(where: string, ort: Ort): Promise<boolean> {
-  return precise ??= sums16Bits(where, ort);
+  const known = precise.get(ort) ?? sums16Bits(where, ort);
+  precise.set(ort, known);
+  return known;
 }
 
 /**
@@ -143,7 +145,7 @@ export class OnnxRuntime implements AsyncDisposable {
     model: OnnxModel,
     options: OnnxRuntimeOptions = {},
   ): Promise<OnnxRuntime> {
-    const ort = await loadPackage<Ort>(where, PACKAGES.onnxruntime);
+    const ort = await loadOrt(where);
     const { graph } = model;
     const defaults = new Set(graph.initializer.map(({ name }) => name));
     const inputs = valueInfos("input", graph.input.filter(({ name }) => !defaults.has(name)));

@@ -4,14 +4,14 @@
  * @module
  */
 import { joinParts } from "../../files/file_bytes.ts";
-import { loadPackage, PACKAGES } from "../../files/packages.ts";
 import { dataTypeName, dataTypeNamed } from "../file/data_type.ts";
 import { encodeModel } from "../file/message_parts.ts";
 import type { OnnxModel } from "../file/model.ts";
 import type { TensorProto, ValueInfoProto } from "../file/proto.ts";
 import { tensorByteSize, tensorDims } from "../file/tensor_data.ts";
 import { ShapeFacts } from "../graph/infer_shapes.ts";
-import { type Ort, type OrtValueMetadata, sessionOptions } from "./ort.ts";
+import { loadOrt } from "./load_ort.ts";
+import { type OrtValueMetadata, sessionOptions } from "./ort.ts";
 
 /** Constants up to this size are kept, since shapes may depend on them. */
 const KEPT_BYTES = 4096;
@@ -63,7 +63,7 @@ async function askOutputs(
   // A name alone asks for the type.
   graph.output.push(...asked.map((name) => protobuf.create(onnx.ValueInfoProtoSchema, { name })));
   try {
-    const { InferenceSession } = await loadPackage<Ort>(where, PACKAGES.onnxruntime);
+    const { InferenceSession } = await loadOrt(where);
     const bytes = joinParts(encodeModel(model.messages, proto));
     const options = sessionOptions(false, { optimization: "disabled", threads: 1 });
     const session = await InferenceSession.create(bytes, options);

@@ -4,10 +4,9 @@
  * @module
  */
 import { decibels } from "../../plot/format.ts";
-import { loadPackage, PACKAGES } from "../../files/packages.ts";
-import { HOST } from "../../files/host.ts";
 import { TemporaryFile } from "../../files/temporary_file.ts";
 import type { OnnxCalibration } from "../calibration/calibrate.ts";
+import { loadOrt, runtimeHasFiles } from "../run/load_ort.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import { describeNode } from "../graph/describe_node.ts";
 import type { TensorRange } from "../qdq/params.ts";
@@ -67,7 +66,7 @@ const TOLD = 200;
 export async function verifiedGraph(quantizing: Quantizing): Promise<VerifiedGraph> {
   const { where, calibration, quantize, temporaryFolder } = quantizing;
   try {
-    await loadPackage(where, PACKAGES.onnxruntime);
+    await loadOrt(where);
   } catch (error) {
     const graph = await quantize(quantizing.left);
     const warnings = [`the model was not opened in onnxruntime: ${messageOf(error)}`];
@@ -79,7 +78,9 @@ export async function verifiedGraph(quantizing: Quantizing): Promise<VerifiedGra
     warnings.push(`the model was opened in onnxruntime and not run: ${check.problem}`);
   }
   const large = calibration.model.byteLength() > LARGE;
-  await using file = large ? undefined : await TemporaryFile.create(temporaryFolder);
+  await using file = large || !runtimeHasFiles()
+    ? undefined
+    : await TemporaryFile.create(temporaryFolder);
   const { graph, verdict, left } = await mended(quantizing, check, file?.path);
   warnings.push(...leftOut(left));
   if (verdict.fault) {
@@ -87,8 +88,8 @@ export async function verifiedGraph(quantizing: Quantizing): Promise<VerifiedGra
     warnings.push(`${problem}, whatever stays float; it may compute with random numbers`);
   }
   const nodes = file ? await whatRan(graph, file, warnings) : graph.nodes;
-  // A page has no files, and nobody there could help it.
-  if (!file && HOST !== "browser") {
+  // Where there are no files, nobody could help it.
+  if (!file && runtimeHasFiles()) {
     const why = large
       ? "for onnxruntime would take twice the memory to tell"
       : "for which it has to write a temporary file; allow reading and writing files, or give " +
