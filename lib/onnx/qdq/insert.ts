@@ -22,7 +22,7 @@ export class QdqWriter {
   /**
    * A writer for a model's graph, which is changed.
    *
-   * @param domain where QuantizeLinear and DequantizeLinear with one scale for a whole tensor are from.
+   * @param domain where QuantizeLinear and DequantizeLinear with one scale, or with unsigned bytes, are from.
    */
   constructor(private readonly model: OnnxModel, private readonly domain: Target["domain"]) {
     this.editor = new GraphEditor(model.graph, model.messages);
@@ -84,14 +84,13 @@ export class QdqWriter {
     const input = this.scalars(params, to);
     const quantized = this.editor.name(`${to}_quantized`);
     return [
-      this.ofTensor("QuantizeLinear", [from, ...input], quantized),
-      this.ofTensor("DequantizeLinear", [quantized, ...input], to),
+      this.asTarget(this.node("QuantizeLinear", [from, ...input], quantized)),
+      this.asTarget(this.node("DequantizeLinear", [quantized, ...input], to)),
     ];
   }
 
-  /** A node with one scale for a whole tensor. */
-  private ofTensor(opType: string, input: readonly string[], output: string): NodeProto {
-    const node = this.node(opType, input, output);
+  /** Has a node with one scale, or with unsigned bytes, be of the domain that the target wants it from. */
+  private asTarget(node: NodeProto): NodeProto {
     node.domain = this.domain;
     if (this.domain) this.model.setOpset(1, this.domain);
     return node;
@@ -118,11 +117,9 @@ export class QdqWriter {
     ];
     const read = this.editor.name(`${name}_dequantized`);
     const attributes = { axis: axis ?? 0, ...(blockSize ? { block_size: blockSize } : {}) };
-    this.editor.prepend(
-      axis === undefined
-        ? this.ofTensor("DequantizeLinear", input, read)
-        : this.node("DequantizeLinear", input, read, attributes),
-    );
+    const node = this.node("DequantizeLinear", input, read, axis === undefined ? {} : attributes);
+    if (axis === undefined || type === "uint8") this.asTarget(node);
+    this.editor.prepend(node);
     return read;
   }
 

@@ -7,11 +7,11 @@
 /** How a file is written for those who run it. */
 export interface Target {
   /**
-   * The domain of QuantizeLinear and DequantizeLinear where one scale is for a whole tensor: ONNX's own, or
-   * onnxruntime's, whose operators are the same. The WebGPU providers for browsers take only ONNX's: that of
-   * onnxruntime-web's default import gives wrong numbers for them (microsoft/onnxruntime #32578), and that of
-   * `onnxruntime-web/webgpu` up to 1.24 fails where the last size is no multiple of 4. What they do not take runs in
-   * WebAssembly, rightly, and is fused there all the same.
+   * The domain of QuantizeLinear and DequantizeLinear where one scale is for a whole tensor, or bytes are unsigned:
+   * ONNX's own, or onnxruntime's, whose operators are the same. The WebGPU providers for browsers take only ONNX's.
+   * That of onnxruntime-web's default import gives wrong numbers for these (microsoft/onnxruntime #32578), and that of
+   * `onnxruntime-web/webgpu` fails up to 1.24 where a tensor's last size is no multiple of 4. What they do not take
+   * runs in WebAssembly, rightly, and is fused there all the same.
    */
   readonly domain: "" | "com.microsoft";
   /** Whether nodes stay float that WebAssembly computes faster so. */
