@@ -1,18 +1,20 @@
 /**
  * Writes the pages site into `.cache/site`: the two READMEs, the documents, the notebooks of both languages, the
- * API's reference. The page that quantizes in the browser has its place in `app/`; what is there stays, and is linked.
+ * API's reference, and in `app/` the page that quantizes in the browser.
  *
  * @module
  */
 import { basename, dirname, join, posix, relative } from "node:path";
+import { copy, emptyFolder } from "./folders.ts";
 import { cache, notebooks, root } from "./paths.ts";
 import { deno } from "./run.ts";
 import { framed, type Language, type Page, wayTo } from "./site/frame.ts";
 import { markdownHtml } from "./site/markdown.ts";
 import { notebookHtml } from "./site/notebook.ts";
+import { SITE as BUILT } from "./web/folder.ts";
 
 const SITE = join(cache, "site");
-const APP = "app";
+const PICTURE = /\.(?:svg|png)$/;
 
 /** Documents of the repository that become pages, and those that are the same in two languages. */
 const DOCUMENTS = [
@@ -45,11 +47,7 @@ export function linkFrom(source: string, pages: ReadonlySet<string>) {
     if (/^(?:[a-z]+:|#)/.test(href)) return href;
     const [path, fragment] = href.split("#");
     const target = posix.join(posix.dirname(source), decodeURI(path));
-    const place = pages.has(target)
-      ? pagePath(target)
-      : target.endsWith(".svg")
-      ? target
-      : undefined;
+    const place = pages.has(target) ? pagePath(target) : PICTURE.test(target) ? target : undefined;
     if (place === undefined) return undefined;
     return encodeURI(wayTo(pagePath(source), place)) + (fragment ? `#${fragment}` : "");
   };
@@ -103,10 +101,10 @@ async function writeReference(): Promise<boolean> {
 }
 
 async function main(): Promise<boolean> {
-  await Deno.mkdir(SITE, { recursive: true });
-  for (const { name } of Deno.readDirSync(SITE)) {
-    if (name !== APP) await Deno.remove(join(SITE, name), { recursive: true });
-  }
+  await emptyFolder(SITE);
+  const { buildPage } = await import("./web/build.ts"); // brings a bundler
+  await buildPage();
+  await copy(BUILT, join(SITE, "app"));
   if (!await writeReference()) return false;
   const walks = notebooks().map((path) => relative(root, path).replaceAll("\\", "/"));
   const sources = [...DOCUMENTS, ...walks];
@@ -115,10 +113,11 @@ async function main(): Promise<boolean> {
   for (const source of sources) {
     pages.push(pageOf(source, await Deno.readTextFile(join(root, source)), known));
   }
-  const app = await Deno.stat(join(SITE, APP, "index.html")).then(() => true, () => false);
-  for (const page of pages) await write(page.path, framed(page, app));
-  for (const picture of ["docs/distribution.svg", "docs/floors.svg"]) {
-    await write(picture, await Deno.readFile(join(root, picture)));
+  for (const page of pages) await write(page.path, framed(page));
+  for (const { name } of Deno.readDirSync(join(root, "docs"))) {
+    if (PICTURE.test(name)) {
+      await write(`docs/${name}`, await Deno.readFile(join(root, "docs", name)));
+    }
   }
   const dead = await deadLinks(pages);
   dead.forEach((line) => console.error(`leads nowhere: ${line}`));

@@ -13,7 +13,7 @@ export function factLines(
 ): string {
   const indent = Math.max(...facts.map(([name]) => name.length)) + 2;
   return facts.flatMap(([name, value]) =>
-    wrapped(printable(value), columns - indent).map((line, i) =>
+    wrapped(printable(value), columns - indent, false).map((line, i) =>
       `${(i === 0 ? name : "").padEnd(indent)}${line}`
     )
   ).join("\n");

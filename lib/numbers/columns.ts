@@ -34,8 +34,12 @@ export function shortened(text: string, most: number): string {
   return `${kept}…`;
 }
 
-/** A line as several of at most some columns, cut between words, or within one that is longer than a line. */
-export function wrapped(text: string, most: number): string[] {
+/**
+ * A line as several of at most some columns, cut between words.
+ *
+ * @param cut whether a word that is longer than a line is cut too, which no one can copy then.
+ */
+export function wrapped(text: string, most: number, cut: boolean): string[] {
   if (columns(text) <= most) return [text];
   const lines: string[] = [];
   let line = "";
@@ -46,8 +50,8 @@ export function wrapped(text: string, most: number): string[] {
       continue;
     }
     if (line !== "") lines.push(line);
-    line = "";
-    for (const char of word) {
+    line = cut ? "" : word;
+    for (const char of cut ? word : "") {
       if (columns(line + char) > most) {
         lines.push(line);
         line = "";

@@ -99,7 +99,7 @@ export class Table {
     const rows = [...(names.some(Boolean) ? [names] : []), ...this.cells];
     const widths = this.fittingWidths(rows, width);
     const lines = rows.flatMap((row) => {
-      const cells = row.map((text, j) => wrapped(text, widths[j]));
+      const cells = row.map((text, j) => wrapped(text, widths[j], true));
       const height = Math.max(1, ...cells.map((cell) => cell.length));
       return Array.from({ length: height }, (_, i) =>
         cells.map((cell, j) => {
@@ -109,7 +109,7 @@ export class Table {
         }).join(GAP).trimEnd());
     });
     const around = (text?: string) =>
-      text ? text.split("\n").flatMap((l) => wrapped(l, width)) : [];
+      text ? text.split("\n").flatMap((l) => wrapped(l, width, false)) : [];
     return [...around(title), ...lines, ...around(note)].join("\n");
   }
 

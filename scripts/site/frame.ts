@@ -68,18 +68,14 @@ export function wayTo(from: string, to: string): string {
   return "../".repeat(from.split("/").length - 1) + to;
 }
 
-/**
- * The whole page.
- *
- * @param app whether the page that quantizes in the browser is part of the site.
- */
-export function framed({ path, title, language, body, translation }: Page, app: boolean): string {
+/** The whole page. */
+export function framed({ path, title, language, body, translation }: Page): string {
   const texts = TEXTS[language];
   const home = language === "zh" ? "zh.html" : "index.html";
   const other = translation ?? (language === "zh" ? "index.html" : "zh.html");
   const links: [to: string, text: string][] = [
     [home, "staticquant"],
-    ...app ? [["app/index.html", texts.app] as [string, string]] : [],
+    ["app/index.html", texts.app],
     ["docs/guide.html", texts.guide],
     ["docs/onnx.html", "ONNX"],
     ["docs/results.html", texts.results],

@@ -13,8 +13,9 @@ Deno.test("text is shortened to the columns that there are", () => {
 });
 
 Deno.test("text is wrapped between words, and within one that is too long", () => {
-  assertEquals(wrapped("", 5), [""]);
-  assertEquals(wrapped("one two three", 7), ["one two", "three"]);
-  assertEquals(wrapped("a veryverylong b", 6), ["a", "veryve", "rylong", "b"]);
-  assertEquals(wrapped("量化模型", 4), ["量化", "模型"]);
+  assertEquals(wrapped("", 5, true), [""]);
+  assertEquals(wrapped("one two three", 7, true), ["one two", "three"]);
+  assertEquals(wrapped("a veryverylong b", 6, true), ["a", "veryve", "rylong", "b"]);
+  assertEquals(wrapped("量化模型", 4, true), ["量化", "模型"]);
+  assertEquals(wrapped("a veryverylong b", 6, false), ["a", "veryverylong", "b"]);
 });
