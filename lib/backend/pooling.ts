@@ -6,12 +6,15 @@
 
 /** Windows of one size, a stride apart; one number a spatial dimension. */
 export interface PoolWindows {
+  /** Their sizes. */
   readonly kernel: readonly number[];
+  /** How far apart neighbouring windows lie. */
   readonly stride: readonly number[];
   /** What stands before the input. */
   readonly before: readonly number[];
   /** What stands after it. */
   readonly after: readonly number[];
+  /** How far apart the numbers are that a window takes. */
   readonly dilation: readonly number[];
 }
 
