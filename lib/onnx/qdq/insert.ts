@@ -5,7 +5,7 @@
  */
 import type { NodeProto } from "../file/proto.ts";
 import { dataTypeCode } from "../file/data_type.ts";
-import { setAttribute } from "../file/attributes.ts";
+import { attributeOf, setAttribute } from "../file/attributes.ts";
 import type { FloatConstant } from "../graph/float_constant.ts";
 import { GraphEditor } from "../graph/graph_editor.ts";
 import { removeUnusedInitializers, removeUnusedValueInfos } from "../graph/unused.ts";
@@ -242,6 +242,16 @@ export class QdqWriter {
   /** Makes sure that a Gemm's attribute is written out, since onnxruntime looks for it there. */
   spellOutBeta(node: NodeProto): void {
     setAttribute(this.editor.messages, node, "beta", { f: 1 });
+  }
+
+  /** Writes out what a convolution over so many dimensions does where it does not say so. */
+  spellOutSteps(node: NodeProto, dimensions: number): void {
+    const steps = { dilations: [1, 1], strides: [1, 1], pads: [0, 2] } as const;
+    for (const [name, [value, times]] of Object.entries(steps)) {
+      const told = attributeOf(node, name) ?? (name === "pads" && attributeOf(node, "auto_pad"));
+      const ints = new Array<number>(times * dimensions).fill(value);
+      if (!told) setAttribute(this.editor.messages, node, name, { ints });
+    }
   }
 
   /** Takes an attribute out that says what holds without it. */

@@ -87,6 +87,7 @@ export class Quantizer {
   }
 
   quantize(): void {
+    if (this.options.target.spelledOut) this.spellOut();
     this.quantizeWeights();
     this.tables.write(this.writer);
     this.quantizeConstants();
@@ -98,6 +99,13 @@ export class Quantizer {
     }
     this.writer.finish();
     narrowConstants(this.model);
+  }
+
+  private spellOut(): void {
+    for (const node of this.graph.node) {
+      const rank = isOp(node, "Conv") ? this.facts.rank(node.input[0]) : undefined;
+      if (rank !== undefined) this.writer.spellOutSteps(node, rank - 2);
+    }
   }
 
   /** The axis with a scale for each index, if there is one. */

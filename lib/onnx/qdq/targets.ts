@@ -14,6 +14,8 @@ export interface Target {
    * runs in WebAssembly, rightly, and is fused there all the same.
    */
   readonly domain: "" | "com.microsoft";
+  /** Whether convolutions say their steps and padding where ONNX has defaults: JSEP takes none without. */
+  readonly spelledOut: boolean;
   /** Whether nodes stay float that WebAssembly computes faster so. */
   readonly fasterInFloat: boolean;
 }
@@ -26,8 +28,8 @@ export type QuantizeTarget = "onnxruntime" | "web";
 
 /** The targets by their names. */
 export const TARGETS = {
-  onnxruntime: { domain: "", fasterInFloat: false },
-  web: { domain: "com.microsoft", fasterInFloat: true },
+  onnxruntime: { domain: "", spelledOut: false, fasterInFloat: false },
+  web: { domain: "com.microsoft", spelledOut: true, fasterInFloat: true },
 } as const satisfies Record<QuantizeTarget, Target>;
 
 /** The names of the targets. */
