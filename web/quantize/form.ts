@@ -5,6 +5,7 @@
  */
 import type { ImageOptions, ImageSide } from "../../lib/data/image_options.ts";
 import type { CalibrationMethod } from "../../lib/onnx/calibration/method_names.ts";
+import type { QuantizeTarget } from "../../lib/onnx/qdq/targets.ts";
 import type { QuantizeSettings, ReadSettings } from "../worker/protocol.ts";
 
 /** What is filled in; an empty text leaves the default. */
@@ -21,6 +22,7 @@ export interface Form {
   readonly scale: string;
   readonly mean: string;
   readonly std: string;
+  readonly target: QuantizeTarget;
   readonly method: CalibrationMethod;
   readonly percentile: string;
   readonly activationType: "uint8" | "int8";
@@ -46,6 +48,7 @@ export const DEFAULTS: Form = {
   scale: "",
   mean: "",
   std: "",
+  target: "onnxruntime",
   method: "minmax",
   percentile: "",
   activationType: "uint8",
@@ -113,7 +116,7 @@ function imageOptions(form: Form): ImageOptions {
  * @throws {WrongField} if one of its fields says nothing sensible.
  */
 export function settingsOf(form: Form): { read: ReadSettings; settings: QuantizeSettings } {
-  const { method, activationType, weightType, perChannel, symmetric, reduceRange } = form;
+  const { target, method, activationType, weightType, perChannel, symmetric, reduceRange } = form;
   const given = Object.entries(form.names).filter(([, array]) => array.trim() !== "");
   return {
     read: {
@@ -123,7 +126,7 @@ export function settingsOf(form: Form): { read: ReadSettings; settings: Quantize
       limit: read(form, "limit", Number, isCount),
     },
     settings: {
-      ...{ method, activationType, weightType, perChannel, symmetric, reduceRange },
+      ...{ target, method, activationType, weightType, perChannel, symmetric, reduceRange },
       percentile: read(form, "percentile", Number, (p) => p > 50 && p <= 100),
       opTypes: names(form.opTypes),
       exclude: names(form.exclude),

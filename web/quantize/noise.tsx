@@ -11,6 +11,8 @@ import type { Comparison } from "../worker/protocol.ts";
 
 /** How many of the noisiest are listed. */
 const NOISIEST = 12;
+/** So many have a bar each. */
+const FEW = 8;
 
 /** The part of the page that shows where noise comes from. */
 export function Noise({ comparison: { tensors } }: { readonly comparison: Comparison }) {
@@ -20,11 +22,18 @@ export function Noise({ comparison: { tensors } }: { readonly comparison: Compar
   return (
     <section class="card wide" aria-labelledby="noise-title">
       <h2 id="noise-title">{texts.noise}</h2>
-      <p class="muted">{texts.noiseIntro}</p>
+      <p class="muted">{texts.noiseIntro} {tensors.length > FEW && texts.noiseDots}</p>
       <FigureView
         deps={[tensors]}
         widest={1100}
-        draw={async (width) => (await import("../plots.ts")).plotTensors(tensors, width)}
+        draw={async (width) => {
+          const { plotBars, plotTensors } = await import("../plots.ts");
+          if (tensors.length > FEW) return await plotTensors(tensors, width);
+          const finite = tensors.filter(({ sqnr }) => Number.isFinite(sqnr));
+          if (finite.length === 0) return null;
+          const bars = Object.fromEntries(finite.map(({ name, sqnr }) => [name, sqnr]));
+          return await plotBars(bars, { label: "SQNR, dB", format: decibels, width });
+        }}
       />
       <h3>{texts.noisiest}</h3>
       <DataTable

@@ -4,6 +4,7 @@
  * @module
  */
 import { CALIBRATION_METHODS } from "../../lib/onnx/calibration/method_names.ts";
+import { QUANTIZE_TARGETS } from "../../lib/onnx/qdq/targets.ts";
 import { useTexts } from "../texts/texts.ts";
 import { CheckField, ChoiceField, TextField } from "../widgets/fields.tsx";
 import type { Form } from "./form.ts";
@@ -46,6 +47,13 @@ export function OptionsStep({ state: { form, setForm } }: { readonly state: Quan
         />
       )}
       <div class="fields">
+        <ChoiceField
+          label={texts.target}
+          hint={texts.targets[form.target].about}
+          value={form.target}
+          onValue={(target) => set({ target })}
+          choices={QUANTIZE_TARGETS.map((target) => [target, texts.targets[target].name])}
+        />
         <ChoiceField
           label={texts.activationType}
           value={form.activationType}

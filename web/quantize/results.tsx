@@ -106,13 +106,16 @@ function Cards({ result: { outcome, compared } }: { readonly result: ResultState
       {list.map(({ name, value, note }) => (
         <li key={name}>
           <span>{name}</span>
-          <b>{value}</b>
-          <small>{note}</small>
+          <b>{together(value)}</b>
+          <small>{together(note)}</small>
         </li>
       ))}
     </ul>
   );
 }
+
+/** Keeps numbers and their units in one line. */
+const together = (text: string) => text.replace(/(\d) (?=%|ms|dB|[KMG]?i?B\b)/g, "$1\u00a0");
 
 function accuracyCards({ outputs }: Comparison, { results: { cards } }: Texts): Card[] {
   const worst = outputs.reduce((a, b) => b.sqnr < a.sqnr ? b : a);

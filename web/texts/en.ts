@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { FigureWords } from "./figure_words.ts";
 
 const count = (n: number, one: string, more: string) =>
   `${n.toLocaleString("en-US")} ${n === 1 ? one : more}`;
@@ -112,6 +113,17 @@ export const en = {
       mse: { name: "MSE", about: "least squared error; slower, mostly the best" },
     },
     percentile: "Percentage that is kept",
+    target: "The file is for",
+    targets: {
+      onnxruntime: {
+        name: "onnxruntime",
+        about: "on processors: all that can be becomes integers",
+      },
+      web: {
+        name: "browsers",
+        about: "onnxruntime-web: what WebAssembly does slowly stays in float",
+      },
+    },
     activationType: "Activations",
     weightType: "Weights",
     perChannel: "A scale for each output channel of a weight",
@@ -186,7 +198,8 @@ export const en = {
     neverSeen: "This activation was never more than nothing.",
     noise: "Where the noise comes from",
     noiseIntro:
-      "SQNR of each tensor that both models compute; filled dots are kept in integers. A sudden fall shows the node that hurts.",
+      "SQNR of each tensor that both models compute. A sudden fall shows the node that hurts.",
+    noiseDots: "Filled dots are kept in integers.",
     noisiest: "The noisiest tensors",
     tensor: "Tensor",
     madeBy: "Made by",
@@ -257,6 +270,9 @@ export const en = {
     sqnr: "SQNR to the float model",
     model: "The quantized model",
   },
+
+  /** Pictures come in English. */
+  figures: [] as FigureWords,
 
   errors: {
     title: "That did not work",

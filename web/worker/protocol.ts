@@ -9,6 +9,7 @@ import type { OnnxComparison } from "../../lib/onnx/accuracy/comparison.ts";
 import type { NodeSensitivity } from "../../lib/onnx/accuracy/variants.ts";
 import type { OnnxInspection } from "../../lib/onnx/inspect/inspect_onnx.ts";
 import type { QuantizedActivation, QuantizedNode } from "../../lib/onnx/qdq/quantize_graph.ts";
+import type { QuantizeTarget } from "../../lib/onnx/qdq/targets.ts";
 import type { PlotCounts } from "../../lib/plot/counts.ts";
 
 /** How files of samples are read; what `--size`, `--input` and their like say on the command line. */
@@ -23,6 +24,7 @@ export interface ReadSettings {
 
 /** How a model is quantized. */
 export interface QuantizeSettings {
+  readonly target: QuantizeTarget;
   readonly method: CalibrationMethod;
   readonly percentile?: number;
   readonly activationType: "uint8" | "int8";

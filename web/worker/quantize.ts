@@ -6,6 +6,7 @@
 import { readSamples } from "../../lib/data/read_samples.ts";
 import { replay } from "../../lib/data/replay.ts";
 import type { Feeds } from "../../lib/data/sample.ts";
+import { median } from "../../lib/onnx/accuracy/comparison.ts";
 import { compareOnnx } from "../../lib/onnx/accuracy/compare_onnx.ts";
 import { rankNodes } from "../../lib/onnx/accuracy/rank_nodes.ts";
 import { OnnxCalibration } from "../../lib/onnx/calibration/calibrate.ts";
@@ -34,6 +35,9 @@ const COUNTED_SAMPLES = 32;
 const BARS = 128;
 /** Values of an output that are shown. */
 const SHOWN_VALUES = 1 << 16;
+
+/** How short work is timed: in so many rounds of about so many milliseconds each. */
+const ROUNDS = { count: 7, milliseconds: 20, short: 2, least: 0.05 };
 
 /** What the last run left for the calls after it. */
 interface Quantized {
@@ -108,7 +112,7 @@ export async function quantize(
   });
   onProgress({ step: "quantizing", done: 0 });
   const settings: QuantizeStaticOptions = {
-    ...{ activationType: rest.activationType, weightType: rest.weightType },
+    ...{ target: rest.target, activationType: rest.activationType, weightType: rest.weightType },
     ...{ perChannel: rest.perChannel, reduceRange: rest.reduceRange },
     activationSymmetric: symmetric,
     opTypesToQuantize,
@@ -147,29 +151,66 @@ export async function compare(turn: Turn): Promise<CompareOutcome> {
       onProgress: ({ done, total }) => turn.onProgress({ step: "comparing", done, total }),
     },
   );
+  const costs = [before, after];
+  const medians = costs.map(({ latency }) => median(latency));
+  const first = await firstSample(float, quantized, judges(), medians);
+  const [x, y] = costs.map(({ bytes, latency }, i) => {
+    return { bytes, latency: first.latency[i] ?? latency };
+  });
   return {
-    comparison: { samples, outputs, tensors, float: before, quantized: after, sqnr },
-    outputs: await firstOutputs(float, quantized, judges()),
+    comparison: { samples, outputs, tensors, sqnr, float: x, quantized: y },
+    outputs: first.outputs,
   };
 }
 
 /** What both models make of the first sample. */
-async function firstOutputs(
+interface FirstSample {
+  readonly outputs: OutputPair[];
+  /** The milliseconds that it takes them, timed anew where the clock can hardly tell; else nothing. */
+  readonly latency: readonly number[][];
+}
+
+/** @param medians the milliseconds that a run of each takes. */
+async function firstSample(
   float: OnnxModel,
   quantized: OnnxModel,
   samples: AsyncIterable<Feeds>,
-): Promise<OutputPair[]> {
+  medians: readonly number[],
+): Promise<FirstSample> {
   await using before = await OnnxRuntime.open("compare", float);
   await using after = await OnnxRuntime.open("compare", quantized);
   for await (const feeds of samples) {
     const [a, b] = [await before.run(feeds), await after.run(feeds)];
-    return before.outputs.flatMap(({ name }) => {
+    const outputs = before.outputs.flatMap(({ name }) => {
       const [x, y] = [a[name]?.data, b[name]?.data];
       if (!(x instanceof Float32Array && y instanceof Float32Array)) return [];
       return [{ name, float: x.slice(0, SHOWN_VALUES), quantized: y.slice(0, SHOWN_VALUES) }];
     });
+    const works = [before, after].map((runtime) => () => runtime.run(feeds));
+    const short = medians.every((ms) => ms < ROUNDS.short);
+    return { outputs, latency: short ? await inRounds(works, medians) : [] };
   }
-  return [];
+  return { outputs: [], latency: [] };
+}
+
+/**
+ * The milliseconds that short work takes, by so many repetitions that the clock of a page, which is coarse, can tell
+ * them; in turns, so that what else the machine does strikes all alike.
+ */
+async function inRounds(
+  works: readonly (() => Promise<unknown>)[],
+  medians: readonly number[],
+): Promise<number[][]> {
+  const times: number[][] = works.map(() => []);
+  for (let round = 0; round < ROUNDS.count; round++) {
+    for (const [i, work] of works.entries()) {
+      const runs = Math.ceil(ROUNDS.milliseconds / Math.max(medians[i], ROUNDS.least));
+      const start = performance.now();
+      for (let run = 0; run < runs; run++) await work();
+      times[i].push((performance.now() - start) / runs);
+    }
+  }
+  return times;
 }
 
 /** The values of each activation that became integers, counted. */

@@ -52,15 +52,18 @@ export async function openDevice(): Promise<OpenedDevice | undefined> {
     .requestDevice({ requiredLimits, requiredFeatures: subgroups })
     .catch(() => undefined);
   const device = withSubgroups ?? await adapter.requestDevice({ requiredLimits, requiredFeatures });
-  const { description, vendor, isFallbackAdapter, subgroupMinSize, subgroupMaxSize } = adapter.info;
+  const { isFallbackAdapter, subgroupMinSize, subgroupMaxSize } = adapter.info;
+  const { description, vendor, architecture } = adapter.info;
+  // Browsers describe nothing, so that nobody is known by it.
+  const name = description || [vendor, architecture].filter(Boolean).join(" ");
   const fixed = withSubgroups && subgroupMinSize === subgroupMaxSize;
   return {
     device,
     subgroupSize: fixed ? subgroupMinSize : 1,
     // Who lists the feature also wants it enabled in the text.
     dialect: { enableSubgroups: adapter.features.has(SUBGROUPS) },
-    description: description || vendor || "unknown adapter",
-    software: isFallbackAdapter || /llvmpipe|swiftshader|lavapipe/i.test(description),
+    description: name || "unknown adapter",
+    software: isFallbackAdapter || /llvmpipe|swiftshader|lavapipe/i.test(name),
   };
 }
 
