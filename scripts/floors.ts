@@ -33,6 +33,7 @@ export const FLOORS: readonly string[] = [
   "lib/onnx/accuracy",
   "lib/onnx/inspect",
   "lib/onnx/import/node",
+  "lib/onnx/import/bytes",
   "lib/onnx/import/operators",
   "lib/onnx/import",
   "lib/onnx/export",

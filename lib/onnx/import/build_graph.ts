@@ -26,6 +26,7 @@ import {
   type Layer,
   type LayerNode,
   type OperatorRule,
+  readsOnHost,
   TooLarge,
   type WeightForm,
 } from "./node/operator_rule.ts";
@@ -212,7 +213,7 @@ export class GraphBuilder {
     const read = layer?.inputs ?? node.input.map((_, i) => i);
     const onDevice = place === "device";
     const inputs = read.map((i) =>
-      this.source(node.input[i], onDevice && !rule.unread?.includes(i) && !rule.host?.includes(i))
+      this.source(node.input[i], onDevice && !rule.unread?.includes(i) && !readsOnHost(rule, i))
     );
     const [made] = this.joined.outputsOf(node);
     const outputs = [made, ...node.output.slice(1)].map((name) => this.slot(name, place));
@@ -290,9 +291,12 @@ export class GraphBuilder {
     return {
       node,
       attributes,
+      backend: constants.backend,
       constantType: (i) => constants.type(named(i) ?? ""),
       constantNumbers: (i) => named(i) === undefined ? undefined : constants.numbers(named(i)!),
+      host: (i) => constants.onHost(named(i)!),
       weight: (i, form) => constants.onDevice(named(i)!, form),
+      onDevice: (t, form) => constants.moved(t, form),
       rank: (i) => (this.facts ??= new ShapeFacts(this.graph)).dims(node.input[i] ?? "")?.length,
       bias: () => {
         const bias = this.joined.biasOf(node);

@@ -16,6 +16,8 @@ import { setRawData } from "../file/tensor_bytes.ts";
 import { GraphEditor } from "../graph/graph_editor.ts";
 import { valueType } from "../graph/graph_view.ts";
 import { removeUnusedInitializers, removeUnusedNodes } from "../graph/unused.ts";
+import { isOp } from "../graph/operator.ts";
+import { fuseBytes } from "./fuse_bytes.ts";
 import { fuseActivations } from "./fuse_activations.ts";
 import { fuseLayerNorm } from "../prepare/fuse_layer_norm.ts";
 import { foldAffine } from "../prepare/fold_affine.ts";
@@ -95,9 +97,20 @@ function described(info: ValueInfoProto, float: DType, needed: NeededValues): Im
   };
 }
 
+/** A model with nodes on bytes where it quantizes and dequantizes around float ones. */
+function onBytes(model: OnnxModel): OnnxModel {
+  if (!model.graph.node.some((node) => isOp(node, "DequantizeLinear"))) return model;
+  const made = model.clone();
+  const tools = new GraphTools(new GraphEditor(made.graph, made.messages), made.opset());
+  while (fuseBytes(tools)) tools.editor.apply();
+  removeUnusedNodes(made.graph);
+  removeUnusedInitializers(made.graph);
+  return made;
+}
+
 /** The module of a model that {@linkcode checkGraph} found nothing wrong with. */
 function moduleOf(model: OnnxModel, device: Device, float: DType): OnnxModule {
-  const { graph } = model;
+  const { graph } = onBytes(model);
   const constants = new ImportedConstants(backendFor(device), float);
   const needed = neededOnHost(graph);
   const inputs = graph.input.map((info) => described(info, float, needed));

@@ -74,20 +74,37 @@ export class ImportedConstants {
     return this.on(this.backend, name, form);
   }
 
+  /** A tensor of the host on the device, in a form; the caller's own. */
+  moved(t: Tensor, form: WeightForm = "same"): Tensor {
+    return made(this.backend, hostNumbers(t), t, form);
+  }
+
   private on(backend: Backend, name: string, form: WeightForm): Tensor {
     const key = JSON.stringify([backend.device, name, form]);
     const known = this.made.get(key);
     if (known) return known;
-    const { shape, dtype } = this.type(name)!;
-    backend.checkFits(numelOf(shape) * dtype.itemSize, `constant ${JSON.stringify(name)}`);
-    const numbers = this.numbers(name);
-    const turned = form === "transposed";
-    const bytes = encode(turned ? transposed(numbers, shape[0], shape[1]) : numbers, dtype);
-    const sizes = turned ? [shape[1], shape[0]] : form === "flat" ? [numelOf(shape)] : shape;
-    const t = new Tensor(backend, backend.upload(bytes), sizes, dtypes[dtype.name]);
+    const type = this.type(name)!;
+    backend.checkFits(
+      numelOf(type.shape) * type.dtype.itemSize,
+      `constant ${JSON.stringify(name)}`,
+    );
+    const t = made(backend, this.numbers(name), type, form);
     this.made.set(key, t);
     return t;
   }
+}
+
+/** A tensor of numbers, in a form. */
+function made(
+  backend: Backend,
+  numbers: ArrayLike<number>,
+  { shape, dtype }: ConstantType,
+  form: WeightForm,
+): Tensor {
+  const turned = form === "transposed";
+  const bytes = encode(turned ? transposed(numbers, shape[0], shape[1]) : numbers, dtype);
+  const sizes = turned ? [shape[1], shape[0]] : form === "flat" ? [numelOf(shape)] : shape;
+  return new Tensor(backend, backend.upload(bytes), sizes, dtypes[dtype.name]);
 }
 
 /** A matrix with rows and columns swapped. */

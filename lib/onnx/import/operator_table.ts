@@ -11,6 +11,8 @@ import { ARITHMETIC } from "./operators/arithmetic.ts";
 import { CONVOLUTIONS } from "./operators/convolutions.ts";
 import { RESIZING } from "./operators/resizing.ts";
 import { POOLS } from "./operators/pools.ts";
+import { INTEGERS, onBytes } from "./operators/integers.ts";
+import { QUANTIZING } from "./operators/quantizing.ts";
 import { CONTROL } from "./operators/control.ts";
 import { MOVEMENT } from "./operators/movement.ts";
 import { SHAPES } from "./operators/shapes.ts";
@@ -35,6 +37,8 @@ const FAMILIES: readonly OperatorRules[] = [
   CONVOLUTIONS,
   RESIZING,
   POOLS,
+  QUANTIZING,
+  INTEGERS,
 ];
 
 const RULES: ReadonlyMap<string, OperatorRule> = new Map(
@@ -47,12 +51,23 @@ function keyOf({ domain, opType }: Pick<NodeProto, "domain" | "opType">): string
   return name ? `${name}:${opType}` : opType;
 }
 
+/** The domain of nodes that compute on bytes what an operator of ONNX computes on floats. No file has it. */
+export const BYTES_DOMAIN = "staticquant.bytes";
+
+/** Rules of that domain that were asked for. */
+const ON_BYTES = new Map<string, OperatorRule>();
+
 /** What is known of a node's operator; nothing if it is not computed here. */
 export function ruleOf(node: Pick<NodeProto, "domain" | "opType">): OperatorRule | undefined {
-  return RULES.get(keyOf(node));
+  if (node.domain !== BYTES_DOMAIN) return RULES.get(keyOf(node));
+  const float = RULES.get(node.opType) ?? RULES.get(`com.microsoft:${node.opType}`);
+  if (!float) return undefined;
+  const known = ON_BYTES.get(node.opType) ?? onBytes(float);
+  ON_BYTES.set(node.opType, known);
+  return known;
 }
 
-/** The operators that are computed here, in the alphabet's order; `If` too. */
+/** The operators that are computed here, in the alphabet's order. */
 export function importedOperators(): string[] {
   return [...RULES.keys()].sort();
 }

@@ -10,7 +10,7 @@ import { subgraphs, walkGraphs } from "../file/subgraphs.ts";
 import { describeNode } from "../graph/describe_node.ts";
 import { isOp } from "../graph/operator.ts";
 import { valueType } from "../graph/graph_view.ts";
-import type { OperatorRule } from "./node/operator_rule.ts";
+import { type OperatorRule, readsOnHost } from "./node/operator_rule.ts";
 import { ruleOf } from "./operator_table.ts";
 
 /** A constant is wherever it is needed. */
@@ -31,7 +31,7 @@ export function placeOf(
   const read = places.filter((place, i) => place !== undefined && !rule.unread?.includes(i));
   if (needed || read.length === 0) return "host";
   const computed = places.filter((place, i) =>
-    place !== undefined && place !== "constant" && !rule.host?.includes(i) &&
+    place !== undefined && place !== "constant" && !readsOnHost(rule, i) &&
     !rule.unread?.includes(i)
   );
   // What is computed of shapes alone stays with them; a table that is made of them does not.
@@ -56,7 +56,10 @@ export function neededOnHost(graph: GraphProto): NeededValues {
     if (name) needs.set(name, [...needs.get(name) ?? [], ...others]);
   };
   for (const node of [...walkGraphs(graph)].flatMap((inner) => inner.node)) {
-    for (const input of ruleOf(node)?.host ?? []) need(node.input[input], node);
+    const rule = ruleOf(node);
+    node.input.forEach((name, i) => {
+      if (rule && readsOnHost(rule, i)) need(name, node);
+    });
     if (isOp(node, "If")) linkBranches(node, link);
     else if (isOp(node, "Loop")) linkBody(node, link, need);
     else {

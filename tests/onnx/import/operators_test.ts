@@ -23,7 +23,7 @@ interface Case {
   readonly constants?: readonly (Value | "")[];
   readonly attributes?: Readonly<Record<string, AttributeValue>>;
   readonly outputs?: number;
-  readonly tolerance?: number;
+  readonly tolerance?: number | "bytes";
 }
 
 const ints = (...values: number[]) => feed("int64", [values.length], values);
@@ -460,7 +460,174 @@ const WINDOWS: readonly Case[] = [
   },
 ];
 
+/** Bytes that look random. */
+function byteNoise(type: "uint8" | "int8", dims: readonly number[], seed = 1): ort.Tensor {
+  const least = type === "int8" ? -128 : 0;
+  const numbers = Array.from(
+    noise(dims, seed).data as Float32Array,
+    (x) => Math.floor((x + 2) * 64) + least,
+  );
+  return feed(type, dims, numbers);
+}
+
+/** A scale and a zero point. */
+function parameters(type: "uint8" | "int8", scale: number, zero: number): ort.Tensor[] {
+  return [scalar(scale), typed(type, [], zero)];
+}
+
+const ms = "com.microsoft";
+
+/** A node on two tensors of bytes, both fed or one constant. */
+function twoBytes(op: string, type: "uint8" | "int8", constant: boolean): Case {
+  const zero = type === "uint8" ? 120 : -7;
+  const a = [byteNoise(type, [20, 30, 40]), ...parameters(type, 0.031317, zero)];
+  const b = [byteNoise(type, [30, 40], 2), ...parameters(type, 0.017171, zero + 9)];
+  const y = parameters(type, 0.051234, zero - 3);
+  return constant
+    ? { op, domain: ms, given: [a[0]], constants: [...a.slice(1), ...b, ...y], tolerance: "bytes" }
+    : { op, domain: ms, given: [...a, ...b, ...y], tolerance: "bytes" };
+}
+
+/** A node on one tensor of bytes. */
+function oneByte(op: string, type: "uint8" | "int8", more: Partial<Case> = {}): Case {
+  const zero = type === "uint8" ? 100 : -5;
+  return {
+    op,
+    domain: ms,
+    given: [byteNoise(type, [1, 3, 6, 8])],
+    constants: [...parameters(type, 0.04, zero), ...parameters(type, 0.02, zero + 11)],
+    tolerance: 0,
+    ...more,
+  };
+}
+
+/** A product of bytes: the second operand has a scale a column, or one. */
+function byteProduct(
+  op: string,
+  types: readonly ["uint8" | "int8", "uint8" | "int8"],
+  perColumn: boolean,
+  constant: boolean,
+): Case {
+  const [a, b] = types;
+  const n = 7;
+  const scales = Array.from({ length: n }, (_, i) => 0.01 + 0.003 * i);
+  const right = perColumn
+    ? [floats(...scales), typed(b, [n], ...scales.map((_, i) => b === "int8" ? i - 3 : 120 + i))]
+    : parameters(b, 0.02, b === "int8" ? 0 : 128);
+  const left = [byteNoise(a, [5, 19]), ...parameters(a, 0.03, a === "int8" ? 4 : 130)];
+  const weight = byteNoise(b, [19, n], 2);
+  const y = parameters(a, 0.6, a === "int8" ? -3 : 101);
+  const bias = typed("int32", [n], ...scales.map((_, i) => 1000 * (i - 3)));
+  const rest = [...left.slice(1), weight, ...right, ...op === "QGemm" ? [bias] : [], ...y];
+  return constant
+    ? {
+      op,
+      domain: op === "QGemm" ? ms : undefined,
+      given: [left[0]],
+      constants: rest,
+      tolerance: 0,
+    }
+    : { op, domain: op === "QGemm" ? ms : undefined, given: [left[0], ...rest], tolerance: 0 };
+}
+
+const BYTES: readonly Case[] = [
+  {
+    op: "QuantizeLinear",
+    given: [noise([2, 3, 4])],
+    constants: parameters("uint8", 0.013, 128),
+    tolerance: 0,
+  },
+  { op: "QuantizeLinear", given: [noise([2, 3])], constants: [scalar(0.5)], tolerance: 0 },
+  {
+    op: "QuantizeLinear",
+    given: [noise([2, 3, 4])],
+    constants: [floats(0.02, 0.01, 0.03), typed("int8", [3], 0, -3, 5)],
+    attributes: { axis: { i: 1 } },
+    tolerance: 0,
+  },
+  {
+    op: "DequantizeLinear",
+    given: [byteNoise("int8", [3, 4])],
+    constants: [floats(0.02, 0.01, 0.03), typed("int8", [3], 0, -3, 5)],
+    attributes: { axis: { i: 0 } },
+    tolerance: 0,
+  },
+  {
+    op: "DequantizeLinear",
+    given: [typed("int32", [2], 100000, -7)],
+    constants: [scalar(0.01)],
+    tolerance: 0,
+  },
+  { op: "DynamicQuantizeLinear", given: [noise([3, 5])], outputs: 3, tolerance: 0 },
+  {
+    op: "MatMulInteger",
+    given: [byteNoise("uint8", [3, 5]), byteNoise("int8", [5, 2], 2)],
+    constants: [typed("uint8", [], 12)],
+  },
+  {
+    op: "MatMulInteger",
+    given: [byteNoise("uint8", [2, 3, 5]), byteNoise("uint8", [5, 2], 2)],
+    constants: [typed("uint8", [], 12), typed("uint8", [], 200)],
+  },
+  ...[true, false].flatMap((constant) => [
+    byteProduct("QLinearMatMul", ["uint8", "int8"], true, constant),
+    byteProduct("QLinearMatMul", ["uint8", "uint8"], false, constant),
+    byteProduct("QLinearMatMul", ["int8", "int8"], false, constant),
+    byteProduct("QGemm", ["uint8", "int8"], true, constant),
+    byteProduct("QGemm", ["int8", "int8"], false, constant),
+  ]),
+  {
+    op: "MatMulIntegerToFloat",
+    domain: ms,
+    given: [byteNoise("uint8", [2, 3, 8]), byteNoise("int8", [8, 4], 2)],
+    constants: [
+      scalar(0.02),
+      scalar(0.03),
+      typed("uint8", [], 7),
+      typed("int8", [], 0),
+      noise([4]),
+    ],
+  },
+  ...["QLinearAdd", "QLinearMul"].flatMap((op) => [
+    twoBytes(op, "uint8", true),
+    twoBytes(op, "int8", true),
+    twoBytes(op, "uint8", false),
+  ]),
+  ...(["uint8", "int8"] as const).flatMap((type) => [
+    oneByte("QLinearSigmoid", type),
+    oneByte("QLinearLeakyRelu", type, { attributes: { alpha: { f: 0.2 } } }),
+    oneByte("QLinearSoftmax", type, {
+      attributes: { axis: { i: -1 }, opset: { i: 13 } },
+      constants: [
+        ...parameters(type, 0.04, type === "uint8" ? 100 : -5),
+        ...parameters(type, 1 / 256, type === "uint8" ? 0 : -128),
+      ],
+    }),
+    oneByte("QLinearAveragePool", type, {
+      attributes: {
+        kernel_shape: { ints: [3, 3] },
+        strides: { ints: [2, 2] },
+        pads: { ints: [1, 1, 1, 1] },
+      },
+    }),
+  ]),
+  oneByte("QLinearGlobalAveragePool", "uint8", { attributes: { channels_last: { i: 0 } } }),
+  {
+    op: "QLinearConcat",
+    domain: ms,
+    given: [],
+    constants: [
+      ...parameters("uint8", 0.05, 100),
+      ...[byteNoise("uint8", [2, 3]), ...parameters("uint8", 0.05, 100)],
+      ...[byteNoise("uint8", [2, 5], 3), ...parameters("uint8", 0.03, 90)],
+    ],
+    attributes: { axis: { i: 1 } },
+    tolerance: 0,
+  },
+];
+
 const CASES = [
+  ...BYTES,
   ...WINDOWS,
   ...REDUCTIONS,
   ...NORMALIZATION,

@@ -83,14 +83,20 @@ export interface LayerNode {
   /** The node in the file. */
   readonly node: NodeProto;
   readonly attributes: NodeAttributes;
+  /** Where weights go. */
+  readonly backend: Backend;
   /** Shape and type of a constant input; nothing for other inputs. */
   constantType(
     input: number,
   ): { readonly shape: readonly number[]; readonly dtype: DType } | undefined;
   /** The numbers of a constant input. */
   constantNumbers(input: number): ArrayLike<number> | undefined;
+  /** A constant input on the host. */
+  host(input: number): Tensor;
   /** A constant input as a weight on the device, in the form that is asked for; equal ones are shared. */
   weight(input: number, form?: WeightForm): Tensor;
+  /** A tensor of the host on the device, in the form that is asked for; the caller's own. */
+  onDevice(t: Tensor, form?: WeightForm): Tensor;
   /** How many dimensions an input has, as far as the file and its operators tell. */
   rank(input: number): number | undefined;
   /** What an Add after the node adds as a bias, on the device, if the layer is to do that too. */
@@ -124,8 +130,8 @@ export interface OperatorRule {
   readonly outputs?: number;
   /** The attributes that it takes; none if it does not say. */
   readonly attributes?: AttributeSpecs;
-  /** Inputs whose numbers must be known on the host: shapes, axes, sizes. */
-  readonly host?: readonly number[];
+  /** Inputs whose numbers must be known on the host: shapes, axes, sizes; a list, or what tells which they are. */
+  readonly host?: readonly number[] | ((input: number) => boolean);
   /** Inputs of which only the shape or type is looked at; where there are no others, the result is on the host. */
   readonly unread?: readonly number[];
   /** Whether the result can be larger than all inputs together, so that it is made on the device. */
@@ -136,6 +142,11 @@ export interface OperatorRule {
   readonly layer?: (node: LayerNode) => Layer | undefined;
   /** Computes the outputs; enqueued. */
   readonly compute: (call: OperatorCall) => Tensor | readonly Tensor[];
+}
+
+/** Whether the numbers of an input must be known on the host. */
+export function readsOnHost({ host }: OperatorRule, input: number): boolean {
+  return typeof host === "function" ? host(input) : host?.includes(input) ?? false;
 }
 
 /** Operators by name; those that are not of ONNX's own domain with it and a colon in front. */

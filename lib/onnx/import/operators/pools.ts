@@ -10,7 +10,7 @@ import { abs, add, div, gt, maximum, pow, where } from "../../../tensor/pointwis
 import { amax, mean } from "../../../tensor/reduction.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import { hostTensor } from "../node/host_values.ts";
-import { int } from "../node/node_attributes.ts";
+import { type AttributeSpecs, int } from "../node/node_attributes.ts";
 import type { OperatorCall, OperatorRules } from "../node/operator_rule.ts";
 import { type Pads, WINDOW_ATTRIBUTES, windowsOf } from "./windows.ts";
 
@@ -143,6 +143,19 @@ function sums(x: Tensor, places: PoolPlaces): Tensor {
   return tapsOf(places).map((tap) => at(whole, tap, places)).reduce((a, b) => add(a, b));
 }
 
+/** The attributes of AveragePool. */
+export const AVERAGE_POOL_ATTRIBUTES: AttributeSpecs = {
+  ...WINDOW_ATTRIBUTES,
+  ceil_mode: int(0),
+  count_include_pad: int(0),
+};
+
+/** The means of windows. */
+export function averagePool(call: OperatorCall): Tensor {
+  const places = placesOf(call);
+  return div(sums(call.input(0), places), countsOf(call, places));
+}
+
 /** The mean of all that stands in a plane. */
 function overPlanes(
   reduce: (x: Tensor, dims: number[], options: { keepdim: boolean }) => Tensor,
@@ -173,11 +186,8 @@ export const POOLS: OperatorRules = {
   },
   AveragePool: {
     inputs: [1, 1],
-    attributes: { ...WINDOW_ATTRIBUTES, ceil_mode: int(0), count_include_pad: int(0) },
-    compute: (call) => {
-      const places = placesOf(call);
-      return div(sums(call.input(0), places), countsOf(call, places));
-    },
+    attributes: AVERAGE_POOL_ATTRIBUTES,
+    compute: averagePool,
   },
   LpPool: {
     inputs: [1, 1],
