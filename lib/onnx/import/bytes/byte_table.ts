@@ -8,7 +8,7 @@ import { Module } from "../../../nn/module.ts";
 import { float32, uint8 } from "../../../numbers/dtype.ts";
 import { Formula } from "../../../tensor/formula.ts";
 import { indexSelect } from "../../../tensor/movement.ts";
-import { Tensor, tidy } from "../../../tensor/tensor.ts";
+import { type Tensor, tidy } from "../../../tensor/tensor.ts";
 import { hostNumbers, hostTensor, uploaded } from "../node/host_values.ts";
 import { type ByteType, toByte, toFloat } from "./byte_type.ts";
 

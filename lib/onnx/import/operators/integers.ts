@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type DType, float32, int32, uint8 } from "../../../numbers/dtype.ts";
+import { type DType, float32, int32 } from "../../../numbers/dtype.ts";
 import { numelOf } from "../../../numbers/shape.ts";
 import * as activation from "../../../tensor/activations.ts";
 import { Formula } from "../../../tensor/formula.ts";

@@ -3,16 +3,45 @@
  *
  * @module
  */
+import { AdaptiveAvgPool2d } from "../../../nn/adaptive_avg_pool2d.ts";
+import { AdaptiveMaxPool2d } from "../../../nn/adaptive_max_pool2d.ts";
+import { AvgPool1d } from "../../../nn/avg_pool1d.ts";
+import { AvgPool2d } from "../../../nn/avg_pool2d.ts";
+import { MaxPool1d } from "../../../nn/max_pool1d.ts";
+import { MaxPool2d } from "../../../nn/max_pool2d.ts";
+import type { Module } from "../../../nn/module.ts";
 import { int32 } from "../../../numbers/dtype.ts";
 import { numelOf } from "../../../numbers/shape.ts";
 import { pad, slice } from "../../../tensor/movement.ts";
 import { abs, add, div, gt, maximum, pow, where } from "../../../tensor/pointwise.ts";
+import {
+  adaptiveAvgPool2d,
+  adaptiveMaxPool2d,
+  avgPool1d,
+  avgPool2d,
+  maxPool1d,
+  maxPool2d,
+} from "../../../tensor/pooling.ts";
 import { amax, mean } from "../../../tensor/reduction.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import { hostTensor } from "../node/host_values.ts";
 import { type AttributeSpecs, int } from "../node/node_attributes.ts";
-import type { OperatorCall, OperatorRules } from "../node/operator_rule.ts";
-import { type Pads, WINDOW_ATTRIBUTES, windowsOf } from "./windows.ts";
+import type {
+  Layer,
+  LayerNode,
+  OperatorCall,
+  OperatorRule,
+  OperatorRules,
+} from "../node/operator_rule.ts";
+import { layerOf } from "./layers.ts";
+import {
+  type Pads,
+  padsBySize,
+  statedPads,
+  stepsOf,
+  WINDOW_ATTRIBUTES,
+  windowsOf,
+} from "./windows.ts";
 
 /** Where the windows of a pool lie. */
 interface PoolPlaces {
@@ -74,10 +103,29 @@ function stridesOf(input: readonly number[], columns: boolean): number[] {
   return input.map((_, d) => numelOf(columns ? input.slice(0, d) : input.slice(d + 1)));
 }
 
+/** The pools of the backends, by spatial dimensions. */
+const MAX_POOLS = new Map([[1, maxPool1d], [2, maxPool2d]]);
+const AVERAGE_POOLS = new Map([[1, avgPool1d], [2, avgPool2d]]);
+
+/** Whether the backends' pools have the padding: at most half a window. */
+function isHalfPadded({ kernel, padding }: PoolPlaces): boolean {
+  return padding.every((sides, d) => Math.max(...sides) <= kernel[d] / 2);
+}
+
+/** The options of a pool of the backends. */
+function poolOptions(call: OperatorCall, { stride, padding }: PoolPlaces) {
+  return { stride, padding, ceilMode: call.attributes.int("ceil_mode") !== 0 };
+}
+
 /** The greatest of each window, and where in the whole input it stands. */
 function maxPool(call: OperatorCall): Tensor[] {
   const x = call.input(0);
   const places = placesOf(call);
+  const pool = MAX_POOLS.get(places.kernel.length);
+  if (pool && call.outputs === 1 && isHalfPadded(places) && x.dtype !== int32) {
+    const { dilation } = places;
+    return [pool(x, places.kernel, { ...poolOptions(call, places), dilation })];
+  }
   const least = x.dtype.isFloat ? -Infinity : x.dtype.min;
   const whole = padded(x, places, least);
   const taps = tapsOf(places);
@@ -153,20 +201,63 @@ export const AVERAGE_POOL_ATTRIBUTES: AttributeSpecs = {
 /** The means of windows. */
 export function averagePool(call: OperatorCall): Tensor {
   const places = placesOf(call);
-  return div(sums(call.input(0), places), countsOf(call, places));
+  const x = call.input(0);
+  const pool = AVERAGE_POOLS.get(places.kernel.length);
+  if (pool && isHalfPadded(places) && places.dilation.every((step) => step === 1)) {
+    const countIncludePad = call.attributes.int("count_include_pad") !== 0;
+    return pool(x, places.kernel, { ...poolOptions(call, places), countIncludePad });
+  }
+  return div(sums(x, places), countsOf(call, places));
 }
 
-/** The mean of all that stands in a plane. */
+/** One number for all that stands in a plane. */
 function overPlanes(
   reduce: (x: Tensor, dims: number[], options: { keepdim: boolean }) => Tensor,
-): OperatorRules[string] {
+  ofImages: (x: Tensor, outputSize: number) => Tensor,
+  layer: new (outputSize: number) => Module,
+): OperatorRule {
   return {
     inputs: [1, 1],
+    layer: (node) => node.rank(0) === 4 ? layerOf(new layer(1)) : undefined,
     compute: (call) => {
       const x = call.input(0);
+      if (x.ndim === 4) return ofImages(x, 1);
       return reduce(x, x.shape.map((_, d) => d).slice(2), { keepdim: true });
     },
   };
+}
+
+const MAX_LAYERS = new Map([[1, MaxPool1d], [2, MaxPool2d]]);
+const AVERAGE_LAYERS = new Map([[1, AvgPool1d], [2, AvgPool2d]]);
+
+/** What layers of pools have in common: the same padding on both sides, at most half a window. */
+function layerOptions({ attributes }: LayerNode) {
+  const kernel = attributes.ints("kernel_shape")!;
+  if (padsBySize(attributes)) return undefined;
+  const pads = statedPads(attributes, kernel.length);
+  const fits = pads.every(([before, after], d) => before === after && before <= kernel[d] / 2);
+  if (!fits) return undefined;
+  const { stride, dilation } = stepsOf(attributes, kernel.length);
+  const padding = pads.map(([before]) => before);
+  const ceilMode = attributes.int("ceil_mode") !== 0;
+  return { kernel, dilation, options: { stride, padding, ceilMode } };
+}
+
+function maxPoolLayer(node: LayerNode): Layer | undefined {
+  const facts = layerOptions(node);
+  const type = facts && MAX_LAYERS.get(facts.kernel.length);
+  const alone = node.node.output.length === 1 || node.node.output[1] === "";
+  if (!type || !alone) return undefined;
+  const { kernel, dilation, options } = facts;
+  return layerOf(new type(kernel, { ...options, dilation }));
+}
+
+function averagePoolLayer(node: LayerNode): Layer | undefined {
+  const facts = layerOptions(node);
+  const type = facts && AVERAGE_LAYERS.get(facts.kernel.length);
+  if (!type || facts.dilation.some((step) => step !== 1)) return undefined;
+  const countIncludePad = node.attributes.int("count_include_pad") !== 0;
+  return layerOf(new type(facts.kernel, { ...facts.options, countIncludePad }));
 }
 
 /** `(Σ |x|^p)^(1/p)`. */
@@ -182,11 +273,13 @@ export const POOLS: OperatorRules = {
     inputs: [1, 1],
     outputs: 2,
     attributes: { ...WINDOW_ATTRIBUTES, ceil_mode: int(0), storage_order: int(0) },
+    layer: maxPoolLayer,
     compute: maxPool,
   },
   AveragePool: {
     inputs: [1, 1],
     attributes: AVERAGE_POOL_ATTRIBUTES,
+    layer: averagePoolLayer,
     compute: averagePool,
   },
   LpPool: {
@@ -194,6 +287,6 @@ export const POOLS: OperatorRules = {
     attributes: { ...WINDOW_ATTRIBUTES, ceil_mode: int(0), p: int(2) },
     compute: lpPool,
   },
-  GlobalAveragePool: overPlanes(mean),
-  GlobalMaxPool: overPlanes(amax),
+  GlobalAveragePool: overPlanes(mean, adaptiveAvgPool2d, AdaptiveAvgPool2d),
+  GlobalMaxPool: overPlanes(amax, adaptiveMaxPool2d, AdaptiveMaxPool2d),
 };
