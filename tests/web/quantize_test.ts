@@ -4,7 +4,7 @@ import { browserTest, given, type GivenFile, type TestPage } from "./browser.ts"
 
 async function openDigits(test: TestPage): Promise<void> {
   await test.page.getByRole("button", { name: /Digits/ }).click();
-  await test.inspected();
+  await test.page.getByTestId("inspection").filter({ hasText: "digits.onnx" }).waitFor();
 }
 
 browserTest(
@@ -20,7 +20,7 @@ browserTest(
     const quantized = await loadOnnx(await test.download("Download the quantized model"));
     assert(quantized.graph.node.some(({ opType }) => opType === "QuantizeLinear"));
     await page.getByTestId("activations").waitFor();
-    assertMatch(await page.getByTestId("result").innerText(), /100\.00 %/); // the same class
+    assertMatch(await page.getByTestId("result").innerText(), /100\.00\s%/); // the same class
     const picture = page.getByTestId("activations").getByRole("img");
     assertMatch(await picture.getAttribute("alt") ?? "", /25,088 values from 0 to 1; uint8 covers/);
     await page.getByRole("button", { name: "Next" }).click();
