@@ -25,6 +25,8 @@ export interface PageFeed {
 
 /** What running came to. */
 export interface PageRun {
+  /** Why onnxruntime-web does not run the model; nothing if it does. */
+  readonly problem?: string;
   /** The numbers of the first output. */
   readonly output: readonly number[];
   /** Milliseconds of each run after the first. */
@@ -34,19 +36,16 @@ export interface PageRun {
 /** What is handed to the page. */
 interface PageJob extends WebRuntime {
   readonly origin: string;
-  /** The file in base64. */
-  readonly model: string;
+  /** The files in base64. */
+  readonly models: readonly string[];
   readonly feeds: Readonly<Record<string, PageFeed>>;
   readonly rounds: number;
 }
 
-/** Opens a model in the page and runs it; what it names is all in the page. */
-async function runInPage(job: PageJob): Promise<PageRun> {
+/** Opens models in the page and runs them in turns; what it names is all in the page. */
+async function runInPage(job: PageJob): Promise<PageRun[]> {
   const ort = await import(`${job.origin}/${job.entry}`);
   Object.assign(ort.env.wasm, { numThreads: 1, wasmPaths: `${job.origin}/` });
-  const model = Uint8Array.from(atob(job.model), (c) => c.charCodeAt(0));
-  const options = { executionProviders: [job.provider], logSeverityLevel: 4 };
-  const session = await ort.InferenceSession.create(model, options);
   const feeds = Object.fromEntries(
     Object.entries(job.feeds).map(([name, { type, data, dims }]) => {
       const elements = type === "int64"
@@ -55,15 +54,29 @@ async function runInPage(job: PageJob): Promise<PageRun> {
       return [name, new ort.Tensor(type, elements, dims)];
     }),
   );
-  const run = async () => (await session.run(feeds))[session.outputNames[0]];
-  const output = Array.from((await run()).data as Float32Array);
-  const times: number[] = [];
+  const open = async (text: string) => {
+    const model = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+    const options = { executionProviders: [job.provider], logSeverityLevel: 4 };
+    const times: number[] = [];
+    try {
+      const session = await ort.InferenceSession.create(model, options);
+      const run = async () => (await session.run(feeds))[session.outputNames[0]];
+      return { run, output: Array.from((await run()).data as Float32Array), times };
+    } catch (error) {
+      const problem = error instanceof Error ? error.message : String(error);
+      return { run: async () => {}, output: [], times, problem };
+    }
+  };
+  const opened = [];
+  for (const model of job.models) opened.push(await open(model));
   for (let i = 0; i < job.rounds; i++) {
-    const start = performance.now();
-    await run();
-    times.push(performance.now() - start);
+    for (const { run, times } of opened) {
+      const start = performance.now();
+      await run();
+      times.push(performance.now() - start);
+    }
   }
-  return { output, times };
+  return opened.map(({ run: _, ...result }) => result);
 }
 
 /** Chromium with WebGPU in software, and a version of onnxruntime-web served to it. */
@@ -93,25 +106,26 @@ export class RuntimePage implements AsyncDisposable {
   }
 
   /**
-   * Runs a model on a page of its own.
+   * Runs models on a page of their own, in turns.
    *
-   * @param rounds how often it is timed; not at all by default.
+   * @param rounds how often they are timed; not at all by default.
    * @param patience milliseconds after which it is given up.
-   * @throws {Error} if onnxruntime-web does not run it.
+   * @throws {Error} if nothing came until then.
    */
   async run(
     runtime: WebRuntime,
-    model: Uint8Array,
+    models: readonly Uint8Array[],
     feeds: Readonly<Record<string, PageFeed>>,
     rounds = 0,
     patience = 120_000,
-  ): Promise<PageRun> {
+  ): Promise<PageRun[]> {
     const page = await this.context.newPage();
     let timer;
     try {
       const origin = `http://127.0.0.1:${this.server.addr.port}`;
       await page.goto(`${origin}/nothing`);
-      const job = { ...runtime, origin, model: model.toBase64(), feeds, rounds };
+      const files = models.map((model) => model.toBase64());
+      const job = { ...runtime, origin, models: files, feeds, rounds };
       const late = new Promise<never>((_, fail) => {
         timer = setTimeout(() => fail(new Error(`nothing came in ${patience} ms`)), patience);
       });

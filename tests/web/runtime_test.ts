@@ -1,4 +1,4 @@
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { init, OnnxRuntime, quantizeStatic } from "../../mod.ts";
 import { type PageFeed, RuntimePage, type WebRuntime } from "../../scripts/web/runtime_page.ts";
 import { floats, node, noise, smallModel } from "../onnx/small_models.ts";
@@ -69,14 +69,16 @@ Deno.test({
     await using page = await RuntimePage.launch("1.30.0");
     const feeds = { x: { type: "float32", data: [...data], dims: DIMS } satisfies PageFeed };
     for (const [name, where] of Object.entries(RUNTIMES)) {
-      const { output } = await page.run(where, model.toBytes(), feeds);
+      const [{ output, problem }] = await page.run(where, [model.toBytes()], feeds);
+      assertEquals(problem, undefined, name);
       const db = sqnr(expected, output);
       // A sum that is rounded the other way is a step off; what is wrong is below 10 dB.
       assert(db > 35, `${name}: ${db} dB`);
     }
     // And what the test would find: the same file for another target, on JSEP.
     const { model: other } = await quantizeStatic(float(true), [{ x }]);
-    const { output } = await page.run(RUNTIMES.JSEP, other.toBytes(), feeds);
+    const [{ output, problem }] = await page.run(RUNTIMES.JSEP, [other.toBytes()], feeds);
+    assertEquals(problem, undefined);
     assert(sqnr(expected, output) < 10, "JSEP is right now: the target may take ONNX's operators");
   },
 });
