@@ -9,9 +9,7 @@ import { checkLinearShapes, linear } from "../../tensor/ops.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { AffineQuantizedObserverBase } from "../observers/observer.ts";
 import type { ModuleFilter } from "../../nn/replace.ts";
-
-/** The weight that a layer has shown to its observer: it does not change from batch to batch. */
-const observedWeights = new WeakMap<ObservedLinear, Tensor>();
+import { showWeight } from "./show_weight.ts";
 
 /**
  * A float `Linear` that shows its input to an observer before it multiplies it, and to another its
@@ -62,17 +60,9 @@ export class ObservedLinear extends Linear {
 
   /** The float output; the observers take note on the way. Enqueued. */
   override forward(x: Tensor): Tensor {
-    if (!(this.weight instanceof Tensor)) {
-      throw new TypeError(
-        `${this.displayName}: the weight is quantized already; observe the float model instead`,
-      );
-    }
     checkLinearShapes(this.displayName, x, this.weight.shape, this.bias);
-    if (observedWeights.get(this) !== this.weight) {
-      this.weightObs.forward(this.weight);
-      observedWeights.set(this, this.weight);
-    }
-    return linear(this.actObs.forward(x), this.weight, this.bias, this.displayName);
+    const weight = showWeight(this);
+    return linear(this.actObs.forward(x), weight, this.bias, this.displayName);
   }
 
   /**

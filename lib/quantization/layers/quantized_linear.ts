@@ -4,34 +4,15 @@
  * @module
  */
 import { Linear } from "../../nn/linear.ts";
-import { Module } from "../../nn/module.ts";
-import { type DType, float32, promoteTypes } from "../../numbers/dtype.ts";
+import { type DType, promoteTypes } from "../../numbers/dtype.ts";
 import { asRows, checkLinearShapes, checkSameDevice } from "../../tensor/ops.ts";
-import { formatShape } from "../../numbers/shape.ts";
 import { checkTensor, Tensor } from "../../tensor/tensor.ts";
 import { ObservedLinear } from "./observed_linear.ts";
 import { registerLayerFamily } from "./layer_family.ts";
 import { type QuantizedLayerParts, quantizeObserved } from "./quantize_observed.ts";
-import {
-  accumulated,
-  type AffineQuantizedTensor,
-  checkAccumulator,
-  checkIntegerWeight,
-  float32Param,
-  releaseRows,
-} from "../tensors/quantized_tensor.ts";
-import { quantRange } from "../affine/range.ts";
-import type { StaticInputQuantizer } from "../tensors/input_quantizer.ts";
+import { accumulated, checkIntegerWeight, releaseRows } from "../tensors/quantized_tensor.ts";
 import { registerLayerKind } from "./layer_kind.ts";
-
-/** Parameters as the kernels take them: float32, and the reciprocal of the input's scale. */
-interface KernelParams {
-  readonly inverseScale: Tensor;
-  readonly xScale: Tensor;
-  readonly xZeroPoint: Tensor;
-  readonly wScale: Tensor;
-  readonly wZeroPoint: Tensor | null;
-}
+import { partsOfSaved, StaticQuantizedLayer } from "./static_quantized_layer.ts";
 
 /** What a {@linkcode QuantizedLinear} consists of. */
 export type QuantizedLinearParts = QuantizedLayerParts;
@@ -65,7 +46,7 @@ export type QuantizedLinearParts = QuantizedLayerParts;
  * console.log(String(m)); // Sequential( (fc): QuantizedLinear() )
  * ```
  */
-export class QuantizedLinear extends Module {
+export class QuantizedLinear extends StaticQuantizedLayer {
   /** The class's name, whatever a minifier makes of it. */
   static override readonly name: string = "QuantizedLinear";
 
@@ -73,20 +54,6 @@ export class QuantizedLinear extends Module {
   readonly inFeatures: number;
   /** Size of each output row. */
   readonly outFeatures: number;
-  /** The input's scale, one number. */
-  readonly actScale: Tensor;
-  /** The input's zero point, one number. */
-  readonly actZeroPoint: Tensor;
-  /** The weight. */
-  readonly qweight: AffineQuantizedTensor;
-  /** (outFeatures,), or null. */
-  readonly bias: Tensor | null;
-  /** The 8-bit dtype that inputs are quantized to. */
-  readonly targetDtype: DType;
-  /** The integers that inputs are quantized to. */
-  readonly actRange: { readonly quantMin: number; readonly quantMax: number };
-  private params: KernelParams;
-  private readonly actSymmetric: boolean;
 
   /**
    * A layer of parts that are already quantized.
@@ -96,75 +63,19 @@ export class QuantizedLinear extends Module {
    * accumulator can take.
    */
   constructor(parts: QuantizedLinearParts) {
-    super();
     const where = "QuantizedLinear";
-    const { actScale, actZeroPoint, qweight, bias, targetDtype } = parts;
-    if (actScale.numel !== 1 || actZeroPoint.numel !== 1) {
-      throw new RangeError(
-        `${where}: inputs have one scale and one zero point, got shapes ${
-          formatShape(actScale.shape)
-        } and ${formatShape(actZeroPoint.shape)}; observe activations PerTensor`,
-      );
-    }
-    if (
-      ![targetDtype, qweight.targetDtype].every((dtype) => dtype.itemSize === 1 && !dtype.isFloat)
-    ) {
-      throw new TypeError(
-        `${where}: the integer product takes 8-bit numbers, got ${targetDtype.name} inputs and ` +
-          `${qweight.targetDtype.name} weights`,
-      );
-    }
-    this.actRange = quantRange(where, targetDtype, parts.actQuantMin, parts.actQuantMax);
-    checkIntegerWeight(where, qweight);
-    const { actZeroPoints = parts.actSymmetric ? [0, 0] as const : undefined } = parts;
-    const acts = { ...this.actRange, zeroPoints: actZeroPoints };
-    checkAccumulator(where, accumulated(qweight), acts, qweight);
-    checkSameDevice(where, actScale, actZeroPoint, qweight.scale, ...(bias ? [bias] : []));
-    if (bias && (bias.ndim !== 1 || bias.shape[0] !== qweight.shape[0])) {
-      throw new RangeError(
-        `${where}: the bias must have shape (${qweight.shape[0]},), got ${formatShape(bias.shape)}`,
-      );
-    }
-    [this.outFeatures, this.inFeatures] = qweight.shape;
-    this.actScale = actScale;
-    this.actZeroPoint = actZeroPoint;
-    this.qweight = qweight;
-    this.bias = bias;
-    this.targetDtype = targetDtype;
-    this.actSymmetric = parts.actSymmetric ?? false;
-    this.params = this.prepare();
-  }
-
-  /** How the input is quantized. */
-  get inputQuantizer(): StaticInputQuantizer {
-    const { actScale: scale, actZeroPoint: zeroPoint, targetDtype, actRange, actSymmetric } = this;
-    return { kind: "static", scale, zeroPoint, targetDtype, ...actRange, symmetric: actSymmetric };
-  }
-
-  /** The parameters as the kernels take them. */
-  private prepare(): KernelParams {
-    const { actScale, actZeroPoint, qweight } = this;
-    const { backend } = actScale;
-    const inverse = backend.reciprocal(actScale.operand);
-    const param = (t: Tensor, like: Tensor) => float32Param(t, like).keep();
-    qweight.packedRows({ sums: this.needsSums });
-    return {
-      inverseScale: new Tensor(backend, inverse, [1], float32).keep(),
-      xScale: param(actScale, actScale),
-      xZeroPoint: param(actZeroPoint, actScale),
-      wScale: param(qweight.scale, qweight.scale),
-      wZeroPoint: qweight.zeroPoint && param(qweight.zeroPoint, qweight.scale),
-    };
-  }
-
-  /** A cast leaves the fixed ranges alone. */
-  protected override castFields(): string[] {
-    return ["bias"];
+    super(where, parts, () => {
+      checkIntegerWeight(where, parts.qweight);
+      return accumulated(parts.qweight);
+    });
+    [this.outFeatures, this.inFeatures] = this.qweight.shape;
+    this.qweight.packedRows({ sums: this.needsSums });
   }
 
   /** Derives the kernels' parameters anew. */
   protected override tensorsChanged(): void {
-    this.params = this.prepare();
+    super.tensorsChanged();
+    this.qweight.packedRows({ sums: this.needsSums });
   }
 
   /**
@@ -182,11 +93,6 @@ export class QuantizedLinear extends Module {
     weightDtype: DType = targetDtype,
   ): Promise<QuantizedLinear> {
     return new QuantizedLinear(await quantizeObserved(observed, targetDtype, weightDtype));
-  }
-
-  /** Whether the input's zero point is taken out, for which the weight's sums are needed. */
-  private get needsSums(): boolean {
-    return !this.actSymmetric || this.targetDtype.min === 0;
   }
 
   /**
@@ -239,20 +145,7 @@ registerLayerKind({
   zeroPoint: true,
   weightName: "qweight",
   parts: ({ qweight: weight, inputQuantizer: input, bias }) => ({ weight, input, bias }),
-  build: ({ weight: qweight, input, bias }) => {
-    const { scale, zeroPoint, targetDtype, quantMin, quantMax, symmetric } =
-      input as StaticInputQuantizer;
-    return new QuantizedLinear({
-      actScale: scale,
-      actZeroPoint: zeroPoint!,
-      qweight,
-      bias,
-      targetDtype,
-      actQuantMin: quantMin,
-      actQuantMax: quantMax,
-      actSymmetric: symmetric,
-    });
-  },
+  build: (parts) => new QuantizedLinear(partsOfSaved(parts)),
 });
 
 registerLayerFamily({

@@ -1,0 +1,152 @@
+/**
+ * What integer layers with a fixed input range have in common.
+ *
+ * @module
+ */
+import { Module } from "../../nn/module.ts";
+import { type DType, float32 } from "../../numbers/dtype.ts";
+import { formatShape } from "../../numbers/shape.ts";
+import { checkSameDevice } from "../../tensor/ops.ts";
+import { Tensor } from "../../tensor/tensor.ts";
+import { quantRange } from "../affine/range.ts";
+import type { StaticInputQuantizer } from "../tensors/input_quantizer.ts";
+import {
+  type AffineQuantizedTensor,
+  checkAccumulator,
+  float32Param,
+} from "../tensors/quantized_tensor.ts";
+import type { LayerParts } from "./layer_kind.ts";
+import type { QuantizedLayerParts } from "./quantize_observed.ts";
+
+/** Parameters as the kernels take them: float32, and the reciprocal of the input's scale. */
+export interface KernelParams {
+  /** `1 / xScale`. */
+  readonly inverseScale: Tensor;
+  /** The input's scale. */
+  readonly xScale: Tensor;
+  /** The input's zero point. */
+  readonly xZeroPoint: Tensor;
+  /** The weight's scales. */
+  readonly wScale: Tensor;
+  /** As many zero points; null where they are 0. */
+  readonly wZeroPoint: Tensor | null;
+}
+
+/** A layer that quantizes its input with a fixed scale and multiplies bytes. */
+export abstract class StaticQuantizedLayer extends Module {
+  /** The class's name, whatever a minifier makes of it. */
+  static override readonly name: string = "StaticQuantizedLayer";
+
+  /** The input's scale, one number. */
+  readonly actScale: Tensor;
+  /** The input's zero point, one number. */
+  readonly actZeroPoint: Tensor;
+  /** The weight. */
+  readonly qweight: AffineQuantizedTensor;
+  /** One number an output channel, or null. */
+  readonly bias: Tensor | null;
+  /** The 8-bit dtype that inputs are quantized to. */
+  readonly targetDtype: DType;
+  /** The integers that inputs are quantized to. */
+  readonly actRange: { readonly quantMin: number; readonly quantMax: number };
+  /** Whether the input's zero point is known to be 0, which spares its correction. */
+  protected readonly actSymmetric: boolean;
+  /** The parameters as the kernels take them. */
+  protected params: KernelParams;
+
+  /**
+   * A layer of parts that are already quantized.
+   *
+   * @param where opens messages.
+   * @param parts weight, bias and fixed input range.
+   * @param accumulated throws unless the weight fits, and says how many products an int32 sum holds.
+   */
+  protected constructor(where: string, parts: QuantizedLayerParts, accumulated: () => number) {
+    super();
+    const { actScale, actZeroPoint, qweight, bias, targetDtype } = parts;
+    if (actScale.numel !== 1 || actZeroPoint.numel !== 1) {
+      throw new RangeError(
+        `${where}: inputs have one scale and one zero point, got shapes ${
+          formatShape(actScale.shape)
+        } and ${formatShape(actZeroPoint.shape)}; observe activations PerTensor`,
+      );
+    }
+    if (
+      ![targetDtype, qweight.targetDtype].every((dtype) => dtype.itemSize === 1 && !dtype.isFloat)
+    ) {
+      throw new TypeError(
+        `${where}: the integer product takes 8-bit numbers, got ${targetDtype.name} inputs and ` +
+          `${qweight.targetDtype.name} weights`,
+      );
+    }
+    this.actRange = quantRange(where, targetDtype, parts.actQuantMin, parts.actQuantMax);
+    const { actZeroPoints = parts.actSymmetric ? [0, 0] as const : undefined } = parts;
+    const acts = { ...this.actRange, zeroPoints: actZeroPoints };
+    checkAccumulator(where, accumulated(), acts, qweight);
+    checkSameDevice(where, actScale, actZeroPoint, qweight.scale, ...(bias ? [bias] : []));
+    if (bias && (bias.ndim !== 1 || bias.shape[0] !== qweight.shape[0])) {
+      throw new RangeError(
+        `${where}: the bias must have shape (${qweight.shape[0]},), got ${formatShape(bias.shape)}`,
+      );
+    }
+    this.actScale = actScale;
+    this.actZeroPoint = actZeroPoint;
+    this.qweight = qweight;
+    this.bias = bias;
+    this.targetDtype = targetDtype;
+    this.actSymmetric = parts.actSymmetric ?? false;
+    this.params = this.prepare();
+  }
+
+  /** How the input is quantized. */
+  get inputQuantizer(): StaticInputQuantizer {
+    const { actScale: scale, actZeroPoint: zeroPoint, targetDtype, actRange, actSymmetric } = this;
+    return { kind: "static", scale, zeroPoint, targetDtype, ...actRange, symmetric: actSymmetric };
+  }
+
+  /** The parameters as the kernels take them. */
+  private prepare(): KernelParams {
+    const { actScale, actZeroPoint, qweight } = this;
+    const { backend } = actScale;
+    const inverse = backend.reciprocal(actScale.operand);
+    const param = (t: Tensor, like: Tensor) => float32Param(t, like).keep();
+    return {
+      inverseScale: new Tensor(backend, inverse, [1], float32).keep(),
+      xScale: param(actScale, actScale),
+      xZeroPoint: param(actZeroPoint, actScale),
+      wScale: param(qweight.scale, qweight.scale),
+      wZeroPoint: qweight.zeroPoint && param(qweight.zeroPoint, qweight.scale),
+    };
+  }
+
+  /** A cast leaves the fixed ranges alone. */
+  protected override castFields(): string[] {
+    return ["bias"];
+  }
+
+  /** Derives the kernels' parameters anew. */
+  protected override tensorsChanged(): void {
+    this.params = this.prepare();
+  }
+
+  /** Whether the input's zero point is taken out, for which the weight's sums are needed. */
+  protected get needsSums(): boolean {
+    return !this.actSymmetric || this.targetDtype.min === 0;
+  }
+}
+
+/** What a layer that was saved consists of. */
+export function partsOfSaved({ weight: qweight, input, bias }: LayerParts): QuantizedLayerParts {
+  const { scale, zeroPoint, targetDtype, quantMin, quantMax, symmetric } =
+    input as StaticInputQuantizer;
+  return {
+    actScale: scale,
+    actZeroPoint: zeroPoint!,
+    qweight,
+    bias,
+    targetDtype,
+    actQuantMin: quantMin,
+    actQuantMax: quantMax,
+    actSymmetric: symmetric,
+  };
+}
