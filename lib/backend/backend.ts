@@ -11,12 +11,20 @@
 import type { DType } from "../numbers/dtype.ts";
 import type { Expression } from "./expression.ts";
 import type { ChannelsLast } from "./channels_last.ts";
-import type { ConvArgs, ConvWeight, ConvWeightArgs } from "./convolution.ts";
+import type { ConvArgs, ConvWeight, ConvWeightArgs, PackedConvArgs } from "./convolution.ts";
 import type { DeviceBuffer, Operand } from "./operand.ts";
 import type { PoolArgs } from "./pooling.ts";
 
 export type { ChannelsLast } from "./channels_last.ts";
-export type { Clip, ConvArgs, ConvWeight, ConvWeightArgs } from "./convolution.ts";
+export type {
+  Clip,
+  ConvArgs,
+  ConvBytes,
+  ConvFloats,
+  ConvWeight,
+  ConvWeightArgs,
+  PackedConvArgs,
+} from "./convolution.ts";
 export type { DeviceBuffer, Operand } from "./operand.ts";
 export type { PoolArgs, PoolWindows } from "./pooling.ts";
 
@@ -440,7 +448,7 @@ export interface Backend {
    * accumulated in float32 and rounded once.
    */
   matmul(a: Operand, b: Operand, args?: MatmulArgs): DeviceBuffer;
-  /** A float weight (out, in / groups, …), or transposed (in, out / groups, …), made ready. */
+  /** A weight of floats or bytes, (out, in / groups, …) or transposed (in, out / groups, …), made ready. */
   convWeight(w: Operand, args: ConvWeightArgs): ConvWeight;
   /**
    * The convolution of `x` (N, C, …spatial) in the weight's float dtype, with a bias of one number an
@@ -452,6 +460,14 @@ export interface Backend {
    * products of the inputs, biases added.
    */
   recur(x: Operand, args: RecurrentArgs): Recurrence;
+  /** Floats, contiguous or with channels last, as bytes with channels last; one scale for all. */
+  quantizePixels(x: Operand | ChannelsLast, args: QuantizeRowsArgs): DeviceBuffer;
+  /**
+   * The convolution of bytes `x` (N, C, …spatial), int8 or uint8 as is the weight: exact int32 sums of
+   * `(qx − zx)·(qw − zw[n])`, and what `args.result` makes of them, channels last. With no spatial
+   * dimensions it is a product of matrices.
+   */
+  packedConv(x: ChannelsLast, w: ConvWeight, args: PackedConvArgs): DeviceBuffer;
   /** Maxima or means of windows of `x` (N, C, …one or two spatial dimensions), channels last. */
   pool(x: ChannelsLast, args: PoolArgs): DeviceBuffer;
   /** `1 / x`, correctly rounded in x's dtype; the result is float32. */

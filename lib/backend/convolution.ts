@@ -4,7 +4,7 @@
  * @module
  */
 import type { DType } from "../numbers/dtype.ts";
-import type { DeviceBuffer } from "./operand.ts";
+import type { DeviceBuffer, Operand } from "./operand.ts";
 import { rowStride } from "./channels_last.ts";
 
 /** What becomes of outputs last: those beyond are brought to the ends, a NaN stays one. */
@@ -38,13 +38,17 @@ export interface ConvWeightArgs {
   readonly groups: number;
   /** Whether the convolution is a transposed one; false by default. */
   readonly transposed?: boolean;
+  /** Zero points of bytes, float32: one, or one an output channel. None if they are 0. */
+  readonly zeroPoint?: { readonly buffer: DeviceBuffer; readonly count: number };
 }
 
 /** A weight made ready by a backend, which alone looks inside of its buffer. */
 export interface ConvWeight {
   /** The elements, in an order of the backend's. */
   readonly data: DeviceBuffer;
-  /** Their dtype. */
+  /** Of bytes, what the backend needs to take zero points out. */
+  readonly sums: DeviceBuffer | null;
+  /** Their dtype: that of the inputs, or int8 or uint8. */
   readonly dtype: DType;
   /** Channels of the input. */
   readonly channels: number;
@@ -58,11 +62,62 @@ export interface ConvWeight {
   readonly transposed: boolean;
 }
 
+/** Sums of bytes as floats: `f32(sum)·(xScale·wScale[n]) + bias[n]`, clipped. */
+export interface ConvFloats {
+  /** Tells it from the other. */
+  readonly kind: "floats";
+  /** One scale, float32. */
+  readonly xScale: DeviceBuffer;
+  /** Scales, float32: one, or one an output channel. */
+  readonly wScale: DeviceBuffer;
+  /** One number an output channel, or null. */
+  readonly bias: Operand | null;
+  /** A float dtype, or int32 for the sums themselves (no scales, no bias, no clip). */
+  readonly dtype: DType;
+}
+
+/**
+ * Sums of bytes as bytes, as onnxruntime's CPU kernels of QLinearConv and QGemm have it:
+ * `clamp(roundHalfEven(f32(sum + bias[n])·multiplier[n]) + zeroPoint)`, with
+ * `multiplier = (xScale·wScale[n]) / yScale`, each step rounded in float32.
+ */
+export interface ConvBytes {
+  /** Tells it from the other. */
+  readonly kind: "bytes";
+  /** Float32: one, or one an output channel. */
+  readonly multiplier: DeviceBuffer;
+  /** int32, one number an output channel, or null. */
+  readonly bias: Operand | null;
+  /** One zero point of the result, float32. */
+  readonly zeroPoint: DeviceBuffer;
+  /** The least integer to give. */
+  readonly quantMin: number;
+  /** The greatest integer to give. */
+  readonly quantMax: number;
+  /** int8 or uint8. */
+  readonly dtype: DType;
+}
+
+/**
+ * Arguments of a convolution of bytes. Zero points are float32 and those of the integers as quantized;
+ * what lies outside of the input is its zero point.
+ */
+export interface PackedConvArgs extends ConvArgs {
+  /** One zero point of the input; null if it is 0. */
+  readonly xZeroPoint: DeviceBuffer | null;
+  /** As many zero points of the weight as it has scales; null if they are 0. */
+  readonly wZeroPoint: DeviceBuffer | null;
+  /** How many scales, or multipliers, the weight has: one, or one an output channel. */
+  readonly wParamCount: number;
+  /** What becomes of the exact int32 sums. */
+  readonly result: ConvFloats | ConvBytes;
+}
+
 /** The facts of a weight of this shape. */
 export function convWeightFacts(
   shape: readonly number[],
   { groups, transposed = false }: ConvWeightArgs,
-): Omit<ConvWeight, "data" | "dtype"> {
+): Omit<ConvWeight, "data" | "sums" | "dtype"> {
   const [first, second, ...kernel] = shape;
   const [channels, outChannels] = transposed ? [first, second * groups] : [second * groups, first];
   return { channels, outChannels, kernel, groups, transposed };
@@ -78,7 +133,7 @@ export function isDepthwise(w: Pick<ConvWeight, "channels" | "outChannels" | "gr
  * 16-byte vectors of channels; all where no smaller number does it.
  */
 export function groupsTogether(
-  { channels, outChannels, groups, dtype }: Omit<ConvWeight, "data">,
+  { channels, outChannels, groups, dtype }: Omit<ConvWeight, "data" | "sums">,
 ): number {
   const fills = (size: number) => rowStride(size, dtype) === size;
   for (let together = 1; together < groups; together++) {

@@ -6,6 +6,7 @@
 import type { Clip, ConvWeight } from "../backend/backend.ts";
 import { convWeightFacts } from "../backend/convolution.ts";
 import { checkOptions, given } from "../numbers/arguments.ts";
+import { float32, int32, int8, uint8 } from "../numbers/dtype.ts";
 import { formatShape } from "../numbers/shape.ts";
 import { checkSameDevice } from "./ops.ts";
 import { checkTensor, Tensor } from "./tensor.ts";
@@ -58,33 +59,47 @@ export class PreparedConvWeight implements Disposable {
   readonly groups: number;
   /** Whether it is the weight of a transposed convolution. */
   readonly transposed: boolean;
-  private readonly facts: Omit<ConvWeight, "data">;
+  private readonly facts: Omit<ConvWeight, "data" | "sums">;
   private readonly elements: Tensor;
+  private readonly sums: Tensor | null;
 
   /**
    * Orders a weight. Enqueued.
    *
-   * @param weight float, (out, in / groups, …), or transposed (in, out / groups, …).
-   * @param options `groups`, 1 by default, and whether it is for a transposed convolution.
-   * @throws {RangeError} if the groups do not divide the channels.
+   * @param weight float, int8 or uint8, (out, in / groups, …), or transposed (in, out / groups, …).
+   * @param options `groups`, 1 by default; whether it is for a transposed convolution; and of bytes the
+   * `zeroPoint`, float32, one or one an output channel, 0 by default.
+   * @throws {RangeError} if the groups do not divide the channels, or there are not as many zero points.
    */
-  constructor(weight: Tensor, options: { groups?: number; transposed?: boolean } = {}) {
+  constructor(
+    weight: Tensor,
+    options: { groups?: number; transposed?: boolean; zeroPoint?: Tensor | null } = {},
+  ) {
     const where = "PreparedConvWeight";
     checkTensor(`${where}: weight`, weight);
-    checkOptions(where, options, ["groups", "transposed"]);
-    const { groups = 1, transposed = false } = options;
+    checkOptions(where, options, ["groups", "transposed", "zeroPoint"]);
+    const { groups = 1, transposed = false, zeroPoint = null } = options;
     checkWeight(where, weight, groups);
     this.shape = weight.shape;
     this.groups = groups;
     this.transposed = transposed;
-    const { data, ...facts } = weight.backend.convWeight(weight.operand, { groups, transposed });
+    const { outChannels } = convWeightFacts(weight.shape, { groups, transposed });
+    const count = zeroPoint?.numel ?? 1;
+    if (zeroPoint && (zeroPoint.dtype !== float32 || count !== 1 && count !== outChannels)) {
+      throw new RangeError(
+        `${where}: zeroPoint must be float32, one number or ${outChannels}, got ${zeroPoint.dtype.name} of ` +
+          `shape ${formatShape(zeroPoint.shape)}`,
+      );
+    }
+    const { backend, dtype } = weight;
+    const { data, sums, ...facts } = backend.convWeight(weight.operand, {
+      groups,
+      transposed,
+      zeroPoint: zeroPoint ? { buffer: zeroPoint.operand.buffer, count } : undefined,
+    });
     this.facts = facts;
-    this.elements = new Tensor(
-      weight.backend,
-      data,
-      [data.byteLength / weight.dtype.itemSize],
-      weight.dtype,
-    ).keep();
+    this.elements = new Tensor(backend, data, [data.byteLength / dtype.itemSize], dtype).keep();
+    this.sums = sums && new Tensor(backend, sums, [outChannels], int32).keep();
   }
 
   /** The tensor that owns the memory. */
@@ -94,12 +109,14 @@ export class PreparedConvWeight implements Disposable {
 
   /** The weight, as backends take it. @throws {Error} if it was disposed. */
   get operand(): ConvWeight {
-    return { ...this.facts, data: this.elements.operand.buffer };
+    const { facts, elements, sums } = this;
+    return { ...facts, data: elements.operand.buffer, sums: sums && sums.operand.buffer };
   }
 
   /** Frees the memory. */
   dispose(): void {
     this.elements.dispose();
+    this.sums?.dispose();
   }
 
   /** The same as {@linkcode PreparedConvWeight.dispose}, for `using`. */
@@ -281,8 +298,10 @@ export function convTranspose2d(
 
 /** Throws unless a weight's groups are possible. */
 function checkWeight(where: string, weight: Tensor, groups: number): void {
-  if (!weight.dtype.isFloat || weight.dtype.itemSize === 1) {
-    throw new TypeError(`${where}: the weight must be float, got ${weight.dtype.name}`);
+  const { dtype } = weight;
+  const bytes = dtype === int8 || dtype === uint8;
+  if (!bytes && (!dtype.isFloat || dtype.itemSize === 1)) {
+    throw new TypeError(`${where}: the weight must be float, int8 or uint8, got ${dtype.name}`);
   }
   if (!Number.isInteger(groups) || groups < 1 || weight.shape[0] % groups !== 0) {
     throw new RangeError(

@@ -36,6 +36,12 @@ import {
 } from "../../lib/backend/webgpu/kernels/pack_rows.ts";
 import { packedLinearKernel } from "../../lib/backend/webgpu/kernels/packed_linear.ts";
 import { normalizeKernel } from "../../lib/backend/webgpu/kernels/normalize.ts";
+import {
+  packedConvKernel,
+  type PackedConvSpec,
+} from "../../lib/backend/webgpu/kernels/packed_conv.ts";
+import { packedDepthwiseKernel } from "../../lib/backend/webgpu/kernels/packed_depthwise.ts";
+import { quantizePixelsKernel } from "../../lib/backend/webgpu/kernels/quantize_pixels.ts";
 import { padRowsKernel } from "../../lib/backend/webgpu/kernels/pad_rows.ts";
 import { pointwiseKernel } from "../../lib/backend/webgpu/kernels/pointwise.ts";
 import { poolKernel } from "../../lib/backend/webgpu/kernels/pool.ts";
@@ -156,6 +162,38 @@ function* kernels(): Generator<Kernel> {
   yield* convolutions();
 }
 
+/** The same for convolutions of bytes. */
+function* packedConvolutions(
+  places: readonly PackedConvSpec["places"][],
+): Generator<Kernel> {
+  const sums = all([0, 128], [0, 128], BOTH, ["one", "row"]);
+  const sides = [1, 3].map((size) => ({ down: size, across: 2 }));
+  const clip = { min: 0, max: 6 };
+  for (const [xOffset, wOffset, zero, wParams] of sums) {
+    const plain = { xOffset, wOffset, xPerRow: false, wParams, xSums: false } as const;
+    const zeroPoints = { xZeroPoint: zero, wZeroPoint: !zero };
+    const [requantize] = quantizations;
+    const rescale = { quantMin: 0, quantMax: 255, offset: 128 };
+    for (
+      const result of [
+        { output: int32, bias: undefined },
+        { output: float32, bias: bfloat16, clip },
+        { output: float16, bias: undefined, requantize },
+        { output: float32, bias: int32, rescale },
+      ]
+    ) {
+      const spec = { ...plain, ...zeroPoints, ...result };
+      for (const [at, lastBytes, tile] of all(places, [3, 16], [TILES[1], TILES[4]])) {
+        const few = at?.merged && !at.transposed && lastBytes === 3 || false;
+        yield packedConvKernel({ ...spec, places: at, few, lastBytes }, tile);
+      }
+      for (const [kernel, stride] of all(sides, sides)) {
+        yield packedDepthwiseKernel({ ...spec, kernel, stride, dilation: stride, block: kernel });
+      }
+    }
+  }
+}
+
 /** The same for convolutions. */
 function* convolutions(): Generator<Kernel> {
   const biases = [undefined, bfloat16];
@@ -167,9 +205,14 @@ function* convolutions(): Generator<Kernel> {
   for (const [dtype, bias, clip, at] of all(WIDE, biases, clips, places)) {
     for (const tile of TILES) yield convKernel({ dtype, bias, clip, places: at }, tile);
   }
-  for (const [w, transposed] of all([...WIDE, ...BYTES], BOTH)) {
-    yield convWeightKernel(w, transposed);
+  const zeros = ["none", "one", "row"] as const;
+  for (const [w, transposed, few, zeroPoints] of all([...WIDE, ...BYTES], BOTH, BOTH, zeros)) {
+    yield convWeightKernel(w, { transposed, few, zeroPoints });
   }
+  for (const [x, last, { productDtype: product, ...range }] of all(WIDE, BOTH, quantizations)) {
+    yield quantizePixelsKernel({ x, last, product, ...range });
+  }
+  yield* packedConvolutions(places);
   for (const [dtype, kind] of all([...WIDE, ...BYTES], ["max", "average"])) {
     if (kind === "average" && !dtype.isFloat) continue;
     for (const [adaptive, countPadding, team] of all(BOTH, BOTH, BOTH)) {
@@ -256,7 +299,10 @@ function* products(): Generator<Kernel> {
           yield packedLinearKernel({ ...spec, output }, tile);
           yield nibbleLinearKernel({ ...spec, output }, tile, xSums);
         }
-        yield packedLinearKernel({ ...spec, output: float32, relu: true }, tile);
+        yield packedLinearKernel(
+          { ...spec, output: float32, clip: { min: 0, max: Infinity } },
+          tile,
+        );
       }
     }
     const plain = {

@@ -45,13 +45,15 @@ import {
   type ConvWeight,
   type ConvWeightArgs,
   convWeightFacts,
+  type PackedConvArgs,
 } from "../convolution.ts";
 import { blockOf, collapseBlocks, countBlocks } from "../blocks.ts";
 import { countValue, countValues, regrid } from "../histogram_state.ts";
 import type { Expression } from "../expression.ts";
 import { floatKey, keyFloat, NO_BAD_BATCH } from "../minmax_state.ts";
-import { toChannelsLast, toContiguous } from "./channels_last.ts";
+import { bytesInRows, toChannelsLast, toContiguous } from "./channels_last.ts";
 import { conv } from "./convolution.ts";
+import { packedConv } from "./packed_convolution.ts";
 import { bytesOf, CpuBuffer, floatsOf, valuesOf } from "./buffer.ts";
 import { matmul } from "./matmul.ts";
 import * as movement from "./movement.ts";
@@ -211,7 +213,12 @@ export class CpuBackend implements Backend {
   }
 
   convWeight(w: Operand, args: ConvWeightArgs): ConvWeight {
-    return { ...convWeightFacts(w.shape, args), dtype: w.dtype, data: this.copy(w.buffer) };
+    return {
+      ...convWeightFacts(w.shape, args),
+      dtype: w.dtype,
+      data: this.copy(w.buffer),
+      sums: null,
+    };
   }
 
   conv(x: ChannelsLast, w: ConvWeight, bias: Operand | null, args: ConvArgs): DeviceBuffer {
@@ -222,6 +229,18 @@ export class CpuBackend implements Backend {
     const { output, hidden, state } = recur(x, args);
     const hold = (values: Float32Array) => this.hold(encode(values, float32));
     return { output: hold(output), hidden: hold(hidden), state: state && hold(state) };
+  }
+
+  packedConv(x: ChannelsLast, w: ConvWeight, args: PackedConvArgs): DeviceBuffer {
+    return this.hold(encode(packedConv(x, w, args), storedDtype(args.result.dtype)));
+  }
+
+  quantizePixels(x: Operand | ChannelsLast, args: QuantizeRowsArgs): DeviceBuffer {
+    const [inverse, zeroPoint] = [floatsOf(args.inverseScale)[0], floatsOf(args.zeroPoint)[0]];
+    const quantize = quantizer(args);
+    return this.hold(
+      bytesInRows(x, args.outputDtype, (v) => quantize(v, inverse, zeroPoint)),
+    );
   }
 
   pool(x: ChannelsLast, args: PoolArgs): DeviceBuffer {

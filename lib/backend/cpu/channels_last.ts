@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { DType } from "../../numbers/dtype.ts";
 import { emptyArray, encode } from "../../numbers/encoding.ts";
 import { numelOf } from "../../numbers/shape.ts";
 import type { Operand } from "../backend.ts";
@@ -32,6 +33,25 @@ export function toChannelsLast(x: Operand): Uint8Array {
   const rows = emptyArray(x.dtype, pixelsOf(x.shape) * rowStride(x.shape[1], x.dtype));
   places(x, (from, to) => rows[to] = values[from] - offset);
   return encode(rows, x.dtype);
+}
+
+/** The rows of what `quantize` makes of floats in either layout. */
+export function bytesInRows(
+  x: Operand | ChannelsLast,
+  dtype: DType,
+  quantize: (value: number) => number,
+): Uint8Array {
+  const values = valuesOf(x);
+  const offset = byteOffset(dtype);
+  const last = "layout" in x;
+  const stride = rowStride(x.shape[1], dtype);
+  const rows = new Int8Array(pixelsOf(x.shape) * stride);
+  const own = rowStride(x.shape[1], x.dtype);
+  places({ ...x, dtype }, (plain, inRows) => {
+    const inOwn = Math.floor(inRows / stride) * own + inRows % stride;
+    rows[inRows] = quantize(values[last ? inOwn : plain]) - offset;
+  });
+  return new Uint8Array(rows.buffer);
 }
 
 /** The contiguous tensor of rows. */

@@ -40,8 +40,8 @@ import {
 import { type BlockedDim, collapseBlocks, countBlocks } from "../blocks.ts";
 import { batchDims } from "../batches.ts";
 import type { Expression } from "../expression.ts";
-import { type ChannelsLast, channelsLastBytes } from "../channels_last.ts";
-import type { ConvArgs, ConvWeight, ConvWeightArgs } from "../convolution.ts";
+import { byteOffset, type ChannelsLast, channelsLastBytes } from "../channels_last.ts";
+import type { ConvArgs, ConvWeight, ConvWeightArgs, PackedConvArgs } from "../convolution.ts";
 import type { OpenedDevice } from "./adapter.ts";
 import { batchedProduct } from "./batched_product.ts";
 import { channelsLast, contiguous } from "./channels_last.ts";
@@ -536,8 +536,22 @@ export class WebGpuBackend implements Backend, DispatchTarget {
   }
 
   conv(x: ChannelsLast, w: ConvWeight, bias: Operand | null, args: ConvArgs): DeviceBuffer {
-    const y = this.sink.pool.acquire(convBytes(x, w, args), "convolution");
+    const y = this.sink.pool.acquire(convBytes(x, w, args, x.dtype), "convolution");
     this.operate({ op: "conv", x, w, bias, args, y });
+    return y;
+  }
+
+  packedConv(x: ChannelsLast, w: ConvWeight, args: PackedConvArgs): DeviceBuffer {
+    const y = this.sink.pool.acquire(convBytes(x, w, args, args.result.dtype), "convolution");
+    this.operate({ op: "packed conv", x, w, args, y });
+    return y;
+  }
+
+  quantizePixels(x: Operand | ChannelsLast, args: QuantizeRowsArgs): DeviceBuffer {
+    const { outputDtype } = args;
+    const y = this.sink.pool.acquire(channelsLastBytes(x.shape, outputDtype), "quantize pixels");
+    const offset = byteOffset(outputDtype);
+    this.operate({ op: "quantize pixels", x, args: { ...args, offset }, y });
     return y;
   }
 

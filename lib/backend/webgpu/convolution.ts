@@ -4,8 +4,9 @@
  * @module
  */
 import { numelOf } from "../../numbers/shape.ts";
-import type { Operand } from "../backend.ts";
-import { pixelsOf, rowStride } from "../channels_last.ts";
+import type { DeviceBuffer, Operand } from "../backend.ts";
+import { type DType, int32 } from "../../numbers/dtype.ts";
+import { type ChannelsLast, channelsLastBytes, rowStride } from "../channels_last.ts";
 import {
   type ConvArgs,
   type ConvWeight,
@@ -26,58 +27,82 @@ import {
   depthwiseWorkgroups,
   type Pair,
 } from "./kernels/depthwise.ts";
+import type { Kernel } from "./kernels/kernel.ts";
+import { groupSumsKernel } from "./kernels/pack_nibbles.ts";
 import { elementsPerVector } from "./kernels/transpose.ts";
-import { dispatchProduct } from "./products.ts";
+import { dispatchProduct, type Untiled } from "./products.ts";
 
 /** Loads that the block of a depthwise kernel may have, unless one row of it has more. */
 const MOST_LOADS = 64;
 /** Depthwise kernels of more taps than this, whose text would be too long, are left to the product. */
 const MOST_TAPS = 49;
 
+/** What is known of a weight before it is made ready. */
+type WeightFacts = Omit<ConvWeight, "data" | "sums">;
+
 /** Whether a kernel of its own convolves channel by channel. */
-function hasOwnKernel(w: Omit<ConvWeight, "data" | "dtype">): boolean {
+export function hasOwnKernel(w: WeightFacts): boolean {
   return isDepthwise(w) && !w.transposed && w.kernel.length <= 2 && numelOf(w.kernel) <= MOST_TAPS;
 }
 
-/** Elements of a weight made ready. */
-function readyElements(facts: Omit<ConvWeight, "data">): number {
-  const { channels, outChannels, kernel, groups, dtype } = facts;
+/** Whether pixels of bytes have so few channels that a vector holds four taps. */
+export function hasFewChannels(w: WeightFacts): boolean {
+  const { dtype, channels, groups, transposed, kernel } = w;
+  return dtype.itemSize === 1 && channels <= 4 && groups === 1 && !transposed &&
+    (kernel.at(-1) ?? 1) > 1;
+}
+
+/** Elements of a row of a weight made ready, for the product over taps. */
+function rowElements(w: WeightFacts): { width: number; lines: number } {
+  const { channels, kernel, groups, dtype } = w;
   const taps = numelOf(kernel);
-  if (hasOwnKernel(facts)) return taps * rowStride(channels, dtype);
-  const together = groupsTogether(facts);
-  return outChannels * taps * rowStride(channels / groups * together, dtype);
+  if (!hasFewChannels(w)) {
+    return { width: rowStride(channels / groups * groupsTogether(w), dtype), lines: taps };
+  }
+  const across = kernel.at(-1)!;
+  return { width: Math.ceil(across / 4) * 16, lines: taps / across };
 }
 
 /** A weight in the order in which its kernel reads it. */
-export function readyWeight(
-  w: Operand,
-  args: ConvWeightArgs,
-  target: DispatchTarget,
-): ConvWeight {
+export function readyWeight(w: Operand, args: ConvWeightArgs, target: DispatchTarget): ConvWeight {
   const facts = { ...convWeightFacts(w.shape, args), dtype: w.dtype };
   const { channels, outChannels, kernel, groups, transposed, dtype } = facts;
-  const numel = readyElements(facts);
+  const { pool } = target.sink;
   const taps = numelOf(kernel);
-  const data = target.sink.pool.acquire(numel * dtype.itemSize, "weight");
   if (hasOwnKernel(facts)) {
+    const data = pool.acquire(taps * rowStride(channels, dtype) * dtype.itemSize, "weight");
     const matrix = { count: 1, rows: channels, columns: taps };
     transposeToRows(target, w.buffer, dtype, matrix, data, { signed: true });
-  } else {
-    const together = groupsTogether(facts);
-    const inGroup = channels / groups;
-    const width = rowStride(inGroup * together, dtype);
-    const params = [width, taps, inGroup, outChannels / groups, together];
-    elementwiseStep(
-      target,
-      convWeightKernel(dtype, transposed),
-      [w.buffer],
-      data,
-      numel,
-      dtype,
-      params,
-    );
+    return { ...facts, data, sums: null };
   }
-  return { ...facts, data };
+  const { width, lines } = rowElements(facts);
+  const numel = outChannels * lines * width;
+  const together = groupsTogether(facts);
+  const zeroPoint = together > 1 ? args.zeroPoint : undefined; // between groups
+  const zeroPoints = zeroPoint ? zeroPoint.count > 1 ? "row" : "one" : "none";
+  const kernelOf = convWeightKernel(dtype, { transposed, few: hasFewChannels(facts), zeroPoints });
+  const inputs = [w.buffer, ...zeroPoint ? [zeroPoint.buffer] : []];
+  const data = pool.acquire(numel * dtype.itemSize, "weight");
+  const params = [width, taps, kernel.at(-1) ?? 1, channels / groups, outChannels / groups];
+  elementwiseStep(target, kernelOf, inputs, data, numel, dtype, [...params, together]);
+  return {
+    ...facts,
+    data,
+    sums: dtype.itemSize === 1 ? rowSums(data, outChannels, lines * width, target) : null,
+  };
+}
+
+/** The sums of rows of bytes. */
+function rowSums(
+  data: DeviceBuffer,
+  rows: number,
+  bytes: number,
+  target: DispatchTarget,
+): DeviceBuffer {
+  const sums = target.sink.pool.acquire(rows * int32.itemSize, "weight");
+  const words = bytes / 4;
+  elementwiseStep(target, groupSumsKernel(8), [data], sums, rows, int32, [words, 1, words]);
+  return sums;
 }
 
 /** Whether each output pixel reads the input pixel at its place alone. */
@@ -92,40 +117,70 @@ function isPointwise(sizes: ConvSizes): boolean {
 function placesOf(w: ConvWeight, { dilation }: ConvSizes, groups: number): ConvPlaces {
   const { transposed, kernel } = w;
   const alone = groups === 1 && dilation.at(-1) === 1 && kernel.at(-1)! > 1;
-  return { rank: kernel.length, transposed, merged: alone && !transposed };
+  return {
+    rank: kernel.length,
+    transposed,
+    merged: alone && !transposed || hasFewChannels(w),
+  };
 }
 
-function sizesOf({ x, w, args }: ConvOperation): ConvSizes {
-  return { input: x.shape.slice(2), kernel: w.kernel, ...args };
+/** A convolution as products. */
+export interface ConvProducts {
+  /** Nothing for one plain product. */
+  readonly places: ConvPlaces | undefined;
+  /** Sizes of a product. */
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** Vectors of a row of the weight. */
+  readonly steps: number;
+  readonly batch: Untiled["batch"];
+  /** What is computed, in words. */
+  readonly key: string;
+}
+
+/** Cuts a convolution into products. */
+export function productsOf(x: ChannelsLast, w: ConvWeight, args: ConvArgs): ConvProducts {
+  const { dtype, groups, outChannels, channels, transposed, kernel } = w;
+  const sizes = { input: x.shape.slice(2), kernel, ...args };
+  const products = groups / groupsTogether(w);
+  const plain = products === 1 && !transposed && !hasFewChannels(w) && isPointwise(sizes);
+  const places = plain ? undefined : placesOf(w, sizes, products);
+  const { grid, phases } = gridOf(sizes, transposed);
+  const n = outChannels / products;
+  const vector = elementsPerVector(dtype);
+  const { width, lines } = rowElements(w);
+  const alongRun = places?.merged && !hasFewChannels(w) ? kernel.at(-1)! : 1;
+  const runSteps = width / vector * alongRun;
+  const rowSteps = rowStride(channels, dtype) / vector;
+  const { input, output, stride, before, dilation } = sizes;
+  return {
+    places,
+    m: x.shape[0] * numelOf(grid),
+    n,
+    k: numelOf(kernel) * channels / products,
+    steps: lines * width / vector,
+    batch: places && {
+      products: products * phases,
+      params: convParams(sizes, transposed, n, runSteps, rowSteps),
+    },
+    key: [x.shape, outChannels, groups, input, output, kernel, stride, before, dilation].join(" "),
+  };
 }
 
 /** The convolution into rows. */
 export function convProduct(operation: ConvOperation, target: DispatchTarget): void {
   const { x, w, bias, args, y } = operation;
   if (hasOwnKernel(w)) return depthwise(operation, target);
-  const { dtype, groups, outChannels, channels, transposed } = w;
-  const sizes = sizesOf(operation);
-  const together = groupsTogether(w);
-  const products = groups / together;
-  const plain = products === 1 && !transposed && isPointwise(sizes);
-  const places = plain ? undefined : placesOf(w, sizes, products);
-  const { grid, phases } = gridOf(sizes, transposed);
-  const [m, n] = [x.shape[0] * numelOf(grid), outChannels / products];
-  const vector = elementsPerVector(dtype);
-  const tapSteps = rowStride(channels / products, dtype) / vector;
-  const steps = numelOf(w.kernel) * tapSteps;
-  const rowSteps = rowStride(channels, dtype) / vector;
-  const runSteps = places?.merged ? tapSteps * w.kernel.at(-1)! : tapSteps;
+  const { dtype, outChannels } = w;
+  const { places, m, n, k, steps, batch, key } = productsOf(x, w, args);
   const spec = { dtype, bias: bias?.dtype, clip: args.clip, places };
   dispatchProduct(target, {
-    key: `conv ${dtype.name} ${x.shape} ${outChannels} ${groups} ${Object.values(sizes).join(" ")}`,
+    key: `conv ${dtype.name} ${key}`,
     kernel: (tile) => convKernel(spec, tile),
     buffers: [x.buffer, w.data, bias?.buffer, y],
-    params: [m, n, steps * vector, steps, rowStride(outChannels, dtype) * dtype.itemSize / 4],
-    batch: places && {
-      products: products * phases,
-      params: convParams(sizes, transposed, n, runSteps, rowSteps),
-    },
+    params: [m, n, k, steps, rowStride(outChannels, dtype) * dtype.itemSize / 4],
+    batch,
     shape: { m, n },
     width: rowStride(n, dtype),
     exact: false,
@@ -138,30 +193,47 @@ function pair(numbers: readonly number[], missing: number): Pair {
   return { down, across };
 }
 
-/** Each channel by itself. */
-function depthwise(
-  { x, w, bias, args, y }: ConvOperation,
+/** Each channel of floats by itself. */
+function depthwise({ x, w, bias, args, y }: ConvOperation, target: DispatchTarget): void {
+  const { dtype } = w;
+  dispatchDepthwise(
+    target,
+    x,
+    w,
+    args,
+    dtype,
+    [x.buffer, w.data, bias?.buffer, y],
+    (places) => depthwiseKernel({ dtype, bias: bias?.dtype, clip: args.clip, ...places }),
+  );
+}
+
+/** Dispatches a kernel that convolves channels by themselves into rows of `output`. */
+export function dispatchDepthwise(
   { sink, subgroupSize }: DispatchTarget,
+  x: ChannelsLast,
+  w: ConvWeight,
+  args: ConvArgs,
+  output: DType,
+  buffers: readonly (DeviceBuffer | null | undefined | false)[],
+  kernel: (places: DepthwisePlaces) => Kernel,
 ): void {
-  const { dtype, channels } = w;
-  const [images, , ...input] = x.shape;
+  const [images, channels, ...input] = x.shape;
   const [from, out, before] = [pair(input, 1), pair(args.output, 1), pair(args.before, 0)];
-  const places = {
+  const steps = {
     kernel: pair(w.kernel, 1),
     stride: pair(args.stride, 1),
     dilation: pair(args.dilation, 1),
   };
-  const block = depthwiseBlock(out, places, subgroupSize);
-  const spec = { dtype, bias: bias?.dtype, clip: args.clip, ...places, block };
-  const fours = rowStride(channels, dtype) / 4;
+  const places = { ...steps, block: depthwiseBlock(out, steps, subgroupSize) };
+  const [fours, outFours] = [x.dtype, output].map((dtype) => rowStride(channels, dtype) / 4);
   sink.dispatch(
-    depthwiseKernel(spec),
-    [x.buffer, w.data, ...bias ? [bias.buffer] : [], y].map(gpu),
+    kernel(places),
+    buffers.filter((buffer) => !!buffer).map((buffer) => gpu(buffer as DeviceBuffer)),
     [
-      ...[images, channels, fours, from.down, from.across, out.down, out.across],
+      ...[images, channels, fours, outFours, from.down, from.across, out.down, out.across],
       ...[before.down, before.across],
     ],
-    depthwiseWorkgroups(images, fours, out, spec),
+    depthwiseWorkgroups(images, fours, out, places),
   );
 }
 
@@ -183,7 +255,6 @@ function depthwiseBlock(
 }
 
 /** The bytes of a convolution's result. */
-export function convBytes(x: Operand, w: ConvWeight, args: ConvArgs): number {
-  const shape = [x.shape[0], w.outChannels, ...args.output];
-  return pixelsOf(shape) * rowStride(w.outChannels, w.dtype) * w.dtype.itemSize;
+export function convBytes(x: Operand, w: ConvWeight, args: ConvArgs, dtype: DType): number {
+  return channelsLastBytes([x.shape[0], w.outChannels, ...args.output], dtype);
 }

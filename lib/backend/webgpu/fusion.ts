@@ -16,7 +16,7 @@ import {
 } from "../backend.ts";
 import { type Argument, type Expression, last, numberOf, type Step } from "../expression.ts";
 import type { ChannelsLast } from "../channels_last.ts";
-import { type ConvArgs, type ConvWeight, RELU_CLIP } from "../convolution.ts";
+import { type ConvArgs, type ConvWeight, type PackedConvArgs, RELU_CLIP } from "../convolution.ts";
 import { FEW_ROWS } from "./kernels/tile.ts";
 import { bound, type RecordedStep } from "./steps.ts";
 
@@ -66,6 +66,26 @@ export interface ConvOperation {
   readonly y: DeviceBuffer;
 }
 
+/** A convolution of bytes with channels last. */
+export interface PackedConvOperation {
+  readonly op: "packed conv";
+  readonly x: ChannelsLast;
+  readonly w: ConvWeight;
+  readonly args: PackedConvArgs;
+  /** How the result, floats, is quantized for the convolution that reads it. */
+  readonly requantize?: RowQuantization;
+  /** The result, channels last. */
+  readonly y: DeviceBuffer;
+}
+
+/** Floats as bytes with channels last. */
+export interface QuantizePixelsOperation {
+  readonly op: "quantize pixels";
+  readonly x: Operand | ChannelsLast;
+  readonly args: RowQuantization;
+  readonly y: DeviceBuffer;
+}
+
 /** `max(x, 0)`. */
 export interface ReluOperation {
   readonly op: "relu";
@@ -98,6 +118,8 @@ export type Operation =
   | LinearOperation
   | PackedLinearOperation
   | ConvOperation
+  | PackedConvOperation
+  | QuantizePixelsOperation
   | ReluOperation
   | PointwiseOperation
   | QuantizeRowsOperation;
@@ -141,6 +163,22 @@ function read(operation: Operation): DeviceBuffer[] {
       return given(operation.x.buffer, operation.w.data, operation.bias?.buffer);
     case "linear":
       return given(operation.x.buffer, operation.w.buffer, operation.bias?.buffer);
+    case "packed conv": {
+      const { x, w, args: { xZeroPoint, wZeroPoint, result } } = operation;
+      const scales = result.kind === "bytes"
+        ? [result.multiplier, result.zeroPoint]
+        : [result.xScale, result.wScale];
+      return given(
+        x.buffer,
+        w.data,
+        w.sums,
+        xZeroPoint,
+        wZeroPoint,
+        ...scales,
+        result.bias?.buffer,
+      );
+    }
+    case "quantize pixels":
     case "quantize rows":
       return [operation.x.buffer, operation.args.inverseScale, operation.args.zeroPoint];
     case "packed linear": {
@@ -179,12 +217,20 @@ function bytesToFloats({ w, args, requantize }: PackedLinearOperation): boolean 
   return w.bits === 8 && args.outputDtype.isFloat && !requantize;
 }
 
+/** Whether a convolution of bytes gives floats, which its kernel can do more with. */
+function convToFloats({ args: { result }, requantize }: PackedConvOperation): boolean {
+  return result.kind === "floats" && result.dtype.isFloat && !requantize;
+}
+
 /** A product cuts off negative results itself. */
 const reluAfterProduct: Rule = (operation, maker) => {
   if (operation.op !== "relu") return undefined;
   const { y } = operation;
   if (maker.op === "linear" && !maker.relu) return { ...maker, relu: true, y };
   if (maker.op === "conv" && !maker.args.clip) {
+    return { ...maker, args: { ...maker.args, clip: RELU_CLIP }, y };
+  }
+  if (maker.op === "packed conv" && !maker.args.clip && convToFloats(maker)) {
     return { ...maker, args: { ...maker.args, clip: RELU_CLIP }, y };
   }
   if (maker.op === "packed linear" && !maker.relu && bytesToFloats(maker)) {
@@ -203,6 +249,14 @@ const quantizedForTheNext: Rule = (operation, maker, readers) => {
   const unbound = summed.every((reader) => reader !== "the caller" && isOperation(reader));
   if (!bytesToFloats(maker) || x.shape[1] !== maker.w.rows || !unbound) return undefined;
   return { ...maker, requantize: args, y: data };
+};
+
+/** A convolution writes the bytes of the one after it. */
+const quantizedPixels: Rule = (operation, maker) => {
+  if (operation.op !== "quantize pixels" || maker.op !== "packed conv") return undefined;
+  const { x, y, args } = operation;
+  if (!("layout" in x) || !convToFloats(maker)) return undefined;
+  return { ...maker, requantize: args, y };
 };
 
 /** A small product of few rows quantizes its own input. */
@@ -268,6 +322,7 @@ function joinPointwise(
 const RULES: readonly Rule[] = [
   reluAfterProduct,
   quantizedForTheNext,
+  quantizedPixels,
   quantizedInside,
   pointwiseIntoPointwise,
 ];

@@ -10,6 +10,7 @@ import type { Operation, QuantizeRowsOperation, ReluOperation } from "./fusion.t
 import { quantizeRowsKernel } from "./kernels/pack_rows.ts";
 import { reluKernel } from "./kernels/relu.ts";
 import { pointwiseStep } from "./pointwise.ts";
+import { packedConvProduct, quantizePixels } from "./packed_convolution.ts";
 import { linearProduct, packedProduct } from "./products.ts";
 
 /** Dispatches what an operation consists of. */
@@ -21,6 +22,10 @@ export function lower(operation: Operation, target: DispatchTarget): void {
       return packedProduct(operation, target);
     case "conv":
       return convProduct(operation, target);
+    case "packed conv":
+      return packedConvProduct(operation, target);
+    case "quantize pixels":
+      return quantizePixels(operation, target);
     case "relu":
       return relu(operation, target);
     case "pointwise":

@@ -13,6 +13,7 @@ import {
   type PackedRows,
   type WeightOnlyLinearArgs,
 } from "../backend.ts";
+import { RELU_CLIP } from "../convolution.ts";
 import { type DispatchTarget, elementwiseStep } from "./dispatch_target.ts";
 import type { LinearOperation, PackedLinearOperation, RowQuantization } from "./fusion.ts";
 import { castKernel } from "./kernels/cast.ts";
@@ -135,7 +136,8 @@ export function packedProduct(operation: PackedLinearOperation, target: Dispatch
   );
 }
 
-function quantization(args: RowQuantization): Quantization {
+/** How floats become bytes, as kernels are told. */
+export function quantization(args: RowQuantization): Quantization {
   const { productDtype, quantMin, quantMax, offset } = args;
   return { productDtype, quantMin, quantMax, offset };
 }
@@ -151,7 +153,7 @@ function packedSpec({ x, w, args, relu }: PackedLinearOperation, output: DType):
     bias: args.bias?.dtype,
     output,
     xSums: x.sums !== null,
-    relu,
+    clip: relu ? RELU_CLIP : undefined,
   };
 }
 

@@ -34,7 +34,7 @@ function conv({ dtype, bias, clip, places, tile }: ConvSpec & { readonly tile: T
     padded: true,
     ...places && {
       batch: convBatch(places),
-      taps: convTaps(places, "vec4<f32>()"),
+      taps: convTaps(places, step, () => "vec4<f32>()"),
     },
   });
 }

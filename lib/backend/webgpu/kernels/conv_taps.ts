@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { Batch, Taps } from "./product.ts";
+import { type Batch, type KStep, packedStep, type Taps } from "./product.ts";
 
 /** What distinguishes convolutions, as far as their places are concerned. */
 export interface ConvPlaces {
@@ -104,18 +104,22 @@ let reach_${d} = (${reached}) / i32(${p("stride")});
 let move_${d} = -i32(${p("step")} * ${p("dilation")} / ${p("stride")});`;
 }
 
-/** The taps of a convolution. */
-export function convTaps(places: ConvPlaces, outside: string): Taps {
+/** The taps of a convolution whose vectors `step` loads; `outside` is what stands in for one outside. */
+export function convTaps(
+  places: ConvPlaces,
+  step: KStep,
+  outside: (s: string) => string,
+): Taps {
   const { rank, transposed, merged } = places;
   const all = dims(rank);
   const fields = transposed ? [...PER_DIMENSION, ...PER_PHASE] : PER_DIMENSION;
+  const { endings = [""] } = step;
   return {
     fields: [
       "tap_steps",
       "row_steps",
       ...all.flatMap((d) => fields.map((field) => `${field}_${d}`)),
     ],
-    outside,
     row: (q, m) =>
       `var rest_${q} = ${m};
 ${
@@ -128,15 +132,55 @@ rest_${q} /= params.out_${d};`;
         }).join("\n")
       }`,
     loop: (rows, body) => tapLoop(places, rows, body),
-    locate: (name, q, s) =>
-      merged
-        ? `let ${name}_run = begin_${q} + i32(${s});
-let ${name}_in = inside_${q} && u32(${name}_run) < params.size_${rank - 1} * params.row_steps;
-let ${name}_at = select(0u, line_${q} + u32(${name}_run), ${name}_in);`
-        : `let ${name}_in = inside_${q};
-let ${name}_at = x_${q} + ${s};`,
+    load: (name, q, s) =>
+      `${merged ? locateInRun(rank - 1, name, q, s) : locateAtTap(name, q, s)}
+${step.load(`${name}_there`, "x", `${name}_at`)}
+${
+        endings.map((ending) =>
+          `let ${name}${ending} = select(${outside(s)}, ${name}_there${ending}, ${name}_in);`
+        ).join("\n")
+      }`,
     place: transposed ? (i, m) => outputPlace(rank, i, m) : undefined,
   };
+}
+
+/**
+ * The taps of a convolution of bytes whose pixels have at most four channels: a vector holds four taps along
+ * the last dimension, a word each, which is the first of a pixel's row.
+ */
+export function fewChannelsTaps(places: ConvPlaces, outside: string): Taps {
+  const last = places.rank - 1;
+  const word = (name: string, q: number, e: number) =>
+    `let ${name}_tap_${e} = ${name}_first + ${e}u;
+let ${name}_at_${e} = start_${last}_${q} + i32(${name}_tap_${e} * params.dilation_${last});
+let ${name}_in_${e} = inside_${q} && u32(${name}_at_${e}) < params.size_${last};
+let ${name}_there_${e} = x[select(0u, line_${q} + u32(${name}_at_${e}), ${name}_in_${e}) * 4u];
+let ${name}_word_${e} = select(0u, select(${outside}, ${name}_there_${e}, ${name}_in_${e}),
+  ${name}_tap_${e} < params.kernel_${last});`;
+  return {
+    ...convTaps(places, packedStep, () => ""),
+    load: (name, q, s) =>
+      `let ${name}_first = ${s} * 4u;
+${
+        [0, 1, 2, 3].map((e) =>
+          word(name, q, e)
+        ).join("\n")
+      }
+let ${name} = vec4<u32>(${[0, 1, 2, 3].map((e) => `${name}_word_${e}`).join(", ")});`,
+  };
+}
+
+/** Where vector `s` of row `q` is at a tap, and whether it is inside. */
+function locateAtTap(name: string, q: number, s: string): string {
+  return `let ${name}_in = inside_${q};
+let ${name}_at = x_${q} + ${s};`;
+}
+
+/** Where vector `s` of a run of taps along the last dimension is. */
+function locateInRun(last: number, name: string, q: number, s: string): string {
+  return `let ${name}_run = begin_${q} + i32(${s});
+let ${name}_in = inside_${q} && u32(${name}_run) < params.size_${last} * params.row_steps;
+let ${name}_at = select(0u, line_${q} * params.row_steps + u32(${name}_run), ${name}_in);`;
 }
 
 /** What is declared in the innermost loop over taps, of so many rows. */
@@ -157,7 +201,7 @@ let w_tap = tap_${last} * params.tap_steps;`;
     rows.map((q) =>
       `let inside_${q} = ${outer < 0 ? "true" : `in_${outer}_${q}`};
 let begin_${q} = start_${last}_${q} * i32(params.row_steps);
-let line_${q} = ${line(q)} * params.size_${last} * params.row_steps;`
+let line_${q} = ${line(q)} * params.size_${last};`
     ).join("\n")
   }
 let w_tap = ${outer < 0 ? "0u" : `tap_${outer} * params.tap_steps`};`;

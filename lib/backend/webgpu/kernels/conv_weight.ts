@@ -1,5 +1,6 @@
 /** Weights of convolutions in the order in which their kernels read them. */
-import { type DType, int16, int32, int8 } from "../../../numbers/dtype.ts";
+import { type DType, float32, int16, int32, int8 } from "../../../numbers/dtype.ts";
+import { byteOffset } from "../../channels_last.ts";
 import { elementwise } from "./elementwise.ts";
 import { type Kernel, kernel } from "./kernel.ts";
 import type { Shader } from "./shader.ts";
@@ -9,39 +10,68 @@ interface ConvWeightSpec {
   /** The integer dtype as wide as the weight's, in which its elements are moved. */
   readonly w: DType;
   readonly transposed: boolean;
-  /** Whether bytes are unsigned, of which 128 is subtracted. */
-  readonly flip: boolean;
+  /** What is subtracted from bytes. */
+  readonly offset: 0 | 128;
+  /** Whether a vector holds four taps of at most four channels. */
+  readonly few: boolean;
+  /** Zero points, which stand between groups that are taken together: none, one, or one a row. */
+  readonly zeroPoints: "none" | "one" | "row";
 }
 
 /**
  * Row by row of output channels, tap by tap, the channels of the groups that are taken together, filled up
- * with zeros. Parameters after numel: `width`, elements a tap; `taps`; `channels` and `columns` of a group,
- * in and out; `together`, groups that are.
+ * with zeros. Bindings: w, zero points if any, and the result. Parameters after numel: `width`, elements a
+ * tap, or a run of few channels' taps; `taps`, of which `across` are along the last dimension; `channels`
+ * and `columns` of a group, in and out; `together`, groups that are.
  */
-export function convWeightKernel(w: DType, transposed: boolean): Kernel {
+export function convWeightKernel(
+  w: DType,
+  { transposed, few = false, zeroPoints = "none" }: Partial<ConvWeightSpec> & {
+    readonly transposed: boolean;
+  },
+): Kernel {
   const moved = w.itemSize === 4 ? int32 : w.itemSize === 2 ? int16 : int8;
-  const flip = w.itemSize === 1 && w.min === 0;
-  return kernel("conv weight", { w: moved, transposed, flip }, convWeight);
+  const offset = byteOffset(w);
+  return kernel("conv weight", { w: moved, transposed, offset, few, zeroPoints }, convWeight);
 }
 
-function convWeight({ w, transposed, flip }: ConvWeightSpec): Shader {
-  const place = transposed
-    ? "(n / params.columns * params.channels + channel) * params.columns + n % params.columns"
-    : "n * params.channels + channel";
-  return elementwise({
-    inputs: [["w", w]],
-    output: w,
-    fields: ["width", "taps", "channels", "columns", "together"],
-    functions: /* wgsl */ `
+function convWeight({ w, transposed, offset, few, zeroPoints }: ConvWeightSpec): Shader {
+  const zero = `i32(load_zero(${zeroPoints === "row" ? "n" : "0u"})) - ${offset}`;
+  const filler = zeroPoints === "none" ? `${-offset}` : zero;
+  const wholes = /* wgsl */ `
 fn ordered(i: u32) -> i32 {
   let line = i / params.width;
   let n = line / params.taps;
   let member = i % params.width / params.channels;
   let channel = i % params.width % params.channels;
-  if (member != n / params.columns % params.together) { return 0; }
-  return load_int_w((${place}) * params.taps + line % params.taps)${flip ? " ^ 128" : ""};
+  if (member >= params.together) { return 0; }
+  if (member != n / params.columns % params.together) { return ${filler}; }
+  return element(n, channel, line % params.taps);
 }
-`,
+`;
+  const words = /* wgsl */ `
+fn ordered(i: u32) -> i32 {
+  let lines = params.taps / params.across;
+  let line = i / params.width;
+  let n = line / lines;
+  let channel = i % 4u;
+  let across = i % params.width / 4u;
+  if (channel >= params.channels || across >= params.across) { return 0; }
+  return element(n, channel, line % lines * params.across + across);
+}
+`;
+  const place = transposed
+    ? "(n / params.columns * params.channels + channel) * params.columns + n % params.columns"
+    : "n * params.channels + channel";
+  return elementwise({
+    inputs: [["w", w], ...zeroPoints === "none" ? [] : [["zero", float32] as const]],
+    output: w,
+    fields: ["width", "taps", "across", "channels", "columns", "together"],
+    functions: /* wgsl */ `
+fn element(n: u32, channel: u32, tap: u32) -> i32 {
+  return load_int_w((${place}) * params.taps + tap)${offset ? " ^ 128" : ""};
+}
+${few ? words : wholes}`,
     value: "ordered(i)",
   });
 }

@@ -35,11 +35,12 @@ export interface DepthwiseSpec extends DepthwisePlaces {
   readonly clip: Clip | undefined;
 }
 
-/** Parameters of the kernel, in order; `fours` are those of a pixel's channels. */
+/** Parameters of the kernel, in order; `fours` are those of a pixel's channels, read and written. */
 const FIELDS = [
   "images",
   "channels",
   "fours",
+  "out_fours",
   "in_down",
   "in_across",
   "out_down",
@@ -59,17 +60,18 @@ export function depthwiseWorkgroups(
   return Math.ceil(images * fours * blocks / WORKGROUP);
 }
 
-/** Sums of products over the taps, from bytes or floats. */
+/** What convolutions of channels consist of, of floats or of bytes as floats, whose sums are exact. */
 export interface DepthwiseShader extends DepthwisePlaces {
   readonly dtype: DType;
+  /** Of what is loaded at a place of `x` or `w`, four floats. */
+  readonly x: (at: string) => string;
+  readonly w: (at: string) => string;
   /** Bindings after `x` and `w`. */
   readonly arrays: readonly ArrayBinding[];
   readonly functions: string;
   /** Declarations for the four channels from `channel` on. */
   readonly prologue: string;
-  /** What is read outside of the input. */
-  readonly outside: string;
-  /** What is stored, a vector, from the sums. */
+  /** What is stored, a vector, from the sums; 0 is added up outside of the input. */
   readonly value: (sum: string) => string;
   /** The dtype of what is stored. */
   readonly output: DType;
@@ -94,8 +96,7 @@ function reads(
 
 /** Builds the shader. */
 export function depthwiseShader(spec: DepthwiseShader): Shader {
-  const { dtype, kernel, stride, dilation, block, value, output, outside } = spec;
-  const type = dtype.isFloat ? "vec4<f32>" : "vec4<i32>";
+  const { dtype, kernel, stride, dilation, block, value, output } = spec;
   const down = [...reads(block.down, kernel.down, stride.down, dilation.down)];
   const across = [...reads(block.across, kernel.across, stride.across, dilation.across)];
   const column = ([place]: (typeof across)[number]) =>
@@ -110,7 +111,7 @@ let offset_${place} = select(0u, u32(at_${place}), in_${place}) * params.fours;`
   ${
       across.map(([place, columns]) =>
         `{
-  let v = select(${outside}, fours_x(line + offset_${place}), inside && in_${place});
+  let v = select(vec4<f32>(), ${spec.x(`line + offset_${place}`)}, inside && in_${place});
   ${
           rows.flatMap((r) =>
             columns.map((c) => `acc_${r.output}_${c.output} += v * w_${r.tap}_${c.tap};`)
@@ -121,11 +122,11 @@ let offset_${place} = select(0u, u32(at_${place}), in_${place}) * params.fours;`
     }
 }`;
   const store = (r: number, c: number) =>
-    `if (out_down + ${r}u < params.out_down && out_across + ${c}u < params.out_across) {
+    `if (out_down + ${r}u < params.out_down && out_across + ${c}u < params.out_across && four < params.out_fours) {
   let value = ${value(`acc_${r}_${c}`)};
   let kept = ${channelsOnly(output.isFloat ? "vec4<f32>" : "vec4<i32>", "value")};
   let pixel = (image * params.out_down + out_down + ${r}u) * params.out_across + out_across + ${c}u;
-  y[pixel * params.fours + four] = ${encodedFour(output, "kept")};
+  y[pixel * params.out_fours + four] = ${encodedFour(output, "kept")};
 }`;
   return {
     arrays: [
@@ -151,9 +152,9 @@ ${spec.prologue}
 ${
       each(kernel.down, (r) =>
         each(kernel.across, (c) =>
-          `let w_${r}_${c} = fours_w(${r * kernel.across + c}u * params.fours + four);`))
+          `let w_${r}_${c} = ${spec.w(`${r * kernel.across + c}u * params.fours + four`)};`))
     }
-${each(block.down, (r) => each(block.across, (c) => `var acc_${r}_${c} = ${type}();`))}
+${each(block.down, (r) => each(block.across, (c) => `var acc_${r}_${c} = vec4<f32>();`))}
 let first_across = i32(out_across * ${stride.across}u) - i32(params.before_across);
 let first_down = i32(out_down * ${stride.down}u) - i32(params.before_down);
 ${across.map(column).join("\n")}
@@ -174,7 +175,8 @@ function depthwise({ dtype, bias, clip, ...places }: DepthwiseSpec): Shader {
     ...places,
     dtype,
     output: dtype,
-    outside: "vec4<f32>()",
+    x: (at) => `fours_x(${at})`,
+    w: (at) => `fours_w(${at})`,
     arrays: bias ? [["bias", "u32"]] : [],
     functions: (bias ? loader("bias", bias) : "") + (clip ? clipFunction(clip) : ""),
     prologue: bias ? `let shift = vec4<f32>(${[0, 1, 2, 3].map(biasOf).join(", ")});` : "",

@@ -3,14 +3,15 @@
  *
  * @module
  */
-import { type DType, float32, int8 } from "../../../numbers/dtype.ts";
+import { type DType, int8 } from "../../../numbers/dtype.ts";
 import { encoded } from "./elements.ts";
 
 const PARTS = ["x", "y", "z", "w"];
 
 /** The element type of a binding of fours. */
-export function foursType({ itemSize }: DType): string {
-  return itemSize === 4 ? "vec4<f32>" : itemSize === 2 ? "vec2<u32>" : "u32";
+export function foursType(dtype: DType): string {
+  const { itemSize } = dtype;
+  return itemSize === 4 ? numbersType(dtype) : itemSize === 2 ? "vec2<u32>" : "u32";
 }
 
 /** The type of four numbers once they are loaded. */
@@ -20,7 +21,7 @@ export function numbersType(dtype: DType): string {
 
 /** The numbers in `v`, an element of such a binding. */
 export function numbersIn(dtype: DType, v: string): string {
-  if (dtype === float32) return v;
+  if (dtype.itemSize === 4) return v;
   if (dtype.itemSize === 1) {
     return dtype.min < 0 ? `unpack4xI8(${v})` : `vec4<i32>(unpack4xU8(${v}))`;
   }
@@ -42,7 +43,7 @@ return ${numbersIn(stored, "v")};
 
 /** Four numbers, those of a variable, as an element of a binding. */
 export function encodedFour(dtype: DType, v: string): string {
-  if (dtype === float32) return v;
+  if (dtype.itemSize === 4) return v;
   if (dtype.itemSize === 1) {
     const bytes = PARTS.map((part, e) => `((u32(${v}.${part}) & 255u) << ${8 * e}u)`);
     return bytes.join(" | ");

@@ -5,15 +5,7 @@
  *
  * @module
  */
-import {
-  acc,
-  begin,
-  type KStep,
-  type Matmul,
-  MATMUL_FIELDS,
-  type SumName,
-  type Taps,
-} from "./product.ts";
+import { acc, begin, type KStep, type Matmul, MATMUL_FIELDS, type SumName } from "./product.ts";
 import { each, type Shader } from "./shader.ts";
 import { storeRow, widthOf } from "./store_tile.ts";
 import { ALONE, STAGE_SIDE, type Tile } from "./tile.ts";
@@ -81,24 +73,9 @@ function multiply({ step }: Matmul, sum: SumName, i: number, j: number): string 
 
 /** Declares `name`, part `p` of vector `s` of row `q` of `x`. */
 function loadRow({ step, taps }: Matmul, name: string, q: number, p: number): string {
-  if (taps) return loadAtTap(step, taps, name, q, "s");
+  if (taps) return taps.load(name, q, "s");
   const { parts = 1, unpack, load } = step;
   return load(name, "x", unpack ? `x_${q} + s * ${parts}u + ${p}u` : `x_${q} + s`);
-}
-
-/** Declares `name`, vector `s` of row `q` of `x` at a tap, or what lies outside of `x`. */
-function loadAtTap(
-  { load, endings = [""] }: KStep,
-  { locate, outside }: Taps,
-  name: string,
-  q: number,
-  s: string,
-): string {
-  const chosen = (ending: string) =>
-    `let ${name}${ending} = select(${outside}, ${name}_there${ending}, ${name}_in);`;
-  return `${locate(name, q, s)}
-${load(`${name}_there`, "x", `${name}_at`)}
-${each(endings.length, (e) => chosen(endings[e]))}`;
 }
 
 /** Declares part `p` of a vector of column `j`. */
@@ -196,9 +173,7 @@ function bring(matmul: Matmul, from: "x" | "w", block: string, size: string): st
   const fill = (value: (ending: string) => string) =>
     each(endings.length, (e) => `${from}_stage${endings[e]}[at] = ${value(endings[e])};`);
   const loaded = (q: number) =>
-    taps && from === "x"
-      ? loadAtTap(step, taps, "v", q, "(first + depth)")
-      : step.load("v", from, source);
+    taps && from === "x" ? taps.load("v", q, "(first + depth)") : step.load("v", from, source);
   return each(brought(matmul, from), (q) =>
     /* wgsl */ `{
   let row = ${broughtRow(matmul, q)};

@@ -1,11 +1,12 @@
 /** The product of bytes: exact sums, zero points taken out, scales and bias, and what follows. */
 import type { DType } from "../../../numbers/dtype.ts";
-import { loader, rounded } from "./elements.ts";
+import type { Clip } from "../../convolution.ts";
+import { clipFunction } from "./clip.ts";
+import { literal, loader, rounded } from "./elements.ts";
 import { type Kernel, kernel } from "./kernel.ts";
 import { matmul } from "./matmul.ts";
 import { type Epilogue, type KStep, packedStep, sumOfBytes } from "./product.ts";
 import { quantizeFunction, quantizeVectorFunction } from "./quantize.ts";
-import { RELU } from "./relu.ts";
 import type { ArrayBinding, Shader } from "./shader.ts";
 import type { Tile } from "./tile.ts";
 
@@ -26,6 +27,13 @@ export interface Quantization {
   readonly offset: number;
 }
 
+/** The integers that a multiplied sum becomes, and what is subtracted from them. */
+export interface Rescaling {
+  readonly quantMin: number;
+  readonly quantMax: number;
+  readonly offset: number;
+}
+
 /** What distinguishes integer products from one another. */
 export interface PackedLinearSpec {
   /** What was subtracted from the elements of `x` and of `w`. */
@@ -43,10 +51,15 @@ export interface PackedLinearSpec {
   readonly output: DType;
   /** Whether the sums of the rows of `x` are there; if not, they are added up on the way. */
   readonly xSums: boolean;
-  /** Whether negative outputs become 0. */
-  readonly relu?: boolean;
+  /** The ends that outputs are brought to. */
+  readonly clip?: Clip;
   /** Quantizes the result: it is stored as packed rows. Bindings: 1 / scale and zero point. */
   readonly requantize?: Quantization;
+  /**
+   * Brings sums to another scale by a multiplier, as files have it: `w_scale` is that, and there is no scale
+   * of `x`; the bias is int32. It is stored as packed rows. Binding: the zero point of the result.
+   */
+  readonly rescale?: Rescaling;
   /** Quantizes `x`, floats of this dtype, on the way. Bindings: 1 / scale and zero point. */
   readonly quantize?: Quantization & { readonly dtype: DType };
 }
@@ -68,7 +81,7 @@ export function packedArrays(
   xSums: boolean,
   wSums: boolean,
 ): ArrayBinding[] {
-  const { xZeroPoint, wZeroPoint, bias, output, quantize, requantize } = spec;
+  const { xZeroPoint, wZeroPoint, bias, output, quantize, requantize, rescale } = spec;
   const when = (used: boolean, name: string, type: string): ArrayBinding[] =>
     used ? [[name, type]] : [];
   return [
@@ -76,13 +89,13 @@ export function packedArrays(
     ...when(wSums, "w_sums", "i32"),
     ...when(xZeroPoint, "x_zero_point", "f32"),
     ...when(wZeroPoint, "w_zero_point", "f32"),
-    ...when(output.isFloat, "x_scale", "f32"),
+    ...when(output.isFloat && !rescale, "x_scale", "f32"),
     ...when(output.isFloat, "w_scale", "f32"),
     ...when(bias !== undefined, "bias", "u32"),
     ...when(quantize !== undefined, "x_inverse", "f32"),
     ...when(quantize !== undefined, "x_shift", "f32"),
     ...when(requantize !== undefined, "y_inverse", "f32"),
-    ...when(requantize !== undefined, "y_zero_point", "f32"),
+    ...when(requantize !== undefined || rescale !== undefined, "y_zero_point", "f32"),
   ];
 }
 
@@ -130,13 +143,11 @@ export function packedLinearKernel(spec: PackedLinearSpec, tile: Tile): Kernel {
 
 function packedLinear(spec: PackedLinearSpec & { readonly tile: Tile }): Shader {
   const { output, requantize, quantize, tile } = spec;
-  const { xSums } = boundSums(spec);
-  const sumsRows = corrections(spec).wCorrected && !xSums;
   const quantizing = quantize && quantizingStep(quantize);
   const step: KStep = {
     ...packedStep,
     ...quantizing ? { element: "u32", weight: "vec4<u32>", load: quantizing.load } : {},
-    ...sumsRows ? { rowSum: sumOfBytes } : {},
+    ...sumsRows(spec) ? { rowSum: sumOfBytes } : {},
   };
   const epilogue = packedEpilogue(spec);
   const functions = quantizing?.functions;
@@ -156,45 +167,73 @@ function corrections({ xOffset, wOffset, xZeroPoint, wZeroPoint }: PackedLinearS
   return { zx, zw, xCorrected: zx("") !== null, wCorrected: zw("") !== null };
 }
 
+/** Whether a product adds up the rows of `x` on the way. */
+export function sumsRows(spec: PackedLinearSpec): boolean {
+  return corrections(spec).wCorrected && !boundSums(spec).xSums;
+}
+
+/** The zero point of `x` as stored, if it is one for all: `zx` in the epilogue, or 0. */
+export function sharedZeroPoint(spec: PackedLinearSpec): string {
+  return corrections(spec).xCorrected ? "zx" : "0";
+}
+
+/** `fn rescale(sum, multiplier, zero_point) -> i32`, as onnxruntime's kernels bring sums to bytes. */
+export function rescaleFunction({ quantMin, quantMax }: Rescaling): string {
+  return /* wgsl */ `
+fn rescale(sum: i32, multiplier: f32, zero_point: f32) -> i32 {
+  let steps = round(f32(sum) * multiplier) + zero_point;
+  return i32(clamp(steps, ${literal(quantMin)}, ${literal(quantMax)}));
+}
+`;
+}
+
 /** Takes zero points out of exact sums, scales them, and does what follows. */
-function packedEpilogue(spec: PackedLinearSpec): Epilogue {
-  const { xPerRow, wParams, bias, output, relu, requantize } = spec;
+export function packedEpilogue(spec: PackedLinearSpec): Epilogue {
+  const { xPerRow, wParams, bias, output, clip, requantize, rescale } = spec;
   const exact = !output.isFloat;
+  const scaled = !exact && !rescale;
   const { zx, zw, xCorrected, wCorrected } = corrections(spec);
   const { xSums: bound } = boundSums(spec);
+  const loadBias = rescale ? "load_int_bias" : "load_bias";
   return {
     arrays: packedArrays(spec, bound, xCorrected),
-    functions: (bias ? loader("bias", bias) : "") + (relu ? RELU : "") +
+    functions: (bias ? loader("bias", bias) : "") + (clip ? clipFunction(clip) : "") +
+      (rescale ? rescaleFunction(rescale) : "") +
       (requantize
         ? quantizeFunction(requantize.productDtype, requantize.quantMin, requantize.quantMax)
         : ""),
     shared: (xPerRow ? "" : (xCorrected ? `let zx = ${zx("0u")};` : "") +
-      (exact ? "" : "let scale = x_scale[0];")) +
-      (requantize ? "let inverse = y_inverse[0]; let zero_point = y_zero_point[0];" : ""),
+      (scaled ? "let scale = x_scale[0];" : "")) +
+      (requantize ? "let inverse = y_inverse[0];" : "") +
+      (requantize || rescale ? "let zero_point = y_zero_point[0];" : ""),
     row: (i, m) => {
       const corrected = xCorrected ? ` - i32(params.k) * zx_${i}` : "";
       const sum = bound ? `x_sums[${m}]` : `row_sum_${i}`;
       return (xCorrected ? `let zx_${i} = ${xPerRow ? zx(m) : "zx"};` : "") +
         (wCorrected ? `let row_${i} = ${sum}${corrected};` : "") +
-        (exact ? "" : `let x_scale_${i} = ${xPerRow ? `x_scale[${m}]` : "scale"};`);
+        (scaled ? `let x_scale_${i} = ${xPerRow ? `x_scale[${m}]` : "scale"};` : "");
     },
     column: (j, n) => {
       const param = paramIndex(wParams, n);
       return (wCorrected ? `let zw_${j} = ${zw(param)};` : "") +
         (xCorrected ? `let column_${j} = w_sums[${n}];` : "") +
         (exact ? "" : `let w_scale_${j} = w_scale[${param}];`) +
-        (bias ? `let bias_${j} = load_bias(${n});` : "");
+        (bias ? `let bias_${j} = ${loadBias}(${n});` : "");
     },
     value: (sum, i, j) => {
       const acc = `(${sum}${xCorrected ? ` - zx_${i} * column_${j}` : ""}${
         wCorrected ? ` - zw_${j} * row_${i}` : ""
       })`;
       if (exact) return acc;
-      const y = `f32${acc} * (x_scale_${i} * w_scale_${j})${bias ? ` + bias_${j}` : ""}`;
-      if (!requantize) return relu ? `relu(${y})` : y;
+      const added = bias ? ` + bias_${j}` : "";
+      if (rescale) {
+        return `(rescale(${acc}${added}, w_scale_${j}, zero_point) - (${rescale.offset}))`;
+      }
+      const y = `f32${acc} * (x_scale_${i} * w_scale_${j})${added}`;
+      if (!requantize) return clip ? `clip(${y})` : y;
       const kept = rounded(output, y);
       return `(quantize(${
-        relu ? `relu(${kept})` : kept
+        clip ? `clip(${kept})` : kept
       }, inverse, zero_point) - (${requantize.offset}))`;
     },
   };

@@ -78,10 +78,8 @@ export interface Taps {
   readonly row: (q: number, m: string) => string;
   /** Runs `body` at each tap for so many rows, where `w_tap` is the first vector of a row of `w`. */
   readonly loop: (rows: number, body: string) => string;
-  /** Declares `NAME_in`, whether there is a vector `s` of row `q` at the tap, and `NAME_at`, its place. */
-  readonly locate: (name: string, q: number, s: string) => string;
-  /** A vector, as it is once it is loaded, for what lies outside of `x`. */
-  readonly outside: string;
+  /** Declares `NAME…`, vector `s` of row `q` at the tap, or what lies outside of `x`. */
+  readonly load: (name: string, q: number, s: string) => string;
   /** Where row `m` of outputs, by its number `i` in the tile, is stored: it declares `y_I` and `kept_I`. */
   readonly place?: (i: number, m: string) => string;
 }

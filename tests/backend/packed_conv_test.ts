@@ -1,0 +1,285 @@
+import { assertEquals } from "@std/assert";
+import {
+  backendFor,
+  type Device,
+  type DType,
+  float32,
+  int32,
+  int8,
+  PreparedConvWeight,
+  Tensor,
+  tensor,
+  uint8,
+} from "../../mod.ts";
+import type { Backend, DeviceBuffer, PackedConvArgs } from "../../mod.ts";
+import { eachBackend, eachTiling } from "../backends.ts";
+
+/** Numbers that repeat with a long period and reach both ends of the dtype. */
+function integers(dtype: DType, length: number, seed: number): number[] {
+  const span = dtype.max - dtype.min + 1;
+  return Array.from({ length }, (_, i) => {
+    if (i % 11 === 3) return dtype.min;
+    if (i % 13 === 5) return dtype.max;
+    return dtype.min + (Math.imul(i + seed, 2654435761) >>> 8) % span;
+  });
+}
+
+/** A convolution of images: sizes, and how it is quantized. */
+interface Case {
+  readonly sizes: readonly [n: number, c: number, o: number, h: number, w: number];
+  readonly kernel: readonly [down: number, across: number];
+  readonly stride: number;
+  readonly padding: number;
+  readonly dilation: number;
+  readonly groups: number;
+}
+
+const CASES: Case[] = ([
+  [[1, 3, 5, 9, 8], [3, 3], 1, 1, 1, 1],
+  [[2, 3, 40, 9, 11], [7, 7], 2, 3, 1, 1],
+  [[1, 1, 8, 7, 7], [2, 5], 1, 2, 2, 1],
+  [[1, 16, 33, 6, 6], [3, 3], 1, 1, 1, 1],
+  [[1, 20, 70, 7, 6], [3, 2], 2, 1, 1, 1],
+  [[1, 37, 16, 5, 5], [3, 3], 1, 2, 2, 1],
+  [[2, 40, 9, 3, 4], [1, 1], 1, 0, 1, 1],
+  [[1, 32, 32, 8, 9], [3, 3], 1, 1, 1, 2],
+  [[1, 8, 8, 6, 7], [3, 3], 1, 1, 1, 4],
+  [[1, 18, 18, 9, 8], [3, 3], 1, 1, 1, 18],
+  [[2, 33, 33, 10, 7], [5, 5], 2, 2, 1, 33],
+  [[1, 4, 4, 9, 9], [3, 3], 1, 2, 2, 4],
+  [[1, 6, 12, 5, 5], [3, 3], 1, 1, 1, 6],
+] as [Case["sizes"], Case["kernel"], number, number, number, number][])
+  .map(([sizes, kernel, stride, padding, dilation, groups]) => ({
+    sizes,
+    kernel,
+    stride,
+    padding,
+    dilation,
+    groups,
+  }));
+
+function outputOf({ sizes, kernel, stride, padding, dilation }: Case): number[] {
+  return [0, 1].map((d) =>
+    Math.floor((sizes[3 + d] + 2 * padding - dilation * (kernel[d] - 1) - 1) / stride) + 1
+  );
+}
+
+/** The exact sums, by their definition. */
+function sums(c: Case, x: number[], w: number[], zx: number, zw: number[]): number[] {
+  const { sizes: [n, channels, out, h, width], kernel: [kh, kw], stride, padding, dilation } = c;
+  const [oh, ow] = outputOf(c);
+  const [inGroup, outGroup] = [channels / c.groups, out / c.groups];
+  const y: number[] = [];
+  for (let i = 0; i < n * out * oh * ow; i++) {
+    const [image, o] = [Math.floor(i / (out * oh * ow)), Math.floor(i / (oh * ow)) % out];
+    let sum = 0;
+    for (let t = 0; t < inGroup * kh * kw; t++) {
+      const channel = Math.floor(o / outGroup) * inGroup + Math.floor(t / (kh * kw));
+      const iy = Math.floor(i / ow) % oh * stride - padding + Math.floor(t / kw) % kh * dilation;
+      const ix = i % ow * stride - padding + t % kw * dilation;
+      if (iy < 0 || ix < 0 || iy >= h || ix >= width) continue;
+      const q = x[((image * channels + channel) * h + iy) * width + ix];
+      sum += (q - zx) * (w[o * inGroup * kh * kw + t] - zw[zw.length > 1 ? o : 0]);
+    }
+    y.push(sum);
+  }
+  return y;
+}
+
+/** What a case has on a device. */
+interface Made {
+  readonly x: Tensor;
+  readonly weight: PreparedConvWeight;
+  readonly args: Omit<PackedConvArgs, "result">;
+  readonly exact: number[];
+  readonly shape: number[];
+  /** A float32 buffer, which lives as long as this. */
+  readonly floats: (values: number[]) => DeviceBuffer;
+  readonly alive: Tensor[];
+}
+
+function make(device: Device, c: Case, turn: number): Made {
+  const [xDtype, wDtype] = [[uint8, int8], [uint8, uint8], [int8, int8], [int8, uint8]][turn % 4];
+  const perRow = turn % 3 > 0;
+  const zeros = turn % 5 === 4; // no zero points at all
+  const { sizes: [n, channels, out, h, width], kernel, groups } = c;
+  const shape = [out, channels / groups, ...kernel];
+  const x = integers(xDtype, n * channels * h * width, 1);
+  const w = integers(wDtype, shape.reduce((product, size) => product * size, 1), 2);
+  const zx = zeros ? 0 : xDtype.min + 101;
+  const count = perRow ? out : 1;
+  const zw = Array.from({ length: count }, (_, j) => zeros ? 0 : wDtype.min + (j * 37) % 256);
+  const alive: Tensor[] = [];
+  const floats = (values: number[]) => {
+    const t = tensor(values, { device });
+    alive.push(t); // a buffer alone does not keep its tensor
+    return t.operand.buffer;
+  };
+  const zeroPoint = zeros ? null : tensor(zw, { device });
+  if (zeroPoint) alive.push(zeroPoint);
+  const weight = new PreparedConvWeight(tensor(w, { shape, dtype: wDtype, device }), {
+    groups,
+    zeroPoint,
+  });
+  const both = (size: number) => [size, size];
+  return {
+    x: tensor(x, { shape: [n, channels, h, width], dtype: xDtype, device }),
+    weight,
+    args: {
+      output: outputOf(c),
+      stride: both(c.stride),
+      before: both(c.padding),
+      dilation: both(c.dilation),
+      xZeroPoint: zeros ? null : floats([zx]),
+      wZeroPoint: zeroPoint && zeroPoint.operand.buffer,
+      wParamCount: count,
+    },
+    exact: sums(c, x, w, zx, zw),
+    shape: [n, out, ...outputOf(c)],
+    floats,
+    alive,
+  };
+}
+
+function release({ x, weight, alive }: Made): void {
+  [x, weight, ...alive].forEach((t) => t.dispose());
+}
+
+const nowhere = (backend: Backend) => backend.upload(new Uint8Array(4));
+
+eachBackend(
+  "sums of bytes over taps are exact, whatever is quantized how",
+  (device) =>
+    eachTiling(device, async (backend) => {
+      for (const [i, c] of CASES.entries()) {
+        for (const turn of [i, i + 7].slice(0, 1 + i % 2)) {
+          const made = make(device, c, turn);
+          const { x, weight, args, exact, shape } = made;
+          const scale = nowhere(backend);
+          const y = backend.packedConv(x.channelsLast, weight.operand, {
+            ...args,
+            result: { kind: "floats", xScale: scale, wScale: scale, bias: null, dtype: int32 },
+          });
+          using result = Tensor.channelsLast(backend, y, shape, int32);
+          assertEquals([...await result.data()], exact, `${JSON.stringify(c)}, turn ${turn}`);
+          release(made);
+        }
+      }
+    }),
+);
+
+/** One number an output channel. */
+function perChannel(made: Made, value: (o: number) => number, dtype: DType, device: Device) {
+  const count = made.shape[1];
+  return tensor(Array.from({ length: count }, (_, o) => value(o)), { dtype, device });
+}
+
+eachBackend(
+  "sums become floats, or bytes of another scale",
+  (device) =>
+    eachTiling(device, async (backend) => {
+      for (const [i, c] of CASES.entries()) {
+        const made = make(device, c, i);
+        const { x, weight, args, exact, shape, floats } = made;
+        const area = shape[2] * shape[3];
+        const channel = (at: number) => Math.floor(at / area) % shape[1];
+        const scales = Array.from(
+          { length: args.wParamCount },
+          (_, o) => Math.fround(0.001 * (1 + o % 7)),
+        );
+        const scaleOf = (at: number) => scales[args.wParamCount > 1 ? channel(at) : 0];
+        const wScale = tensor(scales, { device });
+        const bias = perChannel(made, (o) => o % 5 - 2, float32, device);
+        const clip = i % 2 ? { min: 0, max: 6 } : undefined;
+        const product = backend.packedConv(x.channelsLast, weight.operand, {
+          ...args,
+          clip,
+          result: {
+            kind: "floats",
+            xScale: floats([0.5]),
+            wScale: wScale.operand.buffer,
+            bias: bias.operand,
+            dtype: float32,
+          },
+        });
+        using y = Tensor.channelsLast(backend, product, shape, float32);
+        const values = exact.map((sum, at) => {
+          const product = Math.fround(sum * Math.fround(0.5 * scaleOf(at)));
+          const v = Math.fround(product + channel(at) % 5 - 2);
+          return clip ? Math.min(Math.max(v, 0), 6) : v;
+        });
+        const found = [...await y.data()];
+        const off = values.findIndex((v, at) =>
+          Math.abs(v - found[at]) > 1e-6 * Math.abs(v) + 1e-6
+        );
+        assertEquals(off, -1, `${JSON.stringify(c)}: ${found[off]}, not ${values[off]}`);
+
+        const dtype = i % 2 ? int8 : uint8;
+        const [zero, least] = [dtype.min + 30, i % 3 ? dtype.min : dtype.min + 30];
+        const whole = perChannel(made, (o) => o * 100 - 300, int32, device);
+        const bytes = backend.packedConv(x.channelsLast, weight.operand, {
+          ...args,
+          result: {
+            kind: "bytes",
+            multiplier: wScale.operand.buffer,
+            bias: whole.operand,
+            zeroPoint: floats([zero]),
+            quantMin: least,
+            quantMax: dtype.max,
+            dtype,
+          },
+        });
+        using q = Tensor.channelsLast(backend, bytes, shape, dtype);
+        const expected = exact.map((sum, at) => {
+          const v = Math.fround(Math.fround(sum + channel(at) * 100 - 300) * scaleOf(at));
+          return Math.min(Math.max(roundHalfEven(v) + zero, least), dtype.max);
+        });
+        assertEquals([...await q.data()], expected, JSON.stringify(c));
+        const rows = await backend.read(q.channelsLast.buffer);
+        const width = Math.ceil(shape[1] / 16) * 16;
+        const pads = rows.filter((_, at) => at % width >= shape[1]);
+        assertEquals(pads.some((byte) => byte !== 0), false, "rows are filled up with zeros");
+        release(made);
+      }
+    }),
+);
+
+function roundHalfEven(x: number): number {
+  const floor = Math.floor(x);
+  const rest = x - floor;
+  return rest < 0.5 || rest === 0.5 && floor % 2 === 0 ? floor : floor + 1;
+}
+
+eachBackend("pixels are quantized as rows are, from either layout", async (device) => {
+  const backend = backendFor(device);
+  for (const shape of [[1, 3, 4, 5], [2, 20, 3, 3], [1, 16, 7, 2], [3, 5]]) {
+    for (const dtype of [uint8, int8]) {
+      const length = shape.reduce((product, size) => product * size, 1);
+      const values = Float32Array.from({ length }, (_, i) => Math.sin(i * 12.9898) * 4);
+      using x = tensor(values, { shape, device });
+      using inverseScale = tensor([1 / 0.03125], { device });
+      using zeroPoint = tensor([dtype.min + 120], { device });
+      const args = {
+        inverseScale: inverseScale.operand.buffer,
+        zeroPoint: zeroPoint.operand.buffer,
+        quantMin: dtype.min,
+        quantMax: dtype.max,
+        productDtype: float32,
+        outputDtype: dtype,
+      };
+      const plain = backend.quantizeAffine(x.operand, { ...args, blockSize: shape });
+      using expected = new Tensor(backend, plain, shape, dtype);
+      const rows = backend.copy(expected.channelsLast.buffer);
+      for (const input of [x.operand, x.channelsLast]) {
+        using q = Tensor.channelsLast(backend, backend.quantizePixels(input, args), shape, dtype);
+        assertEquals([...await q.data()], [...await expected.data()], `${shape} ${dtype.name}`);
+        assertEquals(
+          await backend.read(q.channelsLast.buffer),
+          await backend.read(rows),
+          "and what fills rows up is zeros",
+        );
+      }
+      backend.release(rows);
+    }
+  }
+});
