@@ -170,6 +170,12 @@ export {
   type FixedQParamObserverOptions,
 } from "./lib/quantization/observers/fixed_qparam_observer.ts";
 export { isObservedLinear, ObservedLinear } from "./lib/quantization/layers/observed_linear.ts";
+export { ObservedConv2d } from "./lib/quantization/layers/observed_conv2d.ts";
+export { type ConvGeometry, QuantizedConv2d } from "./lib/quantization/layers/quantized_conv2d.ts";
+export {
+  type KernelParams,
+  StaticQuantizedLayer,
+} from "./lib/quantization/layers/static_quantized_layer.ts";
 export { insertObservers_, removeObservers_ } from "./lib/quantization/layers/insert_observers.ts";
 export {
   isObserved,

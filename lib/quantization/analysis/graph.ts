@@ -9,6 +9,11 @@ import { ReLU } from "../../nn/relu.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { tap, view } from "./layers.ts";
 
+/** What holds a tensor's elements, in the order in which they were made. */
+function memoryOf(t: Tensor): DeviceBuffer {
+  return t.isChannelsLast ? t.channelsLast.buffer : t.operand.buffer;
+}
+
 /** One call of a module without children: the memory that it read, and the memory that it wrote. */
 interface ModuleCall {
   readonly module: Module;
@@ -33,7 +38,7 @@ export class DataFlow implements Disposable {
         const hold = (t: Tensor) => {
           const held = view(t);
           this.held.push(held);
-          return held.operand.buffer;
+          return memoryOf(held);
         };
         const use = { module, inputs: inputs.map(hold) };
         const buffer = hold(output);
@@ -74,7 +79,7 @@ export class DataFlow implements Disposable {
 
   /** Whether a tensor is what a module made, perhaps through ReLUs. */
   writes(module: Module, tensor: Tensor): boolean {
-    return this.writerOf(tensor.operand.buffer) === module;
+    return this.writerOf(memoryOf(tensor)) === module;
   }
 
   /** The modules that read a module's output, through ReLUs. */

@@ -9,6 +9,7 @@ import { deepcopy, type Module, nameModules, setField } from "../../nn/module.ts
 import { checkOptions } from "../../numbers/arguments.ts";
 import { type DType, finfo, int8 } from "../../numbers/dtype.ts";
 import { numelOf } from "../../numbers/shape.ts";
+import { permute } from "../../tensor/movement.ts";
 import { Tensor, tensor } from "../../tensor/tensor.ts";
 import { DataFlow } from "../analysis/graph.ts";
 import {
@@ -220,12 +221,13 @@ async function observe(
 ): Promise<Seen> {
   const flow = new DataFlow(copy);
   const observers = new Map<Module, AffineQuantizedMinMaxObserver>();
+  const granularity = new PerAxis(-1);
   for (const target of targets) {
-    const granularity = new PerAxis(familyOf(target)!.channelDim);
     const observer = new AffineQuantizedMinMaxObserver("SYMMETRIC", int8, { granularity });
     observer.fullName = `input of ${target.fullName}`;
     observers.set(target, observer);
-    tap(target, ([x]) => observer.forward(x));
+    const { channelDim } = familyOf(target)!;
+    tap(target, ([x]) => observer.forward(channelDim === -1 ? x : rowsOfChannels(x, channelDim)));
   }
   let batch: Batch | undefined;
   let output: Tensor | undefined;
@@ -251,6 +253,13 @@ async function observe(
     dispose();
     throw error;
   }
+}
+
+/** A tensor as rows of its channels. */
+function rowsOfChannels(x: Tensor, channelDim: number): Tensor {
+  const dims = Array.from({ length: x.ndim }, (_, d) => d);
+  const [channels] = dims.splice(channelDim, 1);
+  return permute(x, [...dims, channels]).reshape(-1, x.shape[channels]);
 }
 
 /** The layers that share a predecessor which can absorb their scale, and those that have none. */

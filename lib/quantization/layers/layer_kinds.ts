@@ -4,6 +4,7 @@
  *
  * @module
  */
+import "./quantized_conv2d.ts";
 import "./quantized_linear.ts";
 import "./weight_linear.ts";
 
