@@ -192,6 +192,8 @@ Deno.test("compiled, an integer network gives the same bits, in fewer dispatches
   for (const dtype of [float32, float16]) {
     model.to(dtype);
     const x = randn([1, 3, 8, 8], { dtype });
-    assertEquals(model.forward(x).dtype, dtype);
+    const y = model.forward(x);
+    assertEquals(y.dtype, dtype);
+    assertEquals((await y.data()).length, y.numel);
   }
 });
