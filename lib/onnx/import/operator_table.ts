@@ -11,6 +11,7 @@ import { ARITHMETIC } from "./operators/arithmetic.ts";
 import { CONVOLUTIONS } from "./operators/convolutions.ts";
 import { RESIZING } from "./operators/resizing.ts";
 import { POOLS } from "./operators/pools.ts";
+import { INTEGER_CONVOLUTIONS } from "./operators/integer_convolutions.ts";
 import { INTEGERS, onBytes } from "./operators/integers.ts";
 import { QUANTIZING } from "./operators/quantizing.ts";
 import { CONTROL } from "./operators/control.ts";
@@ -39,6 +40,7 @@ const FAMILIES: readonly OperatorRules[] = [
   POOLS,
   QUANTIZING,
   INTEGERS,
+  INTEGER_CONVOLUTIONS,
 ];
 
 const RULES: ReadonlyMap<string, OperatorRule> = new Map(

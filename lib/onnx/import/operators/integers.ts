@@ -30,7 +30,7 @@ import { AVERAGE_POOL_ATTRIBUTES, averagePool } from "./pools.ts";
 import { axisOf } from "./reshaping.ts";
 
 /** The parameters in two neighbouring inputs, a scale and a zero point, that are known on the host. */
-function byteType(call: OperatorCall, scale: number, dtype: DType): ByteType {
+export function byteType(call: OperatorCall, scale: number, dtype: DType): ByteType {
   const type = {
     scale: call.number(scale)!,
     zeroPoint: call.number(scale + 1) ?? 0,
@@ -108,7 +108,12 @@ function matMulInteger(call: OperatorCall): Tensor {
 }
 
 /** `sa·sb/sy`, one for all or one a column, rounded after each step as the kernels do. */
-function multipliers(a: number, b: readonly number[], y: number | undefined, alpha = 1): number[] {
+export function multipliers(
+  a: number,
+  b: readonly number[],
+  y: number | undefined,
+  alpha = 1,
+): number[] {
   return b.map((scale) => {
     const product = Math.fround(Math.fround(Math.fround(alpha * a)) * scale);
     return y === undefined ? product : Math.fround(product / y);
@@ -258,7 +263,7 @@ function byteLinear(
 }
 
 /** The parameters of a node in constants, if they are. */
-function constantByteType(node: LayerNode, scale: number): ByteType | undefined {
+export function constantByteType(node: LayerNode, scale: number): ByteType | undefined {
   const [value, zero] = [node.constantNumbers(scale), node.constantNumbers(scale + 1)];
   if (!value || !zero) return undefined;
   const type = {

@@ -1,0 +1,118 @@
+/**
+ * Convolutions of bytes with the scales of a file.
+ *
+ * @module
+ */
+import { float32, int32 } from "../../../numbers/dtype.ts";
+import type { Tensor } from "../../../tensor/tensor.ts";
+import { ByteConv } from "../bytes/byte_conv.ts";
+import { integerConv, IntegerConvWeight } from "../bytes/integer_conv.ts";
+import { hostTensor } from "../node/host_values.ts";
+import { int } from "../node/node_attributes.ts";
+import type { Layer, LayerNode, OperatorCall, OperatorRules } from "../node/operator_rule.ts";
+import { byteType, constantByteType, multipliers } from "./integers.ts";
+import { WINDOW_ATTRIBUTES, windowsOf } from "./windows.ts";
+
+/** Numbers beside a tensor, as float32. */
+function floats(call: OperatorCall, x: Tensor, numbers: readonly number[]): Tensor {
+  return call.onto(x, hostTensor(numbers, [numbers.length], float32));
+}
+
+function qLinearConv(call: OperatorCall): Tensor {
+  const { attributes } = call;
+  const [q, w] = [call.input(0), call.input(3)];
+  const [x, y] = [byteType(call, 1, q.dtype), byteType(call, 6, q.dtype)];
+  const zeros = call.someNumbers(5);
+  const zeroPoint = zeros.some((zero) => zero !== 0) ? floats(call, q, zeros) : null;
+  using weight = new IntegerConvWeight(w, zeroPoint, attributes.int("group"));
+  const scales = multipliers(x.scale, call.someNumbers(4), y.scale);
+  return integerConv(
+    q,
+    weight,
+    windowsOf(attributes, q.shape.slice(2), w.shape.slice(2)),
+    floats(call, q, [x.zeroPoint]),
+    x.zeroPoint,
+    scales.length,
+    {
+      kind: "bytes",
+      multiplier: floats(call, q, scales).operand.buffer,
+      bias: call.inputs[8]?.operand ?? null,
+      zeroPoint: floats(call, q, [y.zeroPoint]).operand.buffer,
+      quantMin: y.dtype.min,
+      quantMax: y.dtype.max,
+      dtype: y.dtype,
+    },
+  );
+}
+
+function qLinearConvLayer(node: LayerNode): Layer | undefined {
+  const { attributes } = node;
+  const [input, output] = [constantByteType(node, 1), constantByteType(node, 6)];
+  const type = node.constantType(3);
+  const [scale, zeros] = [node.constantNumbers(4), node.constantNumbers(5)];
+  const hasBias = Boolean(node.node.input[8]);
+  if (!input || !output || !type || !scale || !zeros || hasBias && !node.constantType(8)) {
+    return undefined;
+  }
+  const kernel = type.shape.slice(2);
+  const onDevice = (numbers: ArrayLike<number>) =>
+    node.onDevice(hostTensor(numbers, [numbers.length], float32));
+  const module = new ByteConv({
+    weight: node.weight(3),
+    weightZeroPoint: Array.from(zeros).some((zero) => zero !== 0) ? onDevice(zeros) : null,
+    bias: hasBias ? node.weight(8) : null,
+    multiplier: onDevice(multipliers(input.scale, Array.from(scale), output.scale)),
+    inputZeroPoint: onDevice([input.zeroPoint]),
+    outputZeroPoint: onDevice([output.zeroPoint]),
+    input,
+    output,
+    groups: attributes.int("group"),
+    places: (sizes) => windowsOf(attributes, sizes, kernel),
+  });
+  return { module, inputs: [0], parameters: [] };
+}
+
+/** The sums themselves. */
+function convInteger(call: OperatorCall): Tensor {
+  const { attributes } = call;
+  const [q, w] = [call.input(0), call.input(1)];
+  const zero = call.inputs[2];
+  const zeros = call.inputs[3];
+  const one = floats(call, q, [1]);
+  using weight = new IntegerConvWeight(
+    w,
+    zeros ? zeros.to(float32).reshape(zeros.numel) : null,
+    attributes.int("group"),
+  );
+  return integerConv(
+    q,
+    weight,
+    windowsOf(attributes, q.shape.slice(2), w.shape.slice(2)),
+    zero ? zero.to(float32).reshape(1) : null,
+    zero ? undefined : 0,
+    1,
+    {
+      kind: "floats",
+      xScale: one.operand.buffer,
+      wScale: one.operand.buffer,
+      bias: null,
+      dtype: int32,
+    },
+  );
+}
+
+/** Convolutions of bytes. */
+export const INTEGER_CONVOLUTIONS: OperatorRules = {
+  QLinearConv: {
+    inputs: [8, 9],
+    host: [1, 2, 4, 5, 6, 7],
+    attributes: { ...WINDOW_ATTRIBUTES, group: int(1) },
+    layer: qLinearConvLayer,
+    compute: qLinearConv,
+  },
+  ConvInteger: {
+    inputs: [2, 4],
+    attributes: { ...WINDOW_ATTRIBUTES, group: int(1) },
+    compute: convInteger,
+  },
+};
