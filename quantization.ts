@@ -67,6 +67,10 @@ export { matmul, type MatmulOptions } from "./lib/tensor/matmul.ts";
 export * from "./lib/tensor/pointwise.ts";
 export * from "./lib/tensor/activations.ts";
 export * from "./lib/tensor/movement.ts";
+export type { ByteParams } from "./lib/tensor/byte_params.ts";
+export * from "./lib/tensor/quantize_linear.ts";
+export * from "./lib/tensor/byte_arithmetic.ts";
+export * from "./lib/tensor/byte_table.ts";
 export * from "./lib/tensor/normalize.ts";
 export {
   amax,

@@ -398,13 +398,15 @@ export interface Backend {
   /**
    * An expression's value element by element, in `dtype` (a float one if its value is a float, else an
    * integer one). Inputs broadcast to `shape` as NumPy's and PyTorch's do; there are at most
-   * {@linkcode MOST_INPUTS}. Floats are computed in float32 and rounded once, integers in int32.
+   * {@linkcode MOST_INPUTS}. Floats are computed in float32 and rounded once, integers in int32. Tables do
+   * not broadcast. With `layout` the result has its channels last, and inputs may have.
    */
   pointwise(
     expression: Expression,
-    inputs: readonly Operand[],
+    inputs: readonly (Operand | ChannelsLast)[],
     shape: readonly number[],
     dtype: DType,
+    layout?: ChannelsLast["layout"],
   ): DeviceBuffer;
   /** The elements of `x` that lie at strides, one after the other. */
   strided(x: Operand, args: StridedArgs): DeviceBuffer;

@@ -27,7 +27,13 @@ const convert = (gives: Kind): Signature => ({ args: 1, gives });
  * give 0.
  * Tests give 1 or 0, and `select` takes its second argument where the first is not 0, else its third.
  * `float` and `int` convert (int truncates and saturates, a NaN becomes 0); those named after dtypes
- * round to what they hold.
+ * round to what they hold, or wrap around to it. `float32` takes a second argument, the integer constant
+ * 0: what is rounded is not drawn together with what is done to it, as `a·b + c` may be otherwise.
+ *
+ * `wholeQuotient` of a, b and 1/b is the whole number nearest to the float32 nearest to a/b, ties to even
+ * both times, on every device; that of a NaN is −2³¹. 1/b may be 0 where it is no normal number.
+ * `lookup` of a table, an input of 256 elements of a dtype of bytes, and an integer is the element that
+ * the integer's lowest byte counts.
  */
 export type FunctionName =
   | "add"
@@ -75,8 +81,13 @@ export type FunctionName =
   | "select"
   | "float"
   | "int"
+  | "float32"
   | "float16"
-  | "bfloat16";
+  | "bfloat16"
+  | "uint8"
+  | "int8"
+  | "wholeQuotient"
+  | "lookup";
 
 /** What each function takes and gives. */
 export const FUNCTIONS: Readonly<Record<FunctionName, Signature>> = {
@@ -125,8 +136,13 @@ export const FUNCTIONS: Readonly<Record<FunctionName, Signature>> = {
   select: same(3),
   float: convert("float"),
   int: convert("int"),
+  float32: { args: 2, gives: "float" },
   float16: convert("float"),
   bfloat16: convert("float"),
+  uint8: convert("int"),
+  int8: convert("int"),
+  wholeQuotient: same(3),
+  lookup: test(2),
 };
 
 /**
@@ -186,6 +202,35 @@ export function numberOf(argument: Argument): number {
 /** The argument whose value is an expression's, as the next step reads it. */
 export function last({ steps }: Expression): Argument {
   return `t${steps.length - 1}`;
+}
+
+/** The inputs that an expression looks up in, by number. */
+export function tablesOf({ steps }: Expression): Set<number> {
+  const lookups = steps.filter(([name]) => name === "lookup");
+  return new Set(lookups.map(([, table]) => numberOf(table)));
+}
+
+/**
+ * `expression` after the steps of `before`: its inputs are read at `places`, which may be results of
+ * these.
+ */
+export function inlined(
+  before: Expression,
+  expression: Expression,
+  places: readonly Argument[],
+): Expression {
+  const [firstStep, firstConstant] = [before.steps.length, before.constants.length];
+  const moved = (argument: Argument): Argument => {
+    const number = numberOf(argument);
+    if (argument[0] === "t") return `t${firstStep + number}`;
+    if (argument[0] === "x") return places[number];
+    return `${argument[0] as "f" | "i"}${firstConstant + number}`;
+  };
+  const steps = expression.steps.map(([name, ...args]): Step => [name, ...args.map(moved)]);
+  return {
+    steps: [...before.steps, ...steps],
+    constants: [...before.constants, ...expression.constants],
+  };
 }
 
 /** In words, the constants but for their values: what two expressions of one kernel have in common. */

@@ -9,12 +9,13 @@ import {
   type Kind,
   kindOf,
   type Step,
+  tablesOf,
 } from "../backend/expression.ts";
 import { given } from "../numbers/arguments.ts";
 import { bool, type DType, float32, int32, promoteTypes } from "../numbers/dtype.ts";
 import { formatShape } from "../numbers/shape.ts";
 import { checkSameDevice } from "./ops.ts";
-import { pixelOperands, pixelShape } from "./pixels.ts";
+import { pixelOperands } from "./pixels.ts";
 import { Tensor } from "./tensor.ts";
 
 /**
@@ -89,6 +90,11 @@ export class Formula {
     return kindOf(value.dtype) === kind ? argument : this.apply(kind, argument);
   }
 
+  /** A tensor of 256 bytes, to be looked up in. */
+  table(value: Tensor): Argument {
+    return `x${this.tensors.push(value) - 1}`;
+  }
+
   /** 1 where a tensor or a number is not zero, else 0. */
   truth(value: Tensor | number): Argument {
     if (typeof value === "number") return this.read(value === 0 ? 0 : 1, "int");
@@ -115,20 +121,19 @@ export class Formula {
     const { where, tensors, steps, constants } = this;
     const [first, ...others] = tensors;
     checkSameDevice(where, first, ...others);
-    const shape = broadcastShapes(where, ...tensors.map((t) => t.shape));
     const { backend } = first;
-    const pixels = pixelOperands(tensors, shape, dtype);
+    const expression = { steps, constants };
+    const tables = tablesOf(expression);
+    const walked = tensors.filter((_, n) => !tables.has(n));
+    const shape = broadcastShapes(where, ...walked.map((t) => t.shape));
+    const pixels = pixelOperands(tensors, shape);
     if (pixels) {
-      const y = backend.pointwise({ steps, constants }, pixels, pixelShape(shape), dtype);
+      const y = backend.pointwise(expression, pixels, shape, dtype, "channels last");
       return Tensor.channelsLast(backend, y, shape, dtype);
     }
     const operands = tensors.map((t) => t.operand);
-    return new Tensor(
-      backend,
-      backend.pointwise({ steps, constants }, operands, shape, dtype),
-      shape,
-      dtype,
-    );
+    const y = backend.pointwise(expression, operands, shape, dtype);
+    return new Tensor(backend, y, shape, dtype);
   }
 }
 

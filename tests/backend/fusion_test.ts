@@ -13,6 +13,7 @@ import {
   bfloat16,
   type DType,
   float32,
+  int16,
   int32,
   int8,
   type Operand,
@@ -267,7 +268,8 @@ Deno.test("joined expressions round as memory does, and are left apart where it 
     const [dtype, words] of [
       [bfloat16, ["exp x0, bfloat16 t0, neg t1"]],
       [int32, ["exp x0, neg t0"]],
-      [int8, ["exp x0", "neg x0"]],
+      [int8, ["exp x0, int8 t0, neg t1"]],
+      [int16, ["exp x0", "neg x0"]],
     ] as const
   ) {
     const f = new Forward(3, dtype);

@@ -137,11 +137,12 @@ export class CpuBackend implements Backend {
 
   pointwise(
     expression: Expression,
-    inputs: readonly Operand[],
+    inputs: readonly (Operand | ChannelsLast)[],
     shape: readonly number[],
     dtype: DType,
+    layout?: ChannelsLast["layout"],
   ): DeviceBuffer {
-    return this.hold(pointwise(expression, inputs, shape, dtype));
+    return this.hold(pointwise({ expression, inputs, shape, dtype, layout }));
   }
 
   strided(x: Operand, args: StridedArgs): DeviceBuffer {

@@ -6,18 +6,20 @@
 import { bool, type DType, int32 } from "../../numbers/dtype.ts";
 import { encode, type TypedArray } from "../../numbers/encoding.ts";
 import { bfloat16Bits, bfloat16Value, roundHalfEven } from "../../numbers/rounding.ts";
-import { numelOf, sameShape } from "../../numbers/shape.ts";
+import { numelOf } from "../../numbers/shape.ts";
 import type { Operand } from "../backend.ts";
+import { byteOffset, rowStride } from "../channels_last.ts";
 import {
   type Argument,
-  type Expression,
   type FunctionName,
   type Kind,
   kindOfArgument,
   kindsOf,
   numberOf,
+  tablesOf,
 } from "../expression.ts";
-import { broadcastWalk, offsetsOf } from "../strides.ts";
+import { expressionWalk, isShifted, type Walked } from "../pixel_walk.ts";
+import { offsetsOf, type Walk } from "../strides.ts";
 import { valuesOf } from "./buffer.ts";
 import { erf, erfc, integerPower, sigmoid } from "./special.ts";
 
@@ -72,7 +74,20 @@ const COMPUTE: Readonly<Record<FunctionName, Compute>> = {
   float: (a) => a,
   int: (a) => Number.isNaN(a) ? 0 : Math.min(Math.max(Math.trunc(a), int32.min), int32.max),
   float16: (a) => Math.f16round(a),
+  float32: (a) => a,
   bfloat16: (a) => bfloat16Value(bfloat16Bits(a)),
+  uint8: (a) => a & 255,
+  int8: (a) => a << 24 >> 24,
+  wholeQuotient: (a, b) => {
+    const quotient = Math.fround(a / b);
+    return Number.isNaN(a)
+      ? int32.min
+      : Number.isFinite(quotient)
+      ? roundHalfEven(quotient)
+      : quotient;
+  },
+  // Done where the table is at hand.
+  lookup: (a) => a,
 };
 
 /** What differs for integers. */
@@ -88,13 +103,13 @@ function emptyOf(kind: Kind, length: number): Float32Array | Int32Array {
   return kind === "float" ? new Float32Array(length) : new Int32Array(length);
 }
 
-/** The elements of `x` as often as `shape` has them. */
-function broadcast(x: Operand, shape: readonly number[]): TypedArray {
+/** The elements of `x` as a walk meets them; a table's as they are. */
+function walked(x: Operand, { sizes, strides }: Walk, n: number, isTable: boolean): TypedArray {
   const values = valuesOf(x);
-  if (sameShape(x.shape, shape)) return values;
-  const { sizes, strides: [strides] } = broadcastWalk([x.shape], shape);
-  const all = emptyOf(x.dtype.isFloat ? "float" : "int", numelOf(shape));
-  offsetsOf(sizes, strides).forEach((from, i) => all[i] = values[from]);
+  if (isShifted(x)) { for (let i = 0; i < values.length; i++) values[i] ^= 128; }
+  if (isTable || (sizes.length === 1 && strides[n][0] === 1)) return values;
+  const all = emptyOf(x.dtype.isFloat ? "float" : "int", numelOf(sizes));
+  offsetsOf(sizes, strides[n]).forEach((from, i) => all[i] = values[from]);
   return all;
 }
 
@@ -107,17 +122,23 @@ function stored(values: TypedArray, dtype: DType): Uint8Array {
   return encode(Int32Array.from(values, (v) => v - Math.floor((v - min) / count) * count), dtype);
 }
 
+/** Brings zeros to the ends of rows, and bytes to where they lie. */
+function inRows(bytes: Uint8Array, shape: readonly number[], dtype: DType): Uint8Array {
+  const row = rowStride(shape[1], dtype) * dtype.itemSize;
+  const used = shape[1] * dtype.itemSize;
+  const shift = byteOffset(dtype);
+  return bytes.map((byte, i) => i % row < used ? byte ^ shift : 0);
+}
+
 /** The bytes of an expression's values over inputs that broadcast to `shape`. */
-export function pointwise(
-  expression: Expression,
-  inputs: readonly Operand[],
-  shape: readonly number[],
-  dtype: DType,
-): Uint8Array {
-  const numel = numelOf(shape);
+export function pointwise(operation: Walked): Uint8Array {
+  const { expression, inputs, shape, dtype, layout } = operation;
+  const walk = expressionWalk(operation);
+  const numel = layout ? numelOf(walk.sizes) : numelOf(shape);
   const dtypes = inputs.map((x) => x.dtype);
   const kinds = kindsOf(expression, dtypes);
-  const read = inputs.map((x) => broadcast(x, shape));
+  const tables = tablesOf(expression);
+  const read = inputs.map((x, n) => walked(x, walk, n, tables.has(n)));
   const done: TypedArray[] = [];
   const valueOf = (argument: Argument): TypedArray => {
     const number = numberOf(argument);
@@ -131,8 +152,10 @@ export function pointwise(
     const compute = kind === "int" && COMPUTE_INTEGERS[name] || COMPUTE[name];
     const [a, b = a, c = a] = args.map(valueOf);
     const result = emptyOf(kinds[s], numel);
-    for (let i = 0; i < numel; i++) result[i] = compute(a[i], b[i], c[i]);
+    if (name === "lookup") { for (let i = 0; i < numel; i++) result[i] = a[b[i] & 255]; }
+    else for (let i = 0; i < numel; i++) result[i] = compute(a[i], b[i], c[i]);
     done.push(result);
   });
-  return stored(done.at(-1)!, dtype);
+  const bytes = stored(done.at(-1)!, dtype);
+  return layout ? inRows(bytes, shape, dtype) : bytes;
 }

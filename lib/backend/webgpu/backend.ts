@@ -208,12 +208,14 @@ export class WebGpuBackend implements Backend, DispatchTarget {
 
   pointwise(
     expression: Expression,
-    inputs: readonly Operand[],
+    inputs: readonly (Operand | ChannelsLast)[],
     shape: readonly number[],
     dtype: DType,
+    layout?: ChannelsLast["layout"],
   ): DeviceBuffer {
-    const y = this.output("pointwise", numelOf(shape), dtype);
-    this.operate({ op: "pointwise", expression, inputs, shape, dtype, y });
+    const bytes = layout ? channelsLastBytes(shape, dtype) : numelOf(shape) * dtype.itemSize;
+    const y = this.sink.pool.acquire(bytes, "pointwise");
+    this.operate({ op: "pointwise", expression, inputs, shape, dtype, layout, y });
     return y;
   }
 

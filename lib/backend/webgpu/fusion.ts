@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { bfloat16, type DType, float16, float32, int32 } from "../../numbers/dtype.ts";
+import { bfloat16, type DType, float16, float32, int32, int8, uint8 } from "../../numbers/dtype.ts";
 import { sameShape } from "../../numbers/shape.ts";
 import {
   type DeviceBuffer,
@@ -14,7 +14,7 @@ import {
   type PackedRows,
   type QuantizeRowsArgs,
 } from "../backend.ts";
-import { type Argument, type Expression, last, numberOf, type Step } from "../expression.ts";
+import { type Argument, type Expression, inlined, last, tablesOf } from "../expression.ts";
 import type { ChannelsLast } from "../channels_last.ts";
 import { type ConvArgs, type ConvWeight, type PackedConvArgs, RELU_CLIP } from "../convolution.ts";
 import { FEW_ROWS } from "./kernels/tile.ts";
@@ -101,13 +101,18 @@ export interface QuantizeRowsOperation {
   readonly y: PackedRows & { readonly sums: DeviceBuffer };
 }
 
+/** What has a shape, and its channels last if it says so. */
+type Laid = Pick<Operand, "shape"> & Partial<Pick<ChannelsLast, "layout">>;
+
 /** An expression's value element by element. */
 export interface PointwiseOperation {
   readonly op: "pointwise";
   readonly expression: Expression;
-  /** They broadcast to `shape`. */
-  readonly inputs: readonly Operand[];
+  /** They broadcast to `shape`, but for tables. */
+  readonly inputs: readonly (Operand | ChannelsLast)[];
   readonly shape: readonly number[];
+  /** Whether the result, and maybe inputs, have their channels last. */
+  readonly layout?: ChannelsLast["layout"];
   /** Of the result. */
   readonly dtype: DType;
   readonly y: DeviceBuffer;
@@ -269,12 +274,19 @@ const quantizedInside: Rule = (operation, maker) => {
 };
 
 /** The function that does what memory does to values of a dtype, so that joining changes no bits. */
-const ROUNDING: ReadonlyMap<DType, "float16" | "bfloat16" | null> = new Map([
+const ROUNDING: ReadonlyMap<DType, "float16" | "bfloat16" | "uint8" | "int8" | null> = new Map([
   [float32, null],
   [int32, null],
   [float16, "float16"],
   [bfloat16, "bfloat16"],
+  [uint8, "uint8"],
+  [int8, "int8"],
 ]);
+
+/** Whether two have one shape, and the order of their elements. */
+function alike(a: Laid, b: Laid): boolean {
+  return a.layout === b.layout && sameShape(a.shape, b.shape);
+}
 
 /** Longer expressions gain nothing more, and take long to compile. */
 const MOST_STEPS = 64;
@@ -282,11 +294,11 @@ const MOST_STEPS = 64;
 /** What one expression gives another of the same shape stays in registers. */
 const pointwiseIntoPointwise: Rule = (operation, maker) => {
   if (operation.op !== "pointwise" || maker.op !== "pointwise") return undefined;
-  const inputs = operation.inputs.filter((x) => x.buffer === maker.y);
-  if (!ROUNDING.has(maker.dtype) || !inputs.every((x) => sameShape(x.shape, maker.shape))) {
-    return undefined;
-  }
-  if (!sameShape(operation.shape, maker.shape)) return undefined;
+  if (!ROUNDING.has(maker.dtype) || !alike(operation, maker)) return undefined;
+  const tables = tablesOf(operation.expression);
+  const inside = (x: Operand, n: number) =>
+    x.buffer !== maker.y || (alike(x, maker) && !tables.has(n));
+  if (!operation.inputs.every(inside)) return undefined;
   const joined = joinPointwise(operation, maker);
   const small = joined.inputs.length <= MOST_INPUTS && joined.expression.steps.length <= MOST_STEPS;
   return small ? joined : undefined;
@@ -298,25 +310,18 @@ function joinPointwise(
   maker: PointwiseOperation,
 ): PointwiseOperation {
   const inputs = [...maker.inputs];
-  const places = operation.inputs.map((x) => {
-    if (x.buffer === maker.y) return undefined;
-    const same = inputs.findIndex((y) => y.buffer === x.buffer && sameShape(y.shape, x.shape));
-    return same < 0 ? inputs.push(x) - 1 : same;
-  });
+  const made = last(maker.expression);
   const rounding = ROUNDING.get(maker.dtype);
-  const steps: Step[] = [...maker.expression.steps];
-  if (rounding) steps.push([rounding, last(maker.expression)]);
-  const value = last({ steps, constants: [] });
-  const [firstStep, firstConstant] = [steps.length, maker.expression.constants.length];
-  const moved = (argument: Argument): Argument => {
-    const number = numberOf(argument);
-    if (argument[0] === "t") return `t${firstStep + number}`;
-    if (argument[0] !== "x") return `${argument[0] as "f" | "i"}${firstConstant + number}`;
-    return places[number] === undefined ? value : `x${places[number]}`;
-  };
-  for (const [name, ...args] of operation.expression.steps) steps.push([name, ...args.map(moved)]);
-  const constants = [...maker.expression.constants, ...operation.expression.constants];
-  return { ...operation, inputs, expression: { steps, constants } };
+  const before = rounding
+    ? { ...maker.expression, steps: [...maker.expression.steps, [rounding, made] as const] }
+    : maker.expression;
+  const places = operation.inputs.map((x): Argument => {
+    if (x.buffer === maker.y) return last(before);
+    const same = inputs.findIndex((y) => y.buffer === x.buffer && alike(y, x));
+    return `x${same < 0 ? inputs.push(x) - 1 : same}`;
+  });
+  const expression = inlined(before, operation.expression, places);
+  return { ...operation, inputs, expression };
 }
 
 const RULES: readonly Rule[] = [

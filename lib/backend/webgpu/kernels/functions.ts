@@ -7,6 +7,7 @@
  */
 import type { FunctionName, Kind } from "../../expression.ts";
 import { literal } from "./elements.ts";
+import { DIVIDE } from "./reciprocal.ts";
 import { RELU } from "./relu.ts";
 
 /** `c[0] + x·(c[1] + x·(…))`. */
@@ -261,6 +262,19 @@ fn to_int(x: f32) -> i32 {
   return i32(max(x, -0x1p31f));
 }`,
   relu: RELU,
+  // x·(1/s) is at most two units in the last place off: only near a tie does the quotient itself count.
+  // Where the reciprocal is no normal number, and for an x that may be read as zero, it always does.
+  whole_quotient: /* wgsl */ `
+fn whole_quotient(x: f32, scale: f32, inverse: f32) -> f32 {
+  let size = bitcast<u32>(x) & 0x7fffffffu;
+  if (size > 0x7f800000u) { return -0x1p31f; }
+  var p = x * inverse;
+  let near = abs(p - floor(p) - 0.5) <= abs(p) * 0x1p-21f;
+  let subnormal = size != 0u && size < 0x00800000u;
+  if (near || subnormal || inverse == 0.0) { p = divide(x, scale); }
+  return round(p);
+}`,
+  divide: DIVIDE,
 };
 
 type Text = (a: string, b: string, c: string) => string;
@@ -322,8 +336,14 @@ const FLOAT: Readonly<Record<FunctionName, Text>> = {
   select: (a, b, c) => `select(${c}, ${b}, ${isTrue(a)})`,
   float: unchanged,
   int: call("to_int"),
+  // The device does not know that the constant is 0, so it must do with the bits as they are.
+  float32: (a, zero) => `bitcast<f32>(bitcast<u32>(${a}) ^ u32(${zero}))`,
   float16: (a) => `decode_f16(encode_f16(${a}))`,
   bfloat16: (a) => `bitcast<f32>(encode_bf16(${a}) << 16u)`,
+  uint8: (a) => `(${a} & 255)`,
+  int8: (a) => `extractBits(${a}, 0u, 8u)`,
+  wholeQuotient: call("whole_quotient"),
+  lookup: (table, i) => `load_int_${table}(u32(${i}) & 255u)`,
 };
 
 /** Whether a float is not zero, a NaN being none. */

@@ -11,6 +11,7 @@ import {
   kindOfArgument,
   kindsOf,
   last,
+  tablesOf,
   wordsOf,
 } from "../../expression.ts";
 import type { Walk } from "../../strides.ts";
@@ -58,19 +59,32 @@ interface Pointwise {
   /** Whether four neighbours of the output never straddle the last dimension. */
   readonly whole: boolean;
   readonly output: DType;
+  readonly rows: Rows;
 }
 
-/** The kernel over a walk; its parameters are {@linkcode pointwiseParams}. */
+/** What is to be known of results and inputs that have their channels last. */
+interface Rows {
+  /** Whether the bytes of each input, and those of the result, lie there less 128. */
+  readonly shifted: readonly boolean[];
+  /** Whether the result's rows are filled up with zeros. */
+  readonly filledUp: boolean;
+}
+
+/**
+ * The kernel over a walk. Its parameters are the vectors of the result, the length of its rows and the
+ * channels in them if they are filled up, constants, and {@linkcode walkParams}.
+ */
 export function pointwiseKernel(
   expression: Expression,
   inputs: readonly DType[],
   walk: Walk,
   output: DType,
+  rows: Rows = { shifted: [], filledUp: false },
 ): Kernel {
   const patterns = walk.strides.map((_, n) => patternOf(walk, n));
   const whole = walk.sizes.at(-1)! % 4 === 0;
   const { steps, constants } = expression;
-  const spec = { steps, constants: constants.length, inputs, patterns, whole, output };
+  const spec = { steps, constants: constants.length, inputs, patterns, whole, output, rows };
   return kernel("pointwise", { words: wordsOf(expression), ...spec }, pointwise);
 }
 
@@ -151,12 +165,20 @@ function valueFunction({ steps, constants, inputs, output }: Pointwise): string 
   );
   const result = last(expression);
   const value = output === bool ? `select(0, 1, ${result} != 0)` : wrapped(output, result);
-  const args = inputs.map((dtype, n) => `x${n}: ${kindOf(dtype) === "float" ? "f32" : "i32"}`);
+  const args = walked({ inputs, steps }).map((n) =>
+    `x${n}: ${kindOf(inputs[n]) === "float" ? "f32" : "i32"}`
+  );
   return `fn value(${args.join(", ")}) -> u32 {
 ${lines.join("\n")}
 return ${encoded(output, value)};
 }
 `;
+}
+
+/** The inputs that are read element by element, not looked up in. */
+function walked({ inputs, steps }: Pick<Pointwise, "inputs" | "steps">): number[] {
+  const tables = tablesOf({ steps, constants: [] });
+  return inputs.map((_, n) => n).filter((n) => !tables.has(n));
 }
 
 /** An i32 wrapped around into a dtype narrower than a byte; what is wider is cut off as it is stored. */
@@ -174,20 +196,26 @@ interface Reading {
   readonly part: (e: number) => string;
 }
 
-function readingOf(n: number, pattern: Pattern, dtype: DType, whole: boolean): Reading {
+/** Takes 128 from each byte of a word, or adds it. */
+const SHIFT = " ^ 0x80808080u";
+
+function readingOf({ patterns, inputs, whole, rows }: Pointwise, n: number): Reading {
+  const [pattern, dtype] = [patterns[n], inputs[n]];
+  const shift = rows.shifted[n] ? SHIFT : "";
   const load = `load_${kindOf(dtype) === "int" ? "int_" : ""}x${n}`;
   const vector = (e: number) => decoded(dtype, part(`v${n}`, dtype, e));
   if (pattern === "") {
-    const before = `let v${n} = x${n}[at];`;
+    const before = `let v${n} = x${n}[at]${shift};`;
     return { element: fourOf(dtype), functions: "", before, part: vector };
   }
   const place = placeFunction(n, pattern);
   const letter = pattern.at(-1);
   if (letter === "v") {
-    const before = `let v${n} = x${n}[at_x${n}(i) >> 2u];`;
+    const before = `let v${n} = x${n}[at_x${n}(i) >> 2u]${shift};`;
     return { element: fourOf(dtype), functions: place, before, part: vector };
   }
-  const functions = loader(`x${n}`, dtype) + place;
+  const word = `x${n}[i >> 2u]`;
+  const functions = loader(`x${n}`, dtype).replaceAll(word, `(${word}${shift})`) + place;
   const same = /^0+$/.test(pattern) || (whole && letter === "0");
   if (same) {
     const before = `let v${n} = ${load}(at_x${n}(i));`;
@@ -208,14 +236,26 @@ function readingOf(n: number, pattern: Pattern, dtype: DType, whole: boolean): R
   };
 }
 
+/** How a kernel reads a table: at whatever place. */
+function tableOf(n: number, dtype: DType): Reading {
+  return { element: "u32", functions: loader(`x${n}`, dtype), before: "", part: () => "" };
+}
+
 function pointwise(spec: Pointwise): Shader {
-  const { inputs, patterns, output, constants, whole } = spec;
+  const { inputs, patterns, output, constants, rows } = spec;
   const rank = Math.max(1, ...patterns.map((pattern) => pattern.replace("+", "").length));
   const value = valueFunction(spec);
-  const readings = inputs.map((dtype, n) => readingOf(n, patterns[n], dtype, whole));
-  const results = [0, 1, 2, 3].map((e) =>
-    `let r${e} = value(${readings.map((reading) => reading.part(e)).join(", ")});`
+  const elements = walked(spec);
+  const readings = inputs.map((dtype, n) =>
+    elements.includes(n) ? readingOf(spec, n) : tableOf(n, dtype)
   );
+  const flip = rows.shifted[inputs.length] ? " ^ 0x80u" : "";
+  const results = [0, 1, 2, 3].map((e) => {
+    const computed = `value(${elements.map((n) => readings[n].part(e)).join(", ")})${flip}`;
+    return rows.filledUp
+      ? `let r${e} = select(0u, ${computed}, column + ${e}u < params.channels);`
+      : `let r${e} = ${computed};`;
+  });
   return {
     arrays: [
       ...readings.map(({ element }, n) => [`x${n}`, element] as const),
@@ -223,6 +263,7 @@ function pointwise(spec: Pointwise): Shader {
     ],
     fields: [
       "vectors",
+      ...rows.filledUp ? ["width", "channels"] : [],
       ...Array.from({ length: constants }, (_, c) => `constant${c}`),
       ...walkFields(patterns, rank),
     ],
@@ -236,6 +277,7 @@ ${value}
 let at = index * ${WORKGROUP}u + lane;
 if (at >= params.vectors) { return; }
 let i = at * 4u;
+${rows.filledUp ? "let column = i % params.width;" : ""}
 ${readings.map(({ before }) => before).join("\n")}
 ${results.join("\n")}
 y[at] = ${joined(output)};
