@@ -71,6 +71,7 @@ export type { ByteParams } from "./lib/tensor/byte_params.ts";
 export * from "./lib/tensor/quantize_linear.ts";
 export * from "./lib/tensor/byte_arithmetic.ts";
 export * from "./lib/tensor/byte_table.ts";
+export * from "./lib/tensor/byte_cat.ts";
 export * from "./lib/tensor/normalize.ts";
 export {
   amax,

@@ -410,8 +410,11 @@ export interface Backend {
   ): DeviceBuffer;
   /** The elements of `x` that lie at strides, one after the other. */
   strided(x: Operand, args: StridedArgs): DeviceBuffer;
-  /** Tensors of one dtype one after the other along `dim`; their other sizes are the same. */
-  cat(xs: readonly Operand[], dim: number): DeviceBuffer;
+  /**
+   * Tensors of one dtype one after the other along `dim`; their other sizes are the same. If all have
+   * their channels last, so has the result.
+   */
+  cat(xs: readonly (Operand | ChannelsLast)[], dim: number): DeviceBuffer;
   /** `x` with a border, or without its edge. */
   pad(x: Operand, args: PadArgs): DeviceBuffer;
   /**

@@ -14,6 +14,7 @@ import { formatShape, numelOf, sameShape } from "../numbers/shape.ts";
 import { checkInteger, dimOf, dimsOf } from "./dims.ts";
 import { Formula, resultType } from "./formula.ts";
 import { checkSameDevice } from "./ops.ts";
+import { imageOperands } from "./pixels.ts";
 import { strided } from "./strided.ts";
 import { checkTensor, Tensor } from "./tensor.ts";
 
@@ -170,8 +171,10 @@ export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
   const cast = tensors.map((x) => x.to(dtype));
   try {
     const size = tensors.reduce((sum, x) => sum + x.shape[at], 0);
-    const buffer = backend.cat(cast.map((x) => x.operand), at);
-    return new Tensor(backend, buffer, shape.with(at, size), dtype);
+    const whole = shape.with(at, size);
+    const pixels = imageOperands(cast);
+    if (pixels) return Tensor.channelsLast(backend, backend.cat(pixels, at), whole, dtype);
+    return new Tensor(backend, backend.cat(cast.map((x) => x.operand), at), whole, dtype);
   } finally {
     cast.forEach((x, n) => x === tensors[n] || x.dispose());
   }

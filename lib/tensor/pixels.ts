@@ -33,3 +33,13 @@ export function pixelOperands(
   const says = lying.some((t) => numelOf(t.shape.slice(2)) > 1 || numelOf(shape.slice(2)) === 1);
   return says ? tensors.map((t) => pixelsOf(t, shape.length)) : undefined;
 }
+
+/**
+ * Tensors of the same number of dimensions, all with their channels last.
+ *
+ * @returns undefined unless one of them has.
+ */
+export function imageOperands(tensors: readonly Tensor[]): ChannelsLast[] | undefined {
+  const says = tensors.some((t) => t.ndim > 2 && t.numel > 0 && t.isChannelsLast);
+  return says ? tensors.map((t) => t.channelsLast) : undefined;
+}

@@ -155,7 +155,7 @@ function* kernels(): Generator<Kernel> {
       yield padKernel(x, rank, mode);
     }
     for (const [unit, index] of all(["u32", "vec4<u32>", uint8], [int32, uint8])) {
-      yield* [catKernel(unit, rank + 1), gatherKernel(unit, index, rank)];
+      yield* [catKernel(unit, rank + 1, rank % 2 === 1), gatherKernel(unit, index, rank)];
     }
   }
   yield* products();

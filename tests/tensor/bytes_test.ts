@@ -1,18 +1,24 @@
 /** Operations on bytes give the bytes of onnxruntime's CPU kernels, on both backends and in both layouts. */
 import { assertEquals, assertThrows } from "@std/assert";
 import {
+  bfloat16,
   byteTable,
+  cat,
   compile,
   dequantizeLinear,
   type Device,
+  float32,
   hardswish,
+  init,
   int32,
   int8,
   leakyRelu,
   lookup,
   manualSeed,
   Module,
+  mul,
   quantizedAdd,
+  quantizedCat,
   quantizedMul,
   quantizeLinear,
   randn,
@@ -71,7 +77,8 @@ async function check(
     using y = run(...inputs.map(layout));
     assertEquals([y.shape, y.dtype], [expected.shape, expected.dtype], name);
     assertEquals(await y.data(), wanted, layout === last ? `${name}, channels last` : name);
-    if (layout !== last || inputs[0].numel !== expected.numel || expected.ndim < 3) continue;
+    if (layout !== last || inputs[0].ndim !== expected.ndim || expected.ndim < 3) continue;
+    if (expected.numel === 0 || inputs[0].shape[2] !== expected.shape[2]) continue;
     assertEquals(y.isChannelsLast, true, name);
     assertEquals(
       await bytesIn(y),
@@ -135,8 +142,38 @@ eachBackend("tables give onnxruntime's bytes", async (device) => {
   }
 });
 
-eachBackend("bytes that a compiled model computes are those of one that is not", async (device) => {
-  if (device === "cpu") return; // compiles nothing
+eachBackend(
+  "tensors of bytes with scales of their own are put together as onnxruntime does",
+  async (device) => {
+    for (const { given, load, has, params, name } of casesOf("concat", device)) {
+      const xs: Tensor[] = [];
+      while (has(`x${xs.length}`)) xs.push(load(`x${xs.length}`));
+      const options = { xs: params.slice(0, -1), y: params.at(-1)!, dim: given.axis };
+      await check(name, load("result"), xs, (...xs) => quantizedCat(xs, options));
+    }
+  },
+);
+
+eachBackend(
+  "tensors with their channels last are put together along any dimension",
+  async (device) => {
+    manualSeed(8);
+    for (const dtype of [uint8, int8, float32, bfloat16]) {
+      for (const dim of [0, 1, 2, 3]) {
+        for (const sizes of [[3, 5, 16], [16, 32], [4, 12], [1, 2, 3, 4, 5, 6, 7, 8, 9]]) {
+          const xs = sizes.map((size) => {
+            const shape = [2, 6, 3, 2].with(dim, size);
+            return mul(randn(shape, { device }), 40).to(dtype);
+          });
+          await check(`${dtype.name} along ${dim}`, cat(xs, dim), xs, (...xs) => cat(xs, dim));
+        }
+      }
+    }
+  },
+);
+
+Deno.test("bytes that a compiled model computes are those of one that is not", async () => {
+  const { device } = await init({ device: "webgpu" });
   manualSeed(4);
   const params = { scale: 0.03, zeroPoint: 120 };
   const table = byteTable(hardswish, { x: params, y: params });

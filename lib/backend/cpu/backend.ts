@@ -149,7 +149,7 @@ export class CpuBackend implements Backend {
     return this.hold(movement.strided(x, args));
   }
 
-  cat(xs: readonly Operand[], dim: number): DeviceBuffer {
+  cat(xs: readonly (Operand | ChannelsLast)[], dim: number): DeviceBuffer {
     return this.hold(movement.cat(xs, dim));
   }
 

@@ -6,6 +6,8 @@
 import type { DType } from "../../numbers/dtype.ts";
 import { numelOf } from "../../numbers/shape.ts";
 import type { GatherArgs, Operand, PadArgs, StridedArgs } from "../backend.ts";
+import type { ChannelsLast } from "../channels_last.ts";
+import { sideBySide } from "../side_by_side.ts";
 import { contiguousStrides, offsetsOf } from "../strides.ts";
 import { bytesOf, valuesOf } from "./buffer.ts";
 
@@ -33,19 +35,17 @@ export function strided(x: Operand, { shape, strides, offset }: StridedArgs): Ui
 }
 
 /** See `Backend.cat`. */
-export function cat(xs: readonly Operand[], dim: number): Uint8Array {
-  const shape = xs[0].shape;
-  const outer = numelOf(shape.slice(0, dim));
-  const rows = xs.map((x) => numelOf(x.shape.slice(dim)));
-  const row = rows.reduce((sum, size) => sum + size, 0);
-  const y = emptyWords(xs[0].dtype, outer * row);
+export function cat(xs: readonly (Operand | ChannelsLast)[], dim: number): Uint8Array {
+  const { count, width, parts } = sideBySide(xs, dim);
+  const y = emptyWords(xs[0].dtype, count * width);
   let at = 0;
   xs.forEach((x, n) => {
+    const { length, stride } = parts[n];
     const from = wordsOf(x);
-    for (let o = 0; o < outer; o++) {
-      y.set(from.subarray(o * rows[n], (o + 1) * rows[n]), o * row + at);
+    for (let o = 0; o < count; o++) {
+      y.set(from.subarray(o * stride, o * stride + length), o * width + at);
     }
-    at += rows[n];
+    at += length;
   });
   return bytesIn(y);
 }

@@ -76,6 +76,7 @@ import { weightOnlyProduct } from "./products.ts";
 import * as reduction from "./reduction.ts";
 import { Runtime } from "./runtime.ts";
 import { recurrentSteps } from "./recurrent.ts";
+import { sideBySide } from "../side_by_side.ts";
 import type { StepList, StepSink } from "./steps.ts";
 
 /** Whether every block is a run of whole vectors of four float32. */
@@ -239,9 +240,10 @@ export class WebGpuBackend implements Backend, DispatchTarget {
     );
   }
 
-  cat(xs: readonly Operand[], dim: number): DeviceBuffer {
-    const numel = xs.reduce((sum, { shape }) => sum + numelOf(shape), 0);
-    return this.made("cat", numel, xs[0].dtype, (y) => movement.cat(xs, dim, y, this));
+  cat(xs: readonly (Operand | ChannelsLast)[], dim: number): DeviceBuffer {
+    const { count, width } = sideBySide(xs, dim);
+    const fill = (y: DeviceBuffer) => movement.cat(xs, dim, y, this);
+    return this.made("cat", count * width, xs[0].dtype, fill);
   }
 
   pad(x: Operand, args: PadArgs): DeviceBuffer {

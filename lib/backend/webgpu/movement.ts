@@ -5,7 +5,9 @@
  */
 import { numelOf } from "../../numbers/shape.ts";
 import type { DeviceBuffer, GatherArgs, Operand, PadArgs, StridedArgs } from "../backend.ts";
+import type { ChannelsLast } from "../channels_last.ts";
 import type { Expression } from "../expression.ts";
+import { type Runs, sideBySide } from "../side_by_side.ts";
 import { collapse } from "../strides.ts";
 import { type DispatchTarget, elementwiseStep, gpu } from "./dispatch_target.ts";
 import {
@@ -43,48 +45,50 @@ export function strided(
 /** Inputs that one kernel puts together. */
 const CAT_AT_ONCE = 7;
 
-/** A buffer of parts with `row` elements for each of the leading ones. */
-interface Part {
+/** A buffer of runs. */
+interface Part extends Runs {
   readonly buffer: DeviceBuffer;
-  readonly row: number;
 }
 
 /** See `Backend.cat`; into `y`. Many inputs are put together group by group. */
 export function cat(
-  xs: readonly Operand[],
+  xs: readonly (Operand | ChannelsLast)[],
   dim: number,
   y: DeviceBuffer,
   target: DispatchTarget,
 ): void {
-  const [{ dtype, shape }] = xs;
-  const outer = numelOf(shape.slice(0, dim));
+  const [{ dtype }] = xs;
+  const { count, width, parts } = sideBySide(xs, dim);
   const { sink } = target;
-  let parts: Part[] = xs.map((x) => ({ buffer: x.buffer, row: numelOf(x.shape.slice(dim)) }))
-    .filter(({ row }) => row > 0);
+  let open: Part[] = parts.map((runs, n) => ({ ...runs, buffer: xs[n].buffer }))
+    .filter(({ length }) => length > 0);
   const made: DeviceBuffer[] = [];
-  const join = (group: readonly Part[], into: DeviceBuffer) => {
-    const begins = group.map((_, n) => group.slice(0, n).reduce((sum, { row }) => sum + row, 0));
-    const row = group.reduce((sum, part) => sum + part.row, 0);
-    const { unit, bytes } = unitOf(dtype, group.map((part) => part.row * dtype.itemSize));
-    const units = [outer * row, row, ...begins].map((count) => count * dtype.itemSize / bytes);
+  const join = (group: readonly Part[], into: DeviceBuffer, width: number): Part => {
+    const lengths = group.map(({ length }) => length);
+    const begins = lengths.map((_, n) => lengths.slice(0, n).reduce((sum, size) => sum + size, 0));
+    const length = lengths.reduce((sum, size) => sum + size, 0);
+    const strides = group.map(({ stride }) => stride);
+    const fields = [count * width, width, length, ...begins, ...strides];
+    const { unit, bytes } = unitOf(dtype, fields.map((size) => size * dtype.itemSize));
+    const units = fields.map((size) => size * dtype.itemSize / bytes);
     const buffers = [...group.map(({ buffer }) => buffer), into].map(gpu);
-    const workgroups = unitWorkgroups(units[0], unit);
-    sink.dispatch(catKernel(unit, group.length), buffers, units, workgroups);
-    return { buffer: into, row };
+    const kernel = catKernel(unit, group.length, length < width);
+    sink.dispatch(kernel, buffers, units, unitWorkgroups(units[0], unit));
+    return { buffer: into, length, stride: width };
   };
   try {
-    while (parts.length > CAT_AT_ONCE) {
+    while (open.length > CAT_AT_ONCE) {
       const next: Part[] = [];
-      for (let n = 0; n < parts.length; n += CAT_AT_ONCE) {
-        const group = parts.slice(n, n + CAT_AT_ONCE);
-        const row = group.reduce((sum, part) => sum + part.row, 0);
-        const into = sink.pool.acquire(outer * row * dtype.itemSize, "cat");
+      for (let n = 0; n < open.length; n += CAT_AT_ONCE) {
+        const group = open.slice(n, n + CAT_AT_ONCE);
+        const row = group.reduce((sum, { length }) => sum + length, 0);
+        const into = sink.pool.acquire(count * row * dtype.itemSize, "cat");
         made.push(into);
-        next.push(join(group, into));
+        next.push(join(group, into, row));
       }
-      parts = next;
+      open = next;
     }
-    if (parts.length > 0) join(parts, y);
+    if (open.length > 0) join(open, y, width);
   } finally {
     made.forEach((buffer) => sink.pool.release(gpu(buffer)));
   }

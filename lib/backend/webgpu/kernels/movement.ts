@@ -107,24 +107,36 @@ y[i] = ${value};
   };
 }
 
-/** Some tensors side by side. Parameters: units of the output, of a row of it, and where each begins. */
-export function catKernel(unit: Unit, count: number): Kernel {
-  return kernel("cat", { unit, count }, catShader);
+/**
+ * Runs side by side. Parameters: units of the output, of a row of it, those in a row that runs fill,
+ * where each begins, and how far from one of its runs to the next.
+ */
+export function catKernel(unit: Unit, count: number, filledUp: boolean): Kernel {
+  return kernel("cat", { unit, count, filledUp }, catShader);
 }
 
-function catShader({ unit, count }: { unit: Unit; count: number }): Shader {
-  const end = (n: number) => n + 1 < count ? `params.begin${n + 1}` : "params.row";
+/** What distinguishes kernels that put runs side by side. */
+interface Cat {
+  readonly unit: Unit;
+  readonly count: number;
+  /** Whether rows are filled up with zeros. */
+  readonly filledUp: boolean;
+}
+
+function catShader({ unit, count, filledUp }: Cat): Shader {
   const taken = (n: number) =>
-    `return unit_x${n}(row * (${end(n)} - params.begin${n}) + at - params.begin${n});`;
+    `return unit_x${n}(row * params.stride${n} + at - params.begin${n});`;
+  const all = Array.from({ length: count }, (_, n) => n);
   return moving({
     unit,
-    inputs: Array.from({ length: count }, (_, n) => `x${n}`),
-    fields: ["row", ...Array.from({ length: count }, (_, n) => `begin${n}`)],
+    inputs: all.map((n) => `x${n}`),
+    fields: ["width", "filled", ...all.map((n) => `begin${n}`), ...all.map((n) => `stride${n}`)],
     functions: (type) => /* wgsl */ `
 fn joined(i: u32) -> ${type} {
-  let row = i / params.row;
-  let at = i - row * params.row;
-  ${each(count - 1, (n) => `if (at < ${end(n)}) { ${taken(n)} }`)}
+  let row = i / params.width;
+  let at = i - row * params.width;
+  ${filledUp ? `if (at >= params.filled) { return ${type}(); }` : ""}
+  ${each(count - 1, (n) => `if (at < params.begin${n + 1}) { ${taken(n)} }`)}
   ${taken(count - 1)}
 }
 `,
