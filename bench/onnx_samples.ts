@@ -38,33 +38,38 @@ const grayAt = ({ width, pixels }: OcrLine, x: number, y: number) =>
   pixels[y * width + Math.min(x, width - 1)];
 
 /** Three channels of gray from 0 to 1, each centered and scaled. */
-function normalized(gray: Float32Array, height: number, mean: number[], std: number[]): Sample {
+function normalized(
+  gray: Float32Array,
+  dims: readonly [height: number, width: number],
+  mean: number[],
+  std: number[],
+): Sample {
   const data = new Float32Array(3 * gray.length);
   for (let c = 0; c < 3; c++) {
     gray.forEach((value, i) => data[c * gray.length + i] = (value - mean[c]) / std[c]);
   }
-  return { data, dims: [1, 3, height, SIDE] };
+  return { data, dims: [1, 3, ...dims] };
 }
 
 /** A line as the recognition network takes it, cut or filled to one width. */
-function lineSample([line]: readonly OcrLine[]): Sample {
+export function lineSample([line]: readonly OcrLine[], width: number): Sample {
   const gray = Float32Array.from(
-    { length: LINE_HEIGHT * SIDE },
-    (_, i) => grayAt(line, i % SIDE, Math.floor(i / SIDE)) / 255,
+    { length: LINE_HEIGHT * width },
+    (_, i) => grayAt(line, i % width, Math.floor(i / width)) / 255,
   );
-  return normalized(gray, LINE_HEIGHT, [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]);
+  return normalized(gray, [LINE_HEIGHT, width], [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]);
 }
 
-/** A page of lines as the detection network takes it. */
-function pageSample(lines: readonly OcrLine[]): Sample {
-  const pitch = SIDE / lines.length;
-  const gray = new Float32Array(SIDE * SIDE);
-  for (let y = 0; y < SIDE; y++) {
+/** A square page of lines as the detection network takes it. */
+export function pageSample(lines: readonly OcrLine[], side: number): Sample {
+  const pitch = side / lines.length;
+  const gray = new Float32Array(side * side);
+  for (let y = 0; y < side; y++) {
     const line = lines[Math.floor(y / pitch)];
     const within = Math.min(Math.floor(y % pitch), LINE_HEIGHT - 1);
-    for (let x = 0; x < SIDE; x++) gray[y * SIDE + x] = grayAt(line, x, within) / 255;
+    for (let x = 0; x < side; x++) gray[y * side + x] = grayAt(line, x, within) / 255;
   }
-  return normalized(gray, SIDE, MEAN, STD);
+  return normalized(gray, [side, side], MEAN, STD);
 }
 
 /** The networks, and what they are shown. */
@@ -87,7 +92,7 @@ export async function writeSamples(
   const writer = file.writable.getWriter();
   let offset = 0;
   for (let i = 0; i < count; i++) {
-    const { data, dims } = sample(lines.slice(i * each, (i + 1) * each));
+    const { data, dims } = sample(lines.slice(i * each, (i + 1) * each), SIDE);
     await writer.write(new Uint8Array(data.buffer));
     samples.push({ dims, offset });
     offset += data.byteLength;

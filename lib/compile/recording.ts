@@ -8,7 +8,7 @@ import type { WebGpuBackend } from "../backend/webgpu/backend.ts";
 import { fuse, isOperation, type Operation } from "../backend/webgpu/fusion.ts";
 import type { Tile } from "../backend/webgpu/kernels/tile.ts";
 import { lower } from "../backend/webgpu/lower.ts";
-import { allocate, Arena, needed } from "../backend/webgpu/plan_memory.ts";
+import { allocate, Arena, needed, type PlannedMemory } from "../backend/webgpu/plan_memory.ts";
 import type { Pool, PooledBuffer } from "../backend/webgpu/pool.ts";
 import type { Enqueued, Runtime } from "../backend/webgpu/runtime.ts";
 import {
@@ -28,6 +28,8 @@ export class Recording {
   private readonly external: ReadonlySet<PooledBuffer>;
   /** The outputs that no step makes, or that are given twice: a replay copies them. */
   private readonly copied: ReadonlySet<number>;
+  /** What the buffers between its steps take. */
+  readonly memory: PlannedMemory;
 
   /**
    * @param runtime where it is enqueued.
@@ -47,7 +49,7 @@ export class Recording {
       arena.planned.has(output) && !inputs.includes(output) && outputs.indexOf(output) === i;
     this.copied = new Set(outputs.keys().filter((i) => !made(outputs[i], i)));
     this.external = new Set([...inputs, ...outputs.filter(made)]);
-    allocate(steps, arena, this.external);
+    this.memory = allocate(steps, arena, this.external);
     this.prepare();
   }
 

@@ -5,7 +5,7 @@
  * @module
  */
 import { checkFits, makeBuffer, type Pool, PooledBuffer, sizeClass } from "./pool.ts";
-import { type Life, shareMemory } from "./share_memory.ts";
+import { largestLiveSet, type Life, shareMemory } from "./share_memory.ts";
 import { bound, type Ends, type RecordedStep } from "./steps.ts";
 
 /** Hands out buffers without memory; only those that the host writes get some at once. */
@@ -82,14 +82,26 @@ export function livesOf(
   return lives;
 }
 
+/** What planned buffers take. */
+export interface PlannedMemory {
+  /** The bytes of all allocations. */
+  readonly bytes: number;
+  /** The most bytes that are in use at one step; no plan takes less. */
+  readonly largestLiveSet: number;
+}
+
 /** Gives planned buffers memory, but for those that come from outside. */
 export function allocate(
   steps: readonly RecordedStep[],
   arena: Arena,
   external: ReadonlySet<PooledBuffer>,
-): void {
+): PlannedMemory {
   const lives = livesOf(steps, arena.planned, external);
   const { places, sizes } = shareMemory([...lives.values()]);
   const made = sizes.map((size) => arena.make(size, "compiled"));
   [...lives.keys()].forEach((buffer, i) => buffer.allocate(made[places[i]]));
+  return {
+    bytes: sizes.reduce((sum, size) => sum + size, 0),
+    largestLiveSet: largestLiveSet([...lives.values()]),
+  };
 }
