@@ -6,12 +6,15 @@
  * @module
  */
 import { join, relative } from "node:path";
+import { testPages } from "./browser_tests.ts";
+import { checkSizes } from "./bundle_sizes.ts";
 import { denoConsumer, nodeConsumers } from "./consumers.ts";
 import { changedFiles, testsOf } from "./changed.ts";
 import { ensureChromium } from "./chromium.ts";
 import { ensureVulkanDriver } from "./driver.ts";
 import { execute } from "./execute.ts";
 import { type Command, ensureJupyter } from "./jupyter.ts";
+import { testInNode } from "./node_tests.ts";
 import { notebooks, root } from "./paths.ts";
 import { permissions, temporary } from "./permissions.ts";
 import { deno } from "./run.ts";
@@ -119,5 +122,8 @@ await (all ? testAll() : testChanged());
 if (whole) await testPage();
 if (whole) await executeNotebooks();
 if (whole) await steps.step("package in Node and Deno", tryPackage);
+if (whole) await steps.step("sizes of what a page loads", checkSizes);
+if (whole) await steps.step("tests in Node 22", () => testInNode("node22"));
+if (whole) await steps.step("tests in Chromium", testPages);
 
 Deno.exitCode = steps.summarise() ? 0 : 1;

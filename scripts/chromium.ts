@@ -37,3 +37,16 @@ export const WEBGPU_FLAGS: readonly string[] = [
   "--enable-unsafe-webgpu",
   "--use-webgpu-adapter=swiftshader",
 ];
+
+/** Where Chromium has its software driver for Vulkan, which Dawn takes in Node too. */
+const DRIVERS = ["/usr/lib/chromium", "/opt/google/chrome"].map((folder) =>
+  `${folder}/vk_swiftshader_icd.json`
+);
+
+/** Variables that give programs that software driver; none where it is not found. */
+export async function softwareVulkan(): Promise<Record<string, string>> {
+  for (const path of DRIVERS) {
+    if (await Deno.stat(path).catch(() => undefined)) return { VK_ICD_FILENAMES: path };
+  }
+  return {};
+}

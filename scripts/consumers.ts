@@ -13,7 +13,7 @@ import config from "../deno.json" with { type: "json" };
 const FOLDER = `${cache}/consumers`;
 const TOOLS = `${FOLDER}/tools`;
 /** The versions of Node that are tried, by the npm package that brings each. */
-const NODES = { node22: "npm:node@22", node24: "npm:node@24" } as const;
+export const NODES = { node22: "npm:node@22", node24: "npm:node@24" } as const;
 /** One that is too old. */
 const OLD = { node20: "npm:node@20" } as const;
 const ALL = { ...OLD, ...NODES };
@@ -101,15 +101,20 @@ const start = Buffer.from([0x93, ...Buffer.from("NUMPY"), 1, 0, header.length & 
 writeFileSync("samples.npy", Buffer.concat([start, header, Buffer.from(data.buffer)]));
 `;
 
+/** The program that a Node is. */
+export function nodePath(name: keyof typeof ALL): string {
+  return `${TOOLS}/node_modules/${name}/bin/node`;
+}
+
 /** The Nodes to try, in a folder of their own. */
-async function ensureNodes(): Promise<void> {
+export async function ensureNodes(): Promise<void> {
   await Deno.mkdir(TOOLS, { recursive: true });
   const wanted = JSON.stringify({ private: true, dependencies: ALL }, null, 2);
   const path = `${TOOLS}/package.json`;
   const there = await Deno.readTextFile(path).catch(() => "");
   const works = there === wanted && (await Promise.all(
-    Object.keys(ALL).map((name) =>
-      run(`${TOOLS}/node_modules/${name}/bin/node`, ["--version"], { output: "hide" })
+    (Object.keys(ALL) as (keyof typeof ALL)[]).map((name) =>
+      run(nodePath(name), ["--version"], { output: "hide" })
     ),
   )).every(({ ok }) => ok);
   if (works) return;
@@ -160,6 +165,23 @@ async function inOldNode(app: string): Promise<void> {
   expect(await must("sh", ["-c", command], { cwd: app, env }), sentence);
 }
 
+/** Where onnxruntime is missing, the error has the line that brings it. */
+async function withoutRuntime(app: string): Promise<void> {
+  const runtime = `${app}/node_modules/onnxruntime-node`;
+  await Deno.rename(runtime, `${runtime}.away`);
+  try {
+    const command = `npx staticquant ${
+      [...QUANTIZE, "--out", "none.onnx"].join(" ")
+    } 2>&1 || exit 0`;
+    expect(
+      await must("sh", ["-c", command], { cwd: app, env: withNode("node22") }),
+      /error: onnxruntime-node could not be loaded;[^]*\n {2}npm install --ignore-scripts onnxruntime-node@/,
+    );
+  } finally {
+    await Deno.rename(`${runtime}.away`, runtime);
+  }
+}
+
 /** Node from the packed file. */
 export async function nodeConsumers(): Promise<boolean> {
   await ensureNodes();
@@ -172,6 +194,7 @@ export async function nodeConsumers(): Promise<boolean> {
   await must("npx", ["tsc", "-p", "."], { cwd: app, env: withNode("node22") });
   for (const name of Object.keys(NODES) as (keyof typeof NODES)[]) await inNode(app, name);
   await inOldNode(app);
+  await withoutRuntime(app);
   const [a, b] = await Promise.all(
     Object.keys(NODES).map((name) => Deno.readFile(`${app}/${name}.onnx`)),
   );

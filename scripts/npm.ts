@@ -7,6 +7,7 @@
 import * as esbuild from "esbuild";
 import { copy, emptyFolder, filesIn } from "./folders.ts";
 import { hostPlugin } from "./bundle.ts";
+import { ensureNodePackages, pinned } from "./node_packages.ts";
 import { cache, root } from "./paths.ts";
 import { deno } from "./run.ts";
 import config from "../deno.json" with { type: "json" };
@@ -40,14 +41,6 @@ function stem(entry: Entry): string {
   return config.exports[entry].slice("./".length, -".ts".length);
 }
 
-/** The version that deno.json pins a package to. */
-function versionOf(name: keyof typeof config.imports): string {
-  return config.imports[name].slice(`npm:${name}@`.length);
-}
-
-const versions = (names: readonly (keyof typeof config.imports)[]) =>
-  Object.fromEntries(names.map((name) => [name, versionOf(name)]));
-
 /** The package's description of itself. */
 export function manifest(): Record<string, unknown> {
   const { name, version, license } = config;
@@ -71,8 +64,8 @@ export function manifest(): Record<string, unknown> {
     },
     sideEffects: ["./node/mod.js"],
     files: ["bin", "node", "browser", "types"],
-    dependencies: versions(DEPENDENCIES),
-    optionalDependencies: versions(OPTIONAL),
+    dependencies: pinned(DEPENDENCIES),
+    optionalDependencies: pinned(OPTIONAL),
     peerDependencies: PEERS,
     peerDependenciesMeta: Object.fromEntries(
       Object.keys(PEERS).map((name) => [name, { optional: true }]),
@@ -141,17 +134,9 @@ async function stage(): Promise<string> {
   const parser = `${folder}/lib/cli/commander.ts`;
   const source = await Deno.readTextFile(parser);
   await Deno.writeTextFile(parser, source.replace(/"npm:(commander)@[^"]*"/, '"$1"'));
+  const packages = pinned([...DEPENDENCIES, "sharp", "typescript"]);
+  await ensureNodePackages(folder, { ...packages, ...TYPES });
   await Deno.writeTextFile(`${folder}/deno.json`, JSON.stringify({ version: config.version }));
-  const dependencies = {
-    ...versions([...DEPENDENCIES, "sharp", "typescript"]),
-    ...TYPES,
-  };
-  const description = JSON.stringify({ type: "module", private: true, dependencies });
-  await Deno.writeTextFile(`${folder}/package.json`, description);
-  const { ok } = await deno(["install", "--quiet", "--no-lock", "--node-modules-dir=auto"], {
-    cwd: folder,
-  });
-  if (!ok) throw new Error("the packages that declarations need could not be installed");
   return folder;
 }
 
@@ -175,7 +160,7 @@ async function declare(): Promise<void> {
   };
   const files = Object.values(config.exports);
   await Deno.writeTextFile(`${folder}/tsconfig.json`, JSON.stringify({ compilerOptions, files }));
-  const args = ["run", "-A", `npm:typescript@${versionOf("typescript")}/tsc`, "-p", folder];
+  const args = ["run", "-A", `${config.imports.typescript}/tsc`, "-p", folder];
   if (!(await deno(args)).ok) throw new Error("TypeScript finds faults");
   // TypeScript leaves these as the sources have them.
   for await (const path of filesIn(`${NPM}/types`)) {
