@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { plainBytes } from "../numbers/plain_bytes.ts";
 import {
   byteSize,
   checkedText,
@@ -64,9 +65,10 @@ export function parseSafetensors(
   if (!(file instanceof Uint8Array)) {
     fail(`the file is ${show(file)}; give its bytes as a Uint8Array`);
   }
-  const begin = LENGTH_BYTES + headerLength(file, file.length);
-  const data = file.subarray(begin);
-  const { places, metadata } = parseHeader(file.subarray(LENGTH_BYTES, begin), data.length);
+  const plain = plainBytes(file);
+  const begin = LENGTH_BYTES + headerLength(plain, plain.length);
+  const data = plain.subarray(begin);
+  const { places, metadata } = parseHeader(plain.subarray(LENGTH_BYTES, begin), data.length);
   const tensors = new Map<string, SafetensorsEntry>();
   for (const { name, dtype, shape, begin, end } of places) {
     tensors.set(name, { dtype, shape, bytes: data.subarray(begin, end) });

@@ -23,7 +23,7 @@ export function emptyArray(dtype: DType, length: number): TypedArray {
 
 /** The numbers in `bytes`; a copy. */
 export function decode(bytes: Uint8Array, dtype: DType): TypedArray {
-  const aligned = bytes.slice().buffer;
+  const aligned = new Uint8Array(bytes).buffer; // a copy, whatever class it is of
   switch (dtype.name) {
     case "float32":
       return new Float32Array(aligned);

@@ -53,6 +53,9 @@ export interface ConvTransposeOptions {
  * ```
  */
 export class PreparedConvWeight implements Disposable {
+  /** The class's name, whatever a minifier makes of it. */
+  static readonly name: string = "PreparedConvWeight";
+
   /** The weight's shape, (out, in / groups, …), or transposed (in, out / groups, …). */
   readonly shape: readonly number[];
   /** Parts that channels fall into. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { plainBytes } from "../numbers/plain_bytes.ts";
 import type { Backend, Device, DeviceBuffer, Operand } from "../backend/backend.ts";
 import { type ChannelsLast, sameInBoth } from "../backend/channels_last.ts";
 import { backendFor, checkDevice } from "../backend/registry.ts";
@@ -450,7 +451,7 @@ export function tensorFromBytes(
         `${dtype.name}, which takes ${numelOf(shape) * dtype.itemSize}`,
     );
   }
-  return upload(bytes, shape, dtype, device);
+  return upload(plainBytes(bytes), shape, dtype, device);
 }
 
 /** A tensor of `fill`'s numbers; what cannot be on the device is refused before anything is made. */

@@ -90,7 +90,7 @@ export class CpuBackend implements Backend {
   }
 
   upload(bytes: Uint8Array): DeviceBuffer {
-    return this.hold(bytes.slice());
+    return this.hold(new Uint8Array(bytes));
   }
 
   /** Takes bytes over as they are; whoever gave them leaves them alone while the buffer is used. */

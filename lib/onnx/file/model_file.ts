@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { plainBytes } from "../../numbers/plain_bytes.ts";
 import type { ModelProto } from "./proto.ts";
 import { fileKind } from "../../files/file_kind.ts";
 import { isNotFound, lstatIfThere, realPath, removeFile, systemError } from "../../files/disk.ts";
@@ -150,7 +151,7 @@ export async function loadOnnx(
   const messages = await loadMessages("loadOnnx");
   try {
     const file = path === undefined
-      ? { bytes: source as Uint8Array<ArrayBuffer> }
+      ? { bytes: plainBytes(source as Uint8Array<ArrayBuffer>) }
       : await readModelFile(path, inMemory);
     const model = modelIn(messages, file);
     await readExternalData(
