@@ -9,6 +9,10 @@ import type { HostName } from "../lib/files/host.ts";
 import { nameOn, packageName } from "../lib/files/import_package.ts";
 import { PACKAGES } from "../lib/files/packages.ts";
 
+/** What a browser without `using` lacks of it beside the syntax. */
+export const SYMBOLS = `Symbol.dispose ??= Symbol.for("Symbol.dispose");
+Symbol.asyncDispose ??= Symbol.for("Symbol.asyncDispose");`;
+
 /** The line of `lib/files/import_package.ts` that puts a name together. */
 const IMPORT = "  return import(nameOn(HOST, specifier)!);";
 

@@ -6,7 +6,7 @@
  */
 import * as esbuild from "esbuild";
 import { copy, emptyFolder, filesIn } from "./folders.ts";
-import { hostPlugin } from "./bundle.ts";
+import { hostPlugin, SYMBOLS } from "./bundle.ts";
 import { ensureNodePackages, pinned } from "./node_packages.ts";
 import { cache, root } from "./paths.ts";
 import { deno } from "./run.ts";
@@ -92,10 +92,6 @@ async function bundle(host: "node" | "browser"): Promise<void> {
     banner: { js: host === "browser" ? SYMBOLS : CHECK_NODE },
   });
 }
-
-/** What a browser without `using` lacks of it beside the syntax. */
-const SYMBOLS = `Symbol.dispose ??= Symbol.for("Symbol.dispose");
-Symbol.asyncDispose ??= Symbol.for("Symbol.asyncDispose");`;
 
 /** Says what an older Node would fail at in other words. Others say that they are one that is new enough. */
 const CHECK_NODE = `{

@@ -86,7 +86,9 @@ export function Shell() {
           <TutorialTab shown={tab === "tutorial"} />
         </div>
       </main>
-      <footer>{texts.privacy}</footer>
+      <footer>
+        {texts.privacy} <a href="licences.txt">{texts.licences}</a>
+      </footer>
     </TextsContext.Provider>
   );
 }

@@ -5,10 +5,11 @@
  */
 import * as esbuild from "esbuild";
 import { join } from "node:path";
-import { hostPlugin } from "../bundle.ts";
+import { hostPlugin, SYMBOLS } from "../bundle.ts";
 import { root } from "../paths.ts";
 import { writeExamples } from "./examples.ts";
 import { SITE } from "./folder.ts";
+import { writeLicences } from "./licences.ts";
 import { ensureModules } from "./modules.ts";
 
 /** onnxruntime's part for browsers: plain WebAssembly, which computes bytes rightly and fastest. */
@@ -35,7 +36,7 @@ export async function buildPage(): Promise<void> {
   await Deno.remove(SITE, { recursive: true }).catch(() => {});
   await Deno.mkdir(join(SITE, "onnxruntime"), { recursive: true });
   const web = join(root, "web");
-  await esbuild.build({
+  const { metafile } = await esbuild.build({
     entryPoints: [join(web, "page.tsx"), join(web, "worker", "worker.ts")],
     entryNames: "[name]",
     chunkNames: "part-[hash]",
@@ -50,6 +51,8 @@ export async function buildPage(): Promise<void> {
     jsxImportSource: "preact",
     nodePaths: [modules],
     plugins: [runtimePlugin, hostPlugin("browser", BUNDLED)],
+    banner: { js: SYMBOLS },
+    metafile: true,
     logLevel: "warning",
   });
   await esbuild.stop();
@@ -61,6 +64,8 @@ export async function buildPage(): Promise<void> {
     await Deno.copyFile(join(runtime, "dist", name), join(SITE, "onnxruntime", name));
   }
   await writeExamples(join(SITE, "examples"));
+  const brought = [...Object.keys(metafile.inputs), join(runtime, "package.json")];
+  await writeLicences(join(SITE, "licences.txt"), brought);
 }
 
 if (import.meta.main) {

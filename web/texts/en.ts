@@ -13,6 +13,7 @@ export const en = {
   title: "staticquant",
   tagline: "Quantize ONNX models in your browser",
   privacy: "Everything runs in this tab. No file, no number leaves your machine.",
+  licences: "Licences",
   skip: "Skip to the content",
   tabs: { label: "Pages", quantize: "Quantize a model", tutorial: "Tutorial" },
   language: "Language",

@@ -12,6 +12,7 @@ export const zh: Texts = {
   title: "staticquant",
   tagline: "在浏览器里量化 ONNX 模型",
   privacy: "全部计算都在这个标签页里完成，文件和数据不会离开你的电脑。",
+  licences: "许可证",
   skip: "跳到正文",
   tabs: { label: "页面", quantize: "量化模型", tutorial: "教程" },
   language: "语言",
