@@ -72,6 +72,7 @@ export * from "./lib/tensor/quantize_linear.ts";
 export * from "./lib/tensor/byte_arithmetic.ts";
 export * from "./lib/tensor/byte_table.ts";
 export * from "./lib/tensor/byte_cat.ts";
+export * from "./lib/tensor/byte_matmul.ts";
 export * from "./lib/tensor/normalize.ts";
 export {
   amax,

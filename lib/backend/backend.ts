@@ -202,6 +202,14 @@ export interface MatmulArgs {
   readonly transposeB?: boolean;
 }
 
+/** Arguments of {@linkcode Backend.matmulInteger}. Zero points are int32 and those of the integers as given. */
+export interface MatmulIntegerArgs extends MatmulArgs {
+  /** One zero point of `a`. */
+  readonly aZeroPoint: Operand;
+  /** One zero point of `b`, or one a column. */
+  readonly bZeroPoint: Operand;
+}
+
 /** Arguments of {@linkcode Backend.strided}, all counted in elements. */
 export interface StridedArgs {
   /** The shape of the result. */
@@ -453,6 +461,11 @@ export interface Backend {
    * accumulated in float32 and rounded once.
    */
   matmul(a: Operand, b: Operand, args?: MatmulArgs): DeviceBuffer;
+  /**
+   * `(a − za)·(b − zb)` for bytes a (…, M, K), b (…, K, N), their leading dimensions broadcast: exact sums in
+   * int32, which `K` is small enough for.
+   */
+  matmulInteger(a: Operand, b: Operand, args: MatmulIntegerArgs): DeviceBuffer;
   /** A weight of floats or bytes, (out, in / groups, …) or transposed (in, out / groups, …), made ready. */
   convWeight(w: Operand, args: ConvWeightArgs): ConvWeight;
   /**

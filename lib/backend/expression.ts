@@ -30,8 +30,7 @@ const convert = (gives: Kind): Signature => ({ args: 1, gives });
  * round to what they hold, or wrap around to it. `float32` takes a second argument, the integer constant
  * 0: what is rounded is not drawn together with what is done to it, as `a·b + c` may be otherwise.
  *
- * `wholeQuotient` of a, b and 1/b is the whole number nearest to the float32 nearest to a/b, ties to even
- * both times, on every device; that of a NaN is −2³¹. 1/b may be 0 where it is no normal number.
+ * `quotient` is the float32 nearest to a/b on every device, which `div` need not be. `wholeQuotient` of a, b and 1/b is the whole number nearest to that, ties to even both times; that of a NaN is −2³¹. 1/b may be 0 where it is no normal number.
  * `lookup` of a table, an input of 256 elements of a dtype of bytes, and an integer is the element that
  * the integer's lowest byte counts.
  */
@@ -86,6 +85,7 @@ export type FunctionName =
   | "bfloat16"
   | "uint8"
   | "int8"
+  | "quotient"
   | "wholeQuotient"
   | "lookup";
 
@@ -141,6 +141,7 @@ export const FUNCTIONS: Readonly<Record<FunctionName, Signature>> = {
   bfloat16: convert("float"),
   uint8: convert("int"),
   int8: convert("int"),
+  quotient: same(2),
   wholeQuotient: same(3),
   lookup: test(2),
 };

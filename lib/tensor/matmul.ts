@@ -49,13 +49,40 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
     );
   }
   checkSameDevice(where, a, b);
+  const { x, w, transposeB, shape } = productShapes(where, a, b, options);
+  const { backend } = a;
+  const y = backend.matmul({ ...a.operand, shape: x }, { ...b.operand, shape: w }, { transposeB });
+  return new Tensor(backend, y, shape, a.dtype);
+}
+
+/** What a product of tensors is as one of matrices. */
+export interface ProductShapes {
+  /** The shape of `a` as matrices. */
+  readonly x: readonly number[];
+  /** That of `b`. */
+  readonly w: readonly number[];
+  /** Whether the rows of those of `b` run along K. */
+  readonly transposeB: boolean;
+  /** The shape of the result. */
+  readonly shape: readonly number[];
+}
+
+/** The matrices that tensors are, or vectors are taken for. @throws {RangeError} if they do not fit. */
+export function productShapes(
+  where: string,
+  a: Tensor,
+  b: Tensor,
+  options: MatmulOptions,
+): ProductShapes {
   const vector = b.ndim === 1;
   const transposeB = vector || (options.transposeB ?? false);
   const left = a.ndim === 1 ? [1, ...a.shape] : a.shape;
   const right = vector ? [1, ...b.shape] : b.shape;
   const k = right.at(transposeB ? -1 : -2);
   const batch = batchDims(left.slice(0, -2), right.slice(0, -2));
-  if (a.ndim === 0 || b.ndim === 0 || left.at(-1) !== k || !batch) throw misfit(a, b, transposeB);
+  if (a.ndim === 0 || b.ndim === 0 || left.at(-1) !== k || !batch) {
+    throw misfit(where, a, b, transposeB);
+  }
   const n = right.at(transposeB ? -2 : -1)!;
   const shape = [
     ...batch.shape,
@@ -68,15 +95,15 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
   const [x, w] = alone
     ? [[numelOf(left.slice(0, -1)), left.at(-1)!], right.slice(-2)]
     : [left, right];
-  const { backend } = a;
-  const y = backend.matmul({ ...a.operand, shape: x }, { ...b.operand, shape: w }, { transposeB });
-  return new Tensor(backend, y, shape, a.dtype);
+  return { x, w, transposeB, shape };
 }
 
-function misfit(a: Tensor, b: Tensor, transposed: boolean): RangeError {
+function misfit(where: string, a: Tensor, b: Tensor, transposed: boolean): RangeError {
   const matrices = transposed ? "(…, M, K) and (…, N, K)" : "(…, M, K) and (…, K, N)";
   return new RangeError(
-    `matmul: shapes ${formatShape(a.shape)} and ${formatShape(b.shape)} do not fit; they must be ` +
+    `${where}: shapes ${formatShape(a.shape)} and ${
+      formatShape(b.shape)
+    } do not fit; they must be ` +
       `${matrices}, or (K,), with leading dimensions that are equal or 1`,
   );
 }

@@ -16,9 +16,11 @@ import {
   dequantized,
   inverseOf,
   quantized,
+  saturated,
 } from "./byte_params.ts";
 import { dimOf } from "./dims.ts";
 import { Formula } from "./formula.ts";
+import { amax, amin } from "./reduction.ts";
 import { checkTensor, Tensor } from "./tensor.ts";
 
 /** Options of {@linkcode quantizeLinear} and {@linkcode dequantizeLinear}. */
@@ -161,4 +163,70 @@ function checkGiven(where: string, options: unknown): void {
     throw new TypeError(`${where}: expected { scale, zeroPoint }, got ${given(options)}`);
   }
   checkOptions(where, options, OPTIONS);
+}
+
+/** What {@linkcode dynamicQuantizeLinear} gives. */
+export interface DynamicBytes {
+  /** uint8, the shape of the input. */
+  readonly y: Tensor;
+  /** float32, one number without dimensions. */
+  readonly scale: Tensor;
+  /** uint8, one number without dimensions. */
+  readonly zeroPoint: Tensor;
+}
+
+/**
+ * The integers of a tensor over its own range, 0 included: `scale = (max − min)/255`, 1 if all is 0, and
+ * `zeroPoint = round(−min/scale)`; ONNX's DynamicQuantizeLinear, with onnxruntime's results on every device.
+ * Nothing waits: scale and zero point stay on the device. Enqueued.
+ *
+ * @param x float32, of any shape but an empty one.
+ * @throws {RangeError} if `x` is empty.
+ * @throws {TypeError} if `x` is no float32 Tensor.
+ *
+ * @example
+ * ```ts
+ * import { dynamicQuantizeLinear, tensor } from "@staticquant/staticquant";
+ * const { y, scale, zeroPoint } = dynamicQuantizeLinear(tensor([-1, 0, 254]));
+ * console.log(await y.data(), await scale.item(), await zeroPoint.item()); // [ 0, 1, 255 ] 1 1
+ * ```
+ */
+export function dynamicQuantizeLinear(x: Tensor): DynamicBytes {
+  const where = "dynamicQuantizeLinear";
+  checkTensor(where, x);
+  if (x.dtype !== float32) {
+    throw new TypeError(`${where}: the input must be of float32, got ${x.dtype.name}`);
+  }
+  if (x.numel === 0) throw new RangeError(`${where}: the input is empty, so it has no range`);
+  using flat = x.reshape(-1);
+  using most = amax(flat);
+  using least = amin(flat);
+  const end = (formula: Formula, t: Tensor, name: "maximum" | "minimum") =>
+    formula.apply(name, formula.read(t, "float"), 0);
+  const ofScale = new Formula(where);
+  const low = end(ofScale, least, "minimum");
+  const span = ofScale.apply("sub", end(ofScale, most, "maximum"), low);
+  const empty = ofScale.apply("eq", span, 0);
+  const ratio = ofScale.apply("quotient", span, 255);
+  ofScale.apply("select", empty, ofScale.read(1, "float"), ratio);
+  const scale = ofScale.result(float32);
+  const ofZero = new Formula(where);
+  const divisor = ofZero.read(scale, "float");
+  const steps = ofZero.apply("wholeQuotient", end(ofZero, least, "minimum"), divisor, 0);
+  saturated(ofZero, ofZero.apply("neg", steps), 0, uint8);
+  const zeroPoint = ofZero.result(uint8);
+  using inverse = inverseOnDevice(where, scale);
+  const formula = new Formula(where);
+  quantized(formula, formula.read(x, "float"), { scale, inverse, zeroPoint }, uint8);
+  return { y: formula.result(uint8), scale, zeroPoint };
+}
+
+/** 1/scale, or 0 where that may be no normal number. */
+function inverseOnDevice(where: string, scale: Tensor): Tensor {
+  const formula = new Formula(where);
+  const s = formula.read(scale, "float");
+  const inverse = formula.apply("quotient", formula.read(1, "float"), s);
+  const zero = formula.read(0, "float");
+  formula.apply("select", formula.apply("lt", s, 1e-36), zero, inverse);
+  return formula.result(float32);
 }

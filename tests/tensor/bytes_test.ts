@@ -7,6 +7,8 @@ import {
   compile,
   dequantizeLinear,
   type Device,
+  type DType,
+  dynamicQuantizeLinear,
   float32,
   hardswish,
   init,
@@ -15,19 +17,25 @@ import {
   leakyRelu,
   lookup,
   manualSeed,
+  matmul,
+  matmulInteger,
   Module,
   mul,
   quantizedAdd,
   quantizedCat,
+  quantizedMatmul,
   quantizedMul,
   quantizeLinear,
   randn,
+  requantize,
   sigmoid,
+  sub,
   Tensor,
   tensor,
   uint8,
+  zeros,
 } from "../../mod.ts";
-import { eachBackend } from "../backends.ts";
+import { eachBackend, eachTiling } from "../backends.ts";
 import { reference } from "../conformance/reference.ts";
 
 /** One answer of onnxruntime's; arrays stand in the tensors that belong to it. */
@@ -38,7 +46,8 @@ interface Case {
   readonly zeroPoint?: number;
   readonly axis?: number;
   readonly shapes?: readonly number[][];
-  readonly params?: readonly (readonly [scale: number, zeroPoint: number])[];
+  readonly params?: readonly ((readonly [scale: number, zeroPoint: number]) | null)[];
+  readonly transposeB?: boolean;
   readonly alpha?: number;
 }
 
@@ -53,7 +62,10 @@ function* casesOf(op: string, device: Device) {
       return shape ? t.reshape(shape) : t;
     };
     const has = (key: string) => recorded.has(`${name}.${key}`);
-    const params = given.params?.map(([scale, zeroPoint]) => ({ scale, zeroPoint })) ?? [];
+    const params = given.params?.map((pair) => {
+      const [scale, zeroPoint] = pair ?? [NaN, NaN];
+      return { scale, zeroPoint };
+    }) ?? [];
     yield { given, load, has, params, name };
   }
 }
@@ -172,6 +184,90 @@ eachBackend(
   },
 );
 
+/** The parameters of a product's second operand. */
+async function columnParams(load: (key: string) => Tensor) {
+  const [scale, zeroPoint] = [await load("bScale").data(), await load("bZeroPoint").data()];
+  return scale.length > 1
+    ? { scale: [...scale], zeroPoint: [...zeroPoint] }
+    : { scale: scale[0], zeroPoint: zeroPoint[0] };
+}
+
+eachBackend("products of bytes give onnxruntime's bytes, sums and numbers", async (device) => {
+  for (const op of ["matmul", "gemm"]) {
+    for (const { given, load, has, params: [a, , y], name } of casesOf(op, device)) {
+      const expected = load("result");
+      const bias = has("bias") ? load("bias") : null;
+      const options = {
+        a,
+        b: await columnParams(load),
+        y: expected.dtype.isFloat ? null : y,
+        bias,
+        transposeB: given.transposeB,
+        dtype: expected.dtype.isFloat ? uint8 : expected.dtype,
+      };
+      using result = quantizedMatmul(load("a"), load("b"), options);
+      assertEquals([result.shape, result.dtype], [expected.shape, expected.dtype], name);
+      assertEquals(await result.data(), await expected.data(), name);
+    }
+  }
+  for (const { load, params: [a], name } of casesOf("matmul integer", device)) {
+    const { zeroPoint } = await columnParams(load);
+    const onDevice = (z: number, dtype: DType) => tensor(z, { dtype, device });
+    const [za, zb] = [a.zeroPoint, zeroPoint as number];
+    using y = matmulInteger(load("a"), load("b"), { aZeroPoint: za, bZeroPoint: zb });
+    assertEquals(await y.data(), await load("result").data(), name);
+    const options = { aZeroPoint: onDevice(za, uint8), bZeroPoint: onDevice(zb, int32) };
+    using z = matmulInteger(load("a"), load("b"), options);
+    assertEquals(await z.data(), await y.data(), name);
+  }
+});
+
+/** Bytes without a pattern. */
+function bytes(shape: number[], dtype: DType, seed: number, device: Device): Tensor {
+  const length = shape.reduce((product, size) => product * size, 1);
+  const byte = (i: number) => (Math.imul(i + seed, 2654435761) >>> 24) + dtype.min;
+  return tensor(Array.from({ length }, (_, i) => byte(i)), { shape, dtype, device });
+}
+
+const SIZES = [
+  [uint8, false, 1, 33, 8],
+  [int8, true, 3, 5, 17],
+  [uint8, false, 9, 66, 16],
+  [int8, false, 150, 70, 24],
+] as const;
+
+eachBackend(
+  "products of bytes of any size, batch and tile are exact",
+  (device) =>
+    eachTiling(device, async () => {
+      for (const [dtype, transposeB, m, n, k] of SIZES) {
+        for (const [left, right] of [[[2], [2]], [[1], [3]]]) {
+          using a = bytes([...left, m, k], dtype, 1, device);
+          using b = bytes([...right, ...transposeB ? [n, k] : [k, n]], dtype, 5, device);
+          const zeroPoints = Array.from({ length: n }, (_, j) => j);
+          using y = matmulInteger(a, b, { aZeroPoint: 7, bZeroPoint: zeroPoints, transposeB });
+          using columns = tensor(zeroPoints, { device: "cpu", shape: transposeB ? [n, 1] : [n] });
+          const [p, q] = [await a.to("cpu"), await b.to("cpu")];
+          using exact = matmul(sub(p.to(float32), 7), sub(q.to(float32), columns), { transposeB });
+          const name = `(${m}, ${n}, ${k}) ${left} by ${right} ${dtype.name}`;
+          assertEquals([...await y.data()], [...await exact.data()], name);
+        }
+      }
+    }),
+);
+
+eachBackend("dynamicQuantizeLinear gives onnxruntime's integers and parameters", async (device) => {
+  for (const { given, load, name } of casesOf("dynamic", device)) {
+    const { y, scale, zeroPoint } = dynamicQuantizeLinear(load("x"));
+    assertEquals(
+      [await scale.item(), await zeroPoint.item()],
+      [given.scale, given.zeroPoint],
+      name,
+    );
+    assertEquals(await y.data(), await load("result").data(), name);
+  }
+});
+
 Deno.test("bytes that a compiled model computes are those of one that is not", async () => {
   const { device } = await init({ device: "webgpu" });
   manualSeed(4);
@@ -228,6 +324,23 @@ eachBackend("what are no bytes, parameters or tables is refused", (device) => {
     RangeError,
     "do not broadcast",
   );
+  const many = zeros([1, 33026], { dtype: uint8, device });
+  assertThrows(() => matmulInteger(many, many, { transposeB: true }), RangeError, "K = 33026");
+  assertThrows(() => matmulInteger(q, x), TypeError, "uint8 or int8, got float32");
+  assertThrows(() => matmulInteger(q, q, { aZeroPoint: -1 }), RangeError, "from 0 to 255");
+  assertThrows(() => matmulInteger(q, q, { bZeroPoint: [1, 2] }), RangeError, "must be one; got 2");
+  assertThrows(
+    () => quantizedMatmul(q, q, { a: one, b: { scale: [1, 2] }, y: one }),
+    RangeError,
+    "b.scale must be one; got 2",
+  );
+  assertThrows(
+    () => quantizedMatmul(q, q, { a: one, b: one, y: one, bias: x }),
+    RangeError,
+    "the bias must be a tensor of shape (1,)",
+  );
+  assertThrows(() => requantize(q, { multiplier: 1 }), TypeError, "must be tensors of int32");
+  assertThrows(() => dynamicQuantizeLinear(q), TypeError, "must be of float32, got uint8");
   assertThrows(() => lookup(q, q), RangeError, "a table has 256 bytes");
   assertThrows(
     () => byteTable((t) => t.reshape(16, 16), { x: one, y: one, dtype: int32 }),

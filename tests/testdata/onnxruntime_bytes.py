@@ -126,6 +126,50 @@ def tables():
                    params=[[float(s), int(z)] for s, z in [*p, out]], **{f"x{i}": x for i, x in enumerate(xs)})
 
 
+def scale_for(sums, both):
+    """One that results fill their range with, and some leave it."""
+    return f32(np.abs(sums).mean() * float(np.mean(both)) / 60 + 1e-6)
+
+
+def products():
+    sizes = [((5, 7), (7, 6)), ((2, 9, 33), (2, 33, 10)), ((1, 40), (40, 3)), ((2, 3, 4, 16), (3, 16, 5)),
+             ((1, 3, 17), (4, 17, 9)), ((70, 20), (20, 33))]
+    for n, (left, right) in enumerate(sizes):
+        for da, db in ((np.uint8, np.uint8), (np.uint8, np.int8), (np.int8, np.int8)):
+            a, b = bytes_of(left, da), bytes_of(right, db)
+            sa, za, sy, zy = scale(), zero_point(da), scale(), zero_point(da)
+            columns = right[-1] if len(right) == 2 and n % 2 == 0 else 1
+            sb = np.array([scale() for _ in range(columns)])
+            zb = np.array([zero_point(db) for _ in range(columns)])
+            exact = (a.astype(np.int64) - za) @ (b.astype(np.int64) - zb)
+            sy = scale_for(exact, sa * sb)
+            one = lambda v: v if columns > 1 else v[0]
+            y = run("QLinearMatMul", [a, sa, za, b, one(sb), one(zb), sy, zy])[0]
+            facts = dict(a=a, b=b, params=[[float(sa), int(za)], None, [float(sy), int(zy)]], bScale=sb, bZeroPoint=zb)
+            record("matmul", y, **facts)
+            if (da, columns) == (np.uint8, 1):
+                record("matmul integer", run("MatMulInteger", [a, b, za, zb[0]])[0], **facts)
+            if len(left) > 2:
+                continue
+            c = rng.integers(-20000, 20000, right[-1]).astype(np.int32)
+            sy = scale_for(exact + c, sa * sb)
+            facts |= dict(params=[[float(sa), int(za)], None, [float(sy), int(zy)]], bias=c)
+            flipped = np.ascontiguousarray(b.T) if n % 4 == 0 else b
+            inputs = [a, sa, za, flipped, one(sb), one(zb), c]
+            transposed = dict(transB=int(n % 4 == 0))
+            facts |= dict(b=flipped, transposeB=bool(n % 4 == 0))
+            record("gemm", run("QGemm", [*inputs, sy, zy], **transposed)[0], **facts)
+            record("gemm", run("QGemm", inputs, **transposed)[0], **facts)
+
+
+def dynamic():
+    for n in range(8):
+        x = (rng.normal(size=(3, 5, 7)) * np.exp(rng.uniform(-5, 5)) + (n % 3 - 1) * 3).astype(f32)
+        x = [x, np.abs(x), -np.abs(x), x * f32(0), x * f32(1e-36), x, x, x][n]
+        y, s, z = run("DynamicQuantizeLinear", [x], 3)
+        record("dynamic", y, x=x, scale=s, zeroPoint=z)
+
+
 def save():
     header, data = {}, b""
     for key, value in tensors.items():
@@ -144,4 +188,6 @@ for _ in range(times):
     quantizing()
     arithmetic()
     tables()
+    products()
+    dynamic()
 save()

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { bool, type DType, float32, int8 } from "../../numbers/dtype.ts";
+import { bool, type DType, float32, int32, int8 } from "../../numbers/dtype.ts";
 import { emptyArray, encode } from "../../numbers/encoding.ts";
 import { roundHalfEven, roundTo } from "../../numbers/rounding.ts";
 import {
@@ -17,6 +17,7 @@ import {
   type GatherArgs,
   type LossArgs,
   type MatmulArgs,
+  type MatmulIntegerArgs,
   type MemoryStats,
   type NormalizeArgs,
   type Operand,
@@ -55,7 +56,7 @@ import { bytesInRows, toChannelsLast, toContiguous } from "./channels_last.ts";
 import { conv } from "./convolution.ts";
 import { packedConv } from "./packed_convolution.ts";
 import { bytesOf, CpuBuffer, floatsOf, valuesOf } from "./buffer.ts";
-import { matmul } from "./matmul.ts";
+import { matmul, matmulInteger } from "./matmul.ts";
 import * as movement from "./movement.ts";
 import { pool } from "./pooling.ts";
 import { pointwise } from "./pointwise.ts";
@@ -211,6 +212,10 @@ export class CpuBackend implements Backend {
 
   matmul(a: Operand, b: Operand, args: MatmulArgs = {}): DeviceBuffer {
     return this.hold(encode(matmul(a, b, args), a.dtype));
+  }
+
+  matmulInteger(a: Operand, b: Operand, args: MatmulIntegerArgs): DeviceBuffer {
+    return this.hold(encode(matmulInteger(a, b, args), int32));
   }
 
   convWeight(w: Operand, args: ConvWeightArgs): ConvWeight {

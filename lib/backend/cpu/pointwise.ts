@@ -78,6 +78,7 @@ const COMPUTE: Readonly<Record<FunctionName, Compute>> = {
   bfloat16: (a) => bfloat16Value(bfloat16Bits(a)),
   uint8: (a) => a & 255,
   int8: (a) => a << 24 >> 24,
+  quotient: (a, b) => a / b,
   wholeQuotient: (a, b) => {
     const quotient = Math.fround(a / b);
     return Number.isNaN(a)

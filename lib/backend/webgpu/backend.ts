@@ -15,6 +15,7 @@ import {
   type GatherArgs,
   type LossArgs,
   type MatmulArgs,
+  type MatmulIntegerArgs,
   type MemoryStats,
   type NormalizeArgs,
   type Operand,
@@ -44,6 +45,7 @@ import { byteOffset, type ChannelsLast, channelsLastBytes } from "../channels_la
 import type { ConvArgs, ConvWeight, ConvWeightArgs, PackedConvArgs } from "../convolution.ts";
 import type { OpenedDevice } from "./adapter.ts";
 import { batchedProduct } from "./batched_product.ts";
+import { byteProduct } from "./byte_product.ts";
 import { channelsLast, contiguous } from "./channels_last.ts";
 import { convBytes, readyWeight } from "./convolution.ts";
 import {
@@ -533,6 +535,13 @@ export class WebGpuBackend implements Backend, DispatchTarget {
     const n = b.shape.at(args.transposeB ? -2 : -1)!;
     const y = this.output("matmul", numelOf(shape) * a.shape.at(-2)! * n, a.dtype);
     return this.into(y, () => batchedProduct(a, b, args, y, this));
+  }
+
+  matmulInteger(a: Operand, b: Operand, args: MatmulIntegerArgs): DeviceBuffer {
+    const { shape } = batchDims(a.shape.slice(0, -2), b.shape.slice(0, -2))!;
+    const n = b.shape.at(args.transposeB ? -2 : -1)!;
+    const numel = numelOf(shape) * a.shape.at(-2)! * n;
+    return this.made("matmul", numel, int32, (y) => byteProduct(a, b, args, y, this));
   }
 
   convWeight(w: Operand, args: ConvWeightArgs): ConvWeight {

@@ -342,6 +342,7 @@ const FLOAT: Readonly<Record<FunctionName, Text>> = {
   bfloat16: (a) => `bitcast<f32>(encode_bf16(${a}) << 16u)`,
   uint8: (a) => `(${a} & 255)`,
   int8: (a) => `extractBits(${a}, 0u, 8u)`,
+  quotient: call("divide"),
   wholeQuotient: call("whole_quotient"),
   lookup: (table, i) => `load_int_${table}(u32(${i}) & 255u)`,
 };

@@ -94,8 +94,11 @@ function linear(spec: TiledLinear): Shader {
   });
 }
 
-/** A batch of `rank` dimensions: the size of each, and what a step along it moves `x` and `w`. */
-function batchOf(rank: number): Batch {
+/**
+ * A batch of `rank` dimensions: the size of each, and what a step along it moves `x` and `w`; and in WGSL
+ * the epilogue's first column for matrix `w_matrix`.
+ */
+export function batchOf(rank: number, firstColumn = "0u"): Batch {
   const dims = Array.from({ length: rank }, (_, d) => d).reverse();
   return {
     fields: dims.toReversed().flatMap((d) => [`size_${d}`, `x_stride_${d}`, `w_stride_${d}`]),
@@ -113,6 +116,6 @@ rest /= params.size_${d};`
 let x_begin = x_matrix * params.m * params.steps;
 let w_begin = w_matrix * params.n * params.steps;
 let y_begin = batch * params.m * params.n;
-let first_column = 0u;`,
+let first_column = ${firstColumn};`,
   };
 }
