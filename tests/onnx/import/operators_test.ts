@@ -530,6 +530,47 @@ function byteProduct(
     : { op, domain: op === "QGemm" ? ms : undefined, given: [left[0], ...rest], tolerance: 0 };
 }
 
+/** Convolutions of bytes: plain, in groups, by channels, with the weight constant or fed. */
+function convolutionsOfBytes(): Case[] {
+  const shapes: [number[], number, Record<string, AttributeValue>][] = [
+    [[6, 4, 3, 3], 1, { pads: { ints: [1, 1, 1, 1] } }],
+    [[6, 2, 3, 2], 2, { strides: { ints: [2, 1] }, pads: { ints: [0, 1, 1, 0] } }],
+    [[4, 1, 3, 3], 4, { strides: { ints: [2, 1] }, auto_pad: { s: "SAME_UPPER" } }],
+    [[4, 1, 3, 2], 4, { dilations: { ints: [2, 1] }, pads: { ints: [1, 0, 2, 1] } }],
+    [[8, 4, 1, 1], 1, {}],
+  ];
+  return shapes.flatMap(([shape, group, more]) => {
+    const [n] = shape;
+    const x = byteNoise("uint8", [2, 4, 9, 8]);
+    const w = byteNoise("int8", shape, 2);
+    const zero = typed("uint8", [], 117);
+    const attributes = { ...more, group: { i: group } };
+    const scales = floats(...Array.from({ length: n }, (_, i) => 0.011 + 0.0023 * i));
+    const bias = typed("int32", [n], ...Array.from({ length: n }, (_, i) => 500 * (i - 2)));
+    const zeros = typed("int8", [n], ...new Array(n).fill(0));
+    const rest = [
+      scalar(0.0313),
+      zero,
+      w,
+      scales,
+      zeros,
+      scalar(0.31),
+      typed("uint8", [], 99),
+      bias,
+    ];
+    return [
+      { op: "QLinearConv", given: [x], constants: rest, attributes, tolerance: 0 },
+      { op: "QLinearConv", given: [x, ...rest], attributes, tolerance: 0 },
+      {
+        op: "ConvInteger",
+        given: [x, byteNoise("uint8", shape, 2)],
+        constants: [zero],
+        attributes,
+      },
+    ];
+  });
+}
+
 const BYTES: readonly Case[] = [
   {
     op: "QuantizeLinear",
@@ -576,6 +617,7 @@ const BYTES: readonly Case[] = [
     byteProduct("QGemm", ["uint8", "int8"], true, constant),
     byteProduct("QGemm", ["int8", "int8"], false, constant),
   ]),
+  ...convolutionsOfBytes(),
   {
     op: "MatMulIntegerToFloat",
     domain: ms,

@@ -78,7 +78,9 @@ function convInteger(call: OperatorCall): Tensor {
   const [q, w] = [call.input(0), call.input(1)];
   const zero = call.inputs[2];
   const zeros = call.inputs[3];
-  const one = floats(call, q, [1]);
+  // As many scales as zero points; the sums themselves have none.
+  const count = zeros?.numel ?? 1;
+  const [one, ones] = [1, count].map((n) => floats(call, q, new Array(n).fill(1)));
   using weight = new IntegerConvWeight(
     w,
     zeros ? zeros.to(float32).reshape(zeros.numel) : null,
@@ -90,11 +92,11 @@ function convInteger(call: OperatorCall): Tensor {
     windowsOf(attributes, q.shape.slice(2), w.shape.slice(2)),
     zero ? zero.to(float32).reshape(1) : null,
     zero ? undefined : 0,
-    1,
+    count,
     {
       kind: "floats",
       xScale: one.operand.buffer,
-      wScale: one.operand.buffer,
+      wScale: ones.operand.buffer,
       bias: null,
       dtype: int32,
     },

@@ -15,6 +15,7 @@ import { ByteLinear } from "../bytes/byte_linear.ts";
 import { ByteTable, lookUp, tableOf } from "../bytes/byte_table.ts";
 import { integerProduct, packed } from "../bytes/integer_product.ts";
 import { requantized } from "../bytes/requantize.ts";
+import { type Operand, productTable, sumTable } from "../bytes/with_constant.ts";
 import { hostTensor } from "../node/host_values.ts";
 import { float, int, type NodeAttributes } from "../node/node_attributes.ts";
 import {
@@ -282,6 +283,25 @@ function qGemmLayer(node: LayerNode): Layer | undefined {
   return byteLinear(node, { a: 0, b: 3, y: 7, bias: 6 }, form, attributes.float("alpha"));
 }
 
+/** A sum or product with one constant byte is a table. */
+function withConstant(node: LayerNode, tableFrom: typeof sumTable): Layer | undefined {
+  const [a, b] = [0, 3].map((at): Operand | undefined => {
+    const type = constantByteType(node, at + 1);
+    const constant = node.constantType(at);
+    const isOne = constant && numelOf(constant.shape) === 1;
+    if (!type || constant && !isOne) return undefined;
+    return { type, byte: isOne ? node.constantNumbers(at)![0] : undefined };
+  });
+  const y = constantByteType(node, 6);
+  if (!a || !b || !y || (a.byte === undefined) === (b.byte === undefined)) return undefined;
+  // The constant must not give the other more dimensions.
+  const at = a.byte === undefined ? 3 : 0;
+  if (node.constantType(at)!.shape.length > 1 && node.rank(3 - at) === undefined) return undefined;
+  if (node.constantType(at)!.shape.length > (node.rank(3 - at) ?? 1)) return undefined;
+  const module = new ByteTable(tableFrom(a, b, y), node.backend, node.node.opType);
+  return { module, inputs: [3 - at], parameters: [] };
+}
+
 /** The table of a node whose parameters are constants, as a layer. */
 function tableLayer(node: LayerNode, compute: (x: Tensor) => Tensor): Layer | undefined {
   const [input, output] = [constantByteType(node, 1), constantByteType(node, 3)];
@@ -410,8 +430,18 @@ export const INTEGERS: OperatorRules = {
     layer: qGemmLayer,
     compute: qGemm,
   },
-  "com.microsoft:QLinearAdd": { inputs: [7, 8], host: [1, 2, 4, 5, 6, 7], compute: qLinearAdd },
-  "com.microsoft:QLinearMul": { inputs: [7, 8], host: [1, 2, 4, 5, 6, 7], compute: qLinearMul },
+  "com.microsoft:QLinearAdd": {
+    inputs: [7, 8],
+    host: [1, 2, 4, 5, 6, 7],
+    layer: (node) => withConstant(node, sumTable),
+    compute: qLinearAdd,
+  },
+  "com.microsoft:QLinearMul": {
+    inputs: [7, 8],
+    host: [1, 2, 4, 5, 6, 7],
+    layer: (node) => withConstant(node, productTable),
+    compute: qLinearMul,
+  },
   "com.microsoft:QLinearSigmoid": tableOperator(activation.sigmoid),
   "com.microsoft:QLinearLeakyRelu": tableOperator(
     (x, attributes) => activation.leakyRelu(x, attributes.float("alpha")),
