@@ -4,10 +4,12 @@
  *
  * @module
  */
+import type { Backend, DeviceBuffer, Operand } from "../backend/backend.ts";
+import { contiguousStrides } from "../backend/strides.ts";
 import { checkChoice, checkOptions } from "../numbers/arguments.ts";
 import { bool, type DType, float32, int32 } from "../numbers/dtype.ts";
 import { formatShape } from "../numbers/shape.ts";
-import { indexSelect } from "./movement.ts";
+import { lying } from "./pixel_rows.ts";
 import { where } from "./pointwise.ts";
 import { rowsOf } from "./reduction.ts";
 import {
@@ -163,15 +165,19 @@ function isSame({ from, to, scale, coordinates, roi }: AxisSpec): boolean {
 /** Resizes one dimension after the other, those first that make the tensor smallest. */
 function resized(x: Tensor, specs: readonly AxisSpec[], outsideValue: number): Tensor {
   const axes = specs.map((spec, d) => ({ spec, d })).filter(({ spec }) => !isSame(spec))
-    .sort((a, b) => a.spec.to / a.spec.from - b.spec.to / b.spec.from);
+    .sort((a, b) => a.spec.to / a.spec.from - b.spec.to / b.spec.from)
+    .map((axis) => ({ ...axis, taps: axisTaps(axis.spec) }));
+  const times = axes.map(({ d, spec, taps }) => [d, repeatsOf(spec, taps)] as const);
+  if (axes.length > 0 && times.every(([, count]) => count !== undefined)) {
+    return repeated(x, new Map(times as (readonly [number, number])[]));
+  }
   let result = x.reshape(x.shape);
   const replace = (next: Tensor) => {
     result.dispose();
     result = next;
   };
   try {
-    axes.forEach(({ spec, d }, n) => {
-      const taps = axisTaps(spec);
+    axes.forEach(({ taps, d }, n) => {
       const dtype = n < axes.length - 1 && taps.weight ? float32 : x.dtype;
       replace(along(result, d, taps, dtype));
       if (taps.outside?.some(Boolean)) replace(outsideSet(result, d, taps.outside, outsideValue));
@@ -192,18 +198,54 @@ function beside(x: Tensor, words: Int32Array | Float32Array | Uint8Array, dtype:
 /** One dimension made of taps. */
 function along(x: Tensor, dim: number, { taps, index, weight }: AxisTaps, dtype: DType): Tensor {
   using indices = beside(x, index, int32);
-  if (!weight) return indexSelect(x, dim, indices);
-  using weights = beside(x, weight, float32);
   const size = index.length / taps;
-  const buffer = x.backend.resample(x.operand, {
-    ...rowsOf(x.shape, dim),
+  // Rows of numbers in another dtype would have other zeros at their ends.
+  const { operand, at, tensor } = lying(x, dtype === x.dtype ? dim : 1);
+  const shape = x.shape.with(dim, size);
+  if (!weight) return tensor(selected(x.backend, operand, at(dim), indices.operand), shape);
+  using weights = beside(x, weight, float32);
+  const buffer = x.backend.resample(operand, {
+    ...rowsOf(operand.shape, at(dim)),
     size,
     taps,
     index: indices.operand.buffer,
     weight: weights.operand.buffer,
     dtype,
   });
-  return new Tensor(x.backend, buffer, x.shape.with(dim, size), dtype);
+  return tensor(buffer, shape, dtype);
+}
+
+/** The elements of a dimension that indices in order point at. */
+function selected(backend: Backend, x: Operand, dim: number, index: Operand): DeviceBuffer {
+  const strides = contiguousStrides(x.shape);
+  return backend.gather(x, index, {
+    shape: x.shape.with(dim, index.shape[0]),
+    strides: strides.with(dim, 0),
+    indexStrides: x.shape.map((_, d) => d === dim ? 1 : 0),
+    size: x.shape[dim],
+    stride: strides[dim],
+  });
+}
+
+/** How often each element of a dimension is repeated, if that is all; else undefined. */
+function repeatsOf({ from, to }: AxisSpec, { index, weight, outside }: AxisTaps) {
+  const times = to / from;
+  const repeats = !weight && !outside && Number.isInteger(times) &&
+    index.every((place, i) => place === Math.floor(i / times));
+  return repeats ? times : undefined;
+}
+
+/** Each element of some dimensions as often as is said, in one walk. */
+function repeated(x: Tensor, times: ReadonlyMap<number, number>): Tensor {
+  const { operand, at, tensor } = lying(x, times.has(1) ? 1 : 0);
+  const each = new Map([...times].map(([d, count]) => [at(d), count]));
+  const strides = contiguousStrides(operand.shape);
+  const buffer = x.backend.strided(operand, {
+    shape: operand.shape.flatMap((size, d) => each.has(d) ? [size, each.get(d)!] : [size]),
+    strides: strides.flatMap((stride, d) => each.has(d) ? [stride, 0] : [stride]),
+    offset: 0,
+  });
+  return tensor(buffer, x.shape.map((size, d) => size * (times.get(d) ?? 1)));
 }
 
 /** A value where a dimension's elements lie outside. */

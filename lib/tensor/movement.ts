@@ -15,7 +15,7 @@ import { checkInteger, dimOf, dimsOf } from "./dims.ts";
 import { Formula, resultType } from "./formula.ts";
 import { checkSameDevice } from "./ops.ts";
 import { imageOperands } from "./pixels.ts";
-import { strided } from "./strided.ts";
+import { strided, stridesOf } from "./strided.ts";
 import { checkTensor, Tensor } from "./tensor.ts";
 
 /**
@@ -43,7 +43,7 @@ export function permute(x: Tensor, dims: readonly number[]): Tensor {
     );
   }
   const order = dims.map((dim) => dimOf("permute", dim, x.shape));
-  const strides = contiguousStrides(x.shape);
+  const strides = stridesOf(x);
   return strided(x, order.map((dim) => x.shape[dim]), order.map((dim) => strides[dim]));
 }
 
@@ -95,7 +95,7 @@ export function expand(x: Tensor, shape: readonly number[]): Tensor {
         `change, and new dimensions stand at the front`,
     );
   }
-  const own = contiguousStrides(x.shape);
+  const own = stridesOf(x);
   const strides = sizes.map((_, d) =>
     d < missing || x.shape[d - missing] === 1 ? 0 : own[d - missing]
   );
@@ -122,9 +122,10 @@ export function tile(x: Tensor, repeats: readonly number[]): Tensor {
   const rank = Math.max(repeats.length, x.ndim);
   const times = [...new Array(rank - repeats.length).fill(1), ...repeats];
   const sizes = [...new Array(rank - x.ndim).fill(1), ...x.shape];
-  const own = contiguousStrides(sizes);
+  using plain = x.reshape(sizes);
+  const own = stridesOf(plain);
   using all = strided(
-    x,
+    plain,
     sizes.flatMap((size, d) => [times[d], size]),
     sizes.flatMap((_, d) => [0, own[d]]),
   );
@@ -256,7 +257,7 @@ export function slice(
   const first = start === undefined ? (step > 0 ? 0 : size - 1) : inside(start);
   const last = end === undefined ? (step > 0 ? size : -1) : inside(end);
   const count = Math.max(0, Math.ceil((last - first) / step));
-  const strides = contiguousStrides(x.shape);
+  const strides = stridesOf(x);
   const offset = count === 0 ? 0 : first * strides[at];
   const apart = count > 1 ? step * strides[at] : strides[at];
   return strided(x, x.shape.with(at, count), strides.with(at, apart), offset);
@@ -315,7 +316,7 @@ function evenSizes(size: number, part: number): number[] {
 export function flip(x: Tensor, dims: number | readonly number[]): Tensor {
   checkTensor("flip", x);
   const turned = new Set(dimsOf("flip", dims, x.shape).filter((dim) => x.shape[dim] > 1));
-  const strides = contiguousStrides(x.shape);
+  const strides = stridesOf(x);
   const offset = x.numel === 0
     ? 0
     : [...turned].reduce((sum, dim) => sum + (x.shape[dim] - 1) * strides[dim], 0);

@@ -5,11 +5,13 @@
  * @module
  */
 import type { ReduceKind, Rows } from "../backend/backend.ts";
+import { byteOffset, fillsRows } from "../backend/channels_last.ts";
 import { checkOptions } from "../numbers/arguments.ts";
 import { type DType, int32 } from "../numbers/dtype.ts";
 import { formatShape, numelOf } from "../numbers/shape.ts";
 import { dimOf, dimsOf } from "./dims.ts";
 import { permute } from "./movement.ts";
+import { liesInPixels, pixelRows } from "./pixel_rows.ts";
 import { checkTensor, Tensor } from "./tensor.ts";
 
 /** Options of functions that reduce. */
@@ -30,6 +32,16 @@ export function rowsOf(shape: readonly number[], dim: number): Rows {
   };
 }
 
+/** How a tensor with its channels last is walked where all of its pixels, or all channels of each, become one. */
+function pixelsReduced(x: Tensor, dims: readonly number[]): Rows | undefined {
+  const [n, channels, ...spatial] = x.shape;
+  if (!fillsRows(channels, x.dtype)) return undefined;
+  const pixels = numelOf(spatial);
+  if (dims.length === 1 && dims[0] === 1) return { outer: n * pixels, n: channels, inner: 1 };
+  const all = dims.length === spatial.length && dims.every((dim, i) => dim === i + 2);
+  return all ? { outer: n, n: pixels, inner: channels } : undefined;
+}
+
 /** What a reduction finds in `x` along `dims`, which are in order. */
 function found(
   x: Tensor,
@@ -43,6 +55,13 @@ function found(
   const shape = keepdim
     ? x.shape.map((size, d) => reduced.has(d) ? 1 : size)
     : kept.map((d) => x.shape[d]);
+  if (liesInPixels(x) && byteOffset(x.dtype) === 0) {
+    const rows = pixelsReduced(x, dims);
+    if (rows) {
+      const buffer = x.backend.reduce(pixelRows(x).operand, { kind, ...rows, dtype });
+      return new Tensor(x.backend, buffer, shape, dtype);
+    }
+  }
   // Dimensions that are neighbours, but for those of size 1, are walked as one.
   const wide = dims.filter((d) => x.shape[d] !== 1);
   const [first, end] = wide.length > 0 ? [wide[0], wide.at(-1)! + 1] : [0, 0];

@@ -15,23 +15,21 @@ import { nextNormal, nextUniform } from "./random.ts";
 import { checkShape, formatShape, numelOf } from "../numbers/shape.ts";
 
 /** Shared by the tensors that view the same memory; the last one to go frees it. */
-interface Storage {
-  readonly backend: Backend;
-  readonly buffer: DeviceBuffer;
+class Storage {
   /** Whether it was made while a recording was under way, and has contents only in its replays. */
   readonly recorded: boolean;
-  owners: number;
+  owners = 0;
+
+  constructor(readonly backend: Backend, readonly buffer: DeviceBuffer) {
+    this.recorded = backend.isRecording;
+  }
 }
 
 /** In which order elements lie in memory. */
-type Layout = "contiguous" | "channels last";
+export type Layout = "contiguous" | "channels last";
 
 /** The memory of a tensor, at least one: the same elements in the layouts that were asked for. */
 type Forms = Partial<Record<Layout, Storage>>;
-
-function newStorage(backend: Backend, buffer: DeviceBuffer): Storage {
-  return { backend, buffer, recorded: backend.isRecording, owners: 0 };
-}
 
 function leave(forms: Forms): void {
   for (const layout of ["contiguous", "channels last"] as const) {
@@ -88,7 +86,7 @@ export class Tensor implements Disposable {
    */
   constructor(
     backend: Backend,
-    buffer: DeviceBuffer | Tensor,
+    buffer: DeviceBuffer | Tensor | Storage,
     shape: readonly number[],
     dtype: DType,
   ) {
@@ -96,7 +94,9 @@ export class Tensor implements Disposable {
     this.dtype = dtype;
     this.home = backend;
     if (buffer instanceof Tensor) this.share(buffer);
-    else this.own("contiguous", newStorage(backend, buffer));
+    else {
+      this.own("contiguous", buffer instanceof Storage ? buffer : new Storage(backend, buffer));
+    }
     forgotten.register(this, this.forms, this);
     scope?.add(this);
   }
@@ -111,7 +111,7 @@ export class Tensor implements Disposable {
    */
   static channelsLast(
     backend: Backend,
-    buffer: DeviceBuffer,
+    buffer: DeviceBuffer | Storage,
     shape: readonly number[],
     dtype: DType,
   ): Tensor {
@@ -121,6 +121,21 @@ export class Tensor implements Disposable {
     if (sameInBoth(shape, dtype)) storage.owners++;
     else delete t.forms.contiguous;
     return t;
+  }
+
+  /**
+   * A tensor that has another's memory as its own: what lies there in one layout of `x` lies there in `layout`
+   * of the new shape. Without a copy only where no zeros fill up rows.
+   */
+  static view(
+    x: Tensor,
+    [from, layout]: readonly [from: Layout, layout: Layout],
+    shape: readonly number[],
+  ): Tensor {
+    const storage = x.form(from);
+    return layout === "contiguous"
+      ? new Tensor(x.home, storage, shape, x.dtype)
+      : Tensor.channelsLast(x.home, storage, shape, x.dtype);
   }
 
   /** Takes part in a storage. */
@@ -159,7 +174,7 @@ export class Tensor implements Disposable {
     const [other] = Object.values(forms);
     if (layout === "channels last" && sameInBoth(shape, dtype)) return this.own(layout, other);
     const operand = { buffer: other.buffer, dtype, shape };
-    const made = newStorage(
+    const made = new Storage(
       home,
       layout === "contiguous"
         ? home.toContiguous({ ...operand, layout: "channels last" })

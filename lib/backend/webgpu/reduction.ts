@@ -20,7 +20,11 @@ import { type DispatchTarget, elementwiseStep, gpu } from "./dispatch_target.ts"
 import { castKernel } from "./kernels/cast.ts";
 import { normalizeKernel } from "./kernels/normalize.ts";
 import { type Found, reducedDtype, reduceKernel, reduceWorkgroups } from "./kernels/reduce.ts";
-import { resampleKernel } from "./kernels/resample.ts";
+import {
+  resampleFoursKernel,
+  resampleFoursWorkgroups,
+  resampleKernel,
+} from "./kernels/resample.ts";
 import { cumsumKernel, softmaxKernel } from "./kernels/softmax.ts";
 import { type Team, teamOf } from "./kernels/team.ts";
 
@@ -28,8 +32,11 @@ import { type Team, teamOf } from "./kernels/team.ts";
 const SHORT = 16;
 /** Results that are enough to keep a device busy; fewer are found in chunks. */
 const MANY = 64;
-/** Elements of a chunk. */
+/** Elements of a chunk that a team takes. */
 const CHUNK = 4096;
+/** Columns are taken by an invocation each: chunks of them that keep a device busy, and their least size. */
+const MANY_COLUMNS = 4096;
+const SHORT_CHUNK = 128;
 const WORKGROUP = 64;
 
 const bitsOf = (value: number) => constantBits({ steps: [["neg", "f0"]], constants: [value] })[0];
@@ -69,6 +76,14 @@ const FOUND: Readonly<Record<ReduceArgs["kind"], Found>> = {
   argmin: "argmin",
 };
 
+/** How many elements along `n` are taken together at first. */
+function chunkOf({ outer, n, inner }: Rows): number {
+  const results = outer * inner;
+  if (inner === 1) return results < MANY && n > 2 * CHUNK ? CHUNK : n;
+  const chunk = Math.max(SHORT_CHUNK, Math.ceil(n * results / MANY_COLUMNS));
+  return n > 2 * chunk ? chunk : n;
+}
+
 /** See `Backend.reduce`; into `y`. */
 export function reduce(
   x: Operand,
@@ -80,8 +95,8 @@ export function reduce(
   const found = FOUND[kind];
   const results = outer * inner;
   const written = reducedDtype(x.dtype, found);
-  const cut = results < MANY && n > 2 * CHUNK && !found.startsWith("arg");
-  const chunks = cut ? Math.ceil(n / CHUNK) : 1;
+  const size = found.startsWith("arg") ? n : chunkOf(args);
+  const chunks = Math.ceil(n / size) || 1;
   const { pool } = target.sink;
   const pass = (
     of: Rows & { x: DeviceBuffer; dtype: DType },
@@ -92,7 +107,7 @@ export function reduce(
     const divided = kind === "mean" && chunks === 1;
     const kernel = reduceKernel(of.dtype, found, divided, team);
     const count = of.outer * of.inner * chunks;
-    const chunk = chunks > 1 ? CHUNK : of.n;
+    const chunk = chunks > 1 ? size : of.n;
     const params = [count, of.n, of.inner, chunks, chunk, bitsOf(divided ? n : 1)];
     target.sink.dispatch(kernel, [of.x, into].map(gpu), params, reduceWorkgroups(count, team));
   };
@@ -175,6 +190,16 @@ export function resample(
   target: DispatchTarget,
 ): void {
   const { outer, n, inner, size, taps, index, weight, dtype } = args;
+  if (x.dtype === float32 && dtype === float32 && inner % 4 === 0) {
+    const vectors = outer * size * inner / 4;
+    target.sink.dispatch(
+      resampleFoursKernel(taps),
+      [x.buffer, index, weight, y].map(gpu),
+      [vectors, n, size, inner / 4],
+      resampleFoursWorkgroups(vectors),
+    );
+    return;
+  }
   const kernel = resampleKernel(x.dtype, dtype, taps);
   const buffers = [x.buffer, index, weight];
   elementwiseStep(target, kernel, buffers, y, outer * size * inner, dtype, [n, size, inner]);

@@ -17,6 +17,45 @@ export function resampleKernel(x: DType, output: DType, taps: number): Kernel {
   return kernel("resample", { x, output, taps }, resample);
 }
 
+const WORKGROUP = 64;
+
+/** Workgroups for so many vectors. */
+export function resampleFoursWorkgroups(vectors: number): number {
+  return Math.ceil(vectors / WORKGROUP);
+}
+
+/** The same of float32, four neighbours at a time; parameters: vectors, then as above, inner in vectors. */
+export function resampleFoursKernel(taps: number): Kernel {
+  return kernel("resample fours", { taps }, resampleFours);
+}
+
+function resampleFours({ taps }: { taps: number }): Shader {
+  return {
+    arrays: [
+      ["x", "vec4<f32>"],
+      ["places", "i32"],
+      ["weight", "f32"],
+      ["y", "vec4<f32>", "read_write"],
+    ],
+    fields: ["vectors", "before", "after", "inner"],
+    workgroup: WORKGROUP,
+    body: /* wgsl */ `
+let i = index * ${WORKGROUP}u + lane;
+if (i >= params.vectors) { return; }
+let row = i / params.inner;
+let base = row / params.after * params.before * params.inner + i % params.inner;
+let first = row % params.after * ${taps}u;
+var sum = vec4<f32>();
+for (var t = first; t < first + ${taps}u; t++) {
+  let share = weight[t];
+  // What does not count may be infinite.
+  if (share != 0.0) { sum += share * x[base + u32(places[t]) * params.inner]; }
+}
+y[i] = sum;
+`,
+  };
+}
+
 function resample({ x, output, taps }: Resample): Shader {
   return elementwise({
     inputs: [["x", x], ["index", int32], ["weight", float32]],
