@@ -6,7 +6,20 @@
  *
  * @module
  */
-import { conv2d, init, PreparedConvWeight, randn, type Tensor, zeros } from "../mod.ts";
+import {
+  backendFor,
+  conv2d,
+  init,
+  int32,
+  int8 as signed,
+  mul,
+  PreparedConvWeight,
+  randn,
+  Tensor,
+  tensor,
+  uint8,
+  zeros,
+} from "../mod.ts";
 import { type Candidate, measure } from "./measure.ts";
 
 /** A convolution of one image, as many zeros on each side as keep its size but for the stride. */
@@ -69,6 +82,54 @@ function float32(convolution: Convolution): Candidate {
     dispose: () => [x, weight, w, fence].forEach((t) => t.dispose()),
   };
 }
+
+/** Bytes of channels last to such bytes, as between layers whose sums are quantized for the next. */
+function int8(convolution: Convolution): Candidate {
+  const [x, weight] = operands(convolution);
+  const backend = backendFor("webgpu");
+  const { out, stride, depthwise, channels } = convolution;
+  const [xScale, zeroPoint, multiplier] = [tensor([16]), tensor([128]), tensor(filled(out, 0.01))];
+  const [inverseScale, bias] = [xScale, tensor(filled(out, 7), { dtype: int32 })];
+  const integers = { quantMin: 0, quantMax: 255, zeroPoint: zeroPoint.operand.buffer };
+  const bytes = backend.quantizePixels(x.operand, {
+    ...integers,
+    inverseScale: inverseScale.operand.buffer,
+    productDtype: x.dtype,
+    outputDtype: uint8,
+  });
+  const pixels = Tensor.channelsLast(backend, bytes, x.shape, uint8);
+  const groups = depthwise ? channels : 1;
+  const w = new PreparedConvWeight(mul(weight, 32).to(signed), { groups });
+  const padding = paddingOf(convolution);
+  const args = {
+    output: convolution.size.map((length) => Math.ceil(length / stride)),
+    stride: [stride, stride],
+    before: [padding, padding],
+    dilation: [1, 1],
+    xZeroPoint: zeroPoint.operand.buffer,
+    wZeroPoint: null,
+    wParamCount: out,
+    result: {
+      ...integers,
+      kind: "bytes",
+      multiplier: multiplier.operand.buffer,
+      bias: bias.operand,
+      dtype: uint8,
+    },
+  } as const;
+  const fence = zeros([1]);
+  return {
+    name: "int8",
+    run: () => backend.release(backend.packedConv(pixels.channelsLast, w.operand, args)),
+    finish: async () => void await fence.data(),
+    dispose: () =>
+      [x, weight, pixels, w, fence, xScale, zeroPoint, multiplier, bias].forEach((t) =>
+        t.dispose()
+      ),
+  };
+}
+
+const filled = (length: number, value: number) => new Array<number>(length).fill(value);
 
 async function tensorflow(convolution: Convolution): Promise<Candidate> {
   const tf = await import("@tensorflow/tfjs-core");
@@ -141,6 +202,7 @@ console.log(`Deno ${Deno.version.deno}, ${adapter}`);
 for (const convolution of chosen) {
   const candidates = [
     float32(convolution),
+    int8(convolution),
     await tensorflow(convolution),
     await jaxJs(convolution),
   ];

@@ -26,7 +26,7 @@ export type {
   PackedConvArgs,
 } from "./convolution.ts";
 export type { DeviceBuffer, Operand } from "./operand.ts";
-export type { PoolArgs, PoolWindows } from "./pooling.ts";
+export type { PoolArgs, PoolRescaling, PoolWindows } from "./pooling.ts";
 
 /** The name of a device. */
 export type Device = "cpu" | "webgpu";

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { DeviceBuffer } from "./operand.ts";
 
 /** Windows of one size, a stride apart; one number a spatial dimension. */
 export interface PoolWindows {
@@ -18,6 +19,25 @@ export interface PoolWindows {
   readonly dilation: readonly number[];
 }
 
+/**
+ * How means of bytes become bytes, as onnxruntime's CPU kernels have it:
+ * `clamp(roundHalfEven(f32(Σ(q − xZeroPoint))·(xScale / (yScale·count))) + yZeroPoint)`. One float32 each.
+ */
+export interface PoolRescaling {
+  /** Scale of the input. */
+  readonly xScale: DeviceBuffer;
+  /** Zero point of the input. */
+  readonly xZeroPoint: DeviceBuffer;
+  /** Scale of the result. */
+  readonly yScale: DeviceBuffer;
+  /** Zero point of the result. */
+  readonly yZeroPoint: DeviceBuffer;
+  /** The least integer to give. */
+  readonly quantMin: number;
+  /** The greatest integer to give. */
+  readonly quantMax: number;
+}
+
 /** Arguments of pooling. */
 export interface PoolArgs {
   /** What is taken of a window: its maximum or its mean. */
@@ -28,6 +48,8 @@ export interface PoolArgs {
   readonly windows: PoolWindows | null;
   /** Whether a mean counts what stands around the input. */
   readonly countPadding?: boolean;
+  /** Of means of bytes, what becomes of them. */
+  readonly rescale?: PoolRescaling;
   /** What sums are divided by, if not by how many numbers there are. */
   readonly divisor?: number;
 }

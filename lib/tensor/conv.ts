@@ -7,7 +7,7 @@ import type { Clip, ConvWeight } from "../backend/backend.ts";
 import { convWeightFacts } from "../backend/convolution.ts";
 import { checkOptions, given } from "../numbers/arguments.ts";
 import { float32, int32, int8, uint8 } from "../numbers/dtype.ts";
-import { formatShape } from "../numbers/shape.ts";
+import { formatShape, numelOf } from "../numbers/shape.ts";
 import { checkSameDevice } from "./ops.ts";
 import { checkTensor, Tensor } from "./tensor.ts";
 import { type Padding, paddingSizes, perDimension, type Sizes, windowPlaces } from "./window.ts";
@@ -72,7 +72,8 @@ export class PreparedConvWeight implements Disposable {
    * @param weight float, int8 or uint8, (out, in / groups, …), or transposed (in, out / groups, …).
    * @param options `groups`, 1 by default; whether it is for a transposed convolution; and of bytes the
    * `zeroPoint`, float32, one or one an output channel, 0 by default.
-   * @throws {RangeError} if the groups do not divide the channels, or there are not as many zero points.
+   * @throws {RangeError} if the groups do not divide the channels, there are not as many zero points, or
+   * sums of bytes could leave an int32.
    */
   constructor(
     weight: Tensor,
@@ -95,6 +96,7 @@ export class PreparedConvWeight implements Disposable {
       );
     }
     const { backend, dtype } = weight;
+    if (!dtype.isFloat) checkSums(where, weight, groups, transposed, zeroPoint !== null);
     const { data, sums, ...facts } = backend.convWeight(weight.operand, {
       groups,
       transposed,
@@ -313,6 +315,28 @@ function checkWeight(where: string, weight: Tensor, groups: number): void {
       }, got ${groups}`,
     );
   }
+}
+
+/** Throws if a sum of products of bytes could leave an int32. */
+function checkSums(
+  where: string,
+  { shape, dtype }: Tensor,
+  groups: number,
+  transposed: boolean,
+  zeroPoints: boolean,
+): void {
+  const { channels, kernel } = convWeightFacts(shape, { groups, transposed });
+  const terms = channels / groups * numelOf(kernel);
+  const largest = 255 * (zeroPoints || dtype === uint8 ? 255 : 128);
+  const most = Math.floor((2 ** 31 - 1) / largest);
+  if (terms <= most) return;
+  throw new RangeError(
+    `${where}: an output adds up ${terms} products (${channels / groups} channels · ${
+      numelOf(kernel)
+    } taps), ` +
+      `of which an int32 holds ${most} that may reach ${largest} each; split the channels, or convolve in ` +
+      `floats`,
+  );
 }
 
 /** Convolves; `where` opens messages. */

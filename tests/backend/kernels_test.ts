@@ -214,9 +214,10 @@ function* convolutions(): Generator<Kernel> {
   }
   yield* packedConvolutions(places);
   for (const [dtype, kind] of all([...WIDE, ...BYTES], ["max", "average"])) {
-    if (kind === "average" && !dtype.isFloat) continue;
+    const mean = kind === "average" && !dtype.isFloat;
+    const rescale = mean ? { quantMin: 0, quantMax: 255, offset: 128 } : undefined;
     for (const [adaptive, countPadding, team] of all(BOTH, BOTH, BOTH)) {
-      yield poolKernel({ dtype, kind, adaptive, countPadding, team });
+      yield poolKernel({ dtype, kind, adaptive, countPadding, team, rescale });
     }
   }
   const sizes = [1, 3].map((size) => ({ down: size, across: 2 }));

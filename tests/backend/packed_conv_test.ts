@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import {
   backendFor,
   type Device,
@@ -282,4 +282,24 @@ eachBackend("pixels are quantized as rows are, from either layout", async (devic
       backend.release(rows);
     }
   }
+});
+
+eachBackend("a weight whose sums could leave an int32 is refused", (device) => {
+  const zeros = (shape: number[], dtype: DType) => {
+    const length = shape.reduce((product, size) => product * size, 1);
+    return tensor(new Uint8Array(length), { shape, dtype, device });
+  };
+  new PreparedConvWeight(zeros([1, 65793], int8)).dispose();
+  assertThrows(
+    () => new PreparedConvWeight(zeros([1, 65794], int8)),
+    RangeError,
+    "adds up 65794 products (65794 channels · 1 taps), of which an int32 holds 65793",
+  );
+  assertThrows(() => new PreparedConvWeight(zeros([1, 3670, 3, 3], uint8)), RangeError, "33025");
+  const zeroPoint = tensor([0, 0, 0], { device });
+  assertThrows(
+    () => new PreparedConvWeight(zeros([2, 3, 1, 1], int8), { zeroPoint }),
+    RangeError,
+    "one number or 2",
+  );
 });

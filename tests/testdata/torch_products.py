@@ -126,6 +126,7 @@ def pools():
     save("torch-pools", cases, T)
 
 
-products()
-convolutions()
-pools()
+if __name__ == "__main__":
+    products()
+    convolutions()
+    pools()

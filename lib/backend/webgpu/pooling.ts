@@ -5,7 +5,7 @@
  */
 import { numelOf } from "../../numbers/shape.ts";
 import type { DeviceBuffer } from "../backend.ts";
-import { type ChannelsLast, pixelsOf, rowStride } from "../channels_last.ts";
+import { byteOffset, type ChannelsLast, pixelsOf, rowStride } from "../channels_last.ts";
 import type { PoolArgs } from "../pooling.ts";
 import { type DispatchTarget, gpu } from "./dispatch_target.ts";
 import { poolKernel, poolWorkgroups } from "./kernels/pool.ts";
@@ -25,7 +25,7 @@ export function poolInto(
   y: DeviceBuffer,
   { sink }: DispatchTarget,
 ): void {
-  const { kind, output, windows, countPadding = false, divisor = 0 } = args;
+  const { kind, output, windows, countPadding = false, divisor = 0, rescale } = args;
   const [images, channels, ...input] = x.shape;
   const window = windows
     ? numelOf(windows.kernel)
@@ -36,6 +36,11 @@ export function poolInto(
     adaptive: windows === null,
     countPadding: countPadding && windows !== null,
     team: window > MOST_ALONE,
+    rescale: rescale && {
+      quantMin: rescale.quantMin,
+      quantMax: rescale.quantMax,
+      offset: byteOffset(x.dtype),
+    },
   };
   const fours = rowStride(channels, x.dtype) / 4;
   // A signal is an image of one line.
@@ -48,7 +53,11 @@ export function poolInto(
   const outputs = pixelsOf([images, channels, ...output]) * fours;
   sink.dispatch(
     poolKernel(spec),
-    [x.buffer, y].map(gpu),
+    [
+      x.buffer,
+      ...rescale ? [rescale.xScale, rescale.xZeroPoint, rescale.yScale, rescale.yZeroPoint] : [],
+      y,
+    ].map(gpu),
     [images, channels, fours, divisor, ...line.flat(), ...sides.flat()],
     poolWorkgroups(outputs, spec),
   );

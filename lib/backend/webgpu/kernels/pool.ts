@@ -5,7 +5,9 @@
 import type { DType } from "../../../numbers/dtype.ts";
 import { channelsOnly, encodedFour, foursLoader, foursType, numbersType } from "./fours.ts";
 import { type Kernel, kernel } from "./kernel.ts";
-import type { Shader } from "./shader.ts";
+import { rescaleFunction, type Rescaling } from "./packed_linear.ts";
+import { DIVIDE } from "./reciprocal.ts";
+import type { ArrayBinding, Shader } from "./shader.ts";
 
 const WORKGROUP = 64;
 
@@ -20,11 +22,23 @@ export interface PoolSpec {
   readonly countPadding: boolean;
   /** Whether a workgroup takes a window. */
   readonly team: boolean;
+  /**
+   * How means of bytes become bytes; `offset` is what is subtracted from either. Bindings after `x`: the
+   * scale and zero point of the input, and those of the result.
+   */
+  readonly rescale?: Rescaling;
 }
 
 const SIDES = ["down", "across"] as const;
 /** Parameters of each side, in order. */
 const PER_SIDE = ["size", "out", "kernel", "stride", "before", "after", "dilation"];
+
+const RESCALE_ARRAYS: readonly ArrayBinding[] = [
+  ["x_scale", "f32"],
+  ["x_zero_point", "f32"],
+  ["y_scale", "f32"],
+  ["y_zero_point", "f32"],
+];
 
 /** Parameters of the kernel, in order; `divisor` is 0 if sums are divided by their counts. */
 const FIELDS = [
@@ -77,14 +91,20 @@ function tapAt(side: string, tap: string, { adaptive }: PoolSpec): string {
 }
 
 function pool(spec: PoolSpec): Shader {
-  const { dtype, kind, team } = spec;
+  const { dtype, kind, team, rescale } = spec;
   const type = numbersType(dtype);
   const isFloat = dtype.isFloat;
   const first = kind === "average" ? `${type}()` : isFloat ? `${type}(least())` : `${type}(-128)`;
   const taken = (v: string) => kind === "average" ? `acc += ${v};` : `acc = larger(acc, ${v});`;
-  const value = kind === "max"
-    ? "acc"
-    : "acc / f32(select(params.divisor, counted, params.divisor == 0u))";
+  const divisor = "f32(select(params.divisor, counted, params.divisor == 0u))";
+  const part = (p: string) => `rescale(total.${p}, multiplier, y_zero_point[0])`;
+  const bytes = rescale
+    ? `let inside = i32((to_down - from_down) * (to_across - from_across));
+let total = acc - inside * (i32(x_zero_point[0]) - ${rescale.offset});
+let multiplier = divide(x_scale[0], y_scale[0] * ${divisor});
+let value = vec4<i32>(${["x", "y", "z", "w"].map(part).join(", ")}) - ${rescale.offset};`
+    : "";
+  const value = kind === "max" ? "acc" : `acc / ${divisor}`;
   const read = (down: string, across: string) =>
     `fours_x(((image * params.size_down + ${down}) * params.size_across + ${across}) * params.fours + four)`;
   const alone = /* wgsl */ `
@@ -113,9 +133,14 @@ for (var half = ${WORKGROUP / 2}u; half > 0u; half >>= 1u) {
 }
 if (lane > 0u) { return; }`;
   return {
-    arrays: [["x", foursType(dtype)], ["y", foursType(dtype), "read_write"]],
+    arrays: [
+      ["x", foursType(dtype)],
+      ...rescale ? RESCALE_ARRAYS : [],
+      ["y", foursType(dtype), "read_write"],
+    ],
     fields: FIELDS,
     declarations: foursLoader("x", dtype) + (kind === "max" ? largerFunction(isFloat) : "") +
+      (rescale ? DIVIDE + rescaleFunction(rescale) : "") +
       (team ? `var<workgroup> partial: array<${type}, ${WORKGROUP}>;` : ""),
     workgroup: WORKGROUP,
     body: /* wgsl */ `
@@ -130,7 +155,7 @@ ${SIDES.map((side) => windowOf(side, spec)).join("\n")}
 let counted = counted_down * counted_across;
 var acc = ${first};
 ${team ? shared : alone}
-let value = ${value};
+${bytes || `let value = ${value};`}
 let kept = ${channelsOnly(type, "value")};
 y[i] = ${encodedFour(dtype, "kept")};
 `,

@@ -99,7 +99,8 @@ export function chooseTile(product: Product): Tile {
   if (m <= FEW_ROWS && !grouped) return splitK(fewRows(m), m <= 2 ? 8 : 4, subgroup);
   if (subgroup === 8 && m >= 8) {
     const rows = m >= 32 ? 32 : m >= 16 ? 16 : 8;
-    return sharingRows(rows, n > 64 && (rows === 8 || rows === 32 && large) ? 8 : 4, 8);
+    const wide = rows === 8 ? n > 64 : rows === 32 && large && n >= 64;
+    return sharingRows(rows, wide ? 8 : 4, 8);
   }
   if (!grouped && !unpacked && m > 32 && n > 32) return staged(8, 8);
   const rows = m >= 8 ? 8 : m >= 4 ? 4 : m >= 2 ? 2 : 1;
