@@ -94,7 +94,12 @@ function sqnr(x: readonly number[], y: readonly number[]): number {
   return 10 * Math.log10(signal / noise);
 }
 
-async function cell(page: RuntimePage, runtime: WebRuntime, files: Uint8Array[], last: OnnxFeeds) {
+async function cell(
+  page: RuntimePage,
+  runtime: WebRuntime,
+  files: Uint8Array<ArrayBuffer>[],
+  last: OnnxFeeds,
+) {
   const rounds = Number(args.rounds);
   const [float, bytes] = await page.run(runtime, files, pageFeeds(last), rounds, PATIENCE);
   const problem = float.problem === undefined ? bytes.problem : `float: ${float.problem}`;

@@ -36,7 +36,7 @@ export interface PageRun {
 /** What is handed to the page. */
 interface PageJob extends WebRuntime {
   readonly origin: string;
-  /** The files in base64. */
+  /** The paths of the files. */
   readonly models: readonly string[];
   readonly feeds: Readonly<Record<string, PageFeed>>;
   readonly rounds: number;
@@ -54,8 +54,8 @@ async function runInPage(job: PageJob): Promise<PageRun[]> {
       return [name, new ort.Tensor(type, elements, dims)];
     }),
   );
-  const open = async (text: string) => {
-    const model = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const open = async (path: string) => {
+    const model = await (await fetch(job.origin + path)).bytes();
     const options = { executionProviders: [job.provider], logSeverityLevel: 4 };
     const times: number[] = [];
     try {
@@ -81,10 +81,11 @@ async function runInPage(job: PageJob): Promise<PageRun[]> {
 
 /** Chromium with WebGPU in software, and a version of onnxruntime-web served to it. */
 export class RuntimePage implements AsyncDisposable {
+  private readonly models = new Map<string, Uint8Array<ArrayBuffer>>();
   private readonly server;
 
   private constructor(private readonly context: BrowserContext, folder: string) {
-    this.server = serveFolder(folder);
+    this.server = serveFolder(folder, 0, this.models);
   }
 
   /**
@@ -114,7 +115,7 @@ export class RuntimePage implements AsyncDisposable {
    */
   async run(
     runtime: WebRuntime,
-    models: readonly Uint8Array[],
+    models: readonly Uint8Array<ArrayBuffer>[],
     feeds: Readonly<Record<string, PageFeed>>,
     rounds = 0,
     patience = 120_000,
@@ -124,14 +125,15 @@ export class RuntimePage implements AsyncDisposable {
     try {
       const origin = `http://127.0.0.1:${this.server.addr.port}`;
       await page.goto(`${origin}/nothing`);
-      const files = models.map((model) => model.toBase64());
-      const job = { ...runtime, origin, models: files, feeds, rounds };
+      models.forEach((model, i) => this.models.set(`/${i}.onnx`, model));
+      const job = { ...runtime, origin, models: [...this.models.keys()], feeds, rounds };
       const late = new Promise<never>((_, fail) => {
         timer = setTimeout(() => fail(new Error(`nothing came in ${patience} ms`)), patience);
       });
       return await Promise.race([page.evaluate(runInPage, job), late]);
     } finally {
       clearTimeout(timer);
+      this.models.clear();
       await page.close();
     }
   }

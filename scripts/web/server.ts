@@ -28,8 +28,20 @@ async function answer(folder: string, request: Request): Promise<Response> {
   return new Response(file, { headers: { "content-type": type, "cache-control": "no-cache" } });
 }
 
-/** Serves a folder. @param port any that is free by default. */
-export function serveFolder(folder: string, port = 0): Deno.HttpServer<Deno.NetAddr> {
+/**
+ * Serves a folder.
+ *
+ * @param port any that is free by default.
+ * @param others files that are in memory, by their paths; what is put there later is served too.
+ */
+export function serveFolder(
+  folder: string,
+  port = 0,
+  others: ReadonlyMap<string, Uint8Array<ArrayBuffer>> = new Map(),
+): Deno.HttpServer<Deno.NetAddr> {
   const options = { hostname: "127.0.0.1", port, onListen: () => {} };
-  return Deno.serve(options, (request) => answer(folder, request));
+  return Deno.serve(options, (request) => {
+    const other = others.get(new URL(request.url).pathname);
+    return other ? new Response(other) : answer(folder, request);
+  });
 }
