@@ -14,6 +14,7 @@ import {
 import { given } from "../numbers/arguments.ts";
 import { bool, type DType, float32, int32, promoteTypes } from "../numbers/dtype.ts";
 import { formatShape } from "../numbers/shape.ts";
+import { withKnownNumbers } from "./known_number.ts";
 import { checkSameDevice } from "./ops.ts";
 import { pixelOperands } from "./pixels.ts";
 import { Tensor } from "./tensor.ts";
@@ -118,14 +119,14 @@ export class Formula {
    * @throws {Error} if the tensors live on different devices.
    */
   result(dtype: DType): Tensor {
-    const { where, tensors, steps, constants } = this;
-    const [first, ...others] = tensors;
+    const { where, steps, constants } = this;
+    const [first, ...others] = this.tensors;
     checkSameDevice(where, first, ...others);
     const { backend } = first;
-    const expression = { steps, constants };
-    const tables = tablesOf(expression);
-    const walked = tensors.filter((_, n) => !tables.has(n));
+    const tables = tablesOf({ steps, constants });
+    const walked = this.tensors.filter((_, n) => !tables.has(n));
     const shape = broadcastShapes(where, ...walked.map((t) => t.shape));
+    const { expression, tensors } = withKnownNumbers({ steps, constants }, this.tensors, tables);
     const pixels = pixelOperands(tensors, shape);
     if (pixels) {
       const y = backend.pointwise(expression, pixels, shape, dtype, "channels last");

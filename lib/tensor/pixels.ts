@@ -27,7 +27,8 @@ export function pixelOperands(
   tensors: readonly Tensor[],
   shape: readonly number[],
 ): (Operand | ChannelsLast)[] | undefined {
-  if (shape.length < 3 || numelOf(shape) === 0) return undefined;
+  // Of one channel the order is the same, and rows would be filled up with zeros.
+  if (shape.length < 3 || shape[1] === 1 || numelOf(shape) === 0) return undefined;
   const lying = tensors.filter((t) => t.ndim === shape.length && t.isChannelsLast);
   // One pixel lies in order both ways, and says nothing of the others.
   const says = lying.some((t) => numelOf(t.shape.slice(2)) > 1 || numelOf(shape.slice(2)) === 1);

@@ -1,8 +1,9 @@
 import type { Backend } from "../../backend/backend.ts";
 import { backendFor } from "../../backend/registry.ts";
 import { type DType, dtypes } from "../../numbers/dtype.ts";
-import { encode } from "../../numbers/encoding.ts";
+import { decode, encode } from "../../numbers/encoding.ts";
 import { numelOf } from "../../numbers/shape.ts";
+import { setKnownNumber } from "../../tensor/known_number.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { TensorProto } from "../file/proto.ts";
 import { readTensor, tensorDims, tensorType } from "../file/tensor_data.ts";
@@ -104,7 +105,9 @@ function made(
   const turned = form === "transposed";
   const bytes = encode(turned ? transposed(numbers, shape[0], shape[1]) : numbers, dtype);
   const sizes = turned ? [shape[1], shape[0]] : form === "flat" ? [numelOf(shape)] : shape;
-  return new Tensor(backend, backend.upload(bytes), sizes, dtypes[dtype.name]);
+  const t = new Tensor(backend, backend.upload(bytes), sizes, dtypes[dtype.name]);
+  if (t.numel === 1) setKnownNumber(t, decode(bytes, dtype)[0]);
+  return t;
 }
 
 /** A matrix with rows and columns swapped. */
