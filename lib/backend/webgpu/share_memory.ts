@@ -22,7 +22,8 @@ export interface Sharing {
 /** Lives of one allocation that do not meet, in order of time. */
 class Allocation {
   private readonly lives: Life[] = [];
-  constructor(readonly size: number) {}
+  /** That of the largest life. */
+  size = 0;
 
   /** How many of the lives begin before `step`. */
   private before(step: number): number {
@@ -35,34 +36,63 @@ class Allocation {
     return low;
   }
 
-  /** Takes a life in if it meets none that is there. */
-  take(life: Life): boolean {
-    const at = this.before(life.first);
-    if (this.lives[at - 1]?.last >= life.first || this.lives[at]?.first <= life.last) return false;
-    this.lives.splice(at, 0, life);
-    return true;
+  /** For how many steps it is idle beside a life, on the shorter side; undefined where lives meet. */
+  idleBeside({ first, last }: Life): number | undefined {
+    const at = this.before(first);
+    const [earlier, later] = [this.lives[at - 1], this.lives[at]];
+    if (earlier?.last >= first || later?.first <= last) return undefined;
+    return Math.min(first - (earlier?.last ?? -Infinity), (later?.first ?? Infinity) - last);
+  }
+
+  /** Takes a life in that meets none. */
+  take(life: Life): void {
+    this.lives.splice(this.before(life.first), 0, life);
+    this.size = Math.max(this.size, life.size);
   }
 }
 
 /**
- * Puts lives that do not meet into shared allocations: the largest first, each into the smallest that
- * has room for it at that time.
+ * Orders in which lives are given places: none is best for all networks. The largest first, those that take
+ * the most room for the longest, and as they begin.
  */
-export function shareMemory(lives: readonly Life[]): Sharing {
-  const order = lives.map((_, i) => i).sort((a, b) => lives[b].size - lives[a].size || a - b);
+const ORDERS: readonly ((a: Life, b: Life) => number)[] = [
+  (a, b) => b.size - a.size,
+  (a, b) => b.size * (b.last - b.first + 1) - a.size * (a.last - a.first + 1),
+  (a, b) => a.first - b.first,
+];
+
+/** Puts lives, in an order, each where the least has to be added; of several places where it is idle for the least time. */
+function placed(lives: readonly Life[], order: readonly number[]): Sharing {
   const allocations: Allocation[] = [];
   const places = new Array<number>(lives.length);
   for (const i of order) {
-    // The later an allocation was made, the smaller it is.
-    let place = allocations.length - 1;
-    while (place >= 0 && !allocations[place].take(lives[i])) place--;
-    if (place < 0) {
-      place = allocations.push(new Allocation(lives[i].size)) - 1;
-      allocations[place].take(lives[i]);
-    }
+    const life = lives[i];
+    let [place, added, idle] = [-1, life.size, Infinity];
+    allocations.forEach((allocation, n) => {
+      const more = Math.max(0, life.size - allocation.size);
+      if (more > added || more === life.size) return;
+      const beside = allocation.idleBeside(life);
+      if (beside === undefined || (more === added && beside >= idle)) return;
+      [place, added, idle] = [n, more, beside];
+    });
+    if (place < 0) place = allocations.push(new Allocation()) - 1;
+    allocations[place].take(life);
     places[i] = place;
   }
   return { places, sizes: allocations.map(({ size }) => size) };
+}
+
+/** The bytes of all allocations. */
+function bytesOf({ sizes }: Sharing): number {
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+/** Puts lives that do not meet into shared allocations, in the order that needs the fewest bytes. */
+export function shareMemory(lives: readonly Life[]): Sharing {
+  const all = lives.map((_, i) => i);
+  return ORDERS.map((compare) =>
+    placed(lives, all.toSorted((a, b) => compare(lives[a], lives[b]) || a - b))
+  ).reduce((best, sharing) => bytesOf(sharing) < bytesOf(best) ? sharing : best);
 }
 
 /** The most bytes that are in use at one step: no sharing takes less. */
