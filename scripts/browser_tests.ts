@@ -12,8 +12,16 @@ import { root } from "./paths.ts";
 import type { Counts } from "./summary.ts";
 import type { Outcome } from "../tests/hosts/shim.ts";
 
-/** Tests whose kernels others run too, and many times; Deno runs them on WebGPU. */
-const LONG = [/^tests\/quantization\//, /torchao_0_18_test/];
+/**
+ * Tests that compile kernels for minutes where a browser has no GPU, of what others try there with fewer
+ * cases; Deno runs them on WebGPU. Named alone, they run in Chromium too.
+ */
+const LONG = [
+  /^tests\/(quantization|nn)\//,
+  /torchao_0_18_test/,
+  /torch_(layers|models|operations|windows)/,
+  /packed_conv_test/,
+];
 
 /** The tests of every kernel, of tensors and layers, and of the tutorial. */
 export async function chromiumTests(): Promise<string[]> {
@@ -148,7 +156,7 @@ async function testInChromium(
 
 if (import.meta.main) {
   const [only] = Deno.args;
-  const tests = (await chromiumTests()).filter((path) => path.includes(only));
+  const tests = (await portableTests()).filter((path) => path.includes(only));
   const { failed } = only === undefined
     ? await testPages()
     : await testInChromium(tests, ON_WEBGPU);
