@@ -5,7 +5,9 @@
  */
 import type { Module } from "../nn/module.ts";
 import type { LayerParts } from "../quantization/layers/layer_kinds.ts";
+import { QuantizedConv2d } from "../quantization/layers/quantized_conv2d.ts";
 import { type InputQuantizer, inputTensors } from "../quantization/tensors/input_quantizer.ts";
+import { numelOf } from "../numbers/shape.ts";
 import { bundleOf, type DisplayBundle } from "../plot/bundle.ts";
 import { bytesOf } from "../quantization/analysis/layers.ts";
 import { formatBytes, formatNumber, formatSizes, formatSpread } from "../plot/format.ts";
@@ -30,7 +32,7 @@ export async function displayQuantizedLayer(
   const rows = [
     {
       part: "input",
-      shape: `… × ${weight.shape[1]}`,
+      shape: ["…", channelsOf(layer, weight), ...weight.shape.slice(2).map(() => "…")].join(" × "),
       dtype: inputDtype(input) || weight.dtype.name,
       scales: input ? SCALES[input.kind] : "none",
     },
@@ -46,11 +48,16 @@ export async function displayQuantizedLayer(
     "zero point": number(i ? weightZeroPoint : z),
   }));
   const biasBytes = bias?.nbytes ?? 0;
-  const before = weight.shape[0] * weight.shape[1] * weight.dtype.itemSize + biasBytes;
+  const before = numelOf(weight.shape) * weight.dtype.itemSize + biasBytes;
   const note = `${formatBytes(before)} as ${weight.dtype.name}, ${
     formatBytes(bytesOf(layer))
   } as ${weight.targetDtype.name} with scales, zero points and row sums`;
   return bundleOf(new Table(rows, { title, note }));
+}
+
+/** How many channels a layer takes; the weight of a convolution in groups tells only those of one. */
+function channelsOf(layer: Module, { shape }: LayerParts["weight"]): number {
+  return layer instanceof QuantizedConv2d ? layer.inChannels : shape[1];
 }
 
 /** The dtype that an input is quantized to; empty where it stays float or nothing is known. */
@@ -63,8 +70,7 @@ export function inspectQuantizedLayer(
   layer: Module,
   { weight, input, bias }: LayerParts,
 ): string {
-  const [outFeatures, inFeatures] = weight.shape;
-  return `${layer.constructor.name}(${inFeatures} → ${outFeatures}, input ${
+  return `${layer.constructor.name}(${channelsOf(layer, weight)} → ${weight.shape[0]}, input ${
     inputDtype(input) || (input ? "by a function" : weight.dtype.name)
   }, weight ${weight.targetDtype.name}, ${bias ? "with" : "no"} bias, ${weight.device})`;
 }

@@ -4,9 +4,11 @@ import {
   AffineQuantizedMinMaxObserver,
   type AffineQuantizedTensor,
   compile,
+  Conv2d,
   type Device,
   type DisplayBundle,
   insertObservers_,
+  isObserved,
   isObservedLinear,
   Linear,
   LinearActivationQuantizedTensor,
@@ -162,6 +164,25 @@ eachBackend("an integer layer shows scales, zero points and bytes", async (devic
   layer.actScale.dispose();
   assertStringIncludes((await display(layer))["text/html"], "disposed");
 });
+
+eachBackend(
+  "an integer convolution shows all of its channels and its whole weight",
+  async (device) => {
+    const model = new Sequential({ conv: new Conv2d(4, 8, 3, { groups: 2, device }) });
+    insertObservers_(model, observer(new PerTensor()), observer(new PerAxis(0)));
+    model.forward(randn([1, 4, 5, 5], { device }));
+    await quantize_(model, new StaticQuantConfig({ targetDtype: uint8 }), isObserved);
+    const [, layer] = model.namedChildren()[0];
+    const { "text/html": html } = await display(layer);
+    assertEquals(cells(html).map(([, shape]) => shape), [
+      "shape",
+      "… × 4 × … × …",
+      "8 × 2 × 3 × 3",
+    ]);
+    assertStringIncludes(html, "608 B as float32");
+    assertStringIncludes(Deno.inspect(layer), "QuantizedConv2d(4 → 8, input uint8");
+  },
+);
 
 eachBackend("a quantized tensor shows integers, scales and zero points", async () => {
   using q = toAffineQuantizedIntxStatic(
