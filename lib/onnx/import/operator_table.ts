@@ -12,6 +12,7 @@ import { CONVOLUTIONS } from "./operators/convolutions.ts";
 import { RESIZING } from "./operators/resizing.ts";
 import { POOLS } from "./operators/pools.ts";
 import { INTEGER_CONVOLUTIONS } from "./operators/integer_convolutions.ts";
+import { BYTE_PRODUCTS } from "./operators/byte_products.ts";
 import { INTEGERS, onBytes } from "./operators/integers.ts";
 import { QUANTIZING } from "./operators/quantizing.ts";
 import { CONTROL } from "./operators/control.ts";
@@ -39,6 +40,7 @@ const FAMILIES: readonly OperatorRules[] = [
   RESIZING,
   POOLS,
   QUANTIZING,
+  BYTE_PRODUCTS,
   INTEGERS,
   INTEGER_CONVOLUTIONS,
 ];

@@ -1,8 +1,9 @@
 import { Module } from "../../../nn/module.ts";
 import { formatShape } from "../../../numbers/shape.ts";
+import { PreparedConvWeight } from "../../../tensor/conv.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import type { ByteType } from "./byte_type.ts";
-import { type ConvPlaces, integerConv, IntegerConvWeight } from "./integer_conv.ts";
+import { type ConvPlaces, integerConv } from "./integer_conv.ts";
 
 /** What a {@linkcode ByteConv} consists of. */
 export interface ByteConvParts {
@@ -25,7 +26,7 @@ export interface ByteConvParts {
 }
 
 /** Weights in the order in which devices read them, made once for as long as a weight is held. */
-const ready = new WeakMap<Tensor, IntegerConvWeight>();
+const ready = new WeakMap<Tensor, PreparedConvWeight>();
 
 /** A convolution of bytes with the scales of a file: bytes in, exact int32 sums, bytes out. */
 export class ByteConv extends Module {
@@ -89,8 +90,8 @@ export class ByteConv extends Module {
       );
     }
     let prepared = ready.get(weight);
-    if (!prepared || prepared.disposed) {
-      prepared = new IntegerConvWeight(weight, weightZeroPoint, groups);
+    if (!prepared || prepared.data.disposed) {
+      prepared = new PreparedConvWeight(weight, { groups, zeroPoint: weightZeroPoint });
       ready.set(weight, prepared);
     }
     const { dtype } = output;
@@ -98,8 +99,7 @@ export class ByteConv extends Module {
       x,
       prepared,
       this.places(x.shape.slice(2)),
-      this.inputZeroPoint,
-      input.zeroPoint,
+      { x: this.inputZeroPoint, xValue: input.zeroPoint, w: weightZeroPoint },
       multiplier.numel,
       {
         kind: "bytes",

@@ -1,47 +1,24 @@
-/**
- * Functions of one byte, as a table of 256.
- *
- * @module
- */
-import { backendFor } from "../../../backend/registry.ts";
+import type { Device } from "../../../backend/backend.ts";
 import { Module } from "../../../nn/module.ts";
-import { float32, uint8 } from "../../../numbers/dtype.ts";
-import { Formula } from "../../../tensor/formula.ts";
-import { indexSelect } from "../../../tensor/movement.ts";
-import { type Tensor, tidy } from "../../../tensor/tensor.ts";
-import { hostNumbers, hostTensor, uploaded } from "../node/host_values.ts";
-import { type ByteType, toByte, toFloat } from "./byte_type.ts";
+import { uint8 } from "../../../numbers/dtype.ts";
+import { byteTable, lookup } from "../../../tensor/byte_table.ts";
+import type { Tensor } from "../../../tensor/tensor.ts";
+import { type ByteType, parametersOf } from "./byte_type.ts";
 
-/** Bytes in the order of their bits, as numbers of the type. */
-function everyByte({ dtype }: ByteType): Tensor {
-  const signed = dtype.min < 0;
-  const all = Array.from({ length: 256 }, (_, i) => signed && i > 127 ? i - 256 : i);
-  return hostTensor(all, [256], dtype);
-}
-
-/**
- * What a function of floats makes of each byte, in the order of the bytes' bits, on the host.
- *
- * @param compute a function of a float32 tensor on the CPU, element by element.
- */
+/** What a function of floats, element by element, makes of each byte; the function computes on the CPU. */
 export function tableOf(
   input: ByteType,
   output: ByteType,
   compute: (x: Tensor) => Tensor,
+  device: Device,
 ): Tensor {
-  return tidy(() => {
-    const f = new Formula("table");
-    toFloat(f, everyByte(input), input);
-    const values = compute(f.result(float32));
-    const g = new Formula("table");
-    toByte(g, g.apply("div", g.read(values, "float"), g.read(output.scale, "float")), output);
-    return g.result(output.dtype);
+  return byteTable(compute, {
+    x: parametersOf(input),
+    y: parametersOf(output),
+    dtype: input.dtype,
+    outputDtype: output.dtype,
+    device,
   });
-}
-
-/** The entries of a table for bytes. A signed byte below 0 counts from the table's end, where its bits are. */
-export function lookUp(table: Tensor, q: Tensor): Tensor {
-  return indexSelect(table, 0, q);
 }
 
 /** A function of one byte: the integers of another layer's output in, integers for the next one out. */
@@ -53,25 +30,22 @@ export class ByteTable extends Module {
   table: Tensor;
 
   /**
-   * @param table on the host; a copy goes to the device.
+   * @param table on the device, which this owns from now on.
    * @param of what the table stands for, for people.
    */
-  constructor(table: Tensor, backend = backendFor(), private readonly of: string = "") {
+  constructor(table: Tensor, private readonly of: string = "") {
     super();
-    this.table = backend.device === "cpu"
-      ? hostTensor(hostNumbers(table), [256], table.dtype)
-      : uploaded(table, backend);
+    this.table = table;
   }
 
   /** Looked up, byte by byte. Enqueued. */
   override forward(q: Tensor): Tensor {
-    return lookUp(this.table, q);
+    return lookup(q, this.table);
   }
 
   /** What it stands for. */
   override extraRepr(): string {
-    return [this.of, this.table.dtype === uint8 ? "" : this.table.dtype.name].filter(Boolean).join(
-      ", ",
-    );
+    const { dtype } = this.table;
+    return [this.of, dtype === uint8 ? "" : dtype.name].filter(Boolean).join(", ");
   }
 }

@@ -3,11 +3,8 @@
  *
  * @module
  */
-import type { Argument } from "../../../backend/expression.ts";
 import { type DType, int8, uint8 } from "../../../numbers/dtype.ts";
 import { quote } from "../../../numbers/printable.ts";
-import type { Formula } from "../../../tensor/formula.ts";
-import type { Tensor } from "../../../tensor/tensor.ts";
 
 /** How bytes of one scale are read. */
 export interface ByteType {
@@ -31,27 +28,13 @@ export function checkByteType(what: string, { scale, zeroPoint, dtype }: ByteTyp
   }
 }
 
-/**
- * A float in units of the scale as the nearest byte, ties to even: what is beyond the type's ends becomes
- * them. The order of steps is that of onnxruntime's kernels, so that the same bytes come out.
- */
-export function toByte(
-  f: Formula,
-  value: Argument,
-  { zeroPoint, dtype }: Pick<ByteType, "zeroPoint" | "dtype">,
-): Argument {
-  const [least, most] = [dtype.min - zeroPoint, dtype.max - zeroPoint];
-  const kept = f.apply("minimum", f.apply("maximum", value, least), most);
-  const whole = f.apply("int", f.apply("round", kept));
-  return f.apply("add", whole, f.read(zeroPoint, "int"));
+/** The parameters alone, as operations on bytes take them. */
+export function parametersOf({ scale, zeroPoint }: ByteType): Omit<ByteType, "dtype"> {
+  return { scale, zeroPoint };
 }
 
-/** A byte less its zero point, as an integer. */
-export function centred(f: Formula, q: Tensor, zeroPoint: number): Argument {
-  return f.apply("sub", f.read(q, "int"), f.read(zeroPoint, "int"));
-}
-
-/** A byte as the float that it stands for. */
-export function toFloat(f: Formula, q: Tensor, { scale, zeroPoint }: ByteType): Argument {
-  return f.apply("mul", f.apply("float", centred(f, q, zeroPoint)), f.read(scale, "float"));
+/** The range of a type whose zero point is known or not, as the check of sums takes it. */
+export function rangeOf({ min, max }: DType, zero: number | undefined) {
+  const zeroPoints = zero === undefined ? undefined : [zero, zero] as const;
+  return { quantMin: min, quantMax: max, zeroPoints };
 }

@@ -4,13 +4,14 @@
  * @module
  */
 import { float32, int32 } from "../../../numbers/dtype.ts";
+import { PreparedConvWeight } from "../../../tensor/conv.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import { ByteConv } from "../bytes/byte_conv.ts";
-import { integerConv, IntegerConvWeight } from "../bytes/integer_conv.ts";
+import { integerConv } from "../bytes/integer_conv.ts";
 import { hostTensor } from "../node/host_values.ts";
 import { int } from "../node/node_attributes.ts";
 import type { Layer, LayerNode, OperatorCall, OperatorRules } from "../node/operator_rule.ts";
-import { byteType, constantByteType, multipliers } from "./integers.ts";
+import { byteType, constantByteType, multipliers } from "./byte_parameters.ts";
 import { WINDOW_ATTRIBUTES, windowsOf } from "./windows.ts";
 
 /** Numbers beside a tensor, as float32. */
@@ -24,14 +25,13 @@ function qLinearConv(call: OperatorCall): Tensor {
   const [x, y] = [byteType(call, 1, q.dtype), byteType(call, 6, q.dtype)];
   const zeros = call.someNumbers(5);
   const zeroPoint = zeros.some((zero) => zero !== 0) ? floats(call, q, zeros) : null;
-  using weight = new IntegerConvWeight(w, zeroPoint, attributes.int("group"));
+  using weight = new PreparedConvWeight(w, { groups: attributes.int("group"), zeroPoint });
   const scales = multipliers(x.scale, call.someNumbers(4), y.scale);
   return integerConv(
     q,
     weight,
     windowsOf(attributes, q.shape.slice(2), w.shape.slice(2)),
-    floats(call, q, [x.zeroPoint]),
-    x.zeroPoint,
+    { x: floats(call, q, [x.zeroPoint]), xValue: x.zeroPoint, w: zeroPoint },
     scales.length,
     {
       kind: "bytes",
@@ -81,17 +81,13 @@ function convInteger(call: OperatorCall): Tensor {
   // As many scales as zero points; the sums themselves have none.
   const count = zeros?.numel ?? 1;
   const [one, ones] = [1, count].map((n) => floats(call, q, new Array(n).fill(1)));
-  using weight = new IntegerConvWeight(
-    w,
-    zeros ? zeros.to(float32).reshape(zeros.numel) : null,
-    attributes.int("group"),
-  );
+  const zeroPoint = zeros ? zeros.to(float32).reshape(zeros.numel) : null;
+  using weight = new PreparedConvWeight(w, { groups: attributes.int("group"), zeroPoint });
   return integerConv(
     q,
     weight,
     windowsOf(attributes, q.shape.slice(2), w.shape.slice(2)),
-    zero ? zero.to(float32).reshape(1) : null,
-    zero ? undefined : 0,
+    { x: zero ? zero.to(float32).reshape(1) : null, xValue: zero ? undefined : 0, w: zeroPoint },
     count,
     {
       kind: "floats",

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { Argument } from "../../../backend/expression.ts";
-import { type DType, int8, uint8 } from "../../../numbers/dtype.ts";
+import { type DType, float32, int8, uint8 } from "../../../numbers/dtype.ts";
+import { dequantized, quantized } from "../../../tensor/byte_params.ts";
 import { Formula } from "../../../tensor/formula.ts";
-import { amax, amin } from "../../../tensor/reduction.ts";
+import { dynamicQuantizeLinear } from "../../../tensor/quantize_linear.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import { dataTypeName } from "../../file/data_type.ts";
 import type { NodeProto } from "../../file/proto.ts";
@@ -60,23 +60,17 @@ function byteType(call: OperatorCall): DType {
 
 function quantize(call: OperatorCall): Tensor {
   const dtype = byteType(call);
-  const { x, scale, zeroPoint, shape } = spread(call);
+  const { x, scale, zeroPoint = 0, shape } = spread(call);
   const f = new Formula("QuantizeLinear");
-  const steps = f.apply("div", f.read(x, "float"), f.read(scale, "float"));
-  const at: Argument | number = zeroPoint ? f.apply("float", f.read(zeroPoint, "int")) : 0;
-  const least = f.apply("sub", dtype.min, at);
-  const most = f.apply("sub", dtype.max, at);
-  const kept = f.apply("minimum", f.apply("maximum", steps, least), most);
-  f.apply("int", f.apply("add", f.apply("round", kept), at));
+  // Without its inverse the quotient is divided exactly.
+  quantized(f, f.read(x, "float"), { scale, inverse: 0, zeroPoint }, dtype);
   return f.result(dtype).reshape(shape);
 }
 
 function dequantize(call: OperatorCall): Tensor {
-  const { x, scale, zeroPoint, shape } = spread(call);
+  const { x, scale, zeroPoint = 0, shape } = spread(call);
   const f = new Formula("DequantizeLinear");
-  const q = f.read(x, "int");
-  const centred = zeroPoint ? f.apply("sub", q, f.read(zeroPoint, "int")) : q;
-  f.apply("mul", f.apply("float", centred), f.read(scale, "float"));
+  dequantized(f, x, scale, zeroPoint);
   return f.result(scale.dtype).reshape(shape);
 }
 
@@ -91,29 +85,8 @@ function refused(_: NodeProto, attributes: NodeAttributes): string | undefined {
 /** Bytes for the range that the input has, with its scale and zero point. */
 function quantizeDynamic(call: OperatorCall): Tensor[] {
   const x = call.input(0);
-  const dims = x.shape.map((_, d) => d);
-  const [least, most] = [amin(x, dims), amax(x, dims)];
-  const range = (f: Formula) => {
-    const low = f.apply("minimum", f.read(least, "float"), 0);
-    const high = f.apply("maximum", f.read(most, "float"), 0);
-    const steps = f.apply("div", f.apply("sub", high, low), 255);
-    const flat = f.apply("eq", steps, 0);
-    return { low, scale: f.apply("select", flat, f.read(1, "float"), steps) };
-  };
-  const s = new Formula("DynamicQuantizeLinear");
-  range(s);
-  const scale = s.result(x.dtype);
-  const z = new Formula("DynamicQuantizeLinear");
-  const at = range(z);
-  const place = z.apply("sub", 0, z.apply("div", at.low, at.scale));
-  const kept = z.apply("minimum", z.apply("maximum", z.apply("round", place), 0), 255);
-  z.apply("int", kept);
-  const zeroPoint = z.result(uint8);
-  const f = new Formula("DynamicQuantizeLinear");
-  const steps = f.apply("round", f.apply("div", f.read(x, "float"), f.read(scale, "float")));
-  const moved = f.apply("add", steps, f.apply("float", f.read(zeroPoint, "int")));
-  f.apply("int", f.apply("minimum", f.apply("maximum", moved, 0), 255));
-  return [f.result(uint8), scale, zeroPoint];
+  const { y, scale, zeroPoint } = dynamicQuantizeLinear(x.to(float32));
+  return [y, scale.to(x.dtype), zeroPoint];
 }
 
 /** Between floats and integers. */
