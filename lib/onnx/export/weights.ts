@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { numelOf } from "../../numbers/shape.ts";
 import type { AffineQuantizedTensor } from "../../quantization/tensors/quantized_tensor.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { OnnxDataType } from "../file/data_type.ts";
@@ -10,9 +11,11 @@ import type { GraphEditor } from "../graph/graph_editor.ts";
 
 /** Integers with a scale and a zero point for each group of neighbours in a row. */
 export interface HostWeight {
+  /** As the layer has it: (N, K), or of a convolution (N, C, …). */
+  readonly shape: readonly number[];
   /** N. */
   readonly rows: number;
-  /** K. */
+  /** K, of a convolution all numbers of an output channel. */
   readonly columns: number;
   /** Row by row. */
   readonly integers: Int8Array | Uint8Array;
@@ -55,7 +58,9 @@ export function checkZeroPoints(
  * @throws {TypeError} if its integers take more than 8 bits or are floats.
  */
 export async function readWeight(where: string, w: AffineQuantizedTensor): Promise<HostWeight> {
-  const { targetDtype, shape: [rows, columns], blockSize: [blockRows, groupSize] } = w;
+  const { targetDtype, shape, blockSize: [blockRows, ...block] } = w;
+  const [rows, ...rest] = shape;
+  const [columns, groupSize] = [numelOf(rest), numelOf(block)];
   if (targetDtype.isFloat || targetDtype.itemSize !== 1) {
     throw new TypeError(
       `${where} has weights of ${targetDtype.name}, which have no ONNX form here; use a dtype of at most 8 bits`,
@@ -73,7 +78,14 @@ export async function readWeight(where: string, w: AffineQuantizedTensor): Promi
       const [row, group] = [Math.floor(i / groups), i % groups];
       return values?.[Math.floor(row / blockRows) * groups + group] ?? 0;
     });
-  const host = { rows, columns, groupSize, scale: perRow(scale), zeroPoint: perRow(zeroPoint) };
+  const host = {
+    shape,
+    rows,
+    columns,
+    groupSize,
+    scale: perRow(scale),
+    zeroPoint: perRow(zeroPoint),
+  };
   const { min, max } = targetDtype;
   checkZeroPoints(`${where} (weight)`, host.zeroPoint, min, max);
   return { ...host, integers: integers as Int8Array | Uint8Array, min, max };
@@ -95,7 +107,7 @@ function transposed<A extends Int8Array | Uint8Array | Float32Array>(
 }
 
 /**
- * Adds a weight (N, K) of signed bytes with a scale a row, which `Gemm` multiplies as it lies. Unsigned
+ * Adds a weight (N, K) or (N, C, …) of signed bytes with a scale a row, as `Gemm` and `Conv` read it. Unsigned
  * bytes are moved down by 128, and their zero points with them, since the kernels for unsigned inputs
  * and signed weights are the fastest; the numbers stay the same.
  *
@@ -113,7 +125,7 @@ export function addSignedWeight(
   const signed = (values: ArrayLike<number>) => Int8Array.from(values, (value) => value - shift);
   const [dims, values] = turned
     ? [[columns, rows], transposed(integers, rows, columns)]
-    : [[rows, columns], integers];
+    : [weight.shape, integers];
   const inputs = [
     graph.constant(`${name}.weight`, "int8", dims, signed(values)),
     graph.constant(`${name}.weight_scale`, "float32", [rows], scale),

@@ -7,7 +7,7 @@ import {
   importOnnx,
   insertObservers_,
   int8,
-  isObservedLinear,
+  isObserved,
   Linear,
   loadOnnx,
   MappingType,
@@ -45,25 +45,28 @@ eachBackend(
 eachBackend(
   "layers that were quantized are written as QuantizeLinear and DequantizeLinear",
   async (device) => {
-    const module = await importOnnx(new URL("vit_20.onnx", nets), { device });
-    const x = noise([2, 3, 32, 32]);
     const observer = (type: typeof uint8, granularity: PerTensor | PerAxis) =>
       new AffineQuantizedMinMaxObserver(
         type === uint8 ? MappingType.ASYMMETRIC : MappingType.SYMMETRIC,
         type,
         { granularity },
       );
-    insertObservers_(module, observer(uint8, new PerTensor()), observer(int8, new PerAxis(0)));
-    runModule(module, { x }, device);
-    const config = new StaticQuantConfig({ targetDtype: uint8, weightDtype: int8 });
-    const names = await quantize_(module, config, isObservedLinear);
-    assert(names.length >= 5);
-    const bytes = await exportOnnx(module);
-    const { graph } = await loadOnnx(bytes);
-    assertEquals(
-      graph.node.filter(({ opType }) => opType === "QuantizeLinear").length,
-      names.length,
-    );
-    await assertAgree(runModule(module, { x }, device), await runFile(bytes, { x }), 0.02);
+    for (const name of ["vit_20", "resnet_13"]) {
+      const module = await importOnnx(new URL(`${name}.onnx`, nets), { device });
+      const [info] = module.inputs;
+      const x = noise(info.shape!.map((size) => typeof size === "number" ? size : 2));
+      insertObservers_(module, observer(uint8, new PerTensor()), observer(int8, new PerAxis(0)));
+      runModule(module, { x }, device);
+      const config = new StaticQuantConfig({ targetDtype: uint8, weightDtype: int8 });
+      const names = await quantize_(module, config, isObserved);
+      assert(names.length >= 5);
+      const bytes = await exportOnnx(module);
+      const { graph } = await loadOnnx(bytes);
+      assertEquals(
+        graph.node.filter(({ opType }) => opType === "QuantizeLinear").length,
+        names.length,
+      );
+      await assertAgree(runModule(module, { x }, device), await runFile(bytes, { x }), 0.02);
+    }
   },
 );
