@@ -6,7 +6,6 @@
  * @module
  */
 import { join, relative } from "node:path";
-import { testPages } from "./browser_tests.ts";
 import { checkSizes } from "./bundle_sizes.ts";
 import { denoConsumer, nodeConsumers } from "./consumers.ts";
 import { changedFiles, testsOf } from "./changed.ts";
@@ -124,6 +123,5 @@ if (whole) await executeNotebooks();
 if (whole) await steps.step("package in Node and Deno", tryPackage);
 if (whole) await steps.step("sizes of what a page loads", checkSizes);
 if (whole) await steps.step("tests in Node 22", () => testInNode("node22"));
-if (whole) await steps.step("tests in Chromium", testPages);
 
 Deno.exitCode = steps.summarise() ? 0 : 1;

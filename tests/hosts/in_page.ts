@@ -33,7 +33,7 @@ Deno.test("names are those of the source, whatever a minifier made of it", () =>
   assertEquals(changed, []);
   assertEquals(
     String(model()),
-    "Sequential(\n  (fc): Linear(inFeatures=4, outFeatures=2, bias=true)\n  (relu): ReLU()\n)",
+    "Sequential(\n  (fc): Linear(in_features=4, out_features=2, bias=True)\n  (relu): ReLU()\n)",
   );
 });
 
