@@ -3,6 +3,8 @@
  *
  * @module
  */
+import type { DType } from "../../numbers/dtype.ts";
+import { emptyArray, type TypedArray } from "../../numbers/encoding.ts";
 import { numelOf } from "../../numbers/shape.ts";
 import type { Operand } from "../backend.ts";
 import { type ChannelsLast, rowStride } from "../channels_last.ts";
@@ -62,28 +64,40 @@ export function clipped(x: number, clip: Clip | undefined): number {
   return Math.min(Math.max(x, clip.min), clip.max);
 }
 
-/** Rows of channels: sums in float64, then bias and clip. */
-export function conv(
+/** The numbers that a convolution multiplies, and where what becomes of its sums goes. */
+export interface ConvValues {
+  /** The input, in rows of channels. */
+  readonly xs: ArrayLike<number>;
+  /** What is taken off each of them; 0 for floats. */
+  readonly zx: number;
+  /** The weight. */
+  readonly ws: ArrayLike<number>;
+  /** What is taken off those of an output channel. */
+  readonly zw: (o: number) => number;
+  /** What is stored of a sum of an output channel. */
+  readonly finish: (sum: number, o: number) => number;
+  /** The output's dtype as it is stored. */
+  readonly stored: DType;
+}
+
+/** Rows of channels, each sum in float64. */
+export function convolvedRows(
   x: ChannelsLast,
   w: ConvWeight,
-  bias: Operand | null,
   args: ConvArgs,
-): Float32Array {
-  const { channels, outChannels, groups, kernel, transposed, dtype } = w;
+  { xs, zx, ws, zw, finish, stored }: ConvValues,
+): TypedArray {
+  const { channels, outChannels, groups, kernel, transposed } = w;
   const [n, , ...input] = x.shape;
-  const [xs, ws, bs] = [
-    valuesOf(x),
-    valuesOf({ buffer: w.data, dtype, shape: [] }),
-    bias && valuesOf(bias),
-  ];
   const [inGroup, outGroup] = [channels / groups, outChannels / groups];
-  const [xStride, yStride] = [rowStride(channels, dtype), rowStride(outChannels, dtype)];
+  const [xStride, yStride] = [rowStride(channels, x.dtype), rowStride(outChannels, stored)];
   const taps = numelOf(kernel);
   const pixels = pixelsRead(input, kernel, transposed, args);
-  const y = new Float32Array(n * pixels.length * yStride);
+  const y = emptyArray(stored, n * pixels.length * yStride);
   for (let image = 0; image < n; image++) {
     pixels.forEach((read, pixel) => {
       for (let o = 0; o < outChannels; o++) {
+        const zeroPoint = zw(o);
         const group = Math.floor(o / outGroup);
         let sum = 0;
         for (let c = 0; c < inGroup; c++) {
@@ -92,13 +106,30 @@ export function conv(
           for (let tap = 0; tap < taps; tap++) {
             if (read[tap] < 0) continue;
             const at = image * numelOf(input) + read[tap];
-            sum += xs[at * xStride + channel] * ws[row * taps + tap];
+            sum += (xs[at * xStride + channel] - zx) * (ws[row * taps + tap] - zeroPoint);
           }
         }
-        const shifted = bs ? Math.fround(sum) + bs[o] : sum;
-        y[(image * pixels.length + pixel) * yStride + o] = clipped(shifted, args.clip);
+        y[(image * pixels.length + pixel) * yStride + o] = finish(sum, o);
       }
     });
   }
   return y;
+}
+
+/** Rows of channels: sums, then bias and clip. */
+export function conv(
+  x: ChannelsLast,
+  w: ConvWeight,
+  bias: Operand | null,
+  args: ConvArgs,
+): TypedArray {
+  const bs = bias && valuesOf(bias);
+  return convolvedRows(x, w, args, {
+    xs: valuesOf(x),
+    zx: 0,
+    ws: valuesOf({ buffer: w.data, dtype: w.dtype, shape: [] }),
+    zw: () => 0,
+    finish: (sum, o) => clipped(bs ? Math.fround(sum) + bs[o] : sum, args.clip),
+    stored: w.dtype,
+  });
 }

@@ -3,49 +3,24 @@
  *
  * @module
  */
-import { emptyArray, type TypedArray } from "../../numbers/encoding.ts";
+import type { TypedArray } from "../../numbers/encoding.ts";
 import { roundHalfEven } from "../../numbers/rounding.ts";
-import { numelOf } from "../../numbers/shape.ts";
-import { byteOffset, type ChannelsLast, rowStride, storedDtype } from "../channels_last.ts";
+import { byteOffset, type ChannelsLast, storedDtype } from "../channels_last.ts";
 import type { ConvWeight, PackedConvArgs } from "../convolution.ts";
 import { floatsOf, valuesOf } from "./buffer.ts";
-import { clipped, pixelsRead } from "./convolution.ts";
+import { clipped, convolvedRows } from "./convolution.ts";
 
 /** Rows of channels, in the dtype that the result is stored in. */
 export function packedConv(x: ChannelsLast, w: ConvWeight, args: PackedConvArgs): TypedArray {
-  const { channels, outChannels, groups, kernel, transposed } = w;
-  const [n, , ...input] = x.shape;
-  const finish = finisher(args);
-  const xs = valuesOf({ ...x, dtype: storedDtype(x.dtype) });
-  const ws = valuesOf({ buffer: w.data, dtype: w.dtype, shape: [] });
-  const zx = (args.xZeroPoint ? floatsOf(args.xZeroPoint)[0] : 0) - byteOffset(x.dtype);
   const zws = args.wZeroPoint && floatsOf(args.wZeroPoint);
-  const [inGroup, outGroup] = [channels / groups, outChannels / groups];
-  const stored = storedDtype(args.result.dtype);
-  const [xStride, yStride] = [rowStride(channels, x.dtype), rowStride(outChannels, stored)];
-  const taps = numelOf(kernel);
-  const pixels = pixelsRead(input, kernel, transposed, args);
-  const y = emptyArray(stored, n * pixels.length * yStride);
-  for (let image = 0; image < n; image++) {
-    pixels.forEach((read, pixel) => {
-      for (let o = 0; o < outChannels; o++) {
-        const zw = zws?.[args.wParamCount > 1 ? o : 0] ?? 0;
-        const group = Math.floor(o / outGroup);
-        let sum = 0;
-        for (let c = 0; c < inGroup; c++) {
-          const channel = group * inGroup + c;
-          const row = transposed ? channel * outGroup + o % outGroup : o * inGroup + c;
-          for (let tap = 0; tap < taps; tap++) {
-            if (read[tap] < 0) continue;
-            const at = image * numelOf(input) + read[tap];
-            sum += (xs[at * xStride + channel] - zx) * (ws[row * taps + tap] - zw);
-          }
-        }
-        y[(image * pixels.length + pixel) * yStride + o] = finish(sum, o);
-      }
-    });
-  }
-  return y;
+  return convolvedRows(x, w, args, {
+    xs: valuesOf({ ...x, dtype: storedDtype(x.dtype) }),
+    zx: (args.xZeroPoint ? floatsOf(args.xZeroPoint)[0] : 0) - byteOffset(x.dtype),
+    ws: valuesOf({ buffer: w.data, dtype: w.dtype, shape: [] }),
+    zw: (o) => zws?.[args.wParamCount > 1 ? o : 0] ?? 0,
+    finish: finisher(args),
+    stored: storedDtype(args.result.dtype),
+  });
 }
 
 /** What becomes of a sum of an output channel. */
