@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { broadcastWalk } from "./strides.ts";
 
 /** A dimension along which matrices are counted. */
 export interface BatchDim {
@@ -26,24 +27,14 @@ export function batchDims(
   const rank = Math.max(a.length, b.length);
   const sizeOf = (shape: readonly number[], d: number) => shape[d - rank + shape.length] ?? 1;
   const shape: number[] = [];
-  const dims: BatchDim[] = [];
-  let [strideA, strideB] = [1, 1];
-  for (let d = rank - 1; d >= 0; d--) {
+  for (let d = 0; d < rank; d++) {
     const [sizeA, sizeB] = [sizeOf(a, d), sizeOf(b, d)];
     if (sizeA !== sizeB && sizeA !== 1 && sizeB !== 1) return undefined;
-    const size = sizeA === 1 ? sizeB : sizeA;
-    shape.unshift(size);
-    if (size !== 1) {
-      const dim = { size, a: sizeA === 1 ? 0 : strideA, b: sizeB === 1 ? 0 : strideB };
-      const inner = dims[0];
-      const joins = inner && dim.a === inner.a * inner.size && dim.b === inner.b * inner.size;
-      if (joins) dims[0] = { ...inner, size: size * inner.size };
-      else dims.unshift(dim);
-    }
-    strideA *= sizeA;
-    strideB *= sizeB;
+    shape.push(sizeA === 1 ? sizeB : sizeA);
   }
-  return { shape, dims };
+  const { sizes, strides: [ofA, ofB] } = broadcastWalk([a, b], shape);
+  const dims = sizes.map((size, d): BatchDim => ({ size, a: ofA[d], b: ofB[d] }));
+  return { shape, dims: dims.filter(({ size }) => size !== 1) };
 }
 
 /** The matrix of `a` and that of `b` that product number `i` multiplies. */
