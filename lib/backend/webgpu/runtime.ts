@@ -9,6 +9,9 @@ import type { Dialect } from "./kernels/shader.ts";
 import { BufferPool, type Pool, type PooledBuffer } from "./pool.ts";
 import { copiedBytes, type StepSink } from "./steps.ts";
 
+/** How often a loss is looked for once a mapping has failed, each time a millisecond longer. */
+const LOSS_TURNS = 30;
+
 /** Thrown by everything that still needs a device which was lost. */
 export class DeviceLostError extends Error {
   /** The class's name, as it stands in printed errors. */
@@ -233,8 +236,10 @@ export class Runtime implements StepSink {
       this.encoder.copyBufferToBuffer(buffer.gpu, 0, staging, 0, size);
       this.submit();
       await Promise.race([staging.mapAsync(GPUMapMode.READ), this.lost]).catch(async (error) => {
-        // A lost device also fails the mapping; let the loss, which says more, come first.
-        await new Promise((resolve) => setTimeout(resolve));
+        // A lost device also fails the mapping, in some hosts before it tells of the loss, which says more.
+        for (let turn = 0; turn < LOSS_TURNS && !this.failure; turn++) {
+          await new Promise((resolve) => setTimeout(resolve, turn));
+        }
         throw this.failure ?? error;
       });
       this.check();
