@@ -11,6 +11,7 @@ import { OnnxRuntime } from "../onnx/run/runtime.ts";
 import { float32 } from "../numbers/dtype.ts";
 import { numelOf } from "../numbers/shape.ts";
 import { Tensor, zeros } from "../tensor/tensor.ts";
+import { fieldsOf, type ModelFields, unchanged } from "./fields.ts";
 import type { Program } from "./program.ts";
 
 const WHERE = "compile";
@@ -22,26 +23,18 @@ interface Session {
   readonly outputShape: readonly number[];
 }
 
-/** Whatever the fields of a model's modules hold, to notice when one is replaced. */
-function fieldsOf(model: Module): unknown[] {
-  return model.namedModules().flatMap(([name, module]) => [
-    name,
-    ...Object.entries(module).flatMap(([field, value]) => field === "fullName" ? [] : [value]),
-  ]);
-}
-
 /** What inputs must have in common to share a session: all but the first size, and the dtype. */
 function kindOf(inputs: readonly Tensor[]): string {
-  return JSON.stringify(inputs.map(({ shape, dtype }) => [
-    dtype.name,
-    shape.length < 2 ? shape : [-1, ...shape.slice(1)],
-  ]));
+  const kinds = inputs.map(({ shape, dtype }) =>
+    `${dtype.name} ${shape.length < 2 ? `=${shape}` : shape.slice(1)}`
+  );
+  return kinds.join(";");
 }
 
 /** Runs a model with onnxruntime; sessions are made on the first forward. */
 export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
   private sessions = new Map<string, Promise<Session>>();
-  private fields: unknown[] = [];
+  private fields: ModelFields = [];
   /** Ends when all that was asked for so far is done: sessions run one call at a time. */
   private queue: Promise<unknown> = Promise.resolve();
   private disposed = false;
@@ -90,10 +83,7 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
 
   /** The session for such inputs; made anew if a field of the model was replaced since. */
   private sessionFor(inputs: readonly Tensor[]): Promise<Session> {
-    const fields = fieldsOf(this.model);
-    const same = fields.length === this.fields.length &&
-      fields.every((value, i) => Object.is(value, this.fields[i]));
-    if (!same) this.release();
+    if (!unchanged(this.fields)) this.release();
     const kind = kindOf(inputs);
     const known = this.sessions.get(kind);
     if (known) return known;

@@ -11,6 +11,7 @@ import { AffineQuantizedObserverBase } from "../quantization/observers/observer.
 import type { DType } from "../numbers/dtype.ts";
 import { checkTensor, Tensor } from "../tensor/tensor.ts";
 import type { Program } from "./program.ts";
+import { fieldsOf, type ModelFields, unchanged } from "./fields.ts";
 import { record, type Recording } from "./recording.ts";
 
 /** How many shapes of inputs are kept ready. */
@@ -22,24 +23,7 @@ export interface ForwardPlan {
   /** What each output is. */
   readonly outputs: readonly { readonly shape: readonly number[]; readonly dtype: DType }[];
   /** What the model consisted of when it was recorded. */
-  readonly fields: readonly ModuleField[];
-}
-
-type ModuleField = readonly [module: Module, field: string, value: unknown];
-
-/** Every field of every module, so that a weight or a layer that was replaced is noticed. */
-function fieldsOf(model: Module): ModuleField[] {
-  return model.namedModules().flatMap(([, module]) =>
-    Object.entries(module)
-      .filter(([field]) => field !== "fullName")
-      .map(([field, value]): ModuleField => [module, field, value])
-  );
-}
-
-function unchanged(fields: readonly ModuleField[]): boolean {
-  return fields.every(([module, field, value]) =>
-    (module as unknown as Record<string, unknown>)[field] === value
-  );
+  readonly fields: ModelFields;
 }
 
 /** Replays a model's forward on WebGPU. */

@@ -105,6 +105,29 @@ webgpuTest("replaced weights and layers are seen", async () => {
   assertStringIncludes(error.message, "quantize first");
 });
 
+/** Layers in a plain array, which a forward goes through. */
+class Listed extends Module {
+  blocks: Module[] = [new Linear(17, 17), new ReLU()];
+  override forward(x: Tensor): Tensor {
+    return this.blocks.reduce((y, block) => block.forward(y), x);
+  }
+}
+
+webgpuTest("layers replaced in an array, added to it and taken out are seen", async () => {
+  const model = new Listed();
+  using compiled = compile(model, { backend: "webgpu" });
+  const x = randn([4, 17]);
+  const same = async () =>
+    assertEquals(await compiled.forward(x).data(), await model.forward(x).data());
+  await same();
+  model.blocks[0] = new Linear(17, 17);
+  await same();
+  model.blocks.push(new Linear(17, 3));
+  await same();
+  model.blocks.shift();
+  await same();
+});
+
 webgpuTest("replaying takes no more memory, and disposing gives it back", async () => {
   const toy = await quantizedToy();
   const backend = backendFor("webgpu");
