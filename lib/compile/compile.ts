@@ -178,8 +178,9 @@ function isWatched(model: Module, inputs: readonly Tensor[]): boolean {
  *
  * With `"onnxruntime"`, the model becomes an ONNX graph in memory, as `exportOnnx` writes it, and runs on the
  * CPU with the integer kernels of onnxruntime: the fastest way for a quantized model on a machine
- * without a GPU. Inputs may be on any device, and the output is on the same; `await` it. One session
- * serves every batch size; inputs of another rank or dtype get one of their own. Numbers agree with the
+ * without a GPU. Inputs may be on any device, and the outputs are on the same; `await` them. One session
+ * serves every batch size, unless the model is right for one only; inputs of another rank or dtype get one of
+ * their own. Numbers agree with the
  * model's to about one step of a quantized output (`exportOnnx` says why they differ).
  *
  * The package `npm:onnxruntime-node` is loaded by the first `forward`. The first time ever that is a

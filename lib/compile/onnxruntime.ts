@@ -3,30 +3,29 @@
  *
  * @module
  */
+import type { Backend } from "../backend/backend.ts";
 import { CpuBackend } from "../backend/cpu/backend.ts";
 import type { Module } from "../nn/module.ts";
 import { exportedModel } from "../onnx/export/export.ts";
-import { trace } from "../onnx/export/trace.ts";
-import { OnnxRuntime } from "../onnx/run/runtime.ts";
-import { float32 } from "../numbers/dtype.ts";
-import { numelOf } from "../numbers/shape.ts";
-import { Tensor, zeros } from "../tensor/tensor.ts";
+import { type OnnxElements, type OnnxOutput, OnnxRuntime } from "../onnx/run/runtime.ts";
+import { bool, type DType, float32, int32 } from "../numbers/dtype.ts";
+import { Tensor } from "../tensor/tensor.ts";
 import { fieldsOf, type ModelFields, unchanged } from "./fields.ts";
 import type { Program } from "./program.ts";
 
 const WHERE = "compile";
 
-/** A session for inputs of one kind, whatever their number of rows. */
+/** A session, and the inputs that it takes. */
 interface Session {
   readonly runtime: OnnxRuntime;
-  /** The output's shape, with the first size of one row. */
-  readonly outputShape: readonly number[];
+  /** Whether inputs may have any number of samples. */
+  readonly isOpen: boolean;
 }
 
-/** What inputs must have in common to share a session: all but the first size, and the dtype. */
-function kindOf(inputs: readonly Tensor[]): string {
+/** Inputs in words: with their number of samples, or for any number of them. */
+function kindOf(inputs: readonly Tensor[], samples: boolean): string {
   const kinds = inputs.map(({ shape, dtype }) =>
-    `${dtype.name} ${shape.length < 2 ? `=${shape}` : shape.slice(1)}`
+    `${dtype.name} ${samples || shape.length < 2 ? `=${shape}` : shape.slice(1)}`
   );
   return kinds.join(";");
 }
@@ -42,7 +41,7 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
   /** Compiles nothing yet. */
   constructor(private readonly model: Module) {}
 
-  /** The model's only output, on the device and in the dtype of the first input. */
+  /** The model's outputs, on the device and in the dtype of the first input. */
   async forwardAll(...inputs: Tensor[]): Promise<Tensor[]> {
     if (this.disposed) {
       throw new Error(`${WHERE}: this OptimizedModule was disposed; compile the model again`);
@@ -54,7 +53,7 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
     ready.catch(() => {}); // it is the queue that passes an error on
     return await this.enqueue(async () => {
       const [session, ...hosts] = await ready;
-      return [await this.run(session, inputs, hosts)];
+      return await this.run(session, inputs, hosts);
     });
   }
 
@@ -72,7 +71,7 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
   }
 
   private release(): void {
-    const sessions = [...this.sessions.values()];
+    const sessions = new Set(this.sessions.values());
     this.sessions.clear();
     this.enqueue(async () => {
       for (const session of await Promise.allSettled(sessions)) {
@@ -84,13 +83,16 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
   /** The session for such inputs; made anew if a field of the model was replaced since. */
   private sessionFor(inputs: readonly Tensor[]): Promise<Session> {
     if (!unchanged(this.fields)) this.release();
-    const kind = kindOf(inputs);
-    const known = this.sessions.get(kind);
+    const [any, exact] = [kindOf(inputs, false), kindOf(inputs, true)];
+    const known = this.sessions.get(any) ?? this.sessions.get(exact);
     if (known) return known;
     const session = this.openSession(inputs);
-    this.sessions.set(kind, session);
-    session.catch(() => { // it may work another time
-      if (this.sessions.get(kind) === session) this.sessions.delete(kind);
+    // Whether it is for any number of samples is seen when it is open.
+    this.sessions.set(exact, session);
+    session.then(({ isOpen }) => {
+      if (isOpen && this.sessions.get(exact) === session) this.sessions.set(any, session);
+    }, () => { // it may work another time
+      if (this.sessions.get(exact) === session) this.sessions.delete(exact);
     });
     // The run that found the graph may have changed a counter or the like.
     this.fields = fieldsOf(this.model);
@@ -98,51 +100,51 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
   }
 
   private async openSession(inputs: readonly Tensor[]): Promise<Session> {
-    // One row is enough to find the graph.
-    const examples = inputs.map(({ shape, dtype, device }) =>
-      zeros(shape.length < 2 ? shape : [1, ...shape.slice(1)], { dtype, device })
-    );
-    let found;
-    try {
-      found = trace(WHERE, this.model, examples);
-    } finally {
-      examples.forEach((x) => x.dispose());
-    }
-    const exported = await exportedModel(WHERE, this.model, found);
-    const runtime = await OnnxRuntime.open(WHERE, exported);
-    return { runtime, outputShape: found.output.shape };
+    const { model, isOpen } = await exportedModel(WHERE, this.model, inputs);
+    return { runtime: await OnnxRuntime.open(WHERE, model), isOpen };
   }
 
   private async run(
-    { runtime, outputShape }: Session,
+    { runtime }: Session,
     inputs: readonly Tensor[],
-    hosts: readonly Float32Array[],
-  ): Promise<Tensor> {
-    const [{ shape: [rows], backend, dtype }] = inputs;
-    const shape = outputShape.length < 2 ? outputShape : [rows, ...outputShape.slice(1)];
-    const length = numelOf(shape);
-    const data = new Float32Array(length);
-    if (length > 0) {
-      const feeds = inputs.map(({ shape }, i) => [
-        runtime.inputs[i].name,
-        { data: hosts[i], dims: shape },
-      ]);
-      const [output] = runtime.outputs;
-      await runtime.runInto(Object.fromEntries(feeds), { [output.name]: { data, dims: shape } });
-    }
-    const bytes = new Uint8Array(data.buffer);
-    const buffer = backend instanceof CpuBackend ? backend.adopt(bytes) : backend.upload(bytes);
-    const y = new Tensor(backend, buffer, shape, float32);
-    if (dtype === float32) return y;
-    using wide = y;
-    return wide.to(dtype);
+    hosts: readonly OnnxElements[],
+  ): Promise<Tensor[]> {
+    const feeds = inputs.map(({ shape }, i) => [
+      runtime.inputs[i].name,
+      { data: hosts[i], dims: shape },
+    ]);
+    const results = await runtime.run(Object.fromEntries(feeds));
+    const [{ backend, dtype }] = inputs;
+    return runtime.outputs.map(({ name }) => tensorOf(backend, results[name], dtype));
   }
 }
 
-/** The numbers of a float tensor; those of a float32 one in the host's memory are not copied. */
-async function hostValues(x: Tensor): Promise<Float32Array> {
-  if (x.dtype !== float32) return await x.data() as Float32Array;
-  const { backend, operand: { buffer } } = x;
-  const bytes = backend instanceof CpuBackend ? backend.view(buffer) : await x.bytes();
-  return new Float32Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, x.numel);
+/** An output as a tensor: floats in the dtype of the first input, if that is a float one. */
+function tensorOf(backend: Backend, { data, dims, type }: OnnxOutput, dtype: DType): Tensor {
+  const upload = (values: ArrayBufferView, of: DType) => {
+    const bytes = new Uint8Array(
+      values.buffer as ArrayBuffer,
+      values.byteOffset,
+      values.byteLength,
+    );
+    const buffer = backend instanceof CpuBackend ? backend.adopt(bytes) : backend.upload(bytes);
+    return new Tensor(backend, buffer, dims, of);
+  };
+  if (type === "int64") return upload(Int32Array.from(data as BigInt64Array, Number), int32);
+  if (type === "bool") return upload(data as Uint8Array, bool);
+  const y = upload(data as Float32Array, float32);
+  if (dtype === float32 || !dtype.isFloat) return y;
+  using wide = y;
+  return wide.to(dtype);
+}
+
+/** A tensor's numbers as a file has them; those of a float32 one in the host's memory are not copied. */
+async function hostValues(x: Tensor): Promise<OnnxElements> {
+  if (x.dtype === float32 && x.backend instanceof CpuBackend) {
+    const bytes = x.backend.view(x.operand.buffer);
+    return new Float32Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, x.numel);
+  }
+  const values = await x.data();
+  if (x.dtype.isFloat) return values as Float32Array;
+  return x.dtype === bool ? Uint8Array.from(values) : BigInt64Array.from(values, BigInt);
 }

@@ -3,16 +3,20 @@
  *
  * @module
  */
-import type { Module } from "../../nn/module.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import { checkModule, type Module } from "../../nn/module.ts";
+import { checkTensor, type Tensor, zeros } from "../../tensor/tensor.ts";
 import { loadMessages } from "../file/messages.ts";
 import { MAX_MESSAGE_BYTES, type OnnxModel } from "../file/model.ts";
 import { GraphEditor } from "../graph/graph_editor.ts";
 import { newModel } from "../graph/new_model.ts";
 import { OnnxModule } from "../import/onnx_module.ts";
+import { type Constants, readConstants } from "./constants.ts";
+import { typeOf } from "./element_types.ts";
 import { exportedImport } from "./imported.ts";
-import { addLayer, type LayerData, readLayer } from "./layers.ts";
-import { type Layer, type Trace, trace } from "./trace.ts";
+import { openBatch } from "./open_batch.ts";
+import { type Steps, stepsOf } from "./steps.ts";
+import { type Trace, trace } from "./trace.ts";
+import { repeats, writeSteps } from "./write_steps.ts";
 
 /** Options of {@linkcode exportOnnx}. */
 export interface ExportOnnxOptions {
@@ -22,121 +26,161 @@ export interface ExportOnnxOptions {
   inputNames?: readonly string[];
   /** The name of the output; `output` by default. */
   outputName?: string;
+  /** The names of several outputs, those of `forwardAll`; `output_0`, `output_1`, … by default. */
+  outputNames?: readonly string[];
 }
 
 /** The operator set: the first with 4-bit integers and scales a block. */
 const OPSET = 21;
 
-/** The sizes of a tensor; the first one is left open unless it is the only one. */
-function openDims(shape: readonly number[]): (number | string)[] {
-  return shape.length < 2 ? [...shape] : ["batch", ...shape.slice(1)];
+/** What is called the number of samples. */
+const BATCH = "batch";
+
+/** A model's graph, and which sizes it leaves open. */
+interface Found {
+  readonly steps: Steps;
+  readonly constants: Constants;
+  /** The sizes of inputs and outputs. */
+  readonly inputs: readonly Dims[];
+  readonly outputs: readonly Dims[];
+}
+
+/** A tensor of a file: its sizes, those that stay open by name, and its dtype. */
+interface Dims extends Pick<Tensor, "dtype"> {
+  readonly dims: readonly (number | string)[];
+}
+
+/** Names for the places of a list: `input`, or `input_0`, `input_1`, … */
+function numbered(name: string, count: number): string[] {
+  return Array.from({ length: count }, (_, i) => count === 1 ? name : `${name}_${i}`);
 }
 
 /**
- * The names of the inputs and the output.
+ * The names of inputs and outputs.
  *
  * @throws {RangeError} if they do not fit.
  */
 function namesOf(
   where: string,
-  { inputs }: Trace,
+  { inputs, outputs }: Found,
   options: ExportOnnxOptions,
-): { inputNames: readonly string[]; outputName: string } {
-  const { outputName = "output" } = options;
-  const inputNames = options.inputNames ??
-    inputs.map((_, i) => inputs.length === 1 ? "input" : `input_${i}`);
-  const names = [...inputNames, outputName];
-  if (inputNames.length !== inputs.length || new Set(names).size !== names.length) {
-    throw new RangeError(
-      `${where}: there are ${inputs.length} inputs and one output, which need as many different ` +
-        `names, got ${inputNames.join(", ") || "none"} and ${outputName}`,
-    );
-  }
-  return { inputNames, outputName };
+): { inputNames: readonly string[]; outputNames: readonly string[] } {
+  const { inputNames = numbered("input", inputs.length), outputName = "output" } = options;
+  const outputNames = options.outputNames ?? numbered(outputName, outputs.length);
+  const names = [...inputNames, ...outputNames];
+  const fits = inputNames.length === inputs.length && outputNames.length === outputs.length;
+  if (fits && new Set(names).size === names.length) return { inputNames, outputNames };
+  const one = outputs.length === 1 ? "one output" : `${outputs.length} outputs`;
+  throw new RangeError(
+    `${where}: there are ${inputs.length} inputs and ${one}, which need as many different names, got ${
+      inputNames.join(", ") || "none"
+    } and ${outputNames.join(", ") || "none"}`,
+  );
 }
 
-/** What each layer consists of, read once however often it is called. */
-async function readLayers(where: string, { steps }: Trace): Promise<Map<Layer, LayerData>> {
-  const data = new Map<Layer, LayerData>();
-  for (const { layer } of steps) {
-    if (!data.has(layer)) {
-      data.set(layer, await readLayer(`${where}: ${layer.displayName}`, layer));
-    }
-  }
-  return data;
+/** The same inputs for `samples` of them: those that have as many as the first, with zeros for numbers. */
+function withSamples(inputs: readonly Tensor[], samples: number): Tensor[] {
+  const [{ shape: [batch] }] = inputs;
+  return inputs.map(({ shape, dtype, device }) => {
+    const many = shape.length > 1 && shape[0] === batch;
+    return zeros(many ? shape.with(0, samples) : shape, { dtype, device });
+  });
 }
 
-/** Adds what a run did, and returns the name of its output. */
-function addSteps(
-  graph: GraphEditor,
-  { inputs, steps, output }: Trace,
-  { inputNames, outputName }: ReturnType<typeof namesOf>,
-  data: ReadonlyMap<Layer, LayerData>,
-): string {
-  const reshape = (layer: string, value: string, shape: readonly number[]) => {
-    const to = graph.constant(`${layer}.shape`, "int64", [shape.length], shape);
-    return graph.add(layer, "Reshape", [value, to]);
-  };
-  // Every layer works row by row, so values are kept as matrices of the features that they have now.
-  const values = inputs.map(({ shape }, i) => ({
-    name: inputNames[i],
-    features: shape.length === 2 ? shape[1] : NaN,
+/** A run of the model, or nothing if it does not take such inputs. */
+function tried(where: string, model: Module, inputs: readonly Tensor[]): Trace | undefined {
+  try {
+    return trace(where, model, inputs);
+  } catch {
+    return undefined; // the example's own sizes say what is wrong
+  }
+}
+
+/** Sizes of which those that differ in `more` are open. */
+function openDims(a: Trace["inputs"], b: Trace["inputs"]): Dims[] {
+  return a.map(({ shape, dtype }, i) => ({
+    dtype,
+    dims: shape.map((size, d) => size === b[i].shape[d] ? size : d === 0 ? BATCH : `${BATCH}_${d}`),
   }));
-  for (const { layer, name, input, output } of steps) {
-    const layerName = name || layer.constructor.name;
-    const features = input.shape.at(-1) ?? 1;
-    const value = values[input.id];
-    const x = value.features === features
-      ? value.name
-      : reshape(`${layerName}.input`, value.name, [-1, features]);
-    const y = addLayer(graph, layerName, x, data.get(layer)!);
-    values.push({ name: y, features: output.shape.at(-1) ?? 1 });
+}
+
+/** The graph for any number of samples; undefined if there is none. */
+async function openGraph(
+  where: string,
+  model: Module,
+  inputs: readonly Tensor[],
+): Promise<Found | undefined> {
+  if (inputs.length === 0 || inputs[0].ndim < 2) return undefined;
+  const examples = [withSamples(inputs, 2), withSamples(inputs, 3)];
+  try {
+    using two = tried(where, model, examples[0]);
+    using three = two && tried(where, model, examples[1]);
+    if (!two || !three) return undefined;
+    const steps = openBatch(stepsOf(where, two), stepsOf(where, three));
+    if (!steps) return undefined;
+    const constants = await readConstants(where, model, two.backend, steps);
+    if (!repeats(steps, constants)) return undefined;
+    const [a, b] = [openDims(two.inputs, three.inputs), openDims(two.outputs, three.outputs)];
+    return { steps, constants, inputs: a, outputs: b };
+  } finally {
+    examples.flat().forEach((x) => x.dispose());
   }
-  const { name: last, features } = values[output.id];
-  const { shape } = output;
-  const asIs = shape.length === 2 && features === shape[1];
-  return asIs
-    ? last
-    : reshape(outputName, last, shape.length < 2 ? shape : [-1, ...shape.slice(1)]);
+}
+
+/** The graph for inputs of these sizes alone. */
+async function fixedGraph(
+  where: string,
+  model: Module,
+  inputs: readonly Tensor[],
+): Promise<Found> {
+  using found = trace(where, model, inputs);
+  const steps = stepsOf(where, found);
+  const constants = await readConstants(where, model, found.backend, steps);
+  const [a, b] = [found.inputs, found.outputs].map((list) =>
+    list.map(({ shape, dtype }) => ({ dims: shape, dtype }))
+  );
+  return { steps, constants, inputs: a, outputs: b };
+}
+
+/** A model as a graph, and what is known of its sizes. */
+export interface ExportedModel {
+  readonly model: OnnxModel;
+  /** Whether it takes any number of samples. */
+  readonly isOpen: boolean;
 }
 
 /**
  * The ONNX model of what a run did.
  *
  * @param where opens the errors.
- * @throws {TypeError} if a layer has no ONNX form.
+ * @throws {TypeError} if something has no ONNX form.
  * @throws {RangeError} if names do not fit, parameters leave what ONNX can hold, or they take 2 GiB or more.
  */
 export async function exportedModel(
   where: string,
   model: Module,
-  trace: Trace,
+  inputs: readonly Tensor[],
   options: ExportOnnxOptions = {},
-): Promise<OnnxModel> {
-  const names = namesOf(where, trace, options);
-  const data = await readLayers(where, trace);
+): Promise<ExportedModel> {
+  checkModule(where, model);
+  for (const x of inputs) checkTensor(where, x);
+  const open = await openGraph(where, model, inputs);
+  const found = open ?? await fixedGraph(where, model, inputs);
+  const { inputNames, outputNames } = namesOf(where, found, options);
   const messages = await loadMessages(where);
-  const float = (name: string, shape: readonly number[]) =>
-    messages.valueInfo(name, "float32", openDims(shape));
+  const infos = (values: readonly Dims[], names: readonly string[]) =>
+    values.map(({ dims, dtype }, i) => messages.valueInfo(names[i], typeOf(dtype).name, dims));
   const exported = newModel(messages, {
     name: options.name ?? model.constructor.name,
     opset: OPSET,
-    input: trace.inputs.map(({ shape }, i) => float(names.inputNames[i], shape)),
-    output: [float(names.outputName, trace.output.shape)],
+    input: infos(found.inputs, inputNames),
+    output: infos(found.outputs, outputNames),
   });
   const { graph } = exported;
   const editor = new GraphEditor(graph, messages);
-  const result = addSteps(editor, trace, names, data);
+  const results = writeSteps(editor, found.steps, found.constants, inputNames);
   editor.apply();
-  const maker = graph.node.find(({ output }) => output[0] === result);
-  const { outputName } = names;
-  if (maker) {
-    maker.output[0] = outputName;
-    editor.replaceUses(result, outputName);
-  } else {
-    editor.append(editor.node(outputName, "Identity", [result], [outputName]));
-  }
-  editor.apply();
+  nameOutputs(editor, results, outputNames);
   const size = graph.initializer.reduce((sum, { rawData }) => sum + rawData.byteLength, 0);
   if (size > MAX_MESSAGE_BYTES) {
     throw new RangeError(
@@ -144,28 +188,50 @@ export async function exportedModel(
         `the model, or export its parts`,
     );
   }
-  return exported;
+  return { model: exported, isOpen: open !== undefined };
+}
+
+/** Gives the values that outputs are their names; what is an input or an output already is passed on. */
+function nameOutputs(
+  editor: GraphEditor,
+  results: readonly string[],
+  outputNames: readonly string[],
+): void {
+  const made = new Map(
+    editor.graph.node.flatMap((node) => node.output.map((name) => [name, node])),
+  );
+  results.forEach((result, i) => {
+    const maker = made.get(result);
+    if (maker && results.indexOf(result) === i) {
+      maker.output[maker.output.indexOf(result)] = outputNames[i];
+      editor.replaceUses(result, outputNames[i]);
+      return;
+    }
+    const source = maker ? outputNames[results.indexOf(result)] : result;
+    editor.append(editor.node(outputNames[i], "Identity", [source], [outputNames[i]]));
+  });
+  editor.apply();
 }
 
 /**
- * A model as the bytes of an ONNX file (operator set 21), which any onnxruntime since 1.18 runs. The
- * model is run once on the example inputs, to see which layer reads what: `Linear`, `ReLU`,
- * `QuantizedLinear` and whatever modules compose them, `Sequential` or a class of your own. The first
- * dimension of inputs and output is left open, the others are those of the example; a reshape between
- * layers keeps all but the first dimension as it was.
+ * A model as the bytes of an ONNX file (operator set 21), which any onnxruntime since 1.18 runs. The model is run on
+ * inputs like the examples, to see what it computes: the layers of this library, quantized ones, whatever modules
+ * compose them, and between layers functions such as `add`, `cat`, `matmul`, `permute`, `softmax` or `mean`. Two
+ * runs that differ in the number of samples tell which sizes stay open: the first dimension of the inputs that
+ * have as many rows as the first one. A model that is right for one number only keeps that of the example.
  *
  * A model that `importOnnx` made becomes the graph that it was imported from, with what its layers hold now; it is
  * not run, and inputs, output and names are those of the file.
  *
- * A float layer becomes a `Gemm`. A layer with fixed input quantization becomes QuantizeLinear,
- * DequantizeLinear and a `Gemm` with weights of one byte, which onnxruntime fuses into one integer
- * kernel; ReLU and the next layer's quantization are fused into it too. Unsigned weights and signed inputs
+ * A layer becomes the operators that ONNX has for it, `Linear` a `Gemm`. One with fixed input quantization becomes
+ * QuantizeLinear, DequantizeLinear and a `Gemm` or a `Conv` with weights of one byte, which onnxruntime fuses into
+ * one integer kernel; ReLU and the next layer's quantization are fused into it too. Unsigned weights and signed inputs
  * are moved by 128 together with their zero points, which changes no number and reaches the fastest
  * kernels. Dynamic input quantization and weights that alone are quantized are written as they are
  * computed; weights in groups keep their 4 bits.
  *
- * Everything that is not an integer is float32 in the file, inputs and output too, whatever float dtype the
- * model has. Numbers agree with this library's to about one step of a quantized output: a float
+ * Everything that is not an integer is float32 in the file, inputs and outputs too, whatever float dtype the
+ * model has; int32 tensors are int64 there, as PyTorch's are. Numbers agree with this library's to about one step of a quantized output: a float
  * is divided by its scale instead of multiplied by the reciprocal, so that an input right between two
  * integers may fall on the other; the bias is rounded to a unit of the accumulator; and onnxruntime may
  * requantize an accumulator for the next layer directly. A model of float16 or bfloat16 rounds between
@@ -173,11 +239,10 @@ export async function exportedModel(
  * session option `session.qdq_matmulnbits_accuracy_level` is 1, as `compile` sets it.
  *
  * @param model the model.
- * @param exampleInputs float, as `forward` takes them; an imported model needs none.
+ * @param exampleInputs as `forward` takes them; an imported model needs none.
  * @param options names.
  * @returns the file's bytes.
- * @throws {TypeError} if a layer has no ONNX form, or something between the layers is no layer; the
- * message names it.
+ * @throws {TypeError} if a layer, or what is computed between layers, has no ONNX form; the message names it.
  * @throws {RangeError} if zero points are no integers of the quantized range, or the weights take
  * 2 GiB or more.
  *
@@ -198,6 +263,6 @@ export async function exportOnnx(
   const where = "exportOnnx";
   if (model instanceof OnnxModule) return (await exportedImport(where, model)).toBytes();
   const inputs = Array.isArray(exampleInputs) ? exampleInputs : [exampleInputs];
-  const exported = await exportedModel(where, model, trace(where, model, inputs), options);
-  return exported.toBytes();
+  const exported = await exportedModel(where, model, inputs, options);
+  return exported.model.toBytes();
 }

@@ -1,10 +1,11 @@
 /**
- * What each kind of layer becomes in ONNX. All values are matrices, (rows, features).
+ * What layers that multiply by a weight become in ONNX. Values are matrices, (rows, features), and those of
+ * convolutions images.
  *
  * @module
  */
 import type { Linear } from "../../nn/linear.ts";
-import { ReLU } from "../../nn/relu.ts";
+import type { Module } from "../../nn/module.ts";
 import { describeLayer } from "../../quantization/layers/layer_kinds.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import {
@@ -13,8 +14,7 @@ import {
   type InputQuantization,
   readInput,
 } from "./activation.ts";
-import type { GraphEditor } from "../graph/graph_editor.ts";
-import type { Layer } from "./trace.ts";
+import type { Attributes, GraphEditor } from "../graph/graph_editor.ts";
 import {
   addGroupedWeight,
   addSignedWeight,
@@ -29,7 +29,6 @@ const INT32_MAX = 2 ** 31 - 1;
 
 /** A layer's constants on the host, read once however often the layer is called. */
 export type LayerData =
-  | { readonly kind: "relu" }
   | {
     readonly kind: "float";
     readonly weight: Float32Array;
@@ -49,8 +48,7 @@ export type LayerData =
  * @param where the layer, for messages.
  * @throws {TypeError} if its weight or the quantization of its input has no ONNX form.
  */
-export async function readLayer(where: string, layer: Layer): Promise<LayerData> {
-  if (layer instanceof ReLU) return { kind: "relu" };
+export async function readLayer(where: string, layer: Module): Promise<LayerData> {
   const quantized = describeLayer(layer);
   if (quantized) {
     const { input, weight, bias } = quantized;
@@ -77,15 +75,20 @@ export async function readLayer(where: string, layer: Layer): Promise<LayerData>
  *
  * @param name the layer's full name, which its constants and operations begin with.
  * @param x the input's name.
+ * @param window what the window of a convolution does; undefined for products of rows.
  * @returns the output's name.
  */
-export function addLayer(graph: GraphEditor, name: string, x: string, data: LayerData): string {
-  if (data.kind === "relu") return graph.add(name, "Relu", [x]);
+export function addLayer(
+  graph: GraphEditor,
+  name: string,
+  x: string,
+  data: LayerData,
+  window?: Attributes,
+): string {
   const { bias } = data;
   if (data.kind === "float") {
     const weight = graph.constant(`${name}.weight`, "float32", data.shape, data.weight);
-    const added = bias ? [graph.constant(`${name}.bias`, "float32", [bias.length], bias)] : [];
-    return graph.add(name, "Gemm", [x, weight, ...added], { transB: 1 });
+    return graph.add(name, "Gemm", [x, weight, ...floatBias(graph, name, bias)], { transB: 1 });
   }
   const { input, weight } = data;
   if (input?.kind === "dynamic") {
@@ -93,16 +96,39 @@ export function addLayer(graph: GraphEditor, name: string, x: string, data: Laye
     const y = addProduct(graph, name, integers, weight);
     return addBias(graph, name, graph.add(name, "Mul", [y, scale]), bias);
   }
-  if (!input) return addBias(graph, name, addProduct(graph, name, x, weight), bias);
-  const q = addStaticInput(graph, name, x, input);
-  const integers = bias && integerBias(bias, input.scale, weight);
-  if (!integers) return addBias(graph, name, addProduct(graph, name, q, weight), bias);
+  const q = input ? addStaticInput(graph, name, x, input) : x;
+  const integers = input && bias ? addIntegerBias(graph, name, bias, input.scale, weight) : [];
+  if (window) {
+    const w = addSignedWeight(graph, name, weight);
+    const added = integers.length > 0 ? integers : floatBias(graph, name, bias);
+    return graph.add(name, "Conv", [q, w, ...added], window);
+  }
+  if (integers.length === 0) return addBias(graph, name, addProduct(graph, name, q, weight), bias);
+  const w = addSignedWeight(graph, name, weight);
+  return graph.add(name, "Gemm", [q, w, ...integers], { transB: 1 });
+}
+
+/** A float bias as an input, if there is one. */
+function floatBias(graph: GraphEditor, name: string, bias: Float32Array | null): string[] {
+  return bias ? [graph.constant(`${name}.bias`, "float32", [bias.length], bias)] : [];
+}
+
+/** Adds a bias in units of the accumulator, as an input; none where that holds no such units. */
+function addIntegerBias(
+  graph: GraphEditor,
+  name: string,
+  bias: Float32Array,
+  inputScale: number,
+  weight: HostWeight,
+): string[] {
+  const integers = integerBias(bias, inputScale, weight);
+  if (!integers) return [];
   const { values, scale } = integers;
-  const added = graph.add(`${name}.bias`, "DequantizeLinear", [
+  const inputs = [
     graph.constant(`${name}.bias`, "int32", [values.length], values),
     graph.constant(`${name}.bias_scale`, "float32", [scale.length], scale),
-  ], { axis: 0 });
-  return graph.add(name, "Gemm", [q, addSignedWeight(graph, name, weight), added], { transB: 1 });
+  ];
+  return [graph.add(`${name}.bias`, "DequantizeLinear", inputs, { axis: 0 })];
 }
 
 /** Adds the product of an input, quantized or not, and a weight. */
@@ -116,11 +142,7 @@ function addProduct(graph: GraphEditor, name: string, x: string, weight: HostWei
 
 /** Adds a float bias, if there is one. */
 function addBias(graph: GraphEditor, name: string, y: string, bias: Float32Array | null): string {
-  if (!bias) return y;
-  return graph.add(name, "Add", [
-    y,
-    graph.constant(`${name}.bias`, "float32", [bias.length], bias),
-  ]);
+  return bias ? graph.add(name, "Add", [y, ...floatBias(graph, name, bias)]) : y;
 }
 
 /**

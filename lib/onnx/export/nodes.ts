@@ -1,0 +1,86 @@
+/**
+ * Nodes of a graph to be, as data: what is written once it is known which sizes stay open.
+ *
+ * @module
+ */
+import type { Tensor } from "../../tensor/tensor.ts";
+import type { AttributeValue } from "../file/messages.ts";
+import type { Source } from "./source.ts";
+
+/** A parameter of a layer, as a file has it. */
+export interface Parameter {
+  readonly kind: "parameter";
+  /** The tensors that it is made of. */
+  readonly tensors: readonly Tensor[];
+  /** What it is called, behind the layer's name. */
+  readonly name: string;
+  readonly dims: readonly number[];
+  /** The numbers of the file from those of the tensors; the first one's by default. */
+  readonly make?: (...data: Float32Array[]) => Float32Array;
+}
+
+/** What a node reads: a value or a constant of the run, what another node makes, or numbers. */
+export type Input =
+  | { readonly kind: "source"; readonly source: Source }
+  | { readonly kind: "made"; readonly node: number }
+  | {
+    /** A constant that is the same for each sample, as often as there are samples. */
+    readonly kind: "repeated";
+    readonly source: Source;
+    readonly axis: number;
+  }
+  | Parameter
+  | {
+    readonly kind: "float" | "int";
+    readonly values: readonly number[];
+    readonly dims: readonly number[];
+  }
+  | { readonly kind: "bool"; readonly value: boolean }
+  | { readonly kind: "none" };
+
+/** A node that makes one value. */
+export interface Node {
+  readonly opType: string;
+  readonly inputs: readonly Input[];
+  readonly attributes: Readonly<Record<string, AttributeValue | number>>;
+}
+
+/** No input where one may be left out. */
+export const NONE: Input = { kind: "none" };
+
+/** A number of float32. */
+export function float(value: number): Input {
+  return { kind: "float", values: [value], dims: [] };
+}
+
+/** Numbers of float32 in a row. */
+export function floats(values: readonly number[]): Input {
+  return { kind: "float", values, dims: [values.length] };
+}
+
+/** Integers in a row. */
+export function ints(values: readonly number[]): Input {
+  return { kind: "int", values, dims: [values.length] };
+}
+
+/** Nodes, one after the other. */
+export class Nodes {
+  /** All that were added. */
+  readonly list: Node[] = [];
+
+  /** Adds one. */
+  add(opType: string, inputs: readonly Input[], attributes: Node["attributes"] = {}): Input {
+    this.list.push({ opType, inputs, attributes });
+    return { kind: "made", node: this.list.length - 1 };
+  }
+
+  /** The same elements in another shape. */
+  reshape(x: Input, shape: readonly number[]): Input {
+    return this.add("Reshape", [x, ints(shape)]);
+  }
+
+  /** The dimensions in another order. */
+  transpose(x: Input, perm: readonly number[]): Input {
+    return this.add("Transpose", [x], { perm: { ints: perm } });
+  }
+}
