@@ -80,6 +80,13 @@ export {
   CALIBRATION_METHODS,
   type CalibrationMethod,
 } from "./lib/onnx/calibration/method_names.ts";
+export type { ChannelMaxima } from "./lib/onnx/calibration/statistics/channel_maxima.ts";
+export type { ChannelSums } from "./lib/onnx/calibration/statistics/channel_sums.ts";
+export type { Channels } from "./lib/onnx/calibration/statistics/channels.ts";
+export type { Covariance } from "./lib/onnx/calibration/statistics/covariance.ts";
+export type { Statistics } from "./lib/onnx/calibration/statistics/learnt.ts";
+export type { ReadRows, RowWindow } from "./lib/onnx/calibration/statistics/rows.ts";
+export type { StatisticKind } from "./lib/onnx/calibration/statistics/statistic.ts";
 export type { NodeSelection } from "./lib/onnx/qdq/selection.ts";
 export {
   type QuantizedActivation,

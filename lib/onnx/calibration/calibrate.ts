@@ -5,16 +5,22 @@
  */
 import type { CpuBackend } from "../../backend/cpu/backend.ts";
 import { backendFor } from "../../backend/registry.ts";
-import { loadSafetensors, saveSafetensors } from "../../nn/state_file.ts";
+import { formatNameOf } from "../../nn/state_file.ts";
 import { StateError } from "../../nn/state_error.ts";
-import { parseSafetensors } from "../../files/safetensors.ts";
+import {
+  parseSafetensors,
+  type SafetensorsEntry,
+  serializeSafetensors,
+} from "../../files/safetensors.ts";
 import { deepcopy } from "../../nn/module.ts";
 import type { AffineQuantizedObserverBase } from "../../quantization/observers/observer.ts";
 import type { Histogram } from "../../quantization/observers/histogram_observer.ts";
 import { RangeObserver } from "../../quantization/observers/range_observer.ts";
-import { float32 } from "../../numbers/dtype.ts";
-import { Tensor } from "../../tensor/tensor.ts";
-import { ActivationReader } from "./activation_reader.ts";
+import { checkChoice } from "../../numbers/arguments.ts";
+import { float32, int32, uint8 } from "../../numbers/dtype.ts";
+import { MOST_ADDED } from "../../numbers/exact_sum.ts";
+import { Tensor, tensorFromBytes } from "../../tensor/tensor.ts";
+import { ActivationReader, type SeenActivation } from "./activation_reader.ts";
 import {
   type CalibrationOptions,
   histogramsOf,
@@ -23,6 +29,8 @@ import {
   rangesOf,
   wholeRangesOf,
 } from "./method.ts";
+import { Learnt, type Statistics } from "./statistics/learnt.ts";
+import { STATISTIC_KINDS, type StatisticKind } from "./statistics/statistic.ts";
 import { loadOnnx } from "../file/model_file.ts";
 import { OnnxModel } from "../file/model.ts";
 import { OnnxError, show } from "../file/onnx_error.ts";
@@ -80,6 +88,13 @@ function view(data: Float32Array, dims: readonly number[]): Tensor {
 /** What an observer saves, by the end of its keys. */
 const STATE_KEYS: readonly string[] = ["description", "state"];
 
+/** A tensor of an observer's state; of another type than those have, it is refused where it is looked at. */
+function tensorOf({ dtype, shape, bytes }: SafetensorsEntry): Tensor {
+  if (dtype === "I32") return tensorFromBytes(bytes, { shape, dtype: int32, device: "cpu" });
+  const plain = { shape: [bytes.length], dtype: uint8, device: "cpu" as const };
+  return tensorFromBytes(bytes, plain);
+}
+
 /** What keeps onnxruntime from running a model, to end a sentence with; nothing if it runs it. */
 async function runtimeProblem(model: OnnxModel): Promise<string> {
   try {
@@ -132,6 +147,7 @@ export class OnnxCalibration {
     /** The float model that is run, prepared; {@linkcode quantizeStatic} starts from it. */
     readonly model: OnnxModel,
     private observers: Map<string, AffineQuantizedObserverBase>,
+    private learnt: Learnt,
   ) {
     this.tensors = [...observers.keys()];
   }
@@ -147,6 +163,8 @@ export class OnnxCalibration {
     options: CalibrationOptions = {},
   ): Promise<OnnxCalibration> {
     const observer = observerFor(WHERE, options);
+    const { learn = [], learnFrom } = options;
+    for (const kind of learn) checkChoice(WHERE, "learn", kind, STATISTIC_KINDS);
     const model = source instanceof OnnxModel ? source : await loadOnnx(source);
     checkFloatModel(WHERE, model);
     const prepared = options.prepare === false ? model.clone() : await prepareOnnx(model);
@@ -163,6 +181,7 @@ export class OnnxCalibration {
     return new OnnxCalibration(
       prepared,
       new Map(observed.map((name) => [name, deepcopy(observer)])),
+      Learnt.of(facts, learn, learnFrom),
     );
   }
 
@@ -179,10 +198,10 @@ export class OnnxCalibration {
     const { onProgress, signal, skip = 0 } = options;
     const total = options.total ?? (Array.isArray(data) ? data.length : undefined);
     signal?.throwIfAborted();
-    const rangesOnly = [...this.observers.values()].every(needsOnlyRange);
-    await using reader = await ActivationReader.open(WHERE, this.model, this.tensors, {
-      rangesOnly,
-    });
+    const values = [...new Set([...this.tensors, ...this.learnt.values])];
+    const rangesOnly = this.learnt.values.length === 0 &&
+      [...this.observers.values()].every(needsOnlyRange);
+    await using reader = await ActivationReader.open(WHERE, this.model, values, { rangesOnly });
     let index = 0;
     for await (const feeds of data) {
       signal?.throwIfAborted();
@@ -191,7 +210,7 @@ export class OnnxCalibration {
         this.firstSample ??= await copyFeeds(feeds).catch(() => undefined);
         continue;
       }
-      await this.addSample(reader, feeds, index - 1);
+      await this.addSample(reader, values, feeds, index - 1);
       onProgress?.({ samples: index, total });
     }
     if (index === 0) {
@@ -204,10 +223,11 @@ export class OnnxCalibration {
   /** Runs and observes one sample; nothing is observed if something is wrong with it. */
   private async addSample(
     reader: ActivationReader,
+    values: readonly string[],
     feeds: OnnxFeeds,
     index: number,
   ): Promise<void> {
-    let seen;
+    let seen: SeenActivation[];
     try {
       seen = await reader.read(feeds);
     } catch (error) {
@@ -215,10 +235,12 @@ export class OnnxCalibration {
       throw error;
     }
     const bad = seen.findIndex(({ range }) => !range);
-    if (bad >= 0) throw new OnnxError(this.describeBad(this.tensors[bad], index));
+    if (bad >= 0) throw new OnnxError(this.describeBad(values[bad], index));
     this.chosen = undefined;
-    this.tensors.forEach((name, i) => {
-      const { data, dims } = seen[i];
+    const byName = new Map(values.map((name, i) => [name, seen[i]]));
+    this.learnt.observe(byName);
+    this.tensors.forEach((name) => {
+      const { data, dims } = byName.get(name)!;
       const observer = this.observers.get(name)!;
       // Those that are saved count empty ones too, as samples are counted.
       if (data.length === 0 && !(observer instanceof RangeObserver)) return;
@@ -283,12 +305,24 @@ export class OnnxCalibration {
   }
 
   /**
+   * What was learnt of a kind, by the names of values; the covariance of a convolution by its input's and how it
+   * takes rows out of that.
+   *
+   * @throws {OnnxError} if the calibration was not opened to learn it.
+   */
+  learned<Kind extends StatisticKind>(kind: Kind): ReadonlyMap<string, Statistics[Kind]> {
+    const found = this.learnt.get(kind);
+    if (found) return found;
+    throw new OnnxError(`${WHERE}: ${kind} was not learnt; calibrate with learn: ["${kind}"]`);
+  }
+
+  /**
    * What was seen so far, beside another model in which the observed values have the same names.
    *
    * @param model such as a copy of this one's with more nodes.
    */
   withModel(model: OnnxModel): OnnxCalibration {
-    const other = new OnnxCalibration(model, this.observers);
+    const other = new OnnxCalibration(model, this.observers, this.learnt);
     other.samples = this.samples;
     other.chosen = this.chosen;
     return other;
@@ -300,16 +334,22 @@ export class OnnxCalibration {
    * @throws {TypeError} if the observers are of a kind that keeps no state of its own.
    */
   async save(): Promise<Uint8Array> {
-    const state: Record<string, Tensor> = Object.create(null);
+    const entries: [string, SafetensorsEntry][] = [...this.learnt.save()];
     for (const [name, observer] of this.observers) {
       if (!(observer instanceof RangeObserver)) {
         throw new TypeError(`${WHERE}: a ${observer.constructor.name} cannot be saved`);
       }
       for (const [key, tensor] of Object.entries(observer.stateDict())) {
-        state[`${name}/${key}`] = tensor;
+        const { dtype, shape } = tensor;
+        const entry = {
+          dtype: formatNameOf(dtype),
+          shape: [...shape],
+          bytes: await tensor.bytes(),
+        };
+        entries.push([`${name}/${key}`, entry]);
       }
     }
-    return await saveSafetensors(state, { kind: KIND, samples: String(this.samples) });
+    return serializeSafetensors(entries, { kind: KIND, samples: String(this.samples) });
   }
 
   /**
@@ -324,6 +364,13 @@ export class OnnxCalibration {
     if (metadata.kind !== KIND || samples === undefined) {
       throw new OnnxError(`${WHERE}: the file is no saved calibration; nothing was loaded`);
     }
+    const learnt = this.learnt.loaded(tensors, samples);
+    if (typeof learnt === "string") {
+      throw new OnnxError(
+        `${WHERE}: the saved calibration has not the ${learnt} that this one learns, or it is damaged; ` +
+          `nothing was loaded`,
+      );
+    }
     const saved = new Set<string>();
     for (const key of tensors.keys()) {
       const at = key.lastIndexOf("/");
@@ -333,28 +380,30 @@ export class OnnxCalibration {
     }
     const missing = this.tensors.find((name) => !saved.has(name));
     if (missing !== undefined) this.refuse(missing);
-    const state = loadSafetensors(file, { device: "cpu" });
-    const load = async (name: string, observer: RangeObserver) => {
-      const keys = STATE_KEYS.filter((key) => tensors.has(`${name}/${key}`));
-      const dict = Object.fromEntries(keys.map((key) => [key, state[`${name}/${key}`]]));
-      await observer.loadStateDict(dict).catch((error) => {
+    this.observers = await this.changed(async (name, observer) => {
+      const dict: Record<string, Tensor> = {};
+      try {
+        for (const key of STATE_KEYS) {
+          const entry = tensors.get(`${name}/${key}`);
+          if (entry) dict[key] = tensorOf(entry);
+        }
+        await observer.loadStateDict(dict);
+      } catch (error) {
         if (!(error instanceof StateError)) throw error;
         throw new OnnxError(`${WHERE}: the state of ${show(name)}: ${error.message}`, {
           cause: error,
         });
-      });
+      } finally {
+        for (const tensor of Object.values(dict)) tensor.dispose();
+      }
       if (observer.batchCount !== samples) {
         throw new OnnxError(
           `${WHERE}: the saved calibration is said to be of ${samples} samples, but ` +
             `${show(name)} was seen in ${observer.batchCount}; nothing was loaded`,
         );
       }
-    };
-    try {
-      this.observers = await this.changed(load);
-    } finally {
-      for (const tensor of Object.values(state)) tensor.dispose();
-    }
+    });
+    this.learnt = learnt;
     this.chosen = undefined;
     this.firstSample = undefined;
     this.samples = samples;
@@ -377,15 +426,22 @@ export class OnnxCalibration {
    */
   async merge(other: OnnxCalibration): Promise<void> {
     const same = this.tensors.length === other.tensors.length &&
-      this.tensors.every((name) => other.observers.has(name));
+      this.tensors.every((name) => other.observers.has(name)) && this.learnt.isLike(other.learnt);
     if (!same) {
       throw new OnnxError(
         `${WHERE}: the other calibration is of another model or of other options; nothing was merged`,
       );
     }
+    if (this.samples + other.samples > MOST_ADDED) {
+      throw new OnnxError(
+        `${WHERE}: ${this.samples} and ${other.samples} samples are more than the ${MOST_ADDED} that one ` +
+          `calibration takes; nothing was merged`,
+      );
+    }
     this.observers = await this.changed((name, observer) =>
       observer.merge(other.observers.get(name) as RangeObserver)
     );
+    this.learnt.merge(other.learnt);
     this.chosen = undefined;
     this.firstSample ??= other.firstSample;
     this.samples += other.samples;

@@ -20,6 +20,7 @@ import { RangeObserver } from "../../quantization/observers/range_observer.ts";
 import type { TensorRange } from "../qdq/params.ts";
 import type { NodeSelection } from "../qdq/selection.ts";
 import type { CalibrationMethod } from "./method_names.ts";
+import type { StatisticKind } from "./statistics/statistic.ts";
 
 /** Options of {@linkcode OnnxCalibration.open}. */
 export interface CalibrationOptions extends NodeSelection {
@@ -40,6 +41,18 @@ export interface CalibrationOptions extends NodeSelection {
   averagingConstant?: number;
   /** Whether the model goes through {@linkcode prepareOnnx} first; yes by default. */
   prepare?: boolean;
+  /**
+   * What is learnt beside ranges, of what nodes with constant weights read and make; nothing by default. The values
+   * of activations are read for it.
+   *
+   * - `"channelMaxima"`: the greatest magnitude of each channel of an input
+   * - `"channelSums"`: means and mean squares of each channel of inputs and outputs
+   * - `"covariance"`: the products `XᵀX` of the rows that MatMul, Gemm and Conv multiply with their weights, where a
+   *   row has at most 4096 numbers
+   */
+  learn?: readonly StatisticKind[];
+  /** The values of the prepared graph that this is learnt of, by name; all by default. */
+  learnFrom?: readonly string[];
 }
 
 /**

@@ -154,6 +154,7 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
       this.blocks = blocks;
       this.observedShape = shape;
     }
+    this.observedShape = shorter(this.observedShape, shape);
     this.observedDtype = this.observedDtype ? promoteTypes(this.observedDtype, x.dtype) : x.dtype;
     this.update(this.state!, x, block, { batch, first: empty !== undefined });
     this.batches++;
@@ -395,11 +396,17 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
     const { device } = this.state;
     this.state.dispose();
     this.state = words(new Uint8Array(merged.buffer), device);
+    this.observedShape = shorter(this.observedShape, other.observedShape);
     this.batches += other.batches;
   }
 }
 
 const NO_BAD = 0xffffffff;
+
+/** Of the shapes that one range for all may have, the same in whatever order they came. */
+function shorter(a: readonly number[], b: readonly number[]): readonly number[] {
+  return b.length < a.length ? b : a;
+}
 
 /** A description takes some hundred bytes; settings of a class of one's own may be longer. */
 const MAX_DESCRIPTION_BYTES = 1 << 16;

@@ -1,0 +1,139 @@
+/**
+ * The Gram matrix of what a node reads.
+ *
+ * @module
+ */
+import { ExactSums } from "../../../numbers/exact_sum.ts";
+import { columnsOf, type ReadRows, rowLength } from "./rows.ts";
+import { sumsAsTensors, sumsOf } from "./saved_sums.ts";
+import { countOf, entryOf, type SavedTensors } from "./statistic.ts";
+
+/** The longest rows whose products with each other are kept. */
+export const LONGEST_ROW = 4096;
+
+/** Products of one sample; shared, for one sample is observed at a time. */
+let scratch = new Float64Array(0);
+
+/** `XᵀX` over all rows that a MatMul, Gemm or Conv multiplies with its weight; what GPTQ asks for. */
+export class Covariance {
+  /** The class's name, whatever a minifier makes of it. */
+  static readonly name: string = "Covariance";
+
+  /** The kind. */
+  readonly kind = "covariance";
+  /**
+   * The names of the tensors that it is saved as.
+   *
+   * @ignore
+   */
+  readonly tensorNames: readonly string[] = ["places", "digits", "count"];
+  /** Numbers in a row: the sides of a matrix. */
+  readonly size: number;
+  /** ReadRows that were seen. */
+  count = 0;
+  /** Of each group the products `i ≤ j`, row by row. */
+  private sums: ExactSums;
+
+  /** One that has seen nothing. */
+  constructor(
+    /** How rows are taken out of the activation. */
+    readonly rows: ReadRows,
+  ) {
+    this.size = rowLength(rows);
+    this.sums = new ExactSums(rows.groups * this.products);
+  }
+
+  /** Products that a group has. */
+  private get products(): number {
+    return this.size * (this.size + 1) / 2;
+  }
+
+  /**
+   * Takes note of the activation of one sample.
+   *
+   * @ignore
+   */
+  observe(data: Float32Array, dims: readonly number[]): void {
+    const { size, sums, rows: { groups } } = this;
+    if (scratch.length < sums.length) scratch = new Float64Array(sums.length);
+    let seen = 0;
+    for (const { columns, n } of columnsOf(this.rows, data, dims)) {
+      for (let g = 0, at = 0; g < groups; g++) {
+        for (let i = 0; i < size; i++) {
+          for (let j = i; j < size; j++, at++) {
+            scratch[at] += dot(columns, (g * size + i) * n, (g * size + j) * n, n);
+          }
+        }
+      }
+      seen += n;
+    }
+    for (let at = 0; at < sums.length; at++) {
+      sums.add(at, scratch[at]);
+      scratch[at] = 0;
+    }
+    this.count += seen;
+  }
+
+  /** The matrix of a group, `size × size`, row by row. */
+  matrix(group: number = 0): Float64Array {
+    const { size, products, sums } = this;
+    const matrix = new Float64Array(size * size);
+    for (let i = 0, at = group * products; i < size; i++) {
+      for (let j = i; j < size; j++, at++) {
+        matrix[i * size + j] = matrix[j * size + i] = sums.value(at);
+      }
+    }
+    return matrix;
+  }
+
+  /**
+   * Takes in what another one has seen.
+   *
+   * @ignore
+   */
+  merge(other: Covariance): void {
+    this.sums.merge(other.sums);
+    this.count += other.count;
+  }
+
+  /**
+   * The products and the count.
+   *
+   * @ignore
+   */
+  save(): SavedTensors {
+    return new Map([
+      ...sumsAsTensors(this.sums),
+      ["count", entryOf(Float64Array.of(this.count))],
+    ]);
+  }
+
+  /**
+   * One that has seen what was saved.
+   *
+   * @ignore
+   */
+  loaded(saved: SavedTensors, samples: number): Covariance | undefined {
+    const sums = sumsOf(saved, this.sums.length, samples);
+    const count = countOf(saved, "count");
+    if (!sums || count === undefined) return undefined;
+    const loaded = new Covariance(this.rows);
+    loaded.sums = sums;
+    loaded.count = count;
+    return loaded;
+  }
+}
+
+/** The sum of the products of two columns, in an order that is always the same. */
+function dot(x: Float32Array, a: number, b: number, n: number): number {
+  let [s, t, u, v] = [0, 0, 0, 0];
+  let i = 0;
+  for (; i + 3 < n; i += 4) {
+    s += x[a + i] * x[b + i];
+    t += x[a + i + 1] * x[b + i + 1];
+    u += x[a + i + 2] * x[b + i + 2];
+    v += x[a + i + 3] * x[b + i + 3];
+  }
+  for (; i < n; i++) s += x[a + i] * x[b + i];
+  return (s + t) + (u + v);
+}
