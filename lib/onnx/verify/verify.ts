@@ -7,12 +7,11 @@ import { decibels } from "../../plot/format.ts";
 import { TemporaryFile } from "../../files/temporary_file.ts";
 import type { OnnxCalibration } from "../calibration/calibrate.ts";
 import { loadOrt, runtimeHasFiles } from "../run/load_ort.ts";
-import { OnnxError } from "../file/onnx_error.ts";
 import { describeNode } from "../graph/describe_node.ts";
 import type { TensorRange } from "../qdq/params.ts";
 import type { QuantizedGraph } from "../qdq/quantize_graph.ts";
-import { culprits } from "./culprits.ts";
-import { type Fault, SampleCheck, type Verdict } from "./sample_check.ts";
+import { inWords, leftOut, mended } from "./mend.ts";
+import { SampleCheck, type Verdict } from "./sample_check.ts";
 import { computedInFloat, graphIn } from "./what_ran.ts";
 import { worstNode } from "./worst_node.ts";
 
@@ -54,8 +53,6 @@ const POOR = 10;
 const WORSE = 1;
 /** Bytes of a float model of which onnxruntime is not asked for a file of what it makes of it. */
 const LARGE = 1 << 30;
-/** Characters of a message of onnxruntime's that are told. */
-const TOLD = 200;
 
 /**
  * Quantizes a graph, opens it in onnxruntime and runs it on the sample that the calibration keeps. Nodes that keep it
@@ -81,7 +78,11 @@ export async function verifiedGraph(quantizing: Quantizing): Promise<VerifiedGra
   await using file = large || !runtimeHasFiles()
     ? undefined
     : await TemporaryFile.create(temporaryFolder);
-  const { graph, verdict, left } = await mended(quantizing, check, file?.path);
+  const { graph, verdict, left } = await mended(
+    { ...quantizing, graph: calibration.model.graph },
+    check,
+    file?.path,
+  );
   warnings.push(...leftOut(left));
   if (verdict.fault) {
     const problem = inWords(verdict.fault);
@@ -104,62 +105,6 @@ export async function verifiedGraph(quantizing: Quantizing): Promise<VerifiedGra
   }
   await judgeAccuracy({ ...quantizing, left }, check, graph, verdict, warnings);
   return { ...graph, nodes, left, warnings };
-}
-
-/** What was tried last, and is kept. */
-interface Mended {
-  readonly graph: QuantizedGraph;
-  readonly verdict: Verdict;
-  readonly left: ReadonlyMap<string, string>;
-}
-
-/** A graph that onnxruntime runs, with as few nodes in float for it as were found. */
-async function mended(
-  { where, calibration, quantize, left, signal }: Quantizing,
-  check: SampleCheck,
-  path: string | undefined,
-): Promise<Mended> {
-  const graph = await quantize(left);
-  const verdict = await check.judge(graph.model, path);
-  const { fault } = verdict;
-  if (!fault) return { graph, verdict, left };
-  const reason = inWords(fault);
-  const without = (names: readonly string[]) =>
-    new Map([...left, ...names.map((name): [string, string] => [name, reason])]);
-  const trial = async (names: readonly string[]) => {
-    signal?.throwIfAborted();
-    const { model, nodes } = await quantize(without(names));
-    return (await check.judge(model)).fault ? undefined : nodes;
-  };
-  const suspects = graph.nodes.filter(({ quantized }) => quantized);
-  const message = fault.kind === "refused" ? fault.message : "";
-  const found = await culprits(calibration.model.graph, suspects, message, trial);
-  if (found) {
-    const more = without(found);
-    const graph = await quantize(more);
-    return { graph, verdict: await check.judge(graph.model, path), left: more };
-  }
-  if (fault.kind === "wrong") return { graph, verdict, left };
-  throw new OnnxError(
-    `${where}: onnxruntime does not run the quantized model, whatever stays float in it: ${
-      short(fault.message)
-    }`,
-  );
-}
-
-/** A warning for each reason why nodes were left in float. */
-function leftOut(left: ReadonlyMap<string, string>): string[] {
-  return [...Map.groupBy(left, ([, reason]) => reason)].map(([reason, nodes]) =>
-    `${nodes.map(([name]) => JSON.stringify(name)).join(", ")} stays float: ${reason}`
-  );
-}
-
-/** A fault as a reason for leaving a node in float. */
-function inWords(fault: Fault): string {
-  return fault.kind === "refused"
-    ? `onnxruntime does not run the model with it quantized: ${short(fault.message)}`
-    : `onnxruntime's integer kernels compute something else, ${decibels(fault.sqnr)} on a ` +
-      `calibration sample where the integers stand for ${decibels(fault.exact)}`;
 }
 
 /** What became of the nodes, once onnxruntime has chosen its kernels. */
@@ -219,11 +164,6 @@ async function judgeAccuracy(
   warnings.push(
     `the output is far from the float model's, ${decibels(sqnr)} on a calibration sample${at}`,
   );
-}
-
-function short(message: string): string {
-  const line = message.replaceAll(/\s+/g, " ").trim();
-  return line.length > TOLD ? `${line.slice(0, TOLD)}…` : line;
 }
 
 function messageOf(error: unknown): string {
