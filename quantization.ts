@@ -135,6 +135,7 @@ export {
   dynamicInputQuantizer,
   type InputQuantFunc,
   type InputQuantizer,
+  type StaticInputOptions,
   type StaticInputQuantizer,
   staticInputQuantizer,
 } from "./lib/quantization/tensors/input_quantizer.ts";
@@ -240,6 +241,12 @@ export {
   Int8StaticActivationInt8WeightConfig,
   type Int8StaticActivationInt8WeightOptions,
 } from "./lib/quantization/configs/int8_static_activation.ts";
+export { type GranularityPair } from "./lib/quantization/configs/granularity_pair.ts";
+export {
+  type ObserverStep,
+  QuantizationStep,
+} from "./lib/quantization/configs/quantization_step.ts";
+export { type StaticScaleOptions } from "./lib/quantization/configs/static_scale.ts";
 export { type FqnConfigs, FqnToConfig } from "./lib/quantization/configs/fqn_to_config.ts";
 export { computeError } from "./lib/quantization/affine/metrics.ts";
 export {

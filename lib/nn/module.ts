@@ -36,6 +36,11 @@ export interface LinearWeight {
   clone(copies?: Map<unknown, unknown>): LinearWeight;
   /** The same on another device; itself if it is there. `moved` is as `copies` of `clone`. */
   to(device: Device, moved?: Map<unknown, unknown>): Promise<LinearWeight>;
+  /**
+   * The same with other tensors, of the same shapes and dtypes, in place of those that `values` has; for
+   * `loadStateDict`, which refuses a weight without it.
+   */
+  withTensors?(values: ReadonlyMap<Tensor, Tensor>): LinearWeight;
 }
 
 /** Whether a field's value is a {@linkcode LinearWeight}. */
@@ -148,7 +153,8 @@ export abstract class Module {
   /**
    * Takes over the tensors of `state`, cast to the dtypes that this model has. Either all are
    * taken or, if one does not fit, none. Fields that share a tensor go on sharing one: `state` may have
-   * all of their names or only some, and the last counts, as in PyTorch.
+   * all of their names or only some, and the last counts, as in PyTorch. A quantized model takes the state of
+   * one that was quantized in the same way: see `QuantizationStep.PREPARE_FOR_LOADING`.
    *
    * @throws {StateError} if a name is missing or unknown, or a shape differs; it lists all of them.
    *
@@ -177,8 +183,9 @@ export abstract class Module {
         .map(({ name }) => name),
     );
     const { taken, problems } = matchState(own, state, optional);
-    for (const { name, owner } of places) {
-      if (!owner) problems.push(`part of a quantized weight, which cannot be loaded: ${name}`);
+    const weights = this.linearWeights();
+    for (const { name, weight } of weights) {
+      if (!weight.withTensors) problems.push(`a weight of a class that cannot be loaded: ${name}`);
     }
     if (problems.length) {
       throw new StateError(
@@ -192,9 +199,24 @@ export abstract class Module {
       const value = saved.to(tensor.dtype);
       values.set(tensor, (value === saved ? value.clone() : value).keep());
     }
+    const loaded = new Map(
+      weights.map(({ weight }) => [weight, weight.withTensors!(values)] as const),
+    );
     for (const { owner, field, tensor } of places) {
-      if (values.has(tensor)) setField(owner!, field, values.get(tensor)!);
+      if (owner && values.has(tensor)) setField(owner, field, values.get(tensor)!);
     }
+    for (const { owner, field, weight } of weights) setField(owner, field, loaded.get(weight)!);
+    for (const owner of new Set(weights.map(({ owner }) => owner))) owner.tensorsChanged();
+  }
+
+  /** The weights in a state dict that bring their own arithmetic, and where they lie. */
+  private linearWeights() {
+    return [...this.namedModules()].filter(([, module]) => module === this || module.inStateDict)
+      .flatMap(([prefix, owner]) =>
+        Object.entries(owner).flatMap(([field, weight]) =>
+          isLinearWeight(weight) ? [{ name: join(prefix, field), owner, field, weight }] : []
+        )
+      );
   }
 
   /** Casts every float tensor of this module and those below it, in place. Enqueued. */

@@ -4,14 +4,12 @@
  * @module
  */
 import { deepcopy, type Module } from "../../nn/module.ts";
-import type { DType } from "../../numbers/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { PerAxis, PerTensor } from "../affine/granularity.ts";
 import { insertObservers_ } from "../layers/insert_observers.ts";
 import { isFloatLayer } from "../layers/layer_family.ts";
 import type { ObservedLayer } from "../layers/weighted_layer.ts";
-import { AffineQuantizedMinMaxObserver } from "../observers/min_max_observer.ts";
 import type { AffineQuantizedObserverBase } from "../observers/observer.ts";
+import { observersAs } from "../configs/observe.ts";
 import { type AOBaseConfig, quantize_ } from "../configs/quantize.ts";
 import type { Match } from "../../nn/replace.ts";
 import type { Batches, Runs } from "./inputs.ts";
@@ -42,6 +40,13 @@ export function plansFor(
 ): LayerPlan[] {
   const configs = config.configsFor?.(matches.map(({ fullName }) => fullName)) ??
     matches.map(() => config);
+  for (const each of configs) {
+    if (!each?.step) continue;
+    throw new TypeError(
+      `${each.constructor.name} with the step "${each.step}" quantizes no layer by itself; give it without ` +
+        `a step, and observers are put in and calibrated on the inputs`,
+    );
+  }
   return matches.map((match, i) => ({
     match,
     config: configs[i],
@@ -58,13 +63,7 @@ function observersFor(
   given?: AnalysisObservers,
 ): AnalysisObservers | undefined {
   const how = given ? undefined : config.observedAs?.();
-  if (!how) return given;
-  const observer = (dtype: DType, granularity: PerTensor | PerAxis) =>
-    new AffineQuantizedMinMaxObserver(how.mappingType, dtype, { granularity });
-  return {
-    activation: observer(how.activation, new PerTensor()),
-    weight: observer(how.weight, new PerAxis(0)),
-  };
+  return how ? observersAs(how) : given;
 }
 
 /** Whether any layer is to be calibrated. */

@@ -8,8 +8,11 @@ import { Module } from "../../nn/module.ts";
 import { given } from "../../numbers/arguments.ts";
 import type { DType } from "../../numbers/dtype.ts";
 import type { MappingType } from "../affine/mapping.ts";
+import { isObservedLinear } from "../layers/observed_linear.ts";
+import type { ObserverOptions } from "../observers/observer.ts";
+import type { QuantizationStep } from "./quantization_step.ts";
 import { tieWeights } from "./tie_weights.ts";
-import { findMatches, isLinear, type ModuleFilter, swap } from "../../nn/replace.ts";
+import { findMatches, isLinear, type Match, type ModuleFilter, swap } from "../../nn/replace.ts";
 
 /** What observers a config's layers must have seen their input and weight with. */
 export interface ObservedAs {
@@ -19,6 +22,8 @@ export interface ObservedAs {
   readonly activation: DType;
   /** The dtype of the weight's observer. */
   readonly weight: DType;
+  /** Options of the input's observer beside its granularity; its defaults without them. */
+  readonly activationOptions?: Omit<ObserverOptions, "granularity">;
 }
 
 /**
@@ -44,6 +49,9 @@ export abstract class AOBaseConfig {
 
   /** For a config that takes observed layers: how an analysis is to observe them by default. */
   observedAs?(): ObservedAs | undefined;
+
+  /** Which step of several this config is; undefined for one that quantizes at once. */
+  readonly step?: QuantizationStep;
 }
 
 /** Makes the quantized module that takes a module's place. */
@@ -120,6 +128,12 @@ async function replacementOf(module: Module, config: AOBaseConfig): Promise<Modu
 /** The filter for configs that name their modules: `Linear` and what is derived from it. */
 const isLinearLike: ModuleFilter = (module) => module instanceof Linear;
 
+/** Which modules a config means where no filter says it. */
+function filterOf({ configsFor, step }: AOBaseConfig): ModuleFilter {
+  if (configsFor) return isLinearLike;
+  return step === "convert" ? isObservedLinear : isLinear;
+}
+
 /**
  * Quantizes a model in place: every module that passes the filter is swapped for what the config's
  * handler makes of it. Either all are swapped or, if one fails, none.
@@ -130,8 +144,8 @@ const isLinearLike: ModuleFilter = (module) => module instanceof Linear;
  *
  * @param model the model; for static configs an observed and calibrated one.
  * @param config how to quantize.
- * @param filterFn which modules, by module and full name; every `Linear` by default, and with a
- * config for each module by name (`FqnToConfig`) those of derived classes too, such as `ObservedLinear`.
+ * @param filterFn which modules, by module and full name; every `Linear` by default, every `ObservedLinear`
+ * for the step that converts, and with a config for each module by name (`FqnToConfig`) both.
  * @returns the full names of the swapped modules, `""` for the model itself; a warning is printed if
  * there are none.
  * @throws {TypeError} if an argument is none of its kind, or a handler gives no module.
@@ -155,7 +169,7 @@ export async function quantize_(
     throw new TypeError(`quantize_: model must be a Module, got ${given(model)}`);
   }
   checkConfig("quantize_", config);
-  const filter = filterFn ?? (config.configsFor ? isLinearLike : isLinear);
+  const filter = filterFn ?? filterOf(config);
   if (typeof filter !== "function") {
     throw new TypeError(
       `quantize_: filterFn must be a function such as isObservedLinear, got ${given(filter)}`,
@@ -166,15 +180,18 @@ export async function quantize_(
   const candidates = findMatches(model, filter, "quantize_");
   const configs = config.configsFor?.(candidates.map(({ fullName }) => fullName)) ??
     candidates.map(() => config);
-  const matches = candidates.filter((_, i) => configs[i]);
+  const matches: Match[] = [];
   const replacements: Module[] = [];
   const made = new Map<Module, Map<AOBaseConfig, Module>>(); // so that a layer in two places stays one
-  for (const [i, { module }] of candidates.entries()) {
+  for (const [i, match] of candidates.entries()) {
+    const { module } = match;
     const own = configs[i];
     if (!own) continue;
     const known = made.get(module) ?? new Map<AOBaseConfig, Module>();
     const replacement = known.get(own) ?? await replacementOf(module, own);
     made.set(module, known.set(own, replacement));
+    if (replacement === module) continue; // a step that has nothing to do with it
+    matches.push(match);
     replacements.push(replacement);
   }
   await tieWeights(matches.map(({ module }, i) => ({ module, replacement: replacements[i] })));

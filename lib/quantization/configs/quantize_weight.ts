@@ -43,6 +43,8 @@ export interface WeightScheme {
   readonly scaleDtype?: DType;
   /** Dtype of the zero points; null for a symmetric mapping, which has them at 0. */
   readonly zeroPointDtype: DType | null;
+  /** The integers to use; the dtype's by default. */
+  readonly range?: { readonly quantMin: number; readonly quantMax: number };
 }
 
 /** Throws unless `groupSize` is one of `choices`. */
@@ -60,7 +62,7 @@ export async function quantizeWeight(
   scheme: WeightScheme,
   config: AOBaseConfig,
 ): Promise<AffineQuantizedTensor> {
-  const { mappingType, targetDtype, granularity, eps, scaleDtype, zeroPointDtype } = scheme;
+  const { mappingType, targetDtype, granularity, eps, scaleDtype, zeroPointDtype, range } = scheme;
   const inFeatures = weight.shape[1];
   if (granularity instanceof PerGroup && inFeatures % granularity.groupSize !== 0) {
     throw new RangeError(
@@ -73,7 +75,7 @@ export async function quantizeWeight(
   const [scale, zeroPoint] = await chooseQParamsOf(
     { where: "quantize_", what: `the weight of ${displayName}` },
     ...[weight, mappingType, block, targetDtype] as const,
-    { eps, scaleDtype, zeroPointDtype: zeroPointDtype ?? targetDtype },
+    { eps, scaleDtype, zeroPointDtype: zeroPointDtype ?? targetDtype, ...range },
   );
   if (!zeroPointDtype) zeroPoint?.dispose();
   const quantized = toAffineQuantizedIntxStatic(
@@ -82,6 +84,7 @@ export async function quantizeWeight(
     zeroPointDtype && zeroPoint,
     block,
     targetDtype,
+    range,
   );
   quantized.packedRows({ sums: false });
   return quantized;

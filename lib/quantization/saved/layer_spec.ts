@@ -42,7 +42,12 @@ interface WeightSpec extends IntegerSpec {
 
 /** How the input is quantized: a dynamic one holds all that it is, a static one has tensors beside. */
 type InputSpec =
-  | (IntegerSpec & { readonly kind: "static"; readonly symmetric: boolean })
+  | (IntegerSpec & {
+    readonly kind: "static";
+    readonly symmetric: boolean;
+    /** How many rows with scales of their own inputs have; 1 for one scale for all. */
+    readonly rows: number;
+  })
   | DynamicInputQuantizer;
 
 /** A quantized layer. */
@@ -75,7 +80,10 @@ function formatLayer({ kind, weight, input, bias }: DescribedLayer) {
 }
 
 function formatInput(input: InputQuantizer) {
-  if (input.kind === "static") return formatIntegers(input);
+  if (input.kind === "static") {
+    const { scale: { numel: rows } } = input;
+    return { ...formatIntegers(input), ...(rows === 1 ? {} : { rows }) };
+  }
   if (input.kind === "custom") return null;
   const { targetDtype, quantMin, quantMax, eps } = input;
   const usual = quantMin === DYNAMIC.quantMin && quantMax === DYNAMIC.quantMax &&
@@ -213,7 +221,9 @@ function parseInput(
   }
   const spec = parseIntegers(where, what, input);
   if (kind.zeroPoint && !spec.zeroPoint) wrong(where, what, value);
-  return { kind: "static", ...spec, symmetric };
+  const { rows = 1 } = input;
+  if (!Number.isSafeInteger(rows) || (rows as number) < 1) wrong(where, `rows of ${what}`, rows);
+  return { kind: "static", ...spec, symmetric, rows: rows as number };
 }
 
 function parseIntegers(

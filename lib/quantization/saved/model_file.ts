@@ -101,8 +101,9 @@ export class ModelFile {
       this.expect(`${name}.${field}.zeroPoint`, { numel: blocks, check: notFinite });
     }
     if (input?.kind === "static") {
-      this.expect(`${name}.actScale`, { numel: 1, isFloat: true, check: notScales });
-      if (input.zeroPoint) this.expect(`${name}.actZeroPoint`, { numel: 1, check: notFinite });
+      const { rows: numel } = input;
+      this.expect(`${name}.actScale`, { numel, isFloat: true, check: notScales });
+      if (input.zeroPoint) this.expect(`${name}.actZeroPoint`, { numel, check: notFinite });
     }
     if (bias) this.expect(`${name}.bias`, { shape: [weight.shape[0]], isFloat: true });
   }

@@ -182,10 +182,10 @@ function buildLayer(
     zeroPoint: zeroPoint ? part(`${kind.weightName}.zeroPoint`) : null,
     ...rest,
   });
-  const input = i?.kind !== "static" ? i : {
-    ...i,
-    scale: part("actScale"),
-    zeroPoint: i.zeroPoint ? part("actZeroPoint") : null,
-  };
-  return kind.build({ weight, input, bias: spec.bias ? part("bias") : null }, module);
+  const bias = spec.bias ? part("bias") : null;
+  if (i?.kind !== "static") return kind.build({ weight, input: i, bias }, module);
+  const { rows: _, ...fixed } = i;
+  const scale = part("actScale");
+  const input = { ...fixed, scale, zeroPoint: i.zeroPoint ? part("actZeroPoint") : null };
+  return kind.build({ weight, input, bias }, module);
 }

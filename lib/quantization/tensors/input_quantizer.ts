@@ -6,6 +6,7 @@
 import type { Device } from "../../backend/backend.ts";
 import { checkOptions, given } from "../../numbers/arguments.ts";
 import { type DType, int8 } from "../../numbers/dtype.ts";
+import { formatShape, numelOf } from "../../numbers/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { quantRange } from "../affine/range.ts";
 import { type PerTokenOptions, perTokenRange, toAffineQuantizedPerToken } from "./per_token.ts";
@@ -15,13 +16,13 @@ import {
   toAffineQuantizedIntxStatic,
 } from "./quantized_tensor.ts";
 
-/** One scale for the whole input, fixed beforehand. */
+/** One scale for the whole input, or one for each of its rows, fixed beforehand. */
 export interface StaticInputQuantizer {
   /** Tells the kinds apart. */
   readonly kind: "static";
-  /** One number. */
+  /** One number, or one for each row that inputs have. */
   readonly scale: Tensor;
-  /** One number, or null for zero. */
+  /** As many, or null for zero. */
   readonly zeroPoint: Tensor | null;
   /** The integers' dtype. */
   readonly targetDtype: DType;
@@ -63,14 +64,21 @@ export interface CustomInputQuantizer {
 /** How a layer quantizes its input. */
 export type InputQuantizer = StaticInputQuantizer | DynamicInputQuantizer | CustomInputQuantizer;
 
+/** Options of {@linkcode staticInputQuantizer}. */
+export interface StaticInputOptions extends StaticTensorOptions {
+  /** Whether there is a scale for each row of the inputs to come; false by default. */
+  perRow?: boolean;
+}
+
 /**
  * Input quantization with a scale that is fixed beforehand.
  *
- * @param scale one number.
- * @param zeroPoint one number, or null for zero.
+ * @param scale one number; with `perRow` one for each row of the inputs to come, which must have as many.
+ * @param zeroPoint as many numbers, or null for zero.
  * @param targetDtype the integers' dtype.
- * @param range the integers to use; the dtype's by default.
- * @throws {RangeError} if there is more than one scale or zero point, or the range leaves the dtype.
+ * @param options the integers to use, the dtype's by default; and whether scales are those of rows.
+ * @throws {RangeError} if there is not one scale or zero point, or as many of both as rows, or the range leaves
+ * the dtype.
  *
  * @example
  * ```ts
@@ -83,16 +91,21 @@ export function staticInputQuantizer(
   scale: Tensor,
   zeroPoint: Tensor | null,
   targetDtype: DType,
-  range: StaticTensorOptions = {},
+  options: StaticInputOptions = {},
 ): StaticInputQuantizer {
   const where = "staticInputQuantizer";
-  checkOptions(where, range, ["quantMin", "quantMax", "zeroPoints"]);
+  checkOptions(where, options, ["quantMin", "quantMax", "zeroPoints", "perRow"]);
+  const { zeroPoints, perRow = false } = options;
+  const rows = perRow ? scale.numel : 1;
   for (const [name, t] of [["scale", scale], ["zeroPoint", zeroPoint]] as const) {
-    if (t === null || t.numel === 1) continue;
-    throw new RangeError(`${where}: ${name} must be one number, got ${t.numel} of them`);
+    if (t === null || t.numel === rows && rows > 0) continue;
+    throw new RangeError(
+      `${where}: ${name} must be ${
+        perRow ? `a number a row` : "one number"
+      }, got ${t.numel} of them`,
+    );
   }
-  const integers = quantRange(where, targetDtype, range.quantMin, range.quantMax);
-  const { zeroPoints } = range;
+  const integers = quantRange(where, targetDtype, options.quantMin, options.quantMax);
   return { kind: "static", scale, zeroPoint, targetDtype, ...integers, zeroPoints };
 }
 
@@ -138,7 +151,23 @@ export function quantizeInput(input: InputQuantizer, x: Tensor): AffineQuantized
   }
   const { scale, zeroPoint, targetDtype, quantMin, quantMax, zeroPoints } = input;
   const range = { quantMin, quantMax, zeroPoints };
-  return toAffineQuantizedIntxStatic(x, scale, zeroPoint, x.shape, targetDtype, range);
+  const block = staticBlock(x, scale);
+  return toAffineQuantizedIntxStatic(x, scale, zeroPoint, block, targetDtype, range);
+}
+
+/** What of an input shares a scale that is fixed: all of it, or a row. */
+function staticBlock({ shape }: Tensor, scale: Tensor): readonly number[] {
+  if (scale.numel === 1) return shape;
+  const rows = numelOf(shape.slice(0, -1));
+  if (rows !== scale.numel) {
+    throw new RangeError(
+      `the input of shape ${
+        formatShape(shape)
+      } has ${rows} rows, but its scales were fixed for ${scale.numel}; ` +
+        `give inputs of as many rows, or quantize with one scale for all`,
+    );
+  }
+  return shape.map((size, d) => d === shape.length - 1 ? size : 1);
 }
 
 /** The tensors that it holds, by name. */
@@ -146,6 +175,17 @@ export function inputTensors(input: InputQuantizer): Record<string, Tensor> {
   if (input.kind !== "static") return {};
   const { scale, zeroPoint } = input;
   return { inputScale: scale, ...(zeroPoint ? { inputZeroPoint: zeroPoint } : {}) };
+}
+
+/** The same with other tensors in place of those that `values` has. */
+export function inputWith(
+  input: InputQuantizer,
+  values: ReadonlyMap<Tensor, Tensor>,
+): InputQuantizer {
+  if (input.kind !== "static") return input;
+  const other = (t: Tensor) => values.get(t) ?? t;
+  const { scale, zeroPoint } = input;
+  return { ...input, scale: other(scale), zeroPoint: zeroPoint && other(zeroPoint) };
 }
 
 /** A copy with tensors of its own. */

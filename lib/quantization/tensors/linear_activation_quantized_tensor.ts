@@ -14,6 +14,7 @@ import {
   type InputQuantFunc,
   type InputQuantizer,
   inputTensors,
+  inputWith,
   moveInput,
   quantizeInput,
 } from "./input_quantizer.ts";
@@ -98,6 +99,13 @@ export class LinearActivationQuantizedTensor implements LinearWeight, Disposable
   /** The same input quantization for another weight. */
   withWeight(weight: AffineQuantizedTensor): LinearActivationQuantizedTensor {
     return new LinearActivationQuantizedTensor(weight, this.inputQuantizer);
+  }
+
+  /** The same with other tensors in place of those that `values` has, whose shapes and dtypes they have. */
+  withTensors(values: ReadonlyMap<Tensor, Tensor>): LinearActivationQuantizedTensor {
+    const { originalWeight, inputQuantizer } = this;
+    const weight = originalWeight.withTensors(values);
+    return new LinearActivationQuantizedTensor(weight, inputWith(inputQuantizer, values));
   }
 
   /**

@@ -288,6 +288,21 @@ export class AffineQuantizedTensor implements LinearWeight, Disposable {
     return new AffineQuantizedTensor({ ...common, packed: copy, shape, targetDtype });
   }
 
+  /** The same with other tensors in place of those that `values` has, whose shapes and dtypes they have. */
+  withTensors(values: ReadonlyMap<Tensor, Tensor>): AffineQuantizedTensor {
+    const { blockSize, dtype, quantMin, quantMax, shape, targetDtype } = this;
+    const other = (t: Tensor) => values.get(t) ?? t;
+    const scale = other(this.scale);
+    const zeroPoint = this.zeroPoint && other(this.zeroPoint);
+    const common = { scale, zeroPoint, blockSize, dtype, quantMin, quantMax };
+    if (this.plain) return new AffineQuantizedTensor({ ...common, intData: other(this.plain) });
+    const { backend } = this.scale;
+    const { data, sums, ...facts } = this.packed!;
+    const copied = (t: Tensor) => backend.copy(other(t).operand.buffer);
+    const packed = { ...facts, data: copied(data), sums: sums && copied(sums) };
+    return new AffineQuantizedTensor({ ...common, packed, shape, targetDtype });
+  }
+
   /** The same on another device; itself if it is there. `moved` maps what was moved before. */
   async to(device: Device, moved?: Map<unknown, unknown>): Promise<AffineQuantizedTensor> {
     if (device === this.device) return this;
