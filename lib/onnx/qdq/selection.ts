@@ -9,15 +9,16 @@ import { OnnxError } from "../file/onnx_error.ts";
 import { NEWEST_OPSET, operatorProblem } from "../upgrade/operators.ts";
 import type { GraphFacts } from "./graph_facts.ts";
 import { DEFAULT_OPERATORS, QUANTIZABLE_OPERATORS } from "./operators.ts";
+import { notWorthBytes } from "./worth_bytes.ts";
 
 /** Which nodes are quantized. */
 export interface NodeSelection {
   /**
-   * Operators, such as `["Conv", "MatMul"]`; by default all that gain by it. Those that onnxruntime has no
-   * integer kernel for, such as Sub, compute with floats either way.
+   * Operators, such as `["Conv", "MatMul"]`, wherever they stand; by default all that gain by it where they do. Those
+   * that onnxruntime has no integer kernel for, such as Sub, compute with floats either way.
    */
   opTypesToQuantize?: readonly string[];
-  /** Names of nodes; by default all of those operators. */
+  /** Names of nodes, whether they gain by it or not; by default all of those operators. */
   nodesToQuantize?: readonly string[];
   /** Names of nodes to leave as they are; none by default. */
   nodesToExclude?: readonly string[];
@@ -37,8 +38,10 @@ export function nodeName({ name, output }: NodeProto): string {
 export function checkSelection(
   where: string,
   facts: GraphFacts,
-  { opTypesToQuantize = DEFAULT_OPERATORS, nodesToQuantize, nodesToExclude = [] }: NodeSelection,
+  selection: NodeSelection,
 ): (node: NodeProto) => string | undefined {
+  const { opTypesToQuantize: given, nodesToQuantize, nodesToExclude = [] } = selection;
+  const opTypesToQuantize = given ?? DEFAULT_OPERATORS;
   const unknown = opTypesToQuantize.find((opType) => operatorProblem(opType, NEWEST_OPSET));
   if (unknown !== undefined) {
     throw new OnnxError(
@@ -61,9 +64,11 @@ export function checkSelection(
   const [ops, only, excluded] = [opTypesToQuantize, nodesToQuantize, nodesToExclude].map((list) =>
     list && new Set(list)
   );
+  const unprofitable = given ? new Map<NodeProto, string>() : notWorthBytes(facts);
   return (node) => {
     if (!ops!.has(node.opType)) return "its operator is not to be quantized";
     if (excluded!.has(nodeName(node))) return "it is left out by nodesToExclude";
-    return only && !only.has(nodeName(node)) ? "nodesToQuantize does not name it" : undefined;
+    if (only) return only.has(nodeName(node)) ? undefined : "nodesToQuantize does not name it";
+    return unprofitable.get(node);
   };
 }
