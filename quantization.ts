@@ -281,6 +281,7 @@ export {
   SmoothingReport,
   type SmoothOptions,
 } from "./lib/quantization/improve/smooth.ts";
+export { gptq, type GptqOptions, type RoundedMatrix } from "./lib/quantization/improve/gptq.ts";
 export {
   BiasCorrectionReport,
   correctBias_,
