@@ -61,9 +61,10 @@ export function manifest(): Record<string, unknown> {
     exports: {
       ...Object.fromEntries(ENTRIES.map((path) => [path, entry(path)])),
       "./package.json": "./package.json",
+      "./recipe.schema.json": "./recipe.schema.json",
     },
     sideEffects: ["./node/mod.js"],
-    files: ["bin", "node", "browser", "types"],
+    files: ["bin", "node", "browser", "types", "recipe.schema.json"],
     dependencies: pinned(DEPENDENCIES),
     optionalDependencies: pinned(OPTIONAL),
     peerDependencies: PEERS,
@@ -174,7 +175,7 @@ export async function buildNpm(): Promise<void> {
   await Deno.writeTextFile(`${NPM}/package.json`, JSON.stringify(manifest(), null, 2) + "\n");
   await Deno.mkdir(`${NPM}/bin`);
   await Deno.writeTextFile(`${NPM}/bin/staticquant.js`, COMMAND, { mode: 0o755 });
-  for (const name of ["README.md", "LICENSE"]) {
+  for (const name of ["README.md", "LICENSE", "recipe.schema.json"]) {
     await Deno.copyFile(`${root}/${name}`, `${NPM}/${name}`);
   }
   await esbuild.stop();

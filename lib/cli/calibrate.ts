@@ -8,9 +8,8 @@ import { readSamples } from "../data/read_samples.ts";
 import { OnnxCalibration } from "../onnx/calibration/calibrate.ts";
 import type { OnnxModel } from "../onnx/file/model.ts";
 import type { Console } from "./console.ts";
-import { readOptions } from "./data_options.ts";
 import { modelInputs } from "../onnx/inspect/model_inputs.ts";
-import type { QuantizeFlags } from "./options.ts";
+import type { QuantizeOptions } from "./options.ts";
 import { writeWhole } from "./output_file.ts";
 import type { ProgressBar } from "./progress_bar.ts";
 
@@ -26,24 +25,20 @@ const FEW = 16;
  */
 export async function calibrate(
   model: OnnxModel,
-  options: QuantizeFlags,
+  options: QuantizeOptions,
   console: Console,
   bar: ProgressBar,
   onWarning: (warning: string) => void,
 ): Promise<OnnxCalibration> {
-  const { state, method, percentile } = options;
+  const { state, quantizeStatic, readSamples: reading } = options;
   const { signal } = console;
   const saved = state === undefined ? undefined : await readFileIfThere(state);
-  const calibration = await OnnxCalibration.open(model, {
-    calibrationMethod: method,
-    percentile,
-    opTypesToQuantize: options.opTypes,
-  });
+  const calibration = await OnnxCalibration.open(model, quantizeStatic);
   if (saved) await calibration.load(saved);
   const before = calibration.samples;
-  let total = options.samples;
+  let total = reading.limit;
   const samples = readSamples(options.data, modelInputs(model), {
-    ...readOptions(options),
+    ...reading,
     onTotal: (samples) => total = samples,
     onWarning,
   });

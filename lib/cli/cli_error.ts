@@ -46,6 +46,8 @@ export function plainMessage(error: unknown): string {
 function sentence(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { name, message } = error;
+  // Those are in the words of the command line, or of a recipe, already.
+  if (error instanceof CliError) return message;
   const fromSystem = /^E[A-Z0-9]+: (.*?), \w+(?: '(.*?)'(?: -> '.*')?)?$/s.exec(message);
   if (fromSystem) {
     const [, [first, ...rest], path] = fromSystem;

@@ -12,11 +12,10 @@ import { loadOnnx } from "../onnx/file/model_file.ts";
 import { useOnnxRuntime } from "../onnx/run/load_ort.ts";
 import type { Comparison } from "./comparison.ts";
 import type { Console } from "./console.ts";
-import { readOptions } from "./data_options.ts";
 import { EXIT } from "./cli_error.ts";
 import { htmlReport } from "./html_report.ts";
 import { modelInputs } from "../onnx/inspect/model_inputs.ts";
-import { type CompareFlags, withFlags } from "./options.ts";
+import { type CompareOptions, withFlags } from "./options.ts";
 import { checkFree, checkOutputs, writeWhole } from "./output_file.ts";
 import { ProgressBar } from "./progress_bar.ts";
 import { formatMs } from "./report_figures.ts";
@@ -30,18 +29,16 @@ const NOISIEST = 8;
  * @returns the exit code.
  */
 export async function compare(
-  floatPath: string,
-  quantizedPath: string,
-  options: CompareFlags,
+  options: CompareOptions,
   console: Console,
 ): Promise<number> {
-  const { report, force, json, targetSqnr } = options;
+  const { float, quantized, report, force, json, targetSqnr } = options;
   if (report !== undefined) {
-    const inputs = { "the float model": floatPath, "the quantized model": quantizedPath };
+    const inputs = { "the float model": float, "the quantized model": quantized };
     await checkOutputs({ "--report": report }, { ...inputs, "--data": options.data });
     await checkFree(report, force);
   }
-  const comparison = await measure(floatPath, quantizedPath, options, console);
+  const comparison = await measure(options, console);
   if (report !== undefined) {
     const page = await htmlReport(comparison);
     console.signal.throwIfAborted();
@@ -54,18 +51,14 @@ export async function compare(
   return missed ? EXIT.targetMissed : EXIT.ok;
 }
 
-async function measure(
-  float: string,
-  quantized: string,
-  options: CompareFlags,
-  console: Console,
-): Promise<Comparison> {
-  useOnnxRuntime(options.runtime ?? "native");
+async function measure(options: CompareOptions, console: Console): Promise<Comparison> {
+  const { float, quantized, data, readSamples: reading } = options;
+  useOnnxRuntime(options.runtime);
   const models = [await loadOnnx(float), await loadOnnx(quantized)];
   using bar = new ProgressBar(console);
-  let total: number | undefined = options.samples;
-  const samples = readSamples(options.data, modelInputs(models[0]), {
-    ...readOptions(options),
+  let total = reading.limit;
+  const samples = readSamples(data, modelInputs(models[0]), {
+    ...reading,
     onTotal: (samples) => total = samples,
     onWarning: (warning) => console.err(`warning: ${withFlags(warning)}\n`),
   });
@@ -73,7 +66,7 @@ async function measure(
     signal: console.signal,
     onProgress: ({ done }) => bar.update("comparing", done, total),
   });
-  return { float, quantized, data: options.data, result };
+  return { float, quantized, data, result };
 }
 
 function summary({ result }: Comparison, columns: number): string {

@@ -23,6 +23,12 @@ In place of "staticquant" type
 --allow-write for the folders of the files that are written; "COMMAND --help"
 tells the least that each one needs.
 
+A recipe holds what a command is told, under the names that the library has for
+it; what is given beside --config goes before:
+  staticquant quantize model.onnx --data samples --out model.int8.onnx \\
+    --method percentile --print-config > recipe.json
+  staticquant quantize --config recipe.json
+
 Results go to standard output, progress and errors to standard error; with
 --json errors are JSON on standard output too. There an infinite SQNR is null.
 Exit codes: 0 done, 1 failed, 2 not understood, 3 target missed, 130 Ctrl-C,
@@ -141,6 +147,12 @@ Permissions:
     --data test.npz
   --report needs to read and write the folder of its file.
 ${IMAGE_PERMISSIONS}
+`;
+
+/** After the options of `schema`. */
+export const SCHEMA_HELP = `
+Beside recipes that begin with "$schema": "./recipe.schema.json":
+  staticquant schema > recipe.schema.json
 `;
 
 /** After the options of `completion`. */

@@ -1,40 +1,52 @@
 /**
- * The options of the commands, as commander gives them.
+ * The options of the commands, by the keys that recipes have: each object is what a function of the library takes.
  *
  * @module
  */
+import type { ReadSamplesOptions } from "../data/read_samples.ts";
+import type { AutoQuantizeOptions } from "../onnx/accuracy/auto_quantize.ts";
 import type { CalibrationMethod } from "../onnx/calibration/method_names.ts";
-import type { QuantizeTarget } from "../onnx/qdq/targets.ts";
+import type { QuantizeStaticOptions } from "../onnx/quantize_static.ts";
 import type { OnnxRuntimeBuild } from "../onnx/run/load_ort.ts";
-import type { DataFlags } from "./data_options.ts";
+
+/** What all commands that read samples take. */
+export interface SampleOptions {
+  /** A file or a folder of samples. */
+  data: string;
+  /** How they are read. */
+  readSamples: Pick<ReadSamplesOptions, "image" | "names" | "split" | "limit">;
+}
 
 /** What all commands that run models take. */
-interface RunFlags {
-  runtime?: OnnxRuntimeBuild;
+interface RunOptions {
+  runtime: OnnxRuntimeBuild;
+}
+
+/** Those of `inspect`. */
+export interface InspectOptions {
+  model: string;
+  json?: boolean;
 }
 
 /** Those of `quantize`. */
-export interface QuantizeFlags extends DataFlags, RunFlags {
+export interface QuantizeOptions extends SampleOptions, RunOptions {
+  model: string;
   out: string;
   force?: boolean;
-  target: QuantizeTarget;
-  method: CalibrationMethod;
-  percentile?: number;
-  activationType: "uint8" | "int8";
-  weightType: "int8" | "uint8" | "int4" | "uint4";
-  perChannel: boolean;
-  symmetric?: boolean;
-  reduceRange?: boolean;
-  opTypes?: string[];
+  quantizeStatic: Omit<QuantizeStaticOptions, "calibrationMethod"> & {
+    calibrationMethod: CalibrationMethod;
+  };
+  autoQuantize: Partial<Pick<AutoQuantizeOptions, "targetSqnr">>;
   exclude?: string[];
   heldOut?: string;
-  targetSqnr?: number;
   state?: string;
   json?: boolean;
 }
 
 /** Those of `compare`. */
-export interface CompareFlags extends DataFlags, RunFlags {
+export interface CompareOptions extends SampleOptions, RunOptions {
+  float: string;
+  quantized: string;
   report?: string;
   force?: boolean;
   json?: boolean;

@@ -5,12 +5,12 @@
  */
 import { Command } from "./commander.ts";
 import { VERSION } from "../files/version.ts";
-import { addCompareCommand } from "./compare_command.ts";
+import { addCommand } from "./add_command.ts";
+import { COMMANDS } from "./commands.ts";
 import { addCompletionCommand } from "./completion_command.ts";
 import type { Console } from "./console.ts";
 import { OVERVIEW } from "./help.ts";
-import { addInspectCommand } from "./inspect_command.ts";
-import { addQuantizeCommand } from "./quantize_command.ts";
+import { addSchemaCommand } from "./schema_command.ts";
 
 /**
  * The program, ready to parse arguments. It throws `CommanderError` in place of ending the process.
@@ -41,9 +41,8 @@ export function createProgram(console: Console, exit: (code: number) => void): C
     })
     .exitOverride()
     .addHelpText("after", OVERVIEW);
-  addInspectCommand(program, console);
-  addQuantizeCommand(program, console, exit);
-  addCompareCommand(program, console, exit);
+  for (const spec of COMMANDS) addCommand(program, spec, COMMANDS, console, exit);
+  addSchemaCommand(program, console);
   addCompletionCommand(program, console);
   for (const command of program.commands) {
     command.optionsGroup("Other:")

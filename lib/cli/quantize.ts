@@ -19,11 +19,10 @@ import { decibels } from "../plot/format.ts";
 import { calibrate } from "./calibrate.ts";
 import { CliError, EXIT, usage } from "./cli_error.ts";
 import type { Console } from "./console.ts";
-import { readOptions } from "./data_options.ts";
 import { excludedNodes } from "./excluded_nodes.ts";
 import { modelInputs } from "../onnx/inspect/model_inputs.ts";
 import { quantizedNode } from "../onnx/qdq/already_quantized.ts";
-import { type QuantizeFlags, withFlags } from "./options.ts";
+import { type QuantizeOptions, withFlags } from "./options.ts";
 import { checkFree, checkOutputs } from "./output_file.ts";
 import { ProgressBar } from "./progress_bar.ts";
 import { costWarnings, timed } from "./cost_warnings.ts";
@@ -34,19 +33,15 @@ import { quantizeJson, quantizeSummary } from "./quantize_summary.ts";
  *
  * @returns the exit code.
  */
-export async function quantize(
-  path: string,
-  options: QuantizeFlags,
-  console: Console,
-): Promise<number> {
-  const { out, force, heldOut, targetSqnr, json } = options;
+export async function quantize(options: QuantizeOptions, console: Console): Promise<number> {
+  const { model: path, out, force, heldOut, json, autoQuantize: { targetSqnr } } = options;
   if (targetSqnr !== undefined && !heldOut) {
     usage("--target-sqnr needs --held-out: samples that the model is not calibrated on");
   }
   const outputs = { "--out": out, "--state": options.state };
   await checkOutputs(outputs, { "the model": path, "--data": options.data, "--held-out": heldOut });
   await checkFree(out, force);
-  useOnnxRuntime(options.runtime ?? "native");
+  useOnnxRuntime(options.runtime);
   const model = await loadOnnx(path);
   if (quantizedNode(model)) {
     throw new CliError(EXIT.failed, `${path} is quantized already; give the float model`);
@@ -107,25 +102,19 @@ export async function quantize(
 /** The library's options. */
 function staticOptions(
   calibration: OnnxCalibration,
-  options: QuantizeFlags,
+  options: QuantizeOptions,
 ): QuantizeStaticOptions {
-  const { activationType, weightType, perChannel, symmetric, reduceRange, opTypes, out } = options;
+  const { quantizeStatic, exclude, out } = options;
   const nodes = [...walkGraphs(calibration.model.graph)].flatMap(({ node }) => node);
   return {
-    target: options.target,
-    activationType,
-    weightType,
-    perChannel,
-    activationSymmetric: symmetric,
-    reduceRange,
-    opTypesToQuantize: opTypes,
+    ...quantizeStatic,
     temporaryFolder: paths().dirname(out),
-    nodesToExclude: options.exclude && excludedNodes(nodes, options.exclude),
+    nodesToExclude: exclude ? excludedNodes(nodes, exclude) : quantizeStatic.nodesToExclude,
   };
 }
 
 /** The samples held out, which may be gone through many times. */
-function heldOutSamples(model: OnnxModel, path: string, options: QuantizeFlags) {
-  const settings = { ...readOptions(options), limit: undefined };
+function heldOutSamples(model: OnnxModel, path: string, options: QuantizeOptions) {
+  const settings = { ...options.readSamples, limit: undefined };
   return replay(() => readSamples(path, modelInputs(model), settings));
 }

@@ -3,84 +3,181 @@
  *
  * @module
  */
-import { type Command, Option } from "./commander.ts";
-import { CALIBRATION_METHODS } from "../onnx/calibration/method_names.ts";
 import { QUANTIZE_TARGETS } from "../onnx/qdq/targets.ts";
-import type { Console } from "./console.ts";
-import { addDataOptions } from "./data_options.ts";
+import type { CommandSpec, OptionSpec } from "./command_spec.ts";
+import { dataOptions } from "./data_options.ts";
 import { QUANTIZE_HELP } from "./help.ts";
-import type { QuantizeFlags } from "./options.ts";
-import { addRuntimeOption } from "./runtime_option.ts";
-import { collectNames, parseMethod, parseNumber, parsePercentile } from "./parse.ts";
+import {
+  choice,
+  METHOD,
+  NAMES,
+  NUMBER,
+  type OptionKind,
+  PATH,
+  PERCENTILE,
+  SWITCH,
+} from "./option_kinds.ts";
+import type { QuantizeOptions } from "./options.ts";
+import { RUNTIME_OPTION } from "./runtime_option.ts";
 
-/** Adds the command; `exit` is told if the target is missed. */
-export function addQuantizeCommand(
-  program: Command,
-  console: Console,
-  exit: (code: number) => void,
-): void {
-  const command = program.command("quantize")
-    .summary("make a model small and fast, with ranges from samples")
-    .description(
-      "Calibrates a float model on samples and writes a quantized one, whose integers any onnxruntime runs.",
-    )
-    .argument("<model>", "an ONNX file")
-    .requiredOption("--out <path>", "where the quantized model goes")
-    .option("--force", "replace --out if it exists");
-  command.optionsGroup("Quantization:")
-    .addOption(
-      new Option(
-        "--target <name>",
-        "who runs the file: onnxruntime, or onnxruntime-web in browsers",
-      )
-        .choices(QUANTIZE_TARGETS).default("onnxruntime"),
-    )
-    .addOption(
-      new Option("--method <name>", "how ranges are chosen; see below")
-        .choices(CALIBRATION_METHODS).argParser(parseMethod).default("minmax"),
-    )
-    .option(
-      "--percentile <p>",
-      "percentage of values that --method percentile keeps",
-      parsePercentile,
-    )
-    .addOption(
-      new Option("--activation-type <type>", "integers of activations").choices(["uint8", "int8"])
-        .default("uint8"),
-    )
-    .addOption(
-      new Option("--weight-type <type>", "integers of weights")
-        .choices(["int8", "uint8", "int4", "uint4"]).default("int8"),
-    )
-    .option("--per-channel", "a scale for each output channel of a weight (the default)")
-    .option("--no-per-channel", "one scale for each weight")
-    .option("--symmetric", "zero points of activations in the middle of the range")
-    .option("--reduce-range", "weights of 7 bits, for x64 processors without VNNI")
-    .option("--op-types <op,…>", "quantize these operators only", collectNames)
-    .option(
-      "--exclude <name,…>",
-      "leave these nodes float: names as they are after preparing, with * and ?, or operators",
-      collectNames,
-    );
-  command.optionsGroup("Accuracy:")
-    .option("--held-out <path>", "samples to judge with, read like --data")
-    .option(
-      "--target-sqnr <dB>",
-      "leave out the fewest nodes so that the outputs reach this SQNR on the samples held out",
-      parseNumber,
-    );
-  command.optionsGroup("Calibration:")
-    .option(
-      "--state <path>",
-      "resume a calibration on the same --data from this file if it exists, and save it there",
-    )
-    .option("--json", "print the summary as JSON");
-  addRuntimeOption(command);
-  addDataOptions(command, "samples to calibrate with");
-  command
-    .addHelpText("after", QUANTIZE_HELP)
-    .action(async (model: string, options: QuantizeFlags) => {
-      const { quantize } = await import("./quantize.ts");
-      exit(await quantize(model, options, console));
-    });
-}
+/** What is known better of activations, by their names. */
+const OVERRIDES: OptionKind = {
+  schema: {
+    type: "object",
+    additionalProperties: {
+      type: "object",
+      properties: Object.fromEntries(
+        ["min", "max", "scale", "zeroPoint"].map((key) => [key, { type: "number" as const }]),
+      ),
+      additionalProperties: false,
+    },
+  },
+};
+
+/** What `quantizeStatic` takes of them. */
+export const STATIC_OPTIONS: readonly OptionSpec[] = [
+  {
+    at: "quantizeStatic.target",
+    flags: "--target <name>",
+    text: "who runs the file: onnxruntime, or onnxruntime-web in browsers",
+    kind: choice(QUANTIZE_TARGETS),
+    default: "onnxruntime",
+  },
+  {
+    at: "quantizeStatic.calibrationMethod",
+    flags: "--method <name>",
+    text: "how ranges are chosen; see below",
+    kind: METHOD,
+    default: "minmax",
+  },
+  {
+    at: "quantizeStatic.percentile",
+    flags: "--percentile <p>",
+    text: "percentage of values that --method percentile keeps",
+    kind: PERCENTILE,
+  },
+  {
+    at: "quantizeStatic.averagingConstant",
+    text: "how far the method movingAverage moves towards each sample",
+    kind: { schema: { type: "number", exclusiveMinimum: 0, maximum: 1 } },
+  },
+  {
+    at: "quantizeStatic.activationType",
+    flags: "--activation-type <type>",
+    text: "integers of activations",
+    kind: choice(["uint8", "int8"]),
+    default: "uint8",
+  },
+  {
+    at: "quantizeStatic.weightType",
+    flags: "--weight-type <type>",
+    text: "integers of weights",
+    kind: choice(["int8", "uint8", "int4", "uint4"]),
+    default: "int8",
+  },
+  {
+    at: "quantizeStatic.perChannel",
+    flags: "--per-channel",
+    text: "a scale for each output channel of a weight (the default)",
+    negative: ["--no-per-channel", "one scale for each weight"],
+    kind: SWITCH,
+    default: true,
+  },
+  {
+    at: "quantizeStatic.activationSymmetric",
+    flags: "--symmetric",
+    text: "zero points of activations in the middle of the range",
+    kind: SWITCH,
+  },
+  {
+    at: "quantizeStatic.weightSymmetric",
+    text: "whether 0 is in the middle of the ranges of weights; always so per channel",
+    kind: SWITCH,
+  },
+  {
+    at: "quantizeStatic.reduceRange",
+    flags: "--reduce-range",
+    text: "weights of 7 bits, for x64 processors without VNNI",
+    kind: SWITCH,
+  },
+  {
+    at: "quantizeStatic.opTypesToQuantize",
+    flags: "--op-types <op,…>",
+    text: "quantize these operators only",
+    kind: NAMES,
+  },
+  {
+    at: "quantizeStatic.nodesToQuantize",
+    text: "quantize these nodes only: names as they are after preparing",
+    kind: NAMES,
+  },
+  {
+    at: "quantizeStatic.nodesToExclude",
+    text: "leave these nodes float: names as they are after preparing",
+    kind: NAMES,
+  },
+  {
+    at: "quantizeStatic.tensorOverrides",
+    text: "ranges, or scales and zero points, that are known better, by the names of activations",
+    kind: OVERRIDES,
+  },
+];
+
+/** Makes a model small and fast. */
+export const QUANTIZE: CommandSpec = {
+  name: "quantize",
+  summary: "make a model small and fast, with ranges from samples",
+  description:
+    "Calibrates a float model on samples and writes a quantized one, whose integers any onnxruntime runs.",
+  help: QUANTIZE_HELP,
+  options: [
+    { at: "model", flags: "<model>", text: "an ONNX file", kind: PATH, required: true },
+    {
+      at: "out",
+      flags: "--out <path>",
+      text: "where the quantized model goes",
+      kind: PATH,
+      required: true,
+    },
+    { at: "force", flags: "--force", text: "replace --out if it exists", kind: SWITCH },
+    { at: "json", flags: "--json", text: "print the summary as JSON", kind: SWITCH },
+    RUNTIME_OPTION,
+    ...STATIC_OPTIONS.map((option) => ({ ...option, group: "Quantization" })),
+    {
+      at: "exclude",
+      flags: "--exclude <name,…>",
+      text:
+        "leave these nodes float: names as they are after preparing, with * and ?, or operators",
+      kind: NAMES,
+      group: "Quantization",
+    },
+    {
+      at: "heldOut",
+      flags: "--held-out <path>",
+      text: "samples to judge with, read like --data",
+      kind: PATH,
+      group: "Accuracy",
+    },
+    {
+      at: "autoQuantize.targetSqnr",
+      flags: "--target-sqnr <dB>",
+      text:
+        "leave out the fewest nodes so that the outputs reach this SQNR on the samples held out",
+      kind: NUMBER,
+      group: "Accuracy",
+    },
+    {
+      at: "state",
+      flags: "--state <path>",
+      text:
+        "resume a calibration on the same --data from this file if it exists, and save it there",
+      kind: PATH,
+      group: "Calibration",
+    },
+    ...dataOptions("samples to calibrate with"),
+  ],
+  async run(options, console) {
+    const { quantize } = await import("./quantize.ts");
+    return await quantize(options as QuantizeOptions, console);
+  },
+};

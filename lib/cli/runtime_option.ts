@@ -3,15 +3,16 @@
  *
  * @module
  */
-import { type Command, Option } from "./commander.ts";
+import type { OptionSpec } from "./command_spec.ts";
+import { choice } from "./option_kinds.ts";
 
-/** Adds the option to a command. */
-export function addRuntimeOption(command: Command): Command {
-  return command.addOption(
-    new Option(
-      "--runtime <build>",
-      "what runs models: native code, or WebAssembly, which is slower, asks for no --allow-ffi, and " +
-        "writes the same bytes as a page in a browser",
-    ).choices(["native", "wasm"]).default("native"),
-  );
-}
+/** For every command that runs models. */
+export const RUNTIME_OPTION: OptionSpec = {
+  at: "runtime",
+  flags: "--runtime <build>",
+  text:
+    "what runs models: native code, or WebAssembly, which is slower, asks for no --allow-ffi, and " +
+    "writes the same bytes as a page in a browser",
+  kind: choice(["native", "wasm"]),
+  default: "native",
+};

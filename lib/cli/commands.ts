@@ -1,0 +1,12 @@
+/**
+ * The commands that recipes can be written for.
+ *
+ * @module
+ */
+import type { CommandSpec } from "./command_spec.ts";
+import { COMPARE } from "./compare_command.ts";
+import { INSPECT } from "./inspect_command.ts";
+import { QUANTIZE } from "./quantize_command.ts";
+
+/** As help lists them. */
+export const COMMANDS: readonly CommandSpec[] = [INSPECT, QUANTIZE, COMPARE];
