@@ -31,7 +31,7 @@ const convert = (gives: Kind): Signature => ({ args: 1, gives });
  * 0: what is rounded is not drawn together with what is done to it, as `a·b + c` may be otherwise.
  *
  * `quotient` is the float32 nearest to a/b on every device, which `div` need not be. `wholeQuotient` of a, b and 1/b is the whole number nearest to that, ties to even both times; that of a NaN is −2³¹. 1/b may be 0 where it is no normal number.
- * `lookup` of a table, an input of 256 elements of a dtype of bytes, and an integer is the element that
+ * `lookup` of a table, an input of 256 bytes or int32 numbers, and an integer is the element that
  * the integer's lowest byte counts.
  */
 export type FunctionName =
@@ -162,6 +162,9 @@ export interface Expression {
   /** The numbers that `f0` or `i0` and so on stand for. They are no part of a kernel's text. */
   readonly constants: readonly number[];
 }
+
+/** What looks the elements of its first input up in its second one, a table. */
+export const LOOKUP: Expression = { steps: [["lookup", "x1", "x0"]], constants: [] };
 
 /** The kind in which elements of a dtype are computed. */
 export function kindOf(dtype: DType): Kind {

@@ -5,12 +5,15 @@
  * @module
  */
 import type { WebGpuBackend } from "../backend/webgpu/backend.ts";
+import { type TableMemory, tabulated } from "../backend/webgpu/byte_tables.ts";
+import { byConstancy } from "../backend/webgpu/constant_steps.ts";
 import { fuse, isOperation, type Operation } from "../backend/webgpu/fusion.ts";
 import type { Tile } from "../backend/webgpu/kernels/tile.ts";
 import { lower } from "../backend/webgpu/lower.ts";
 import { allocate, Arena, needed, type PlannedMemory } from "../backend/webgpu/plan_memory.ts";
 import type { Pool, PooledBuffer } from "../backend/webgpu/pool.ts";
 import type { Enqueued, Runtime } from "../backend/webgpu/runtime.ts";
+import { int32 } from "../numbers/dtype.ts";
 import {
   bound,
   type Ends,
@@ -157,6 +160,24 @@ export class Recording {
   }
 }
 
+/** Runs a step whose results are kept as long as the recording. */
+function enqueueOnce(step: RecordedStep, runtime: Runtime, arena: Arena): void {
+  for (const buffer of bound(step)) arena.settle(buffer);
+  if ("from" in step) runtime.copy(step.from, step.to);
+  else runtime.dispatch(step.kernel, step.buffers, step.params, step.workgroups);
+}
+
+function tableMemory(runtime: Runtime, arena: Arena): TableMemory {
+  let all: PooledBuffer | undefined;
+  return {
+    isConstant: (buffer) => !arena.planned.has(buffer as PooledBuffer),
+    allBytes: () => all ??= runtime.upload(allBytes(), "all bytes", arena),
+    table: () => arena.acquire(256 * int32.itemSize, "table"),
+  };
+}
+
+const allBytes = () => Uint8Array.from({ length: 256 }, (_, i) => i);
+
 /**
  * Records what `run` would enqueue, joins its operations and makes the steps ready to replay.
  *
@@ -170,11 +191,16 @@ export function record(backend: WebGpuBackend, run: (pool: Pool) => Ends): Recor
     const recorded = new StepList<Operation>(arena);
     const ends = backend.recordInto(recorded, () => run(arena));
     const sink = new StepList(arena);
-    for (const item of fuse(recorded.items, ends.outputs)) {
+    const memory = tableMemory(runtime, arena);
+    const joined = tabulated(fuse(recorded.items, ends.outputs), memory);
+    for (const item of fuse(joined, ends.outputs)) {
       if (isOperation(item)) lower(item, { sink, subgroupSize });
       else sink.items.push(item);
     }
-    return new Recording(runtime, arena, needed(sink.items, arena.planned, ends), ends);
+    const steps = needed(sink.items, arena.planned, ends);
+    const { constant, others } = byConstancy(steps, arena.planned, ends);
+    for (const step of constant) enqueueOnce(step, runtime, arena);
+    return new Recording(runtime, arena, others, ends);
   } catch (error) {
     arena.dispose();
     throw error;

@@ -21,6 +21,8 @@ import {
   uint8,
 } from "../../mod.ts";
 
+/** A shader of nothing. */
+const none = () => ({ arrays: [], fields: [], workgroup: 1, body: "" });
 const pool = { acquire: () => buffer("none"), release: () => {} };
 /** A buffer without memory. */
 function buffer(label: string): PooledBuffer {
@@ -109,7 +111,7 @@ class Forward {
   /** Any other operation, which is a dispatch already. */
   dispatch(...inputs: PooledBuffer[]): PooledBuffer {
     const y = buffer("dispatch");
-    const kernel = { key: "other", wgsl: () => "" };
+    const kernel = { key: "other", shader: none };
     this.recorded.push({ kernel, buffers: [...inputs, y], params: [], workgroups: 1 });
     return y;
   }

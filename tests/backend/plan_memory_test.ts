@@ -4,12 +4,13 @@ import { needed } from "../../lib/backend/webgpu/plan_memory.ts";
 import { PooledBuffer } from "../../lib/backend/webgpu/pool.ts";
 import { type RecordedStep, StepList } from "../../lib/backend/webgpu/steps.ts";
 
+const none = () => ({ arrays: [], fields: [], workgroup: 1, body: "" });
 const pool = { acquire: () => buffer(), release: () => {} };
 function buffer(byteLength = 16): PooledBuffer {
   return new PooledBuffer(undefined, byteLength, false, "", pool);
 }
 
-const named = (key: string) => ({ key, wgsl: () => "" });
+const named = (key: string) => ({ key, shader: none });
 const names = (steps: readonly RecordedStep[]) =>
   steps.map((step) => "from" in step ? "copy" : step.kernel.key);
 

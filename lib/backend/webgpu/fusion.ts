@@ -14,7 +14,15 @@ import {
   type PackedRows,
   type QuantizeRowsArgs,
 } from "../backend.ts";
-import { type Argument, type Expression, inlined, last, tablesOf } from "../expression.ts";
+import {
+  type Argument,
+  type Expression,
+  inlined,
+  last,
+  LOOKUP,
+  tablesOf,
+  wordsOf,
+} from "../expression.ts";
 import type { ChannelsLast } from "../channels_last.ts";
 import { type ConvArgs, type ConvWeight, type PackedConvArgs, RELU_CLIP } from "../convolution.ts";
 import { FEW_ROWS } from "./kernels/tile.ts";
@@ -74,6 +82,8 @@ export interface PackedConvOperation {
   readonly args: PackedConvArgs;
   /** How the result, floats, is quantized for the convolution that reads it. */
   readonly requantize?: RowQuantization;
+  /** A table in which the bytes of the result are looked up, and the dtype of those that are found. */
+  readonly table?: { readonly of: Operand; readonly dtype: DType };
   /** The result, channels last. */
   readonly y: DeviceBuffer;
 }
@@ -100,6 +110,9 @@ export interface QuantizeRowsOperation {
   readonly args: RowQuantization;
   readonly y: PackedRows & { readonly sums: DeviceBuffer };
 }
+
+/** What looks bytes up in a table, in words. */
+const LOOKUP_WORDS = wordsOf(LOOKUP);
 
 /** What has a shape, and its channels last if it says so. */
 type Laid = Pick<Operand, "shape"> & Partial<Pick<ChannelsLast, "layout">>;
@@ -181,6 +194,7 @@ function read(operation: Operation): DeviceBuffer[] {
         wZeroPoint,
         ...scales,
         result.bias?.buffer,
+        operation.table?.of.buffer,
       );
     }
     case "quantize pixels":
@@ -264,6 +278,15 @@ const quantizedPixels: Rule = (operation, maker) => {
   return { ...maker, requantize: args, y };
 };
 
+/** A convolution looks its bytes up in the table after it. */
+const lookedUp: Rule = (operation, maker) => {
+  if (operation.op !== "pointwise" || maker.op !== "packed conv" || maker.table) return undefined;
+  const { expression, inputs: [x, of], y, dtype } = operation;
+  const bytes = maker.args.result.kind === "bytes" || maker.requantize;
+  const plain = wordsOf(expression) === LOOKUP_WORDS && alike(operation, x) && x.buffer === maker.y;
+  return bytes && plain ? { ...maker, table: { of, dtype }, y } : undefined;
+};
+
 /** A small product of few rows quantizes its own input. */
 const quantizedInside: Rule = (operation, maker) => {
   if (operation.op !== "packed linear" || maker.op !== "quantize rows") return undefined;
@@ -328,6 +351,7 @@ const RULES: readonly Rule[] = [
   reluAfterProduct,
   quantizedForTheNext,
   quantizedPixels,
+  lookedUp,
   quantizedInside,
   pointwiseIntoPointwise,
 ];

@@ -21,7 +21,7 @@ export function packedConvOutput({ args, requantize }: PackedConvOperation): DTy
   return requantize ? requantize.outputDtype : args.result.dtype;
 }
 
-function specOf({ x, w, args, requantize }: PackedConvOperation): PackedLinearSpec {
+function specOf({ x, w, args, requantize, table }: PackedConvOperation): PackedLinearSpec {
   const { result, xZeroPoint, wZeroPoint, wParamCount, clip } = args;
   const bytes = result.kind === "bytes";
   return {
@@ -39,12 +39,13 @@ function specOf({ x, w, args, requantize }: PackedConvOperation): PackedLinearSp
       ? { quantMin: result.quantMin, quantMax: result.quantMax, offset: byteOffset(result.dtype) }
       : undefined,
     requantize: requantize && quantization(requantize),
+    table: table && { dtype: table.of.dtype, offset: byteOffset(table.dtype) },
   };
 }
 
 /** The buffers besides operands and result, in the order in which kernels bind them. */
 function parametersOf(
-  { w, args, requantize }: PackedConvOperation,
+  { w, args, requantize, table }: PackedConvOperation,
   wSums: boolean,
 ): (DeviceBuffer | null | undefined | false)[] {
   const { result, xZeroPoint, wZeroPoint } = args;
@@ -57,6 +58,7 @@ function parametersOf(
     ...[wSums && w.sums, xZeroPoint, wZeroPoint, ...scales],
     ...(result.kind === "bytes" ? [result.zeroPoint] : []),
     ...(requantize ? [requantize.inverseScale, requantize.zeroPoint] : []),
+    table?.of.buffer,
   ];
 }
 

@@ -34,6 +34,13 @@ export class Arena implements Pool {
   /** Nothing: a buffer's life is seen from the steps. */
   release(): void {}
 
+  /** Gives a planned buffer memory of its own, which nothing else shares. */
+  settle(buffer: PooledBuffer): void {
+    if (this.planned.delete(buffer)) {
+      buffer.allocate(this.make(sizeClass(buffer.byteLength), buffer.label));
+    }
+  }
+
   /** Frees all memory. */
   dispose(): void {
     this.made.splice(0).forEach((gpu) => gpu.destroy());

@@ -74,13 +74,14 @@ export function checkFits(device: GPUDevice, byteLength: number, label: string):
   }
 }
 
-/** A storage buffer of a size class. */
+/** A buffer of a size class, for storage and, where a kernel looks up in it, as a uniform. */
 export function makeBuffer(device: GPUDevice, size: number, label: string): GPUBuffer {
   const most = mostBytes(device);
   return device.createBuffer({
     label,
     size: Math.min(size, most - most % 4),
-    usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+    usage: GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC |
+      GPUBufferUsage.COPY_DST,
   });
 }
 

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Kernel } from "./kernels/kernel.ts";
-import type { Dialect } from "./kernels/shader.ts";
+import { type Dialect, type Shader, writeShader } from "./kernels/shader.ts";
 import { BufferPool, type Pool, type PooledBuffer } from "./pool.ts";
 import { copiedBytes, type StepSink } from "./steps.ts";
 
@@ -29,6 +29,8 @@ export interface Pipeline {
   readonly layout: GPUBindGroupLayout;
   /** Which of the runtime's it is. */
   readonly number: number;
+  /** How many bytes of each buffer are bound; nothing for all. */
+  readonly sizes: readonly (number | undefined)[];
 }
 
 /** Work for the queue. */
@@ -39,6 +41,11 @@ export type Enqueued =
     readonly workgroups: number;
   }
   | { readonly from: GPUBuffer; readonly to: GPUBuffer; readonly size: number };
+
+/** The bytes of each array of a shader that has a length of its own. */
+function boundSizes({ arrays }: Shader): (number | undefined)[] {
+  return arrays.map(([, , access]) => typeof access === "number" ? 16 * access : undefined);
+}
 
 /** One WebGPU device and what was made on it. */
 export class Runtime implements StepSink {
@@ -124,10 +131,12 @@ export class Runtime implements StepSink {
   }
 
   /** A kernel's pipeline; compiled when first asked for. */
-  pipeline({ key, wgsl }: Kernel): Pipeline {
+  pipeline(kernel: Kernel): Pipeline {
+    const { key } = kernel;
     let pipeline = this.pipelines.get(key);
     if (!pipeline) {
-      const code = wgsl(this.dialect);
+      const shader = kernel.shader();
+      const code = writeShader(shader, this.dialect);
       if (this.printsKernels) console.error(`// ${key}\n${code}`);
       const module = this.device.createShaderModule({ label: key, code });
       const gpu = this.device.createComputePipeline({
@@ -135,7 +144,8 @@ export class Runtime implements StepSink {
         layout: "auto",
         compute: { module, entryPoint: "main" },
       });
-      pipeline = { gpu, layout: gpu.getBindGroupLayout(0), number: this.pipelines.size };
+      const [layout, sizes] = [gpu.getBindGroupLayout(0), boundSizes(shader)];
+      pipeline = { gpu, layout, number: this.pipelines.size, sizes };
       this.pipelines.set(key, pipeline);
     }
     return pipeline;
@@ -160,10 +170,10 @@ export class Runtime implements StepSink {
   }
 
   /** Binds buffers and, after them, the parameters. */
-  bind({ layout }: Pipeline, buffers: readonly GPUBuffer[], uniform: GPUBuffer) {
+  bind({ layout, sizes }: Pipeline, buffers: readonly GPUBuffer[], uniform: GPUBuffer) {
     const entries = [...buffers, uniform].map((buffer, binding) => ({
       binding,
-      resource: { buffer },
+      resource: { buffer, size: sizes[binding] },
     }));
     return this.device.createBindGroup({ layout, entries });
   }

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { type Dialect, type Shader, writeShader } from "./shader.ts";
+import type { Shader } from "./shader.ts";
 
-/** A compute shader: `key` names its text, which is built only when it has not been compiled. */
+/** A compute shader: `key` names it, for it is built only when it has not been compiled. */
 export interface Kernel {
   readonly key: string;
-  readonly wgsl: (dialect: Dialect) => string;
+  readonly shader: () => Shader;
 }
 
 /** A spec in plain text, its fields in the order in which they were written. */
@@ -41,8 +41,5 @@ export function kernel<S extends object>(
   spec: S,
   build: (spec: S) => Shader,
 ): Kernel {
-  return {
-    key: name + fieldsOf(spec),
-    wgsl: (dialect) => writeShader(build(spec), dialect),
-  };
+  return { key: name + fieldsOf(spec), shader: () => build(spec) };
 }

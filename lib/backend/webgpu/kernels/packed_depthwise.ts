@@ -8,13 +8,13 @@ import { type DepthwisePlaces, depthwiseShader } from "./depthwise.ts";
 import { loader, rounded } from "./elements.ts";
 import { type Kernel, kernel } from "./kernel.ts";
 import {
+  byteFunctions,
   packedArrays,
   type PackedLinearSpec,
   paramIndex,
-  rescaleFunction,
+  storedByte,
   zeroPoint,
 } from "./packed_linear.ts";
-import { quantizeFunction } from "./quantize.ts";
 import type { Shader } from "./shader.ts";
 
 /** Products that float32 adds up exactly. */
@@ -62,9 +62,8 @@ function packedDepthwise(spec: PackedDepthwiseSpec): Shader {
     if (exact) return whole;
     if (rescale) {
       const added = bias ? `(${whole} + shift)` : whole;
-      return `vec4<i32>(${
-        four((p) => `rescale(${added}.${p}, w_factor.${p}, zero_point)`)
-      }) - ${rescale.offset}`;
+      const integer = (p: string) => `rescale(${added}.${p}, w_factor.${p}, zero_point)`;
+      return `vec4<i32>(${four((p) => storedByte(integer(p), spec))})`;
     }
     const y = bias ? `(${sum} * factor + shift)` : `(${sum} * factor)`;
     const clipped = (p: string) => clip ? `clip(${y}.${p})` : `${y}.${p}`;
@@ -73,9 +72,8 @@ function packedDepthwise(spec: PackedDepthwiseSpec): Shader {
       const number = rounded(output, `${y}.${p}`);
       return clip ? `clip(${number})` : number;
     };
-    return `vec4<i32>(${
-      four((p) => `quantize(${kept(p)}, inverse, zero_point)`)
-    }) - ${requantize.offset}`;
+    const integer = (p: string) => `quantize(${kept(p)}, inverse, zero_point)`;
+    return `vec4<i32>(${four((p) => storedByte(integer(p), spec))})`;
   };
   return depthwiseShader({
     ...spec,
@@ -85,10 +83,7 @@ function packedDepthwise(spec: PackedDepthwiseSpec): Shader {
     w: (at) => `(vec4<f32>(fours_w(${at})) - zw)`,
     arrays: packedArrays(spec, false, false),
     functions: (bias ? loader("bias", bias) : "") + (clip ? clipFunction(clip) : "") +
-      (rescale ? rescaleFunction(rescale) : "") +
-      (requantize
-        ? quantizeFunction(requantize.productDtype, requantize.quantMin, requantize.quantMax)
-        : ""),
+      byteFunctions(spec),
     prologue: prologue.filter((line) => line !== "").join("\n"),
     value,
   });

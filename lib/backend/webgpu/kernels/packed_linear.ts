@@ -8,6 +8,7 @@ import { matmul } from "./matmul.ts";
 import { type Epilogue, type KStep, packedStep, sumOfBytes } from "./product.ts";
 import { quantizeFunction, quantizeVectorFunction } from "./quantize.ts";
 import type { ArrayBinding, Shader } from "./shader.ts";
+import { tableBinding, tableLoader } from "./table.ts";
 import type { Tile } from "./tile.ts";
 
 /** Where a scale or a zero point of `w` stands: one for all, one a row, or one a group of each row. */
@@ -31,6 +32,12 @@ export interface Quantization {
 export interface Rescaling {
   readonly quantMin: number;
   readonly quantMax: number;
+  readonly offset: number;
+}
+
+/** What bytes become by a table: of which dtype it is, and what is subtracted from what it has. */
+export interface ByteLookup {
+  readonly dtype: DType;
   readonly offset: number;
 }
 
@@ -60,6 +67,8 @@ export interface PackedLinearSpec {
    * of `x`; the bias is int32. It is stored as packed rows. Binding: the zero point of the result.
    */
   readonly rescale?: Rescaling;
+  /** Bytes are looked up in a table before they are stored. Binding: the table. */
+  readonly table?: ByteLookup;
   /** Quantizes `x`, floats of this dtype, on the way. Bindings: 1 / scale and zero point. */
   readonly quantize?: Quantization & { readonly dtype: DType };
 }
@@ -81,7 +90,7 @@ export function packedArrays(
   xSums: boolean,
   wSums: boolean,
 ): ArrayBinding[] {
-  const { xZeroPoint, wZeroPoint, bias, output, quantize, requantize, rescale } = spec;
+  const { xZeroPoint, wZeroPoint, bias, output, quantize, requantize, rescale, table } = spec;
   const when = (used: boolean, name: string, type: string): ArrayBinding[] =>
     used ? [[name, type]] : [];
   return [
@@ -96,6 +105,7 @@ export function packedArrays(
     ...when(quantize !== undefined, "x_shift", "f32"),
     ...when(requantize !== undefined, "y_inverse", "f32"),
     ...when(requantize !== undefined || rescale !== undefined, "y_zero_point", "f32"),
+    ...table ? [tableBinding("table", table.dtype)] : [],
   ];
 }
 
@@ -187,6 +197,24 @@ fn rescale(sum: i32, multiplier: f32, zero_point: f32) -> i32 {
 `;
 }
 
+/** The byte to be stored, of the integer that numbers were brought to. */
+export function storedByte(
+  integer: string,
+  { requantize, rescale, table }: Pick<PackedLinearSpec, "requantize" | "rescale" | "table">,
+): string {
+  if (!table) return `(${integer} - (${(requantize ?? rescale)!.offset}))`;
+  return `(load_int_table(u32(${integer}) & 255u) - (${table.offset}))`;
+}
+
+/** The functions by which numbers are brought to bytes. */
+export function byteFunctions({ requantize, rescale, table }: PackedLinearSpec): string {
+  return (rescale ? rescaleFunction(rescale) : "") +
+    (requantize
+      ? quantizeFunction(requantize.productDtype, requantize.quantMin, requantize.quantMax)
+      : "") +
+    (table ? tableLoader("table", table.dtype) : "");
+}
+
 /** Takes zero points out of exact sums, scales them, and does what follows. */
 export function packedEpilogue(spec: PackedLinearSpec): Epilogue {
   const { xPerRow, wParams, bias, output, clip, requantize, rescale } = spec;
@@ -198,10 +226,7 @@ export function packedEpilogue(spec: PackedLinearSpec): Epilogue {
   return {
     arrays: packedArrays(spec, bound, xCorrected),
     functions: (bias ? loader("bias", bias) : "") + (clip ? clipFunction(clip) : "") +
-      (rescale ? rescaleFunction(rescale) : "") +
-      (requantize
-        ? quantizeFunction(requantize.productDtype, requantize.quantMin, requantize.quantMax)
-        : ""),
+      byteFunctions(spec),
     shared: (xPerRow ? "" : (xCorrected ? `let zx = ${zx("0u")};` : "") +
       (scaled ? "let scale = x_scale[0];" : "")) +
       (requantize ? "let inverse = y_inverse[0];" : "") +
@@ -227,14 +252,12 @@ export function packedEpilogue(spec: PackedLinearSpec): Epilogue {
       if (exact) return acc;
       const added = bias ? ` + bias_${j}` : "";
       if (rescale) {
-        return `(rescale(${acc}${added}, w_scale_${j}, zero_point) - (${rescale.offset}))`;
+        return storedByte(`rescale(${acc}${added}, w_scale_${j}, zero_point)`, spec);
       }
       const y = `f32${acc} * (x_scale_${i} * w_scale_${j})${added}`;
       if (!requantize) return clip ? `clip(${y})` : y;
       const kept = rounded(output, y);
-      return `(quantize(${
-        clip ? `clip(${kept})` : kept
-      }, inverse, zero_point) - (${requantize.offset}))`;
+      return storedByte(`quantize(${clip ? `clip(${kept})` : kept}, inverse, zero_point)`, spec);
     },
   };
 }

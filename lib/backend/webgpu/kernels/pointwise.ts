@@ -18,7 +18,8 @@ import type { Walk } from "../../strides.ts";
 import { decoded, encoded, loader } from "./elements.ts";
 import { applied, helpers } from "./functions.ts";
 import { type Kernel, kernel } from "./kernel.ts";
-import type { Shader } from "./shader.ts";
+import type { ArrayBinding, Shader } from "./shader.ts";
+import { tableBinding, tableLoader } from "./table.ts";
 
 const WORKGROUP = 64;
 const PARTS = ["x", "y", "z", "w"];
@@ -188,9 +189,9 @@ function wrapped({ isFloat, itemSize, min, max }: DType, value: string): string 
   return `(((${value} - (${min})) & ${count - 1}) + (${min}))`;
 }
 
-/** How a kernel reads an input: what it is bound as, what comes first, and each of four elements. */
+/** How a kernel reads an input: how it is bound, what comes first, and each of four elements. */
 interface Reading {
-  readonly element: string;
+  readonly binding: ArrayBinding;
   readonly functions: string;
   readonly before: string;
   readonly part: (e: number) => string;
@@ -200,36 +201,36 @@ interface Reading {
 const SHIFT = " ^ 0x80808080u";
 
 function readingOf({ patterns, inputs, whole, rows }: Pointwise, n: number): Reading {
-  const [pattern, dtype] = [patterns[n], inputs[n]];
+  const [pattern, dtype, x] = [patterns[n], inputs[n], `x${n}`];
   const shift = rows.shifted[n] ? SHIFT : "";
   const load = `load_${kindOf(dtype) === "int" ? "int_" : ""}x${n}`;
   const vector = (e: number) => decoded(dtype, part(`v${n}`, dtype, e));
   if (pattern === "") {
     const before = `let v${n} = x${n}[at]${shift};`;
-    return { element: fourOf(dtype), functions: "", before, part: vector };
+    return { binding: [x, fourOf(dtype)], functions: "", before, part: vector };
   }
   const place = placeFunction(n, pattern);
   const letter = pattern.at(-1);
   if (letter === "v") {
     const before = `let v${n} = x${n}[at_x${n}(i) >> 2u]${shift};`;
-    return { element: fourOf(dtype), functions: place, before, part: vector };
+    return { binding: [x, fourOf(dtype)], functions: place, before, part: vector };
   }
   const word = `x${n}[i >> 2u]`;
   const functions = loader(`x${n}`, dtype).replaceAll(word, `(${word}${shift})`) + place;
   const same = /^0+$/.test(pattern) || (whole && letter === "0");
   if (same) {
     const before = `let v${n} = ${load}(at_x${n}(i));`;
-    return { element: "u32", functions, before, part: () => `v${n}` };
+    return { binding: [x, "u32"], functions, before, part: () => `v${n}` };
   }
   if (!whole) {
     const at = (e: number) => `${load}(at_x${n}(i + ${e}u))`;
-    return { element: "u32", functions, before: "", part: at };
+    return { binding: [x, "u32"], functions, before: "", part: at };
   }
   const stride = letter === "s"
     ? ` * params.stride${n}_${pattern.replace("+", "").length - 1}`
     : "";
   return {
-    element: "u32",
+    binding: [x, "u32"],
     functions,
     before: `let p${n} = at_x${n}(i);`,
     part: (e) => `${load}(p${n} + ${e}u${stride})`,
@@ -238,7 +239,8 @@ function readingOf({ patterns, inputs, whole, rows }: Pointwise, n: number): Rea
 
 /** How a kernel reads a table: at whatever place. */
 function tableOf(n: number, dtype: DType): Reading {
-  return { element: "u32", functions: loader(`x${n}`, dtype), before: "", part: () => "" };
+  const [binding, functions] = [tableBinding(`x${n}`, dtype), tableLoader(`x${n}`, dtype)];
+  return { binding, functions, before: "", part: () => "" };
 }
 
 function pointwise(spec: Pointwise): Shader {
@@ -258,7 +260,7 @@ function pointwise(spec: Pointwise): Shader {
   });
   return {
     arrays: [
-      ...readings.map(({ element }, n) => [`x${n}`, element] as const),
+      ...readings.map(({ binding }) => binding),
       ["y", fourOf(output), "read_write"],
     ],
     fields: [

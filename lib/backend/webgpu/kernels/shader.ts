@@ -7,12 +7,19 @@
 import { conversions } from "./elements.ts";
 import { layOut } from "./lay_out.ts";
 
-/** A storage array: its name, its element type and whether the kernel writes it. */
-export type ArrayBinding = readonly [name: string, element: string, access?: "read_write"];
+/**
+ * An array: its name, its element type and whether the kernel writes it; or, of so many elements of 16 bytes,
+ * a uniform that is read at any place.
+ */
+export type ArrayBinding = readonly [
+  name: string,
+  element: string,
+  access?: "read_write" | number,
+];
 
 /** What distinguishes a shader from others. In its text, `params` has the parameters. */
 export interface Shader {
-  /** Storage arrays, in the order in which they are bound. */
+  /** Arrays, in the order in which they are bound. */
   readonly arrays: readonly ArrayBinding[];
   /** The parameters, words each, bound after the arrays. */
   readonly fields: readonly string[];
@@ -45,10 +52,13 @@ function directives({ subgroups }: Shader, { enableSubgroups }: Dialect): string
 }
 
 function bindings({ arrays, fields }: Shader): string {
-  const storage = arrays.map(([name, element, access = "read"], i) =>
-    `@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${element}>;`
+  const declared = arrays.map(([name, element, access = "read"], i) =>
+    `@group(0) @binding(${i}) var` +
+    (typeof access === "number"
+      ? `<uniform> ${name}: array<${element}, ${access}>;`
+      : `<storage, ${access}> ${name}: array<${element}>;`)
   );
-  return `${storage.join("\n")}
+  return `${declared.join("\n")}
 @group(0) @binding(${arrays.length}) var<uniform> params: Params;
 
 struct Params {
