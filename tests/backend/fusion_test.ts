@@ -279,6 +279,28 @@ Deno.test("joined expressions round as memory does, and are left apart where it 
   }
 });
 
+Deno.test("dimensions of size 1 before a shape keep no expressions apart", () => {
+  for (const [first, second] of [[[3, 4], [1, 3, 4]], [[1, 3, 4], [3, 4]]]) {
+    const [x, row, a, y] = ["x", "row", "a", "y"].map(buffer);
+    const of = (buffer: PooledBuffer, shape: number[]) => ({ buffer, dtype: float32, shape });
+    const step = (inputs: Operand[], shape: number[], y: PooledBuffer): Recorded => {
+      const steps: Step[] = [["mul", "x0", "x1"]];
+      const expression = { steps, constants: [] };
+      return { op: "pointwise", expression, inputs, shape, dtype: float32, y };
+    };
+    const [joined, ...others] = fuse([
+      step([of(x, first), of(row, first.with(-2, 1))], first, a),
+      step([of(a, second), of(row, [4])], second, y),
+    ], [y]) as Extract<Operation, { op: "pointwise" }>[];
+    assertEquals(others, []);
+    assertEquals(wordsOf(joined.expression), "mul x0 x1, mul t0 x1");
+    const rank = second.length;
+    const ones = first.with(-2, 1).slice(-rank);
+    assertEquals(joined.inputs.map((x) => x.shape), [first.slice(-rank), ones]);
+    assertEquals(joined.shape, second);
+  }
+});
+
 Deno.test("expressions of other shapes, too many inputs or too many steps are left apart", () => {
   const f = new Forward(1);
   const a = f.pointwise("exp", 4, f.input);

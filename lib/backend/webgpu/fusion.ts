@@ -281,10 +281,11 @@ const quantizedPixels: Rule = (operation, maker) => {
 /** A convolution looks its bytes up in the table after it. */
 const lookedUp: Rule = (operation, maker) => {
   if (operation.op !== "pointwise" || maker.op !== "packed conv" || maker.table) return undefined;
-  const { expression, inputs: [x, of], y, dtype } = operation;
+  const { expression, inputs: [x, of], y, dtype, layout } = operation;
   const bytes = maker.args.result.kind === "bytes" || maker.requantize;
-  const plain = wordsOf(expression) === LOOKUP_WORDS && alike(operation, x) && x.buffer === maker.y;
-  return bytes && plain ? { ...maker, table: { of, dtype }, y } : undefined;
+  const lookup = wordsOf(expression) === LOOKUP_WORDS && x.buffer === maker.y;
+  const fits = bytes && lookup && layout && alike(operation, x);
+  return fits ? { ...maker, table: { of, dtype }, y } : undefined;
 };
 
 /** A small product of few rows quantizes its own input. */
@@ -306,9 +307,18 @@ const ROUNDING: ReadonlyMap<DType, "float16" | "bfloat16" | "uint8" | "int8" | n
   [int8, "int8"],
 ]);
 
-/** Whether two have one shape, and the order of their elements. */
+/** A shape of at most `rank` dimensions, if what goes beyond is of size 1 and comes first. */
+function withoutFirst(shape: readonly number[], rank: number): readonly number[] {
+  const beyond = Math.max(0, shape.length - rank);
+  return shape.slice(0, beyond).every((size) => size === 1) ? shape.slice(beyond) : shape;
+}
+
+/** Whether two have one shape, but for dimensions of size 1 before it, and one order of their elements. */
 function alike(a: Laid, b: Laid): boolean {
-  return a.layout === b.layout && sameShape(a.shape, b.shape);
+  if (a.layout !== b.layout) return false;
+  if (a.layout) return sameShape(a.shape, b.shape);
+  const rank = Math.min(a.shape.length, b.shape.length);
+  return sameShape(withoutFirst(a.shape, rank), withoutFirst(b.shape, rank));
 }
 
 /** Longer expressions gain nothing more, and take long to compile. */
@@ -332,7 +342,8 @@ function joinPointwise(
   operation: PointwiseOperation,
   maker: PointwiseOperation,
 ): PointwiseOperation {
-  const inputs = [...maker.inputs];
+  const rank = operation.shape.length;
+  const inputs = maker.inputs.map((x) => ({ ...x, shape: withoutFirst(x.shape, rank) }));
   const made = last(maker.expression);
   const rounding = ROUNDING.get(maker.dtype);
   const before = rounding
