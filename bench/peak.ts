@@ -39,22 +39,22 @@ function arithmetic(
   step: (sum: string) => string,
   workgroups: number,
 ): Probe {
-  const factor = type === "f32" ? "f32(id.x & 7u) * 0.01 + 0.5" : "id.x * 0x01020305u";
-  const kernel = {
+  const factor = type === "f32" ? "f32(id & 7u) * 0.01 + 0.5" : "id * 0x01020305u";
+  const kernel: Kernel = {
     key: `peak ${name}`,
-    wgsl: () => `
-@group(0) @binding(0) var<storage, read_write> y: array<${type}>;
-struct Params { steps: u32 }
-@group(0) @binding(1) var<uniform> params: Params;
-@compute @workgroup_size(${WORKGROUP})
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  let b = ${factor};
-  ${each(SUMS, (i) => `var a${i} = ${type}(id.x) + ${type}(${i});`)}
-  for (var s = 0u; s < params.steps; s++) {
-    ${each(SUMS, (i) => `a${i} = ${step(`a${i}`)};`)}
-  }
-  y[id.x] = ${Array.from({ length: SUMS }, (_, i) => `a${i}`).join(" + ")};
-}`,
+    shader: () => ({
+      arrays: [["y", type, "read_write"]],
+      fields: ["steps"],
+      workgroup: WORKGROUP,
+      body: `
+let id = index * ${WORKGROUP}u + lane;
+let b = ${factor};
+${each(SUMS, (i) => `var a${i} = ${type}(id) + ${type}(${i});`)}
+for (var s = 0u; s < params.steps; s++) {
+${each(SUMS, (i) => `a${i} = ${step(`a${i}`)};`)}
+}
+y[id] = ${Array.from({ length: SUMS }, (_, i) => `a${i}`).join(" + ")};`,
+    }),
   };
   const amount = operations * SUMS * STEPS * WORKGROUP * workgroups;
   return { kernel, amount, params: [STEPS], workgroups };
@@ -70,24 +70,23 @@ function reading(
   const invocations = WORKGROUP * workgroups;
   const reads = (at: (i: number) => string) => each(unrolled, (i) => `sum ^= x[${at(i)}];`);
   const loop = order === "neighbours"
-    ? `for (var i = id.x; i < params.vectors; i += ${unrolled * invocations}u) {
+    ? `for (var i = id; i < params.vectors; i += ${unrolled * invocations}u) {
     ${reads((i) => `i + ${i * invocations}u`)} }`
     : `let length = params.vectors / ${invocations}u;
-  for (var i = id.x * length; i < (id.x + 1u) * length; i += ${unrolled}u) {
+  for (var i = id * length; i < (id + 1u) * length; i += ${unrolled}u) {
     ${reads((i) => `i + ${i}u`)} }`;
-  const kernel = {
+  const kernel: Kernel = {
     key: `peak read ${order} ${unrolled} ${workgroups}`,
-    wgsl: () => `
-@group(0) @binding(0) var<storage, read> x: array<vec4<u32>>;
-@group(0) @binding(1) var<storage, read_write> y: array<u32>;
-struct Params { vectors: u32 }
-@group(0) @binding(2) var<uniform> params: Params;
-@compute @workgroup_size(${WORKGROUP})
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  var sum = vec4<u32>();
-  ${loop}
-  y[id.x] = sum.x ^ sum.y ^ sum.z ^ sum.w;
-}`,
+    shader: () => ({
+      arrays: [["x", "vec4<u32>"], ["y", "u32", "read_write"]],
+      fields: ["vectors"],
+      workgroup: WORKGROUP,
+      body: `
+let id = index * ${WORKGROUP}u + lane;
+var sum = vec4<u32>();
+${loop}
+y[id] = sum.x ^ sum.y ^ sum.z ^ sum.w;`,
+    }),
   };
   return { kernel, amount: vectors * 16, params: [vectors], workgroups };
 }

@@ -210,7 +210,7 @@ export abstract class Module {
   }
 
   /** The weights in a state dict that bring their own arithmetic, and where they lie. */
-  private linearWeights() {
+  private linearWeights(): HeldWeight[] {
     return [...this.namedModules()].filter(([, module]) => module === this || module.inStateDict)
       .flatMap(([prefix, owner]) =>
         Object.entries(owner).flatMap(([field, weight]) =>
@@ -370,6 +370,18 @@ export function setField(module: Module, name: string, value: unknown): void {
 export function deepcopy<M extends Module>(module: M): M {
   checkModule("deepcopy", module);
   return copyOf(module, new Map()) as M;
+}
+
+/** A weight that brings its own arithmetic, and where it lies. */
+interface HeldWeight {
+  /** Its full name in a state dict. */
+  readonly name: string;
+  /** The module that has it. */
+  readonly owner: Module;
+  /** In which field. */
+  readonly field: string;
+  /** The weight. */
+  readonly weight: LinearWeight;
 }
 
 /** Throws a TypeError unless `value` is a module. */
