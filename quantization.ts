@@ -123,6 +123,16 @@ export {
   type QuantizeOptions,
 } from "./lib/quantization/affine/primitives.ts";
 export {
+  chooseScaleFloat8,
+  type MagnitudeBounds,
+  quantizeAffineFloat8,
+} from "./lib/quantization/affine/float8.ts";
+export {
+  type Float8Options,
+  toAffineQuantizedFloat8,
+  toAffineQuantizedFloat8Static,
+} from "./lib/quantization/tensors/float8.ts";
+export {
   type AffineQuantizedParts,
   AffineQuantizedTensor,
   type PackedQuantizedParts,
@@ -133,6 +143,7 @@ export {
   type CustomInputQuantizer,
   type DynamicInputQuantizer,
   dynamicInputQuantizer,
+  float8InputQuantizer,
   type InputQuantFunc,
   type InputQuantizer,
   type StaticInputOptions,
@@ -241,6 +252,15 @@ export {
   Int8StaticActivationInt8WeightConfig,
   type Int8StaticActivationInt8WeightOptions,
 } from "./lib/quantization/configs/int8_static_activation.ts";
+export {
+  type Float8ActivationOptions,
+  Float8DynamicActivationFloat8WeightConfig,
+  type Float8DynamicActivationFloat8WeightOptions,
+  Float8StaticActivationFloat8WeightConfig,
+  type Float8StaticActivationFloat8WeightOptions,
+  Float8WeightOnlyConfig,
+  type Float8WeightOnlyOptions,
+} from "./lib/quantization/configs/float8.ts";
 export { type GranularityPair } from "./lib/quantization/configs/granularity_pair.ts";
 export {
   type ObserverStep,

@@ -53,6 +53,8 @@ export interface PackedRows {
   readonly groupSize: number;
   /** What was subtracted from each element: 0 or 128 with 8 bits, the dtype's minimum with 4. */
   readonly offset: number;
+  /** The dtype of 8-bit floats, which lie as they are and have no sums; undefined for integers. */
+  readonly float8?: DType;
 }
 
 /** Bytes that one packed row of `k` elements takes: a whole number of 16-byte vectors. */
@@ -524,7 +526,7 @@ export interface Backend {
    * parameters: float32, candidate by candidate, a number a block.
    */
   quantizationLoss(x: Operand, args: LossArgs): DeviceBuffer;
-  /** Brings a matrix, stored a byte an element, into the layout of {@linkcode PackedRows}. */
+  /** Brings a matrix, stored a byte an element, into the layout of {@linkcode PackedRows}; 8-bit floats too. */
   packRows(q: Operand, args?: PackRowsArgs): PackedRows;
   /** The matrix that was packed, a byte an element. */
   unpackRows(packed: PackedRows): DeviceBuffer;
@@ -542,7 +544,7 @@ export interface Backend {
   packedLinear(x: PackedRows, w: PackedRows, args: PackedLinearArgs): DeviceBuffer;
   /**
    * `Σ_g sw[n, g]·Σ x·(qw − zw[n, g]) + bias[n]` for a float `x` (M, K), accumulated in float32 and
-   * rounded once to its dtype. Reads the packed integers; nothing is dequantized in memory.
+   * rounded once to its dtype. Reads the packed integers, or 8-bit floats; nothing is dequantized in memory.
    */
   weightOnlyLinear(x: Operand, w: PackedRows, args: WeightOnlyLinearArgs): DeviceBuffer;
 }

@@ -16,6 +16,12 @@ import { Table } from "../plot/table.ts";
 /** How many scales an input has, in words, for each kind of quantization. */
 const SCALES = { static: "1", dynamic: "1 a row", custom: "by a function" } as const;
 
+/** How many scales an input has, in words. */
+function scalesOf(input: InputQuantizer): string {
+  if (input.kind === "dynamic" && input.perTensor) return "1 an input";
+  return input.kind === "static" && input.scale.numel > 1 ? "1 a row" : SCALES[input.kind];
+}
+
 /** Input and weight with scales and zero points, and bytes before and after. Waits for them. */
 export async function displayQuantizedLayer(
   layer: Module,
@@ -34,7 +40,7 @@ export async function displayQuantizedLayer(
       part: "input",
       shape: ["…", channelsOf(layer, weight), ...weight.shape.slice(2).map(() => "…")].join(" × "),
       dtype: inputDtype(input) || weight.dtype.name,
-      scales: input ? SCALES[input.kind] : "none",
+      scales: input ? scalesOf(input) : "none",
     },
     {
       part: "weight",

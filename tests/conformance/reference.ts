@@ -23,6 +23,8 @@ const formatDtypes: Record<string, DType> = {
   I8: dtypes.int8,
   U8: dtypes.uint8,
   BOOL: dtypes.bool,
+  F8_E4M3: dtypes.float8_e4m3fn,
+  F8_E5M2: dtypes.float8_e5m2,
 };
 
 /** One recorded file: its cases and, under `<case>.<name>`, their tensors. */

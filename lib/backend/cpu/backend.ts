@@ -5,7 +5,7 @@
  * @module
  */
 import { bool, type DType, float32, int32, int8 } from "../../numbers/dtype.ts";
-import { emptyArray, encode } from "../../numbers/encoding.ts";
+import { decode, emptyArray, encode } from "../../numbers/encoding.ts";
 import { roundHalfEven, roundTo } from "../../numbers/rounding.ts";
 import {
   type AddBlocksArgs,
@@ -379,6 +379,13 @@ export class CpuBackend implements Backend {
 
   packRows(q: Operand, args: PackRowsArgs = {}): PackedRows {
     const { bits = 8 } = args;
+    if (q.dtype.isFloat) {
+      const bytes = { ...q, dtype: int8 };
+      return {
+        ...this.pack(q.shape, 0, valuesOf(bytes), { ...args, sums: false }),
+        float8: q.dtype,
+      };
+    }
     const offset = bits === 4 ? q.dtype.min : q.dtype.min < 0 ? 0 : 128;
     return this.pack(q.shape, offset, valuesOf(q), args);
   }
@@ -478,7 +485,9 @@ export class CpuBackend implements Backend {
   weightOnlyLinear(x: Operand, w: PackedRows, args: WeightOnlyLinearArgs): DeviceBuffer {
     const [m, k] = x.shape;
     const n = w.rows;
-    const [xs, ws] = [valuesOf(x), storedNumbers(w)];
+    const stored = storedNumbers(w);
+    const ws = w.float8 ? decode(new Uint8Array(stored.buffer), w.float8) : stored;
+    const xs = valuesOf(x);
     const scale = valuesOf(args.wScale);
     const zeroPoint = args.wZeroPoint && valuesOf(args.wZeroPoint);
     const bias = args.bias && valuesOf(args.bias);

@@ -452,17 +452,19 @@ export class WebGpuBackend implements Backend, DispatchTarget {
     const [rows, k] = q.shape;
     const { bits = 8, groupSize = k, sums = true } = args;
     if (bits === 8) {
-      const offset = q.dtype.min < 0 ? 0 : 128;
+      const float8 = q.dtype.isFloat ? q.dtype : undefined;
+      const dtype = float8 ? int8 : q.dtype; // floats are copied as they are
+      const offset = dtype.min < 0 ? 0 : 128;
       const packed = bytesFor(this, q.shape, offset, "pack rows");
       rowsStep(
         this,
-        (team, whole) => packRowsKernel(q.dtype, offset, team, whole),
+        (team, whole) => packRowsKernel(dtype, offset, team, whole),
         [q.buffer],
         packed,
       );
-      if (sums && groupSize === k) return packed;
+      if (sums && groupSize === k && !float8) return packed;
       this.release(packed.sums);
-      return this.grouped({ ...packed, groupSize }, sums);
+      return this.grouped({ ...packed, groupSize, float8 }, sums && !float8);
     }
     const words = packedRowBytes(k, 4) / 4;
     const kernel = packNibblesKernel(q.dtype);

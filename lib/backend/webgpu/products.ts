@@ -240,6 +240,7 @@ export function weightOnlyProduct(
     storing(target, y, x.dtype, m, n, (output, y) => {
       const spec = {
         bits: w.bits,
+        float8: w.float8,
         offset: w.offset,
         params: groups > 1 ? "group" : numelOf(wScale.shape) > 1 ? "row" : "one",
         scale: wScale.dtype,
@@ -248,7 +249,7 @@ export function weightOnlyProduct(
         output,
       } as const;
       dispatchProduct(target, {
-        key: `float32 by int${w.bits} ${m} ${n} ${k} ${groups}`,
+        key: `float32 by ${w.float8 ?? `int${w.bits}`} ${m} ${n} ${k} ${groups}`,
         kernel: (tile) => weightOnlyKernel(spec, tile),
         buffers: [wide, w.data, wScale.buffer, wZeroPoint?.buffer, bias?.buffer, y],
         params: [m, n, k, vectors / groups, 0, width / 4, groups],

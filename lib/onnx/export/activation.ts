@@ -46,7 +46,7 @@ export type InputQuantization = StaticInput | DynamicInput;
  * @throws {RangeError} if a zero point is none of the integers.
  */
 export async function readInput(where: string, input: InputQuantizer): Promise<InputQuantization> {
-  if (input.kind === "dynamic") return input;
+  if (input.kind === "dynamic" && isByte(input.targetDtype)) return input;
   const oneScale = input.kind === "static" && input.scale.numel === 1;
   if (oneScale && isByte(input.targetDtype)) return await readStatic(where, input);
   const how = input.kind === "custom"

@@ -63,7 +63,7 @@ export async function readWeight(where: string, w: AffineQuantizedTensor): Promi
   const [columns, groupSize] = [numelOf(rest), numelOf(block)];
   if (targetDtype.isFloat || targetDtype.itemSize !== 1) {
     throw new TypeError(
-      `${where} has weights of ${targetDtype.name}, which have no ONNX form here; use a dtype of at most 8 bits`,
+      `${where} has weights of ${targetDtype.name}, which have no ONNX form here; use integers of at most 8 bits`,
     );
   }
   using intData = w.intData();

@@ -56,13 +56,12 @@ export function checkGroupSize(where: string, groupSize: number, choices: readon
   }
 }
 
-/** The layer's weight quantized by its own range, in the layout of the kernels. Waits for the range. */
-export async function quantizeWeight(
-  { weight, displayName }: FloatLinear,
-  scheme: WeightScheme,
+/** Throws unless groups divide the rows of a layer's weight. */
+export function checkGroups(
+  { weight, displayName }: Pick<FloatLinear, "weight" | "displayName">,
+  granularity: Granularity,
   config: AOBaseConfig,
-): Promise<AffineQuantizedTensor> {
-  const { mappingType, targetDtype, granularity, eps, scaleDtype, zeroPointDtype, range } = scheme;
+): void {
   const inFeatures = weight.shape[1];
   if (granularity instanceof PerGroup && inFeatures % granularity.groupSize !== 0) {
     throw new RangeError(
@@ -71,6 +70,16 @@ export async function quantizeWeight(
         `out with filterFn or FqnToConfig`,
     );
   }
+}
+
+/** The layer's weight quantized by its own range, in the layout of the kernels. Waits for the range. */
+export async function quantizeWeight(
+  { weight, displayName }: FloatLinear,
+  scheme: WeightScheme,
+  config: AOBaseConfig,
+): Promise<AffineQuantizedTensor> {
+  const { mappingType, targetDtype, granularity, eps, scaleDtype, zeroPointDtype, range } = scheme;
+  checkGroups({ weight, displayName }, granularity, config);
   const block = granularity.blockSize(weight.shape);
   const [scale, zeroPoint] = await chooseQParamsOf(
     { where: "quantize_", what: `the weight of ${displayName}` },

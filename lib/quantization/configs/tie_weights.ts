@@ -64,7 +64,8 @@ function sameInput(
 ): boolean {
   if (a.kind === "custom" && b.kind === "custom") return a.quantize === b.quantize;
   return a.kind === "dynamic" && b.kind === "dynamic" && a.targetDtype === b.targetDtype &&
-    a.quantMin === b.quantMin && a.quantMax === b.quantMax && a.eps === b.eps;
+    a.quantMin === b.quantMin && a.quantMax === b.quantMax && a.eps === b.eps &&
+    a.perTensor === b.perTensor && a.valueLb === b.valueLb && a.valueUb === b.valueUb;
 }
 
 /** Whether two weights that were quantized from one have the same integers: those of equal parameters. */

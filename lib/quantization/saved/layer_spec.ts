@@ -10,6 +10,7 @@ import { type DescribedLayer, type LayerKind, layerKind } from "../layers/layer_
 import {
   type DynamicInputQuantizer,
   dynamicInputQuantizer,
+  float8InputQuantizer,
   type InputQuantizer,
 } from "../tensors/input_quantizer.ts";
 
@@ -85,7 +86,10 @@ function formatInput(input: InputQuantizer) {
     return { ...formatIntegers(input), ...(rows === 1 ? {} : { rows }) };
   }
   if (input.kind === "custom") return null;
-  const { targetDtype, quantMin, quantMax, eps } = input;
+  const { targetDtype, quantMin, quantMax, eps, perTensor, valueLb, valueUb } = input;
+  if (targetDtype.isFloat) {
+    return { targetDtype: targetDtype.name, quantMin, quantMax, perTensor, valueLb, valueUb };
+  }
   const usual = quantMin === DYNAMIC.quantMin && quantMax === DYNAMIC.quantMax &&
     eps === DYNAMIC.eps;
   return usual ? null : { targetDtype: targetDtype.name, quantMin, quantMax, eps };
@@ -212,8 +216,12 @@ function parseInput(
   const input = asRecord(where, value, what);
   if (kind.input === "dynamic") {
     const { targetDtype, ...range } = parseRange(where, what, input);
-    if (targetDtype !== int8) wrong(where, `targetDtype of ${what}`, targetDtype.name);
+    const isFloat8 = targetDtype.isFloat && targetDtype.itemSize === 1;
+    if (targetDtype !== int8 && !isFloat8) {
+      wrong(where, `targetDtype of ${what}`, targetDtype.name);
+    }
     try {
+      if (isFloat8) return parseFloat8(targetDtype, input);
       return dynamicInputQuantizer({ ...range, eps: input.eps as number });
     } catch {
       return wrong(where, what, value);
@@ -224,6 +232,13 @@ function parseInput(
   const { rows = 1 } = input;
   if (!Number.isSafeInteger(rows) || (rows as number) < 1) wrong(where, `rows of ${what}`, rows);
   return { kind: "static", ...spec, symmetric, rows: rows as number };
+}
+
+/** A dynamic input of 8-bit floats. Throws where it is none. */
+function parseFloat8(dtype: DType, value: Record<string, unknown>): DynamicInputQuantizer {
+  const { perTensor = false, valueLb, valueUb } = value as Record<string, never>;
+  if (typeof perTensor !== "boolean") throw new TypeError();
+  return float8InputQuantizer({ dtype, perRow: !perTensor, valueLb, valueUb });
 }
 
 function parseIntegers(

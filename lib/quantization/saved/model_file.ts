@@ -194,7 +194,7 @@ function weightShape(module: Module): readonly number[] | undefined {
 
 function outside(values: ArrayLike<number>, min: number, max: number): string | undefined {
   for (let i = 0; i < values.length; i++) {
-    if (values[i] < min || values[i] > max) {
+    if (!(values[i] >= min && values[i] <= max)) {
       return `element ${i} is ${values[i]}, beyond ${min} … ${max}`;
     }
   }

@@ -8,7 +8,14 @@ import { checkOptions, given } from "../../numbers/arguments.ts";
 import { type DType, int8 } from "../../numbers/dtype.ts";
 import { formatShape, numelOf } from "../../numbers/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
+import { LEAST_SCALE, type MagnitudeBounds } from "../affine/float8.ts";
 import { quantRange } from "../affine/range.ts";
+import {
+  type Float8Options,
+  float8Options,
+  toAffineQuantizedFloat8,
+  toAffineQuantizedFloat8Static,
+} from "./float8.ts";
 import { type PerTokenOptions, perTokenRange, toAffineQuantizedPerToken } from "./per_token.ts";
 import {
   type AffineQuantizedTensor,
@@ -36,8 +43,11 @@ export interface StaticInputQuantizer {
   readonly zeroPoints?: readonly [least: number, greatest: number];
 }
 
-/** A scale for each row of the input, found as it comes: see `toAffineQuantizedPerToken`. */
-export interface DynamicInputQuantizer {
+/**
+ * A scale for each row of the input, found as it comes: see `toAffineQuantizedPerToken`; and of 8-bit floats
+ * `toAffineQuantizedFloat8`.
+ */
+export interface DynamicInputQuantizer extends MagnitudeBounds {
   /** Tells the kinds apart. */
   readonly kind: "dynamic";
   /** The integers' dtype. */
@@ -48,6 +58,8 @@ export interface DynamicInputQuantizer {
   readonly quantMax: number;
   /** The least scale. */
   readonly eps: number;
+  /** Whether all of the input has one scale, as 8-bit floats may; false by default. */
+  readonly perTensor?: boolean;
 }
 
 /** Quantizes a layer's input. */
@@ -129,6 +141,32 @@ export function dynamicInputQuantizer(options: PerTokenOptions = {}): DynamicInp
   return { kind: "dynamic", targetDtype: int8, ...range };
 }
 
+/**
+ * Input quantization to 8-bit floats with scales that are found when the model runs; see
+ * `toAffineQuantizedFloat8`.
+ *
+ * @param options dtype, whether rows have scales of their own, and bounds of the largest magnitude.
+ * @throws {TypeError} if the dtype is no 8-bit float.
+ * @throws {RangeError} if a bound is no number above 0.
+ *
+ * @example
+ * ```ts
+ * import { float8InputQuantizer } from "@staticquant/staticquant";
+ * console.log(float8InputQuantizer({ perRow: true }).targetDtype.name); // float8_e4m3fn
+ * ```
+ */
+export function float8InputQuantizer(options: Float8Options = {}): DynamicInputQuantizer {
+  const { dtype, perRow, valueLb, valueUb } = float8Options("float8InputQuantizer", options);
+  return {
+    kind: "dynamic",
+    targetDtype: dtype,
+    ...{ quantMin: dtype.min, quantMax: dtype.max, eps: LEAST_SCALE },
+    ...(perRow ? {} : { perTensor: true }),
+    ...(valueLb === undefined ? {} : { valueLb }),
+    ...(valueUb === undefined ? {} : { valueUb }),
+  };
+}
+
 /** An input quantizer as it is given, or the `custom` one of a function. `where` opens the error. */
 export function asInputQuantizer(
   where: string,
@@ -146,12 +184,16 @@ export function asInputQuantizer(
 export function quantizeInput(input: InputQuantizer, x: Tensor): AffineQuantizedTensor {
   if (input.kind === "custom") return input.quantize(x);
   if (input.kind === "dynamic") {
-    const { quantMin, quantMax, eps } = input;
+    const { targetDtype: dtype, quantMin, quantMax, eps, perTensor, valueLb, valueUb } = input;
+    if (dtype.isFloat) {
+      return toAffineQuantizedFloat8(x, { dtype, perRow: !perTensor, valueLb, valueUb });
+    }
     return toAffineQuantizedPerToken(x, { quantMin, quantMax, eps });
   }
   const { scale, zeroPoint, targetDtype, quantMin, quantMax, zeroPoints } = input;
   const range = { quantMin, quantMax, zeroPoints };
   const block = staticBlock(x, scale);
+  if (targetDtype.isFloat) return toAffineQuantizedFloat8Static(x, scale, block, targetDtype);
   return toAffineQuantizedIntxStatic(x, scale, zeroPoint, block, targetDtype, range);
 }
 
@@ -229,5 +271,8 @@ export async function moveInput(
 export function inputName(input: InputQuantizer): string {
   if (input.kind === "custom") return input.quantize.name || "anonymous";
   if (input.kind === "static") return "staticInputQuant";
+  if (input.targetDtype.isFloat) {
+    return `${input.targetDtype.name}Per${input.perTensor ? "Tensor" : "Token"}Quant`;
+  }
   return `int8SymmPerToken${input.quantMin > -128 ? "ReducedRange" : ""}Quant`;
 }

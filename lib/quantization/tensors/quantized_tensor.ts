@@ -18,6 +18,7 @@ import { formatShape, numelOf } from "../../numbers/shape.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { checkQParams, dequantizeAffine, quantizeAffine } from "../affine/primitives.ts";
 import { quantRange } from "../affine/range.ts";
+import { float8Product } from "./float8_product.ts";
 
 /** The parts of an {@linkcode AffineQuantizedTensor}. */
 export interface AffineQuantizedParts {
@@ -37,6 +38,8 @@ export interface AffineQuantizedParts {
   readonly quantMax?: number;
   /** The least and the greatest zero point, if they are known; longer rows can be multiplied then. */
   readonly zeroPoints?: readonly [least: number, greatest: number];
+  /** Whether disposing of the whole frees scale and zero point too; false by default. */
+  readonly ownsParams?: boolean;
 }
 
 /** The parts of an {@linkcode AffineQuantizedTensor} whose integers are packed already. */
@@ -47,24 +50,23 @@ export interface PackedQuantizedParts extends Omit<AffineQuantizedParts, "intDat
   readonly shape: readonly number[];
   /** The integers' dtype. */
   readonly targetDtype: DType;
-  /** Whether disposing of the whole frees scale and zero point too; false by default. */
-  readonly ownsParams?: boolean;
 }
 
 /** The packed form as tensors, which own their memory. */
-interface Packed extends Pick<PackedRows, "rows" | "k" | "bits" | "groupSize" | "offset"> {
+interface Packed
+  extends Pick<PackedRows, "rows" | "k" | "bits" | "groupSize" | "offset" | "float8"> {
   readonly data: Tensor;
   readonly sums: Tensor | null;
 }
 
 /** Takes packed rows into tensors that own them. */
 function own(backend: Backend, packed: PackedRows): Packed {
-  const { rows, k, bits, groupSize, offset, data, sums } = packed;
+  const { rows, k, bits, groupSize, offset, float8, data, sums } = packed;
   const groups = packedGroups(packed);
+  const dtype = float8 ?? (bits === 8 ? int8 : uint8);
   return {
-    ...{ rows, k, bits, groupSize, offset },
-    data: new Tensor(backend, data, [rows, packedRowBytes(k, bits)], bits === 8 ? int8 : uint8)
-      .keep(),
+    ...{ rows, k, bits, groupSize, offset, float8 },
+    data: new Tensor(backend, data, [rows, packedRowBytes(k, bits)], dtype).keep(),
     sums: sums && new Tensor(backend, sums, groups > 1 ? [rows, groups] : [rows], int32).keep(),
   };
 }
@@ -140,7 +142,7 @@ export class AffineQuantizedTensor implements LinearWeight, Disposable {
     checkQParams("AffineQuantizedTensor", this.shape, blockSize, scale, zeroPoint);
     if ("packed" in parts) this.packed = own(scale.backend, parts.packed);
     else this.plain = parts.intData.keep();
-    this.ownsParams = "packed" in parts && parts.ownsParams === true;
+    this.ownsParams = parts.ownsParams === true;
   }
 
   /** The device that holds the integers. */
@@ -192,7 +194,7 @@ export class AffineQuantizedTensor implements LinearWeight, Disposable {
       const layout = this.layout();
       if (!layout) {
         throw new RangeError(
-          `AffineQuantizedTensor: products take integers of at most 8 bits with one scale for all, one a ` +
+          `AffineQuantizedTensor: products take numbers of at most 8 bits with one scale for all, one a ` +
             `row, or one for each 16 neighbours or a multiple (32 with 4 bits), this is ${this.targetDtype.name} of shape ${
               formatShape(this.shape)
             } in blocks of ${formatShape(this.blockSize)}`,
@@ -202,7 +204,7 @@ export class AffineQuantizedTensor implements LinearWeight, Disposable {
       using q = this.intData();
       const { rows, k, bits } = layout;
       using matrix = q.reshape(rows, k);
-      const wanted = sums || bits === 8;
+      const wanted = !this.targetDtype.isFloat && (sums || bits === 8);
       const packed = backend.packRows(matrix.operand, { ...layout, sums: wanted });
       const old = [this.plain, this.packed?.data, this.packed?.sums];
       this.packed = own(backend, packed);
@@ -218,13 +220,13 @@ export class AffineQuantizedTensor implements LinearWeight, Disposable {
     const { shape, blockSize, targetDtype } = this;
     const k = shape.at(-1) ?? 0;
     const rows = numelOf(shape.slice(0, -1));
-    const bits = targetDtype.max - targetDtype.min <= 15 ? 4 : 8;
+    const narrow = !targetDtype.isFloat && targetDtype.max - targetDtype.min <= 15;
+    const bits = narrow ? 4 : 8;
     const groupSize = blockSize.at(-1)!;
     const whole = groupSize === k;
     const alone = blockSize.slice(0, -1).every((size) => size === 1);
     const all = whole && blockSize.every((size, i) => size === shape[i]);
-    const fits = shape.length >= 2 && targetDtype.itemSize === 1 && !targetDtype.isFloat &&
-      (alone || all) &&
+    const fits = shape.length >= 2 && targetDtype.itemSize === 1 && (alone || all) &&
       (whole || (groupSize > 0 && groupSize % (128 / bits) === 0));
     return fits ? { rows, k, bits, groupSize } : null;
   }
@@ -233,7 +235,7 @@ export class AffineQuantizedTensor implements LinearWeight, Disposable {
    * `x·Wᵀ + b` with this as the weight. If `x` is quantized too, an integer product: exact int32 sums,
    * then scales. If it is float, the packed integers become floats in registers and are multiplied
    * there; blocks that no kernel reads (neither rows nor groups of whole vectors) are dequantized
-   * first. Enqueued.
+   * first. 8-bit floats are multiplied as the float32 numbers that they are. Enqueued.
    *
    * @param x shape (…, inFeatures); if quantized, 8 bits with one scale for all of it or one a row.
    * If float, of the dtype that this stands for.
@@ -243,7 +245,11 @@ export class AffineQuantizedTensor implements LinearWeight, Disposable {
    * @throws {TypeError} if `x` is of another float dtype.
    */
   linear(x: Tensor | AffineQuantizedTensor, bias: Tensor | null): Tensor {
-    if (x instanceof AffineQuantizedTensor) return quantizedLinear(x, this, bias);
+    if (x instanceof AffineQuantizedTensor) {
+      return this.targetDtype.isFloat
+        ? float8Linear(x, this, bias)
+        : quantizedLinear(x, this, bias);
+    }
     if (x.dtype === this.dtype && this.shape.length === 2 && this.layout()) {
       return weightOnlyLinear(x, this, bias);
     }
@@ -448,6 +454,34 @@ function quantizedLinear(
     outputDtype: x.dtype,
   });
   return new Tensor(backend, y, [...leading, w.shape[0]], x.dtype);
+}
+
+/** The product of 8-bit floats, whose scales are those of `x` as a whole or its rows, and those of `w`. */
+function float8Linear(
+  x: AffineQuantizedTensor,
+  w: AffineQuantizedTensor,
+  bias: Tensor | null,
+): Tensor {
+  const where = "AffineQuantizedTensor.linear";
+  checkLinearShapes(where, x, w.shape, bias);
+  checkSameDevice(where, w.scale, x.scale, ...(bias ? [bias] : []));
+  const leading = x.shape.slice(0, -1);
+  const rows = numelOf(leading);
+  const perRow = x.scale.numel !== 1;
+  if (!x.targetDtype.isFloat || (perRow && (x.scale.numel !== rows || !rowBlocks(x)))) {
+    throw new RangeError(
+      `${where}: a weight of ${w.targetDtype.name} takes inputs of 8-bit floats with one scale for all or one ` +
+        `a row, got ${x.targetDtype.name} of shape ${formatShape(x.shape)} in blocks of ${
+          formatShape(x.blockSize)
+        }`,
+    );
+  }
+  using q = x.intData();
+  using wide = q.to(float32);
+  using matrix = wide.reshape(rows, x.shape.at(-1)!);
+  const input = { numbers: matrix, scale: x.scale, dtype: x.dtype };
+  using y = float8Product(input, { rows: w.packedRows({ sums: false }), scale: w.scale }, bias);
+  return y.reshape(...leading, w.shape[0]);
 }
 
 /** Whether a dtype is an integer one of at most 8 bits. */
