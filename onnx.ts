@@ -98,6 +98,16 @@ export {
   type TensorOverride,
 } from "./lib/onnx/quantize_static.ts";
 export type { QuantParams, QuantType, TensorRange } from "./lib/onnx/qdq/params.ts";
+export type { FormOptions, FormResult } from "./lib/onnx/forms/form.ts";
+export {
+  type Bnb4Type,
+  type EmbeddingBits,
+  quantizeWeights,
+  type QuantizeWeightsOptions,
+  type WeightsFormat,
+  type WeightsMethod,
+} from "./lib/onnx/forms/quantize_weights.ts";
+export { type HalfType, toFloat16, type ToFloat16Options } from "./lib/onnx/forms/to_float16.ts";
 export { upgradeOpset } from "./lib/onnx/upgrade/upgrade_opset.ts";
 export { prepareOnnx, type PrepareOnnxOptions } from "./lib/onnx/prepare/prepare.ts";
 export { compareOnnx, type CompareOnnxOptions } from "./lib/onnx/accuracy/compare_onnx.ts";

@@ -29,6 +29,7 @@ export const FLOORS: readonly string[] = [
   "lib/onnx/qdq",
   "lib/onnx/calibration",
   "lib/onnx/verify",
+  "lib/onnx/forms",
   "lib/onnx/quantize_static.ts",
   "lib/onnx/accuracy",
   "lib/onnx/inspect",

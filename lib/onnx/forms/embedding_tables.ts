@@ -1,0 +1,142 @@
+/**
+ * Tables of embeddings in few bits.
+ *
+ * @module
+ */
+import { intOf } from "../file/attributes.ts";
+import type { OnnxModel } from "../file/model.ts";
+import type { NodeProto } from "../file/proto.ts";
+import { tensorDims } from "../file/tensor_data.ts";
+import { floatConstant } from "../graph/float_constant.ts";
+import { isOp } from "../graph/operator.ts";
+import { looksUpInTable, Tables } from "../qdq/embeddings.ts";
+import { checkFinite } from "../qdq/finite.ts";
+import { GraphFacts } from "../qdq/graph_facts.ts";
+import { QdqWriter } from "../qdq/insert.ts";
+import type { QuantizedNode } from "../qdq/quantize_graph.ts";
+import { nodeName } from "../qdq/selection.ts";
+import { type BlockMatrix, groupsOf, roundBlocks } from "./blocks.ts";
+import { constantInput, GraphEditors, type PlacedNode } from "./graph_editors.ts";
+import { mseRounder, type RoundingSpec } from "./group_rounders.ts";
+
+/** Bits of an element of a table; 32 leaves it float. */
+export type EmbeddingBits = 4 | 8 | 32;
+
+/** How tables are stored. */
+export interface TableSpecs extends RoundingSpec {
+  readonly embeddingBits: EmbeddingBits;
+  readonly groupSize: number;
+}
+
+/** Nodes by their names, and what became of them. */
+export type TableNodes = ReadonlyMap<string, QuantizedNode>;
+
+/**
+ * Stores the tables of a model in few bits.
+ *
+ * @param where opens the errors.
+ * @param model is changed.
+ * @param kept why a node is to stay as it is; nothing if it is not.
+ * @returns the nodes that look up in float tables worth it.
+ * @throws {OnnxError} if a table holds a NaN or an infinity.
+ */
+export function quantizeTables(
+  where: string,
+  model: OnnxModel,
+  kept: (node: NodeProto) => string | undefined,
+  specs: TableSpecs,
+): TableNodes {
+  const facts = new GraphFacts(model.graph);
+  const lookups = model.graph.node.filter((node) =>
+    isOp(node, "Gather", "GatherND") && facts.isFloat(node.input[0]) && looksUpInTable(node, facts)
+  );
+  const reasons = new Map(lookups.map((node) => {
+    const float = specs.embeddingBits === 32 ? "embeddingBits leaves tables float" : undefined;
+    return [node, kept(node) ?? float] as const;
+  }));
+  const chosen = lookups.filter((node) => reasons.get(node) === undefined);
+  checkFinite(where, facts, chosen);
+  const nodes = new Map(lookups.map((node) => {
+    const reason = reasons.get(node);
+    const told = { name: nodeName(node), opType: node.opType, quantized: reason === undefined };
+    return [told.name, reason === undefined ? told : { ...told, reason }];
+  }));
+  const grouped = new Set(
+    specs.embeddingBits === 4 ? chosen.filter((node) => takesGroups(node, facts)) : [],
+  );
+  const writer = new QdqWriter(model, "");
+  new Tables(facts, chosen.filter((node) => !grouped.has(node))).write(writer);
+  writer.finish();
+  if (grouped.size > 0) writeGroups(model, grouped, specs);
+  return nodes;
+}
+
+/** Whether GatherBlockQuantized does what a node does. */
+function takesGroups(node: NodeProto, facts: GraphFacts): boolean {
+  return node.opType === "Gather" && intOf(node, "axis", 0) === 0 &&
+    facts.constantDims(node.input[0])?.length === 2;
+}
+
+/** Has nodes look up groups of 4 bits. */
+function writeGroups(
+  model: OnnxModel,
+  grouped: ReadonlySet<NodeProto>,
+  { groupSize, symmetric }: TableSpecs,
+): void {
+  const graphs = new GraphEditors(model);
+  const { main } = graphs;
+  const stored = new Map<string, string[]>();
+  for (const placed of graphs.nodes.filter(({ node }) => grouped.has(node))) {
+    const { node, editor } = placed;
+    const [table, indices] = node.input;
+    const constants = stored.get(table) ?? storeGroups(main, placed, groupSize, symmetric);
+    stored.set(table, constants);
+    const [data, ...rest] = constants;
+    editor.replace(
+      node,
+      model.messages.node({
+        name: node.name,
+        opType: "GatherBlockQuantized",
+        domain: "com.microsoft",
+        input: [data, indices, ...rest],
+        output: node.output,
+        attributes: {
+          gather_axis: { i: 0 },
+          quantize_axis: { i: 1 },
+          block_size: { i: groupSize },
+        },
+      }),
+    );
+  }
+  model.setOpset(1, "com.microsoft");
+  graphs.finish();
+}
+
+/** Adds a table's groups; the names of integers, scales and zero points. */
+function storeGroups(
+  main: GraphEditors["main"],
+  placed: PlacedNode,
+  groupSize: number,
+  symmetric: boolean,
+): string[] {
+  const tensor = constantInput(placed, 0)!;
+  using table = floatConstant(tensor)!;
+  const [rows, columns] = tensorDims(tensor);
+  const layout = { rows, columns, groupSize, bits: 4 };
+  const matrix: BlockMatrix = roundBlocks(
+    table.data,
+    layout,
+    mseRounder({ bits: 4, symmetric }),
+    symmetric,
+  );
+  const sizes = [rows, groupsOf(matrix)];
+  const { zeroPoints } = matrix;
+  const type = zeroPoints ? "uint4" : "int4";
+  const integers = zeroPoints ? matrix.integers : Int8Array.from(matrix.integers, (q) => q - 8);
+  const { name } = tensor;
+  return [
+    main.constant(`${name}_Q4`, type, [rows, columns], integers),
+    main.constant(`${name}_scales`, "float32", sizes, matrix.scales),
+    ...zeroPoints ? [main.constant(`${name}_zero_points`, type, sizes, zeroPoints)] : [],
+  ];
+}

@@ -1,0 +1,334 @@
+/**
+ * Weights in few bits, activations in floats.
+ *
+ * @module
+ */
+import { checkChoice, checkOptions, given } from "../../numbers/arguments.ts";
+import { quote } from "../../numbers/printable.ts";
+import type { OnnxSource } from "../calibration/calibrate.ts";
+import { floatOf, intOf } from "../file/attributes.ts";
+import type { OnnxModel } from "../file/model.ts";
+import { OnnxError } from "../file/onnx_error.ts";
+import type { NodeProto, TensorProto } from "../file/proto.ts";
+import { walkGraphs } from "../file/subgraphs.ts";
+import { tensorDims } from "../file/tensor_data.ts";
+import { describeNode } from "../graph/describe_node.ts";
+import { floatConstant } from "../graph/float_constant.ts";
+import { PRODUCER } from "../graph/new_model.ts";
+import { isOp } from "../graph/operator.ts";
+import { oddElement } from "../qdq/finite.ts";
+import type { QuantizedNode } from "../qdq/quantize_graph.ts";
+import { nodeName } from "../qdq/selection.ts";
+import { upgradeOpset } from "../upgrade/upgrade_opset.ts";
+import type { MadeModel } from "../verify/mend.ts";
+import { type BlockLayout, roundBlocks, transposed } from "./blocks.ts";
+import type { Bnb4Type } from "./bnb4.ts";
+import { type EmbeddingBits, quantizeTables } from "./embedding_tables.ts";
+import {
+  firstSample,
+  FORM_OPTIONS,
+  type FormOptions,
+  type FormResult,
+  modelOf,
+  preparedModel,
+  verifiedForm,
+} from "./form.ts";
+import { constantInput, GraphEditors, type PlacedNode } from "./graph_editors.ts";
+import { hqqRounder, mseRounder, nearestRounder, type RoundingSpec } from "./group_rounders.ts";
+import { checkUnquantized } from "./how_quantized.ts";
+import { selected } from "./selection.ts";
+import {
+  type FloatWeight,
+  type StoredWeight,
+  WEIGHT_FORMATS,
+  type WeightsFormat,
+} from "./weight_formats.ts";
+
+export type { WeightsFormat } from "./weight_formats.ts";
+export type { Bnb4Type } from "./bnb4.ts";
+export type { EmbeddingBits } from "./embedding_tables.ts";
+
+/** Opens the errors. */
+const WHERE = "quantizeWeights";
+
+/** How weights are rounded. */
+export type WeightsMethod = "nearest" | "mse" | "hqq";
+
+/** Options of {@linkcode quantizeWeights}. */
+export interface QuantizeWeightsOptions extends FormOptions {
+  /**
+   * Bits a weight; 4 by default. onnxruntime multiplies with 2, 4 and 8; for 3 it has no kernel.
+   */
+  bits?: 2 | 3 | 4 | 8;
+  /** Neighbours along the inputs of a layer that share a scale: 16, 32, 64, 128 or 256; 32 by default, 64 for `"bnb4"`. */
+  groupSize?: number;
+  /**
+   * How weights are rounded; `"mse"` by default.
+   *
+   * - `"nearest"`: the ends of a group are the ends of the integers
+   * - `"mse"`: what has the least squared error, clipping against rounding
+   * - `"hqq"`: what lets a few errors be large so that most are small
+   */
+  method?: WeightsMethod;
+  /**
+   * Whether 0 is in the middle of the integers, so that no zero points are stored; not by default.
+   */
+  symmetric?: boolean;
+  /**
+   * What onnxruntime may round activations to while it multiplies: 0 or 1 for float32, 2 for float16, 3 for
+   * bfloat16, 4 for integers of 8 bits, which is fastest on a CPU. 0 by default, which leaves it to onnxruntime.
+   */
+  accuracyLevel?: 0 | 1 | 2 | 3 | 4;
+  /**
+   * How the file says it: `"nbits"`, onnxruntime's MatMulNBits, by default; `"qdq"`, ONNX's DequantizeLinear over
+   * blocks, which needs operator set 21 and 4 or 8 bits; `"bnb4"`, onnxruntime's MatMulBnb4, whose 16 values are
+   * floats.
+   */
+  format?: WeightsFormat;
+  /** Which floats `"bnb4"` has: `"nf4"`, quantiles of a normal distribution, by default, or `"fp4"`. */
+  bnb4Type?: Bnb4Type;
+  /**
+   * Bits of tables that are looked up in, such as embeddings: 8 with a scale a row by default, 4 in groups as weights
+   * by GatherBlockQuantized, or 32, which leaves them float.
+   */
+  embeddingBits?: EmbeddingBits;
+  /** Whether the model goes through {@linkcode prepareOnnx} first; yes by default. */
+  prepare?: boolean;
+}
+
+const OPTIONS = [
+  ...FORM_OPTIONS,
+  "bits",
+  "groupSize",
+  "method",
+  "symmetric",
+  "accuracyLevel",
+  "format",
+  "bnb4Type",
+  "embeddingBits",
+  "prepare",
+];
+
+/** The operators whose weights can have few bits. */
+const OPERATORS: readonly string[] = ["Gather", "Gemm", "MatMul"];
+
+/** The settings with their defaults. */
+interface Specs extends RoundingSpec {
+  readonly groupSize: number;
+  readonly method: WeightsMethod;
+  readonly accuracyLevel: number;
+  readonly format: WeightsFormat;
+  readonly bnb4Type: Bnb4Type;
+  readonly embeddingBits: EmbeddingBits;
+}
+
+/** The rounder of each method. */
+const ROUNDERS = { nearest: nearestRounder, mse: mseRounder, hqq: hqqRounder };
+
+const GROUP_SIZES = [16, 32, 64, 128, 256];
+
+/** @throws {TypeError | RangeError} if an option is none. */
+function specsOf(options: QuantizeWeightsOptions): Specs {
+  checkOptions(WHERE, options, OPTIONS);
+  const {
+    bits = 4,
+    groupSize = options.format === "bnb4" ? 64 : 32,
+    method = "mse",
+    symmetric = false,
+    accuracyLevel = 0,
+    format = "nbits",
+    bnb4Type = "nf4",
+    embeddingBits = 8,
+  } = options;
+  checkChoice(WHERE, "method", method, Object.keys(ROUNDERS) as WeightsMethod[]);
+  checkChoice(WHERE, "format", format, Object.keys(WEIGHT_FORMATS) as WeightsFormat[]);
+  checkChoice(WHERE, "bnb4Type", bnb4Type, ["nf4", "fp4"]);
+  const oneOf = (name: string, value: unknown, known: readonly unknown[], more = "") => {
+    if (known.includes(value)) return;
+    throw new RangeError(
+      `${WHERE}: ${name} is ${given(value)}; use one of ${known.join(", ")}${more}`,
+    );
+  };
+  if ((bits as number) === 3) {
+    throw new RangeError(
+      `${WHERE}: bits is 3, for which no version of onnxruntime has a kernel up to 1.30; use 2 or 4`,
+    );
+  }
+  oneOf("bits", bits, [2, 4, 8], "; onnxruntime has kernels for these");
+  oneOf("groupSize", groupSize, GROUP_SIZES, "; onnxruntime has kernels for these");
+  oneOf("accuracyLevel", accuracyLevel, [0, 1, 2, 3, 4]);
+  oneOf("embeddingBits", embeddingBits, [4, 8, 32]);
+  if (format === "bnb4" && bits !== 4) {
+    throw new RangeError(`${WHERE}: format "bnb4" has 4 bits, not ${bits}`);
+  }
+  if (format === "qdq" && bits === 2) {
+    throw new RangeError(
+      `${WHERE}: format "qdq" has 4 or 8 bits, for DequantizeLinear of 2 needs operator set 25; use ` +
+        `format "nbits"`,
+    );
+  }
+  return {
+    ...{ bits, groupSize, method, symmetric, accuracyLevel },
+    ...{ format, bnb4Type, embeddingBits },
+  };
+}
+
+/** A weight, and how a node multiplies with it. */
+interface Weight {
+  readonly tensor: TensorProto;
+  /** Whether its rows are the layer's outputs already. */
+  readonly turned: boolean;
+}
+
+/** The weight of a node that can have few bits, or why it cannot. */
+function weightOf(placed: PlacedNode): Weight | string {
+  const { node } = placed;
+  const tensor = constantInput(placed, 1);
+  if (!tensor) return "its second factor is no constant";
+  const weight = floatConstant(tensor);
+  if (!weight) return "its weight is not float32";
+  if (weight.dims.length !== 2) return "its weight is no matrix";
+  if (weight.dims.includes(0)) return "its weight is empty";
+  if (node.opType === "MatMul") return { tensor, turned: false };
+  if (intOf(node, "transA", 0)) return "its first factor is transposed";
+  if (floatOf(node, "alpha", 1) !== 1 || floatOf(node, "beta", 1) !== 1) {
+    return "it multiplies with alpha or beta";
+  }
+  return { tensor, turned: intOf(node, "transB", 0) !== 0 };
+}
+
+/** The sizes of a weight as the writers have it. */
+function layoutOf({ tensor, turned }: Weight, specs: Specs): BlockLayout {
+  const [first, second] = tensorDims(tensor);
+  const [rows, columns] = turned ? [first, second] : [second, first];
+  return { rows, columns, groupSize: specs.groupSize, bits: specs.bits };
+}
+
+/** About what names and attributes take in a file, in bytes. */
+const NODE_BYTES = 256;
+
+/** Why a weight stays float that takes no less than its integers. */
+function tooSmall(weight: Weight, specs: Specs): string | undefined {
+  const { rows, columns, groupSize, bits } = layoutOf(weight, specs);
+  const groups = Math.ceil(columns / groupSize);
+  const bytes = rows * groups * (groupSize * bits / 8 + 5) + NODE_BYTES;
+  return bytes < 4 * rows * columns ? undefined : "its weight is too small to gain by it";
+}
+
+/** The elements of a weight. */
+function floatWeight(
+  { node }: PlacedNode,
+  { tensor, turned }: Weight,
+  { rows, columns }: BlockLayout,
+): FloatWeight {
+  using weight = floatConstant(tensor)!;
+  const odd = oddElement(weight);
+  if (odd) {
+    throw new OnnxError(
+      `${WHERE}: the weight of ${describeNode(node)} is not finite: ${quote(tensor.name)} holds ` +
+        `${odd}, for which no integer stands; mend it, or leave the node out by nodesToExclude`,
+    );
+  }
+  const data = turned ? weight.data.slice() : transposed(weight.data, columns, rows);
+  return { name: tensor.name, rows, columns, data };
+}
+
+/** Has a node multiply with a weight that was stored. */
+function multiply(placed: PlacedNode, stored: StoredWeight): void {
+  const { editor, node } = placed;
+  const [input] = node.input;
+  const [output] = node.output;
+  const bias = node.opType === "Gemm" ? node.input[2] : undefined;
+  if (!bias) {
+    editor.replace(node, stored.product(placed, input, output));
+    return;
+  }
+  const raw = editor.name(`${output}/product`);
+  editor.replace(
+    node,
+    stored.product(placed, input, raw),
+    editor.node(`${output}/Add`, "Add", [raw, bias], [output]),
+  );
+}
+
+/** Brings the weights of a copy of a model into few bits. */
+function make(
+  float: OnnxModel,
+  specs: Specs,
+  options: FormOptions,
+  left: ReadonlyMap<string, string>,
+): MadeModel {
+  const model = specs.format === "qdq" ? upgradeOpset(float, 21).clone() : float.clone();
+  const all = [...walkGraphs(model.graph)].flatMap(({ node }) => node);
+  const chosen = selected(WHERE, all, OPERATORS, options);
+  const kept = (node: NodeProto) => left.get(nodeName(node)) ?? chosen(node);
+  const tables = quantizeTables(WHERE, model, kept, specs);
+  const graphs = new GraphEditors(model);
+  const store = WEIGHT_FORMATS[specs.format](graphs, specs);
+  const round = (weight: FloatWeight) => {
+    const layout = { ...specs, rows: weight.rows, columns: weight.columns };
+    return roundBlocks(weight.data, layout, ROUNDERS[specs.method](specs), specs.symmetric);
+  };
+  const known = new Map<string, StoredWeight>();
+  const nodes = graphs.nodes.flatMap((placed): QuantizedNode[] => {
+    const { node } = placed;
+    const { opType } = node;
+    const name = nodeName(node);
+    const table = tables.get(name);
+    if (table) return [table];
+    if (!isOp(node, "Gemm", "MatMul")) return [];
+    const weight = weightOf(placed);
+    const reason = kept(node) ?? (typeof weight === "string" ? weight : tooSmall(weight, specs));
+    if (reason !== undefined || typeof weight === "string") {
+      return [{ name, opType, quantized: false, reason }];
+    }
+    const key = `${weight.turned} ${weight.tensor.name}`;
+    const stored = known.get(key) ??
+      store(floatWeight(placed, weight, layoutOf(weight, specs)), round);
+    known.set(key, stored);
+    multiply(placed, stored);
+    return [{ name, opType, quantized: true }];
+  });
+  graphs.finish();
+  Object.assign(model.proto, PRODUCER);
+  return { model, nodes };
+}
+
+/**
+ * Brings the weights of a float ONNX model into 2, 4 or 8 bits; it goes on to compute with floats. Matrices of MatMul and
+ * Gemm become groups of integers with a scale each, which onnxruntime's MatMulNBits multiplies with; tables of
+ * embeddings get bytes with a scale a row. No samples are needed.
+ *
+ * The result is opened in onnxruntime and run once; what it does not run stays float, with the reason.
+ *
+ * @param source the float model; it is not changed.
+ * @throws {OnnxError} if the model is quantized already or has no such weight, a weight is NaN or infinite, or a name
+ * in the options is not known.
+ * @throws {TypeError | RangeError} if an option is none, or onnxruntime has no kernel for it.
+ *
+ * @example
+ * ```ts
+ * import { exportOnnx, Linear, quantizeWeights, randn } from "@staticquant/staticquant";
+ * const float = await exportOnnx(new Linear(256, 256), randn([1, 256]));
+ * const { model, nodes } = await quantizeWeights(float, { bits: 4, groupSize: 32 });
+ * console.log(nodes[0].quantized, float.length, model.toBytes().length); // true 26… 4…
+ * // await saveOnnx(model, "model_q4.onnx");
+ * ```
+ */
+export async function quantizeWeights(
+  source: OnnxSource,
+  options: QuantizeWeightsOptions = {},
+): Promise<FormResult> {
+  const specs = specsOf(options);
+  const model = await modelOf(source);
+  checkUnquantized(WHERE, model);
+  const float = await preparedModel(model, options.prepare);
+  const { left: _, ...result } = await verifiedForm({
+    where: WHERE,
+    float,
+    sample: await firstSample(options.data),
+    options,
+    make: (left) => Promise.resolve(make(float, specs, options, left)),
+  });
+  return result;
+}
