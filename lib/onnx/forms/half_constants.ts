@@ -71,7 +71,7 @@ const MASKS = ["Add", "Expand", "Mul", "Pad", "Sub", "Where"];
 /** Operators that cut off, whichever way. */
 const CUTS = ["Clip", "Max", "Min"];
 /** Inputs that are added, so that what is tiny in them matters little, by operators. */
-const ADDED: ReadonlyMap<string, readonly number[]> = new Map([
+const ADDED: ReadonlyMap<string, readonly number[]> = new Map<string, readonly number[]>([
   ...["Add", "Clip", "Max", "Min", "Sub", "Where"].map((op) => [op, [0, 1, 2]] as const),
   ...["Conv", "ConvTranspose", "Gemm", "LayerNormalization"].map((op) => [op, [2]] as const),
   ["BatchNormalization", [2, 3]],
