@@ -35,8 +35,8 @@ const SOURCES = [
   "docs",
 ];
 
-/** Those of the command line as a process, which may start this Deno. */
-const PROCESS_TESTS = "tests/cli/process_test.ts";
+/** Those of the command line as a process and of the GitHub Action, which may start this Deno and a shell. */
+const PROCESS_TESTS = ["tests/cli/process_test.ts", "tests/scripts/action_test.ts"];
 
 /** Those of the page, in a browser; only the whole checks run them. */
 const PAGE_TESTS = "tests/web";
@@ -57,10 +57,11 @@ async function denoTest(...what: string[]): Promise<Counts> {
 const test = (name: string, ...what: string[]) =>
   steps.step(`deno test ${name}`, () => denoTest(...what));
 
-const testProcesses = () => test(PROCESS_TESTS, `--allow-run=${Deno.execPath()}`, PROCESS_TESTS);
+const testProcesses = () =>
+  test(PROCESS_TESTS.join(" "), `--allow-run=${Deno.execPath()},bash`, ...PROCESS_TESTS);
 
 async function testAll(): Promise<void> {
-  await test("", `--ignore=${PROCESS_TESTS},${PAGE_TESTS}`);
+  await test("", `--ignore=${[...PROCESS_TESTS, PAGE_TESTS]}`);
   await testProcesses();
   await test("--doc", "--doc", "--ignore=tests", ...ENTRIES, "lib");
 }
@@ -70,9 +71,13 @@ async function testChanged(): Promise<void> {
   const tests = [...new Set(files.flatMap((path) => testsOf(path) ?? []))];
   const sources = files.filter((path) => /^lib\/.*\.ts$/.test(path));
   console.log(`\n${files.length} files differ from main; --all runs the tests of the others too.`);
-  const inside = tests.filter((path) => path !== PROCESS_TESTS && !path.startsWith(PAGE_TESTS));
+  const inside = tests.filter((path) =>
+    !PROCESS_TESTS.includes(path) && !path.startsWith(PAGE_TESTS)
+  );
   if (inside.length) await test(inside.join(" "), `--ignore=${PROCESS_TESTS}`, ...inside);
-  if (tests.some((path) => PROCESS_TESTS.startsWith(path))) await testProcesses();
+  if (PROCESS_TESTS.some((test) => tests.some((path) => test.startsWith(path)))) {
+    await testProcesses();
+  }
   if (sources.length) await steps.step("deno test --doc", () => docTests(sources));
 }
 
