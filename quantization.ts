@@ -29,6 +29,7 @@ export type { NumberArray, TypedArray } from "./lib/numbers/encoding.ts";
 export { manualSeed } from "./lib/tensor/random.ts";
 export type { NestedNumbers } from "./lib/tensor/nested_numbers.ts";
 export {
+  type BytesOfTensor,
   ones,
   rand,
   randn,
@@ -194,7 +195,27 @@ export {
   type KernelParams,
   StaticQuantizedLayer,
 } from "./lib/quantization/layers/static_quantized_layer.ts";
-export { insertObservers_, removeObservers_ } from "./lib/quantization/layers/insert_observers.ts";
+export {
+  insertObservers_,
+  type InsertObserversOptions,
+  removeObservers_,
+} from "./lib/quantization/layers/insert_observers.ts";
+export {
+  type FunctionKind,
+  type FunctionParts,
+  type QuantizedFunction,
+  registerFunctionKind,
+} from "./lib/quantization/layers/function_kind.ts";
+export { ObservedFunction } from "./lib/quantization/layers/observed_function.ts";
+export { QuantizedTable } from "./lib/quantization/layers/quantized_table.ts";
+export { QuantizedPool } from "./lib/quantization/layers/quantized_pool.ts";
+export {
+  QuantizedAdd,
+  QuantizedCat,
+  QuantizedFunctional,
+  QuantizedMul,
+} from "./lib/quantization/layers/quantized_functional.ts";
+export type { ActivationQuantizer } from "./lib/quantization/tensors/activation_quantizer.ts";
 export {
   isObserved,
   type LayerFamily,
@@ -202,7 +223,9 @@ export {
 } from "./lib/quantization/layers/layer_family.ts";
 export type {
   FloatLayer,
+  Observed,
   ObservedLayer,
+  ObservedOutput,
   WeightedLayer,
 } from "./lib/quantization/layers/weighted_layer.ts";
 export { type QuantizedLayerParts } from "./lib/quantization/layers/quantize_observed.ts";

@@ -59,6 +59,17 @@ export class Sequential extends Module {
     }
     return y;
   }
+
+  /**
+   * The child after another, which alone reads its output.
+   *
+   * @ignore
+   */
+  readersOf(field: string): readonly string[] | undefined {
+    const fields = this.namedChildren().map(([name]) => name);
+    const at = fields.indexOf(field);
+    return at < 0 ? undefined : [fields[at + 1] ?? ""];
+  }
 }
 
 /** The names and modules of a Sequential's arguments. */

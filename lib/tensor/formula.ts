@@ -12,7 +12,15 @@ import {
   tablesOf,
 } from "../backend/expression.ts";
 import { given } from "../numbers/arguments.ts";
-import { bool, type DType, float32, int32, promoteTypes } from "../numbers/dtype.ts";
+import {
+  bfloat16,
+  bool,
+  type DType,
+  float16,
+  float32,
+  int32,
+  promoteTypes,
+} from "../numbers/dtype.ts";
 import { formatShape } from "../numbers/shape.ts";
 import { withKnownNumbers } from "./known_number.ts";
 import { checkSameDevice } from "./ops.ts";
@@ -67,9 +75,18 @@ export function resultType(...values: readonly (Tensor | number)[]): DType {
   return result!;
 }
 
+/** The function that does what memory of a dtype does to numbers. */
+const ROUNDING: ReadonlyMap<DType, FunctionName> = new Map([
+  [float16, "float16"],
+  [bfloat16, "bfloat16"],
+]);
+
 /** An expression, step by step. */
 export class Formula {
   private readonly tensors: Tensor[] = [];
+  /** What quantized tensors are read as: their bytes, and the numbers that these stand for. */
+  private readonly numbers = new Map<Tensor, Argument>();
+  private readonly views: Tensor[] = [];
   private readonly steps: Step[] = [];
   private readonly constants: number[] = [];
 
@@ -86,9 +103,31 @@ export class Formula {
       return `${kind === "float" ? "f" : "i"}${this.constants.push(value) - 1}`;
     }
     checkOperand(this.where, value);
+    if (kind === "float" && value.isQuantized) return this.fromBytes(value);
     const known = this.tensors.indexOf(value);
     const argument = `x${known < 0 ? this.tensors.push(value) - 1 : known}` as const;
     return kindOf(value.dtype) === kind ? argument : this.apply(kind, argument);
+  }
+
+  /** The numbers of a quantized tensor, of which the bytes are read. */
+  private fromBytes(value: Tensor): Argument {
+    const known = this.numbers.get(value);
+    if (known) return known;
+    const bytes = value.intRepr();
+    this.views.push(bytes);
+    const steps = this.apply(
+      "sub",
+      this.read(bytes, "int"),
+      this.read(value.qZeroPoint(), "int"),
+    );
+    const exact = this.apply("mul", this.apply("float", steps), value.qScale());
+    // Rounded as memory would round it, so that it is the same wherever the floats are made.
+    const rounding = ROUNDING.get(value.dtype);
+    const number = rounding
+      ? this.apply(rounding, exact)
+      : this.apply("float32", exact, this.read(0, "int"));
+    this.numbers.set(value, number);
+    return number;
   }
 
   /** A tensor of 256 bytes, to be looked up in. */
@@ -119,6 +158,14 @@ export class Formula {
    * @throws {Error} if the tensors live on different devices.
    */
   result(dtype: DType): Tensor {
+    try {
+      return this.computed(dtype);
+    } finally {
+      this.views.forEach((view) => view.dispose());
+    }
+  }
+
+  private computed(dtype: DType): Tensor {
     const { where, steps, constants } = this;
     const [first, ...others] = this.tensors;
     checkSameDevice(where, first, ...others);

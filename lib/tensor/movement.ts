@@ -15,6 +15,7 @@ import { checkInteger, dimOf, dimsOf } from "./dims.ts";
 import { Formula, resultType } from "./formula.ts";
 import { checkSameDevice } from "./ops.ts";
 import { imageOperands } from "./pixels.ts";
+import { onBytes, sameBytes } from "./quantized_bytes.ts";
 import { strided, stridesOf } from "./strided.ts";
 import { checkTensor, Tensor } from "./tensor.ts";
 
@@ -33,6 +34,7 @@ import { checkTensor, Tensor } from "./tensor.ts";
  */
 export function permute(x: Tensor, dims: readonly number[]): Tensor {
   checkTensor("permute", x);
+  if (x.isQuantized) return onBytes(x, (x) => permute(x, dims));
   const listed = Array.isArray(dims) ? dimsOf("permute", dims, x.shape) : [];
   if (!Array.isArray(dims) || listed.length !== x.ndim) {
     throw new RangeError(
@@ -80,6 +82,7 @@ export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
  */
 export function expand(x: Tensor, shape: readonly number[]): Tensor {
   checkTensor("expand", x);
+  if (x.isQuantized) return onBytes(x, (x) => expand(x, shape));
   const missing = shape.length - x.ndim;
   const sizes = shape.map((size, d) => size === -1 && d >= missing ? x.shape[d - missing] : size);
   const fits = missing >= 0 &&
@@ -168,6 +171,7 @@ export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
         `all other sizes must be equal`,
     );
   }
+  if (tensors.every((x) => sameBytes(x, tensors[0]))) return catOfBytes(tensors, at);
   const dtype = resultType(...tensors);
   const cast = tensors.map((x) => x.to(dtype));
   try {
@@ -178,6 +182,20 @@ export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
     return new Tensor(backend, backend.cat(cast.map((x) => x.operand), at), whole, dtype);
   } finally {
     cast.forEach((x, n) => x === tensors[n] || x.dispose());
+  }
+}
+
+/** Quantized tensors of one scale, one after the other. */
+function catOfBytes(tensors: readonly Tensor[], dim: number): Tensor {
+  const bytes = tensors.map((x) => x.intRepr());
+  try {
+    using y = cat(bytes, dim);
+    const params = tensors.map((x) => x.qParams());
+    const quantMin = Math.min(...params.map(({ quantMin }) => quantMin));
+    const quantMax = Math.max(...params.map(({ quantMax }) => quantMax));
+    return Tensor.fromBytes(y, { ...params[0], quantMin, quantMax, dtype: tensors[0].dtype });
+  } finally {
+    bytes.forEach((x) => x.dispose());
   }
 }
 
@@ -239,6 +257,7 @@ export function slice(
   step = 1,
 ): Tensor {
   checkTensor("slice", x);
+  if (x.isQuantized) return onBytes(x, (x) => slice(x, dim, start, end, step));
   const at = dimOf("slice", dim, x.shape);
   for (
     const [name, value] of [["start", start ?? 0], ["end", end ?? 0], ["step", step]] as const

@@ -6,6 +6,7 @@
 import { pixelsOf, rowStride } from "../backend/channels_last.ts";
 import { formatShape, numelOf } from "../numbers/shape.ts";
 import { given } from "../numbers/arguments.ts";
+import { reluOfBytes } from "./quantized_bytes.ts";
 import { checkTensor, Tensor } from "./tensor.ts";
 
 /** Refuses tensors that do not live together. */
@@ -117,6 +118,7 @@ export function relu(x: Tensor): Tensor {
       `relu: expected a float tensor, got ${x.dtype.name}; convert it with .to(float32)`,
     );
   }
+  if (x.isQuantized) return reluOfBytes(x);
   const { backend, shape, dtype } = x;
   if (!x.isChannelsLast) return new Tensor(backend, backend.relu(x.operand), shape, dtype);
   // Zeros that fill rows up stay zeros.

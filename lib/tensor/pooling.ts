@@ -3,9 +3,10 @@
  *
  * @module
  */
-import type { PoolArgs } from "../backend/backend.ts";
+import type { PoolArgs, PoolRescaling } from "../backend/backend.ts";
 import { checkOptions } from "../numbers/arguments.ts";
 import { formatShape } from "../numbers/shape.ts";
+import { onBytes } from "./quantized_bytes.ts";
 import { checkTensor, Tensor } from "./tensor.ts";
 import { type Padding, perDimension, type Sizes, windowPlaces } from "./window.ts";
 
@@ -194,6 +195,33 @@ export function adaptiveAvgPool2d(
   return adaptive("adaptiveAvgPool2d", 2, "average", x, outputSize);
 }
 
+/** The windows of a mean of bytes: of one size, or as many as the result is to have. */
+export type MeanOfBytes =
+  | AvgPoolOptions & { readonly kernelSize: Sizes }
+  | { readonly outputSize: number | null | readonly (number | null)[] };
+
+/**
+ * The means of bytes over one or two dimensions as bytes of another scale: sums are exact, and each mean is
+ * rounded once. For layers, which have made ready what backends take. Enqueued.
+ *
+ * @param x int8 or uint8, (N, C, …) or (C, …).
+ * @param rescale what the bytes of the input and of the result stand for.
+ * @throws {RangeError} if sizes do not fit.
+ */
+export function meanOfBytes(
+  x: Tensor,
+  dims: 1 | 2,
+  windows: MeanOfBytes,
+  rescale: PoolRescaling,
+): Tensor {
+  const where = "meanOfBytes";
+  if ("outputSize" in windows) {
+    return adaptive(where, dims, "average", x, windows.outputSize, rescale);
+  }
+  const { kernelSize, ...options } = windows;
+  return windowed(where, dims, "average", x, kernelSize, options, rescale);
+}
+
 /** Throws unless `x` can be pooled over so many dimensions. */
 function checkPooled(where: string, rank: number, kind: PoolArgs["kind"], x: Tensor): void {
   checkTensor(where, x);
@@ -222,6 +250,7 @@ function batched(rank: number, x: Tensor, run: (x: Tensor) => Tensor): Tensor {
 }
 
 function pooled(x: Tensor, args: PoolArgs): Tensor {
+  if (args.kind === "max" && x.isQuantized) return onBytes(x, (x) => pooled(x, args));
   const { backend, shape, dtype } = x;
   const y = backend.pool(x.channelsLast, args);
   return Tensor.channelsLast(backend, y, [shape[0], shape[1], ...args.output], dtype);
@@ -234,9 +263,10 @@ function windowed(
   x: Tensor,
   kernelSize: Sizes,
   options: MaxPoolOptions & AvgPoolOptions,
+  rescale?: PoolRescaling,
 ): Tensor {
   return batched(rank, x, (x) => {
-    checkPooled(where, rank, kind, x);
+    checkPooled(where, rank, rescale ? "max" : kind, x);
     const kernel = perDimension(where, "kernelSize", kernelSize, rank, 1);
     const { stride = kernel, padding, dilation, ceilMode = false } = options;
     const { countIncludePad = true, divisorOverride } = options;
@@ -266,6 +296,7 @@ function windowed(
       windows: { kernel, ...windows },
       countPadding: countIncludePad,
       divisor: divisorOverride,
+      rescale,
     });
   });
 }
@@ -276,15 +307,16 @@ function adaptive(
   kind: PoolArgs["kind"],
   x: Tensor,
   outputSize: number | null | readonly (number | null)[],
+  rescale?: PoolRescaling,
 ): Tensor {
   return batched(rank, x, (x) => {
-    checkPooled(where, rank, kind, x);
+    checkPooled(where, rank, rescale ? "max" : kind, x);
     const sizes = Array.isArray(outputSize) ? outputSize : new Array(rank).fill(outputSize);
     const whole = sizes.map((size, d) => size === null ? x.shape[d + 2] : size);
     const output = perDimension(where, "outputSize", whole, rank, 1);
     if (x.shape.slice(2).some((size) => size === 0)) {
       throw new RangeError(`${where}: an image of ${formatShape(x.shape.slice(2))} has no pixels`);
     }
-    return pooled(x, { kind, output, windows: null });
+    return pooled(x, { kind, output, windows: null, rescale });
   });
 }

@@ -6,13 +6,14 @@
 import { plainBytes } from "../numbers/plain_bytes.ts";
 import type { Backend, Device, DeviceBuffer, Operand } from "../backend/backend.ts";
 import { type ChannelsLast, sameInBoth } from "../backend/channels_last.ts";
+import type { Expression } from "../backend/expression.ts";
 import { backendFor, checkDevice } from "../backend/registry.ts";
 import { checkDType, checkOptions, given } from "../numbers/arguments.ts";
-import { type DType, finfo, float32 } from "../numbers/dtype.ts";
+import { type DType, finfo, float32, int8, uint8 } from "../numbers/dtype.ts";
 import { decode, encode, type NumberArray, type TypedArray } from "../numbers/encoding.ts";
 import { type NestedNumbers, numbersOf } from "./nested_numbers.ts";
 import { nextNormal, nextUniform } from "./random.ts";
-import { checkShape, formatShape, numelOf } from "../numbers/shape.ts";
+import { checkShape, formatShape, numelOf, sameShape } from "../numbers/shape.ts";
 
 /** Shared by the tensors that view the same memory; the last one to go frees it. */
 class Storage {
@@ -36,6 +37,41 @@ function leave(forms: Forms): void {
     const storage = forms[layout];
     if (storage && --storage.owners === 0) storage.backend.release(storage.buffer);
     delete forms[layout];
+  }
+}
+
+/** What the bytes of a quantized tensor stand for: `(byte − zeroPoint)·scale`. */
+export interface BytesOfTensor {
+  /** The distance between neighbours, a positive float32. */
+  readonly scale: number;
+  /** The byte that stands for 0. */
+  readonly zeroPoint: number;
+  /** The least byte that there can be; the dtype's by default. */
+  readonly quantMin?: number;
+  /** The greatest byte that there can be; the dtype's by default. */
+  readonly quantMax?: number;
+}
+
+/** Bytes that floats are kept as. */
+class Quantized {
+  /**
+   * @param bytes in the tensor's order, maybe in another shape; its owner disposes of it.
+   * @param params what they stand for.
+   */
+  constructor(readonly bytes: Tensor, readonly params: Required<BytesOfTensor>) {}
+
+  /** The same bytes for another tensor. */
+  view(): Quantized {
+    return new Quantized(this.bytes.reshape(this.bytes.shape).keep(), this.params);
+  }
+
+  /** The floats, as an expression of the bytes. */
+  get floats(): Expression {
+    const { zeroPoint, scale } = this.params;
+    return {
+      steps: [["sub", "x0", "i0"], ["float", "t0"], ["mul", "t1", "f1"]],
+      constants: [zeroPoint, scale],
+    };
   }
 }
 
@@ -74,6 +110,7 @@ export class Tensor implements Disposable {
   readonly dtype: DType;
   private readonly forms: Forms = {};
   private readonly home: Backend;
+  private quantized?: Quantized;
   private gone = false;
 
   /**
@@ -86,7 +123,7 @@ export class Tensor implements Disposable {
    */
   constructor(
     backend: Backend,
-    buffer: DeviceBuffer | Tensor | Storage,
+    buffer: DeviceBuffer | Tensor | Storage | Quantized,
     shape: readonly number[],
     dtype: DType,
   ) {
@@ -94,6 +131,7 @@ export class Tensor implements Disposable {
     this.dtype = dtype;
     this.home = backend;
     if (buffer instanceof Tensor) this.share(buffer);
+    else if (buffer instanceof Quantized) this.quantized = buffer;
     else {
       this.own("contiguous", buffer instanceof Storage ? buffer : new Storage(backend, buffer));
     }
@@ -138,6 +176,37 @@ export class Tensor implements Disposable {
       : Tensor.channelsLast(x.home, storage, shape, x.dtype);
   }
 
+  /**
+   * A tensor of floats that is kept as bytes, as PyTorch's quantized tensors: `(byte − zeroPoint)·scale`, rounded
+   * once to the dtype. Layers that compute with bytes take these as they are; for all others the floats are made
+   * when they are first asked for.
+   *
+   * @param bytes uint8 or int8, whose memory is shared, in the tensor's order.
+   * @param params what a byte stands for, and the tensor's shape (that of the bytes by default) and dtype (float32).
+   * @throws {TypeError} if these are no bytes, or the dtype is no float one.
+   *
+   * @example
+   * ```ts
+   * import { Tensor, tensor, uint8 } from "@staticquant/staticquant";
+   * const x = Tensor.fromBytes(tensor([8, 10], { dtype: uint8 }), { scale: 0.5, zeroPoint: 10 });
+   * console.log(await x.data(), x.isQuantized, x.qScale(), x.qZeroPoint()); // [ -1, 0 ] true 0.5 10
+   * ```
+   */
+  static fromBytes(
+    bytes: Tensor,
+    params: BytesOfTensor & { readonly shape?: readonly number[]; readonly dtype?: DType },
+  ): Tensor {
+    const { scale, zeroPoint, shape = bytes.shape, dtype = float32 } = params;
+    const { quantMin = bytes.dtype.min, quantMax = bytes.dtype.max } = params;
+    if (bytes.dtype !== uint8 && bytes.dtype !== int8 || !dtype.isFloat) {
+      throw new TypeError(
+        `Tensor.fromBytes: bytes of uint8 or int8 stand for floats, got ${bytes.dtype.name} for ${dtype.name}`,
+      );
+    }
+    const held = new Quantized(bytes, { scale, zeroPoint, quantMin, quantMax }).view();
+    return new Tensor(bytes.backend, held, shape, dtype);
+  }
+
   /** Takes part in a storage. */
   private own(layout: Layout, storage: Storage): Storage {
     storage.owners++;
@@ -146,7 +215,11 @@ export class Tensor implements Disposable {
 
   /** Takes part in the memory of a tensor with the same elements in the same order. */
   private share(other: Tensor): void {
-    const { shape, forms } = other.live();
+    const { shape, forms, quantized } = other.live();
+    if (quantized) {
+      this.quantized = quantized.view();
+      return;
+    }
     const [n, c] = this.shape;
     const rows = forms["channels last"];
     const samePixels = this.ndim > 1 && shape[0] === n && shape[1] === c;
@@ -168,10 +241,11 @@ export class Tensor implements Disposable {
 
   /** The memory in one layout, brought into it if need be. */
   private form(layout: Layout): Storage {
-    const { forms, home, shape, dtype } = this.live();
+    const { forms, home, shape, dtype, quantized } = this.live();
     const there = forms[layout];
     if (there) return there;
     const [other] = Object.values(forms);
+    if (!other) return this.floats(layout, quantized!);
     if (layout === "channels last" && sameInBoth(shape, dtype)) return this.own(layout, other);
     const operand = { buffer: other.buffer, dtype, shape };
     const made = new Storage(
@@ -182,6 +256,61 @@ export class Tensor implements Disposable {
     );
     // What only a replay fills must not stay with a tensor that outlives the recording.
     return made.recorded === other.recorded ? this.own(layout, made) : made;
+  }
+
+  /** The floats that bytes stand for, in one layout. */
+  private floats(layout: Layout, { floats }: Quantized): Storage {
+    const { home, shape, dtype } = this;
+    using bytes = this.intRepr();
+    const made = new Storage(
+      home,
+      layout === "channels last"
+        ? home.pointwise(floats, [bytes.channelsLast], shape, dtype, layout)
+        : home.pointwise(floats, [bytes.operand], shape, dtype),
+    );
+    const [{ recorded }] = Object.values(bytes.forms);
+    return made.recorded === recorded ? this.own(layout, made) : made;
+  }
+
+  /** Whether its floats are kept as bytes, as PyTorch's `is_quantized`. */
+  get isQuantized(): boolean {
+    return this.live().quantized !== undefined;
+  }
+
+  private bytesAndParams(): Quantized {
+    const { quantized } = this.live();
+    if (quantized) return quantized;
+    throw new TypeError(`${this}: the tensor is not quantized; ask isQuantized first`);
+  }
+
+  /**
+   * The bytes of a quantized tensor, as PyTorch's `int_repr`: a view, of uint8 or int8. Enqueued.
+   *
+   * @param shape in which they are wanted; the tensor's by default.
+   * @throws {TypeError} if it is not quantized.
+   */
+  intRepr(shape: readonly number[] = this.shape): Tensor {
+    return this.bytesAndParams().bytes.reshape(shape);
+  }
+
+  /** The dtype of the bytes of a quantized tensor. @throws {TypeError} if it is not quantized. */
+  qDtype(): DType {
+    return this.bytesAndParams().bytes.dtype;
+  }
+
+  /** What the bytes of a quantized tensor stand for. @throws {TypeError} if it is not quantized. */
+  qParams(): Required<BytesOfTensor> {
+    return this.bytesAndParams().params;
+  }
+
+  /** The distance between neighbours of a quantized tensor. @throws {TypeError} if it is not quantized. */
+  qScale(): number {
+    return this.qParams().scale;
+  }
+
+  /** The byte that stands for 0 in a quantized tensor. @throws {TypeError} if it is not quantized. */
+  qZeroPoint(): number {
+    return this.qParams().zeroPoint;
   }
 
   /** The number of elements. */
@@ -232,7 +361,10 @@ export class Tensor implements Disposable {
 
   /** Whether the elements lie in memory with channels last, so that asking for them copies nothing. */
   get isChannelsLast(): boolean {
-    return this.live().forms["channels last"] !== undefined;
+    const { forms, quantized, shape } = this.live();
+    if (forms["channels last"]) return true;
+    return !forms.contiguous && sameShape(quantized!.bytes.shape, shape) &&
+      quantized!.bytes.isChannelsLast;
   }
 
   /** Frees the memory, unless a view of it is still alive. Doing so twice is harmless. */
@@ -242,6 +374,7 @@ export class Tensor implements Disposable {
     scope?.delete(this);
     forgotten.unregister(this);
     leave(this.forms);
+    this.quantized?.bytes.dispose();
   }
 
   /** The same as {@linkcode Tensor.dispose}, for `using`. */
@@ -332,7 +465,11 @@ export class Tensor implements Disposable {
 
   /** A copy in memory of its own. */
   clone(): Tensor {
-    const { forms, home, shape, dtype } = this.live();
+    const { forms, home, shape, dtype, quantized } = this.live();
+    if (quantized) {
+      using copy = quantized.bytes.clone();
+      return Tensor.fromBytes(copy, { ...quantized.params, shape, dtype });
+    }
     if (forms.contiguous) return new Tensor(home, home.copy(forms.contiguous.buffer), shape, dtype);
     return Tensor.channelsLast(home, home.copy(forms["channels last"]!.buffer), shape, dtype);
   }

@@ -9,7 +9,7 @@ import { Tensor, tidy } from "../../tensor/tensor.ts";
 import type { OnnxModel } from "../file/model.ts";
 import type { ImportedParameter } from "./build_graph.ts";
 import { isOnHost, uploaded } from "./node/host_values.ts";
-import { computeGraph, NO_PLAN, OnnxConstants, type Plan } from "./onnx_graph.ts";
+import { computeGraph, NO_PLAN, OnnxConstants, type Plan, type Source } from "./onnx_graph.ts";
 
 /** An input or an output of an imported model. */
 export interface ImportedValue {
@@ -152,6 +152,20 @@ export class OnnxModule extends Module {
     const named: Record<string, Tensor> = Object.create(null);
     this.outputs.forEach(({ name }, i) => named[name] = results[i]);
     return named;
+  }
+
+  /**
+   * The nodes that read what another gives, `""` for an output of the graph.
+   *
+   * @ignore
+   */
+  readersOf(field: string): readonly string[] | undefined {
+    const { steps, outputs } = this.plan;
+    const step = steps.find(({ child }) => child === field);
+    if (!step) return undefined;
+    const reads = (source: Source) => source.from === "slot" && step.outputs.includes(source.slot);
+    const readers = steps.filter(({ inputs }) => inputs.some(reads)).map(({ child }) => child);
+    return outputs.some(reads) ? [...readers, ""] : readers;
   }
 
   /** For messages. */

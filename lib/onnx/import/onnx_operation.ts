@@ -5,6 +5,11 @@ import type { NodeAttributes } from "./node/node_attributes.ts";
 import { OnnxNode } from "./onnx_node.ts";
 import { OperatorCall, type OperatorRule } from "./node/operator_rule.ts";
 
+/** Operators whose results are elements of their first input, in another order or some of them. */
+const MOVING = new Set(
+  "Expand Flatten Identity Reshape Slice Split Squeeze Transpose Unsqueeze".split(" "),
+);
+
 /**
  * A node of a graph that is no layer of its own: it computes what its operator says.
  *
@@ -48,6 +53,11 @@ export class OnnxOperation extends OnnxNode {
       new OperatorCall(inputs, attributes, outputs, backend, float, most),
     );
     return result instanceof Tensor ? [result] : result;
+  }
+
+  /** Whether bytes of a quantized tensor go through. */
+  get passesBytes(): boolean {
+    return MOVING.has(this.opType);
   }
 
   /** The operator and its attributes. */

@@ -11,6 +11,10 @@ import { tap, view } from "./layers.ts";
 
 /** What holds a tensor's elements, in the order in which they were made. */
 function memoryOf(t: Tensor): DeviceBuffer {
+  if (t.isQuantized) {
+    using bytes = t.intRepr();
+    return memoryOf(bytes);
+  }
   return t.isChannelsLast ? t.channelsLast.buffer : t.operand.buffer;
 }
 

@@ -7,8 +7,9 @@ import type { Module } from "../../nn/module.ts";
 import { checkDType, checkOptions } from "../../numbers/arguments.ts";
 import { type DType, dtypes } from "../../numbers/dtype.ts";
 import { MappingType } from "../affine/mapping.ts";
-import { familyOf, isObserved } from "../layers/layer_family.ts";
+import { familyOf, isObservedLayer } from "../layers/layer_family.ts";
 import type { ObservedLayer } from "../layers/weighted_layer.ts";
+import { ObservedFunction, quantizeFunction } from "../layers/observed_function.ts";
 import { ObservedLinear } from "../layers/observed_linear.ts";
 import { quantizeObserved } from "../layers/quantize_observed.ts";
 import "../layers/layer_kinds.ts";
@@ -31,7 +32,7 @@ export interface StaticQuantOptions {
 }
 
 function observedLayer(module: Module, config: AOBaseConfig): ObservedLayer {
-  if (isObserved(module)) return module;
+  if (isObservedLayer(module)) return module;
   throw new TypeError(
     `quantize_: ${config.constructor.name} takes observed layers, but ${module.displayName} is not one; ` +
       `call insertObservers_, calibrate, and pass isObserved or isObservedLinear as the filter`,
@@ -85,6 +86,7 @@ export class StaticQuantConfig extends AOBaseConfig {
 
 registerQuantizeModuleHandler(StaticQuantConfig, async (module, config) => {
   const { targetDtype, weightDtype = targetDtype } = config;
+  if (module instanceof ObservedFunction) return quantizeFunction(module, targetDtype);
   const observed = observedLayer(module, config);
   const parts = await quantizeObserved(observed, targetDtype, weightDtype);
   return familyOf(module)!.quantize(observed, parts);

@@ -8,7 +8,8 @@ import type { Module } from "../../nn/module.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { AffineQuantizedObserverBase } from "../observers/observer.ts";
 import type { QuantizedLayerParts } from "./quantize_observed.ts";
-import type { FloatLayer, ObservedLayer, WeightedLayer } from "./weighted_layer.ts";
+import { ObservedFunction } from "./observed_function.ts";
+import type { FloatLayer, Observed, ObservedLayer, WeightedLayer } from "./weighted_layer.ts";
 
 /** A class of float layers, with what stands for them while they are observed and once they are quantized. */
 export interface LayerFamily<
@@ -86,7 +87,12 @@ export function isObservable(module: Module): boolean {
  * console.log(isObserved(new Linear(8, 4))); // false
  * ```
  */
-export function isObserved(module: Module): module is Module & ObservedLayer {
+export function isObserved(module: Module): module is Module & Observed {
+  return module instanceof ObservedFunction || isObservedLayer(module);
+}
+
+/** Whether a module is an observed layer with a weight. */
+export function isObservedLayer(module: Module): module is Module & ObservedLayer {
   return families.some(({ observedType }) => module instanceof observedType);
 }
 

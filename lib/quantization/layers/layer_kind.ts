@@ -6,6 +6,7 @@
  */
 import type { Module } from "../../nn/module.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
+import type { ActivationQuantizer } from "../tensors/activation_quantizer.ts";
 import type { InputQuantizer } from "../tensors/input_quantizer.ts";
 import type { AffineQuantizedTensor } from "../tensors/quantized_tensor.ts";
 
@@ -17,6 +18,10 @@ export interface LayerParts {
   readonly input: InputQuantizer | null;
   /** One number an output channel, or null. */
   readonly bias: Tensor | null;
+  /** How the output becomes bytes; null, or left out, where it stays float. */
+  readonly output?: ActivationQuantizer | null;
+  /** The numbers of a static input quantizer, if they are known. */
+  readonly actNumbers?: { readonly scale: number; readonly zeroPoint: number };
 }
 
 /** A kind of quantized layer. */

@@ -5,7 +5,10 @@
  * @module
  */
 import "./quantized_conv2d.ts";
+import "./quantized_functional.ts";
 import "./quantized_linear.ts";
+import "./quantized_pool.ts";
+import "./quantized_table.ts";
 import "./weight_linear.ts";
 
 export * from "./layer_kind.ts";

@@ -7,6 +7,7 @@ import { Conv2d } from "../../nn/conv2d.ts";
 import type { ConvLayerOptions } from "../../nn/convolution.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { AffineQuantizedObserverBase } from "../observers/observer.ts";
+import { showOutput } from "./show_output.ts";
 import { showWeight } from "./show_weight.ts";
 
 /** The sizes and steps of a convolution, as its constructor takes them. */
@@ -40,6 +41,10 @@ export class ObservedConv2d extends Conv2d {
   readonly actObs: AffineQuantizedObserverBase;
   /** Sees the weight, once as long as that stays the same. */
   readonly weightObs: AffineQuantizedObserverBase;
+  /** Sees every output, if the layer is to give bytes once it is quantized; `insertObservers_` puts it there. */
+  activationPostProcess: AffineQuantizedObserverBase | null = null;
+  /** Whether a ReLU alone reads the output, so that what it leaves is observed. */
+  reluAfter = false;
 
   /**
    * A layer under observation, drawn at random unless its weight is given.
@@ -67,7 +72,7 @@ export class ObservedConv2d extends Conv2d {
   /** The float output; the observers take note on the way. Enqueued. */
   override forward(x: Tensor): Tensor {
     showWeight(this);
-    return super.forward(this.actObs.forward(x));
+    return showOutput(this, super.forward(this.actObs.forward(x)));
   }
 
   /** An observed layer with the weight and bias of a float one, which it shares. */

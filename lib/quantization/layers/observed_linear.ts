@@ -9,6 +9,7 @@ import { checkLinearShapes, linear } from "../../tensor/ops.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { AffineQuantizedObserverBase } from "../observers/observer.ts";
 import type { ModuleFilter } from "../../nn/replace.ts";
+import { showOutput } from "./show_output.ts";
 import { showWeight } from "./show_weight.ts";
 
 /**
@@ -36,6 +37,10 @@ export class ObservedLinear extends Linear {
   readonly actObs: AffineQuantizedObserverBase;
   /** Sees the weight, once as long as that stays the same. */
   readonly weightObs: AffineQuantizedObserverBase;
+  /** Sees every output, if the layer is to give bytes once it is quantized; `insertObservers_` puts it there. */
+  activationPostProcess: AffineQuantizedObserverBase | null = null;
+  /** Whether a ReLU alone reads the output, so that what it leaves is observed. */
+  reluAfter = false;
 
   /**
    * A layer under observation, drawn at random unless its weight is given.
@@ -62,7 +67,7 @@ export class ObservedLinear extends Linear {
   override forward(x: Tensor): Tensor {
     checkLinearShapes(this.displayName, x, this.weight.shape, this.bias);
     const weight = showWeight(this);
-    return linear(this.actObs.forward(x), weight, this.bias, this.displayName);
+    return showOutput(this, linear(this.actObs.forward(x), weight, this.bias, this.displayName));
   }
 
   /**

@@ -11,6 +11,10 @@ import {
   type AffineQuantizedTensor,
   toAffineQuantizedIntxStatic,
 } from "../tensors/quantized_tensor.ts";
+import {
+  type ActivationQuantizer,
+  activationQuantizerOf,
+} from "../tensors/activation_quantizer.ts";
 import type { ObservedLayer } from "./weighted_layer.ts";
 
 /** What an integer layer with a fixed input range consists of. */
@@ -36,6 +40,10 @@ export interface QuantizedLayerParts {
   readonly actQuantMin?: number;
   /** The greatest integer for inputs; the dtype's by default. */
   readonly actQuantMax?: number;
+  /** The numbers that `actScale` and `actZeroPoint` hold, so that bytes of that scale are known when they come. */
+  readonly actNumbers?: { readonly scale: number; readonly zeroPoint: number };
+  /** How the output becomes bytes; null, or left out, where it stays float. */
+  readonly output?: ActivationQuantizer | null;
 }
 
 /** What an observed layer becomes: its weight quantized, its input's range fixed. */
@@ -69,10 +77,13 @@ export async function quantizeObserved(
   if (weight.numel > 0) await finiteRanges(seen, weight, weight.shape);
   const [actScale, actZeroPoint]: QParams<Tensor | null> = await actObs.calculateQParams();
   const [weightScale, weightZeroPoint]: QParams<Tensor | null> = await weightObs.calculateQParams();
-  const [actZeroPoints, zeroPoints] = [
-    await extremes(actZeroPoint),
-    await extremes(weightZeroPoint),
-  ];
+  const { activationPostProcess: post, reluAfter } = observed;
+  const [actZeroPoints, zeroPoints, scale, output] = await Promise.all([
+    extremes(actZeroPoint),
+    extremes(weightZeroPoint),
+    actScale.numel === 1 ? actScale.item() : undefined,
+    post ? activationQuantizerOf(where, post, reluAfter) : null,
+  ]);
   const { quantMin, quantMax, granularity } = weightObs;
   const block = getBlockSize(weight.shape, granularity);
   return {
@@ -89,6 +100,8 @@ export async function quantizeObserved(
     targetDtype,
     actQuantMin: actObs.quantMin,
     actQuantMax: actObs.quantMax,
+    actNumbers: scale === undefined ? undefined : { scale, zeroPoint: actZeroPoints[0] },
+    output,
   };
 }
 

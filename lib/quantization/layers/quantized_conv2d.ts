@@ -3,12 +3,11 @@
  *
  * @module
  */
-import type { ChannelsLast } from "../../backend/backend.ts";
 import { Conv2d } from "../../nn/conv2d.ts";
 import type { PaddingMode } from "../../nn/convolution.ts";
 import { batched } from "../../nn/batched.ts";
 import { python } from "../../nn/python_text.ts";
-import { type DType, promoteTypes } from "../../numbers/dtype.ts";
+import type { DType } from "../../numbers/dtype.ts";
 import { formatShape, numelOf } from "../../numbers/shape.ts";
 import { PreparedConvWeight } from "../../tensor/conv.ts";
 import { pad } from "../../tensor/movement.ts";
@@ -20,7 +19,7 @@ import { registerLayerFamily } from "./layer_family.ts";
 import { registerLayerKind } from "./layer_kind.ts";
 import { ObservedConv2d } from "./observed_conv2d.ts";
 import { type QuantizedLayerParts, quantizeObserved } from "./quantize_observed.ts";
-import { partsOfSaved, StaticQuantizedLayer } from "./static_quantized_layer.ts";
+import { partsOfLayer, partsOfSaved, StaticQuantizedLayer } from "./static_quantized_layer.ts";
 
 /** The window of a convolution and its steps, as `Conv2d` has them. */
 export interface ConvGeometry {
@@ -187,34 +186,44 @@ export class QuantizedConv2d extends StaticQuantizedLayer {
   private convolve(x: Tensor, padding: Padding): Tensor {
     const { output, stride, before, dilation } = this.places(x, padding);
     const { backend, shape, dtype } = x;
-    const { inverseScale, xScale, xZeroPoint, wScale, wZeroPoint } = this.params;
-    const { targetDtype, actScale, actRange, bias, ready, outChannels } = this;
-    const buffer = backend.quantizePixels(x.isChannelsLast ? x.channelsLast : x.operand, {
-      ...actRange,
-      inverseScale: inverseScale.operand.buffer,
-      zeroPoint: xZeroPoint.operand.buffer,
-      productDtype: promoteTypes(dtype, actScale.dtype),
-      outputDtype: targetDtype,
+    const { xScale, xZeroPoint, wScale, wZeroPoint } = this.params;
+    const { bias, ready, outChannels } = this;
+    using bytes = this.takesBytes(x) ? x.intRepr() : this.quantized(x);
+    const y = backend.packedConv(bytes.channelsLast, ready.operand, {
+      ...{ output, stride, before, dilation },
+      xZeroPoint: this.actSymmetric ? null : xZeroPoint.operand.buffer,
+      wZeroPoint: wZeroPoint && wZeroPoint.operand.buffer,
+      wParamCount: wScale.numel,
+      result: {
+        kind: "floats",
+        xScale: xScale.operand.buffer,
+        wScale: wScale.operand.buffer,
+        bias: bias && bias.operand,
+        dtype,
+      },
     });
-    const bytes: ChannelsLast = { buffer, dtype: targetDtype, shape, layout: "channels last" };
-    try {
-      const y = backend.packedConv(bytes, ready.operand, {
-        ...{ output, stride, before, dilation },
-        xZeroPoint: this.actSymmetric ? null : xZeroPoint.operand.buffer,
-        wZeroPoint: wZeroPoint && wZeroPoint.operand.buffer,
-        wParamCount: wScale.numel,
-        result: {
-          kind: "floats",
-          xScale: xScale.operand.buffer,
-          wScale: wScale.operand.buffer,
-          bias: bias && bias.operand,
-          dtype,
-        },
-      });
-      return Tensor.channelsLast(backend, y, [shape[0], outChannels, ...output], dtype);
-    } finally {
-      backend.release(buffer);
-    }
+    return this.given(
+      Tensor.channelsLast(backend, y, [shape[0], outChannels, ...output], dtype),
+    );
+  }
+
+  /** The input's bytes. */
+  private quantized(x: Tensor): Tensor {
+    const { backend, shape } = x;
+    const pixels = x.isChannelsLast ? x.channelsLast : x.operand;
+    const buffer = backend.quantizePixels(pixels, this.inputArgs(x));
+    return Tensor.channelsLast(backend, buffer, shape, this.targetDtype);
+  }
+
+  /** Outputs as the layer gives them: floats, or bytes. */
+  private given(y: Tensor): Tensor {
+    const { backend, dtype, shape } = y;
+    const args = this.outputArgs(dtype);
+    if (!args) return y;
+    const buffer = backend.quantizePixels(y.channelsLast, args);
+    y.dispose();
+    using bytes = Tensor.channelsLast(backend, buffer, shape, args.outputDtype);
+    return Tensor.fromBytes(bytes, { ...this.output!, dtype });
   }
 
   /** PyTorch's words for the settings. */
@@ -223,7 +232,7 @@ export class QuantizedConv2d extends StaticQuantizedLayer {
     const sizes = `kernel_size=${python(this.kernelSize)}, stride=${python(stride)}`;
     const around = typeof padding === "string" ? padding : python(padding);
     return `${this.inChannels}, ${this.outChannels}, ${sizes}, padding=${around}` +
-      (groups === 1 ? "" : `, groups=${groups}`);
+      (groups === 1 ? "" : `, groups=${groups}`) + this.outputRepr();
   }
 }
 
@@ -233,7 +242,7 @@ registerLayerKind({
   input: "static",
   zeroPoint: true,
   weightName: "qweight",
-  parts: ({ qweight: weight, inputQuantizer: input, bias }) => ({ weight, input, bias }),
+  parts: partsOfLayer,
   build: (parts, float) => {
     const geometry = float instanceof QuantizedConv2d
       ? float.geometry

@@ -3,8 +3,10 @@
  *
  * @module
  */
+import type { PackedRows } from "../../backend/backend.ts";
+import { byteOffset } from "../../backend/channels_last.ts";
 import { Linear } from "../../nn/linear.ts";
-import { type DType, promoteTypes } from "../../numbers/dtype.ts";
+import type { DType } from "../../numbers/dtype.ts";
 import { asRows, checkLinearShapes, checkSameDevice } from "../../tensor/ops.ts";
 import { checkTensor, Tensor } from "../../tensor/tensor.ts";
 import { ObservedLinear } from "./observed_linear.ts";
@@ -12,7 +14,7 @@ import { registerLayerFamily } from "./layer_family.ts";
 import { type QuantizedLayerParts, quantizeObserved } from "./quantize_observed.ts";
 import { accumulated, checkIntegerWeight, releaseRows } from "../tensors/quantized_tensor.ts";
 import { registerLayerKind } from "./layer_kind.ts";
-import { partsOfSaved, StaticQuantizedLayer } from "./static_quantized_layer.ts";
+import { partsOfLayer, partsOfSaved, StaticQuantizedLayer } from "./static_quantized_layer.ts";
 
 /** What a {@linkcode QuantizedLinear} consists of. */
 export type QuantizedLinearParts = QuantizedLayerParts;
@@ -99,7 +101,7 @@ export class QuantizedLinear extends StaticQuantizedLayer {
    * The layer's output: quantize, multiply integers, scale.
    *
    * @param x float, shape (…, inFeatures).
-   * @returns shape (…, outFeatures), the dtype of `x`. Enqueued.
+   * @returns shape (…, outFeatures), the dtype of `x`; quantized if the output was observed. Enqueued.
    * @throws {RangeError} if the last dimension of `x` is not inFeatures.
    */
   override forward(x: Tensor): Tensor {
@@ -113,14 +115,9 @@ export class QuantizedLinear extends StaticQuantizedLayer {
     const { backend } = x;
     const { leading, rows } = asRows(x);
     using matrix = rows;
-    const { inverseScale, xScale, xZeroPoint, wScale, wZeroPoint } = this.params;
-    const packed = backend.quantizeRows(matrix.operand, {
-      ...this.actRange,
-      inverseScale: inverseScale.operand.buffer,
-      zeroPoint: xZeroPoint.operand.buffer,
-      productDtype: promoteTypes(x.dtype, this.actScale.dtype),
-      outputDtype: this.targetDtype,
-    });
+    using bytes = this.takesBytes(x) ? x.intRepr(matrix.shape) : null;
+    const { xScale, xZeroPoint, wScale, wZeroPoint } = this.params;
+    const packed = bytes ? rowsOf(bytes) : backend.quantizeRows(matrix.operand, this.inputArgs(x));
     try {
       const y = backend.packedLinear(packed, this.qweight.packedRows({ sums: this.needsSums }), {
         xScale: xScale.operand.buffer,
@@ -131,11 +128,40 @@ export class QuantizedLinear extends StaticQuantizedLayer {
         bias: this.bias && this.bias.operand,
         outputDtype: x.dtype,
       });
-      return new Tensor(backend, y, [...leading, this.outFeatures], x.dtype);
+      return this.given(
+        new Tensor(backend, y, [matrix.shape[0], this.outFeatures], x.dtype),
+        leading,
+      );
     } finally {
-      releaseRows(backend, packed);
+      if (!bytes) releaseRows(backend, packed);
     }
   }
+
+  /** What the bytes of the output stand for. */
+  override extraRepr(): string {
+    return this.outputRepr().slice(2);
+  }
+
+  /** Rows of outputs as the layer gives them: floats, or bytes. */
+  private given(rows: Tensor, leading: readonly number[]): Tensor {
+    using y = rows;
+    const { backend, dtype } = y;
+    const shape = [...leading, this.outFeatures];
+    const args = this.outputArgs(dtype);
+    if (!args) return y.reshape(shape);
+    const { data, sums } = backend.quantizeRows(y.operand, args);
+    if (sums) backend.release(sums);
+    using bytes = Tensor.channelsLast(backend, data, y.shape, args.outputDtype);
+    return Tensor.fromBytes(bytes, { ...this.output!, shape, dtype });
+  }
+}
+
+/** Bytes of a matrix as the kernels read them. */
+function rowsOf(bytes: Tensor): PackedRows {
+  const [rows, k] = bytes.shape;
+  const offset = byteOffset(bytes.dtype);
+  const { buffer: data } = bytes.channelsLast;
+  return { data, sums: null, rows, k, bits: 8, groupSize: k, offset };
 }
 
 registerLayerKind({
@@ -144,7 +170,7 @@ registerLayerKind({
   input: "static",
   zeroPoint: true,
   weightName: "qweight",
-  parts: ({ qweight: weight, inputQuantizer: input, bias }) => ({ weight, input, bias }),
+  parts: partsOfLayer,
   build: (parts) => new QuantizedLinear(partsOfSaved(parts)),
 });
 

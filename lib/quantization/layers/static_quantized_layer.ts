@@ -4,11 +4,17 @@
  * @module
  */
 import { Module } from "../../nn/module.ts";
-import { type DType, float32 } from "../../numbers/dtype.ts";
+import { type DType, float32, promoteTypes } from "../../numbers/dtype.ts";
 import { formatShape } from "../../numbers/shape.ts";
 import { checkSameDevice } from "../../tensor/ops.ts";
-import { Tensor } from "../../tensor/tensor.ts";
+import type { QuantizeRowsArgs } from "../../backend/backend.ts";
+import { Tensor, tensor } from "../../tensor/tensor.ts";
 import { quantRange } from "../affine/range.ts";
+import {
+  type ActivationQuantizer,
+  checkActivationQuantizer,
+  isQuantizedAs,
+} from "../tensors/activation_quantizer.ts";
 import type { StaticInputQuantizer } from "../tensors/input_quantizer.ts";
 import {
   type AffineQuantizedTensor,
@@ -30,6 +36,10 @@ export interface KernelParams {
   readonly wScale: Tensor;
   /** As many zero points; null where they are 0. */
   readonly wZeroPoint: Tensor | null;
+  /** `1 / scale` of the output; null where that stays float. */
+  readonly yInverseScale: Tensor | null;
+  /** The output's zero point, likewise. */
+  readonly yZeroPoint: Tensor | null;
 }
 
 /** A layer that quantizes its input with a fixed scale and multiplies bytes. */
@@ -49,6 +59,10 @@ export abstract class StaticQuantizedLayer extends Module {
   readonly targetDtype: DType;
   /** The integers that inputs are quantized to. */
   readonly actRange: { readonly quantMin: number; readonly quantMax: number };
+  /** The numbers that scale and zero point of the input are, if they are known. */
+  readonly actNumbers: { readonly scale: number; readonly zeroPoint: number } | undefined;
+  /** How the output becomes bytes; null where it stays float. */
+  readonly output: ActivationQuantizer | null;
   /** Whether the input's zero point is known to be 0, which spares its correction. */
   protected readonly actSymmetric: boolean;
   /** The parameters as the kernels take them. */
@@ -95,6 +109,9 @@ export abstract class StaticQuantizedLayer extends Module {
     this.bias = bias;
     this.targetDtype = targetDtype;
     this.actSymmetric = parts.actSymmetric ?? false;
+    this.actNumbers = parts.actNumbers;
+    this.output = parts.output ?? null;
+    if (this.output) checkActivationQuantizer(`${where}: the output`, this.output);
     this.params = this.prepare();
   }
 
@@ -110,7 +127,11 @@ export abstract class StaticQuantizedLayer extends Module {
     const { backend } = actScale;
     const inverse = backend.reciprocal(actScale.operand);
     const param = (t: Tensor, like: Tensor) => float32Param(t, like).keep();
+    const { output } = this;
+    const one = (value: number) => tensor([value], { device: backend.device }).keep();
     return {
+      yInverseScale: output && one(Math.fround(1 / output.scale)),
+      yZeroPoint: output && one(output.zeroPoint),
       inverseScale: new Tensor(backend, inverse, [1], float32).keep(),
       xScale: param(actScale, actScale),
       xZeroPoint: param(actZeroPoint, actScale),
@@ -129,14 +150,61 @@ export abstract class StaticQuantizedLayer extends Module {
     this.params = this.prepare();
   }
 
+  /** Whether an input holds the bytes already that it would become. */
+  protected takesBytes(x: Tensor): boolean {
+    const { actNumbers, actRange, targetDtype } = this;
+    return actNumbers !== undefined &&
+      isQuantizedAs(x, { ...actNumbers, ...actRange, targetDtype });
+  }
+
+  /** PyTorch's words for the bytes that come out, after a comma; nothing where floats do. */
+  protected outputRepr(): string {
+    const { output } = this;
+    return output ? `, scale=${output.scale}, zero_point=${output.zeroPoint}` : "";
+  }
+
+  /** How the input is quantized, as backends take it. */
+  protected inputArgs({ dtype }: Tensor): QuantizeRowsArgs {
+    const { params: { inverseScale, xZeroPoint }, actRange, targetDtype } = this;
+    return {
+      ...actRange,
+      inverseScale: inverseScale.operand.buffer,
+      zeroPoint: xZeroPoint.operand.buffer,
+      productDtype: promoteTypes(dtype, this.actScale.dtype),
+      outputDtype: targetDtype,
+    };
+  }
+
+  /** How an output of a dtype is quantized, as backends take it; undefined where it stays float. */
+  protected outputArgs(dtype: DType): QuantizeRowsArgs | undefined {
+    const { params: { yInverseScale, yZeroPoint }, output } = this;
+    return output && {
+          quantMin: output.quantMin,
+          quantMax: output.quantMax,
+          inverseScale: yInverseScale!.operand.buffer,
+          zeroPoint: yZeroPoint!.operand.buffer,
+          productDtype: promoteTypes(dtype, float32),
+          outputDtype: output.targetDtype,
+        } || undefined;
+  }
+
   /** Whether the input's zero point is taken out, for which the weight's sums are needed. */
   protected get needsSums(): boolean {
     return !this.actSymmetric || this.targetDtype.min === 0;
   }
 }
 
+/** What a layer consists of, as it is saved. */
+export function partsOfLayer(
+  { qweight: weight, inputQuantizer: input, bias, output, actNumbers }: StaticQuantizedLayer,
+): LayerParts {
+  return { weight, input, bias, output, actNumbers };
+}
+
 /** What a layer that was saved consists of. */
-export function partsOfSaved({ weight: qweight, input, bias }: LayerParts): QuantizedLayerParts {
+export function partsOfSaved(
+  { weight: qweight, input, bias, output, actNumbers }: LayerParts,
+): QuantizedLayerParts {
   const { scale, zeroPoint, targetDtype, quantMin, quantMax, symmetric } =
     input as StaticInputQuantizer;
   return {
@@ -148,5 +216,7 @@ export function partsOfSaved({ weight: qweight, input, bias }: LayerParts): Quan
     actQuantMin: quantMin,
     actQuantMax: quantMax,
     actSymmetric: symmetric,
+    actNumbers,
+    output,
   };
 }

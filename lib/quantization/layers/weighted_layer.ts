@@ -21,8 +21,22 @@ export interface FloatLayer extends WeightedLayer {
   weight: Tensor;
 }
 
+/** A layer that may show its output to an observer too, so that it gives bytes once it is quantized. */
+export interface ObservedOutput {
+  /** Sees every output; null where the output stays float. PyTorch's `activation_post_process`. */
+  activationPostProcess: AffineQuantizedObserverBase | null;
+  /** Whether a ReLU alone reads the output, so that what it leaves is observed. */
+  reluAfter: boolean;
+}
+
+/** A layer under observation, with a weight or without. */
+export interface Observed {
+  /** The float layer again, without observers. */
+  toFloat(): Module;
+}
+
 /** A float layer that shows its input and its weight to observers. */
-export interface ObservedLayer extends WeightedLayer {
+export interface ObservedLayer extends WeightedLayer, Partial<ObservedOutput> {
   /** Sees every input. */
   readonly actObs: AffineQuantizedObserverBase;
   /** Sees the weight, once as long as that stays the same. */
