@@ -36,6 +36,9 @@ import { type NeededValues, type Place, placeOf } from "./placement.ts";
 /** Elements that a result of constants may have to be computed ahead where it may be larger than these. */
 const MOST_AHEAD = 1 << 20;
 
+/** The element types of files that become floats. */
+const FLOATS: ReadonlySet<string> = new Set(["float16", "bfloat16", "float32", "float64"]);
+
 /** What graphs inside of each other share while they are built. */
 export interface BuildContext {
   readonly constants: ImportedConstants;
@@ -282,6 +285,10 @@ export class GraphBuilder {
     return field;
   }
 
+  private shapeFacts(): ShapeFacts {
+    return this.facts ??= new ShapeFacts(this.graph);
+  }
+
   private layerNode(node: NodeProto, attributes: NodeAttributes): LayerNode {
     const { constants } = this.context;
     const named = (i: number) => {
@@ -297,7 +304,8 @@ export class GraphBuilder {
       host: (i) => constants.onHost(named(i)!),
       weight: (i, form) => constants.onDevice(named(i)!, form),
       onDevice: (t, form) => constants.moved(t, form),
-      rank: (i) => (this.facts ??= new ShapeFacts(this.graph)).dims(node.input[i] ?? "")?.length,
+      rank: (i) => this.shapeFacts().dims(node.input[i] ?? "")?.length,
+      isFloat: (i) => FLOATS.has(this.shapeFacts().dtype(node.input[i] ?? "") ?? ""),
       bias: () => {
         const bias = this.joined.biasOf(node);
         return bias === undefined ? undefined : constants.onDevice(bias);

@@ -6,8 +6,7 @@
 import { deepcopy, type Module } from "../../nn/module.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { insertObservers_ } from "../layers/insert_observers.ts";
-import { isFloatLayer } from "../layers/layer_family.ts";
-import type { ObservedLayer } from "../layers/weighted_layer.ts";
+import { familyOf, isFloatLayer } from "../layers/layer_family.ts";
 import type { AffineQuantizedObserverBase } from "../observers/observer.ts";
 import { observersAs } from "../configs/observe.ts";
 import { type AOBaseConfig, quantize_ } from "../configs/quantize.ts";
@@ -21,6 +20,11 @@ export interface AnalysisObservers {
   readonly activation: AffineQuantizedObserverBase;
   /** Copied for each layer's weight. */
   readonly weight: AffineQuantizedObserverBase;
+  /**
+   * Copied for each layer's output, as `insertObservers_` takes it: layers give bytes then, and those without a
+   * weight are tried as well.
+   */
+  readonly activationPostProcess?: AffineQuantizedObserverBase;
 }
 
 /** How each of some layers is to be quantized. */
@@ -47,11 +51,16 @@ export function plansFor(
         `a step, and observers are put in and calibrated on the inputs`,
     );
   }
-  return matches.map((match, i) => ({
-    match,
-    config: configs[i],
-    observers: configs[i] ? observersFor(configs[i], given) : undefined,
-  }));
+  const known = new Map<AOBaseConfig, AnalysisObservers | undefined>();
+  return matches.map((match, i) => {
+    const config = configs[i];
+    if (!config) return { match, config, observers: undefined };
+    if (!known.has(config)) known.set(config, observersFor(config, given));
+    const observers = known.get(config);
+    // A layer without a weight becomes bytes only where outputs do.
+    const fits = familyOf(match.module) !== undefined || observers?.activationPostProcess;
+    return fits ? { match, config, observers } : { match, config: null, observers: undefined };
+  });
 }
 
 /**
@@ -81,18 +90,19 @@ function calibrate(
   const observed = deepcopy(model);
   const tensors = tensorsOf(observed);
   try {
+    const together = Map.groupBy(plans, ({ observers }) => observers);
     const names = new Set<string>();
-    for (const { match: { fullName }, observers } of plans) {
+    for (const [observers, group] of together) {
       if (!observers) continue;
-      const { activation, weight } = observers;
-      insertObservers_(observed, activation, weight, (_, name) => name === fullName);
-      names.add(fullName);
+      const own = new Set(group.map(({ match: { fullName } }) => fullName));
+      const { activation, weight, activationPostProcess } = observers;
+      const options = activationPostProcess ? { activationPostProcess } : {};
+      insertObservers_(observed, activation, weight, (_, name) => own.has(name), options);
+      own.forEach((name) => names.add(name));
     }
     const layers = new Map(observed.namedModules().filter(([name]) => names.has(name)));
     for (const [name, layer] of layers) {
-      const { actObs, weightObs } = layer as unknown as ObservedLayer;
-      actObs.fullName = `${name}.actObs`;
-      weightObs.fullName = `${name}.weightObs`;
+      for (const [field, child] of layer.namedChildren()) child.fullName = `${name}.${field}`;
     }
     for (const batch of batches.list) {
       runs.run(observed, batch).dispose();

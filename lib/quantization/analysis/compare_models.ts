@@ -9,11 +9,18 @@ import { deepcopy, isLinearWeight, type Module, nameModules } from "../../nn/mod
 import { checkOptions } from "../../numbers/arguments.ts";
 import { int32 } from "../../numbers/dtype.ts";
 import { formatShape, sameShape } from "../../numbers/shape.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import type { Device } from "../../backend/backend.ts";
+import { type Tensor, tensor } from "../../tensor/tensor.ts";
 import { quantizeAffine } from "../affine/primitives.ts";
 import type { FloatLayer } from "../layers/weighted_layer.ts";
 import { describeLayer, type LayerParts } from "../layers/layer_kinds.ts";
-import { quantizeInput } from "../tensors/input_quantizer.ts";
+import { describeFunction } from "../layers/function_kind.ts";
+import { type ActivationQuantizer } from "../tensors/activation_quantizer.ts";
+import {
+  quantizeInput,
+  type StaticInputQuantizer,
+  staticInputQuantizer,
+} from "../tensors/input_quantizer.ts";
 import type { AffineQuantizedTensor } from "../tensors/quantized_tensor.ts";
 import {
   ANALYSIS_OPTIONS,
@@ -182,7 +189,7 @@ export async function compareModels(
       layers.push({
         layer: name,
         ...entry.result(),
-        ...await compareWeights((theirs.get(name) as FloatLayer).weight, entry.parts?.weight),
+        ...await compareWeights(theirs.get(name)!, entry.parts?.weight),
       });
     }
     return new ModelComparison(layers, output.sqnr, batches);
@@ -253,8 +260,11 @@ class Statistics {
     checkShapes(where, `the outputs of ${name}`, reference.output, call.output);
     this.input.add(await reference.input.data(), await call.input.data());
     this.output.add(await reference.output.data(), await call.output.data());
-    if (!this.parts?.input) return;
-    using quantized = quantizeInput(this.parts.input, call.input);
+    const numbers = describeFunction(this.module)?.parts.input;
+    const input = this.parts?.input ??
+      (numbers ? inputQuantizerOf(numbers, call.input.device) : undefined);
+    if (!input) return;
+    using quantized = quantizeInput(input, call.input);
     await this.spread.add(call.input, quantized);
   }
 
@@ -273,10 +283,20 @@ class Statistics {
   }
 }
 
-async function compareWeights(weight: Tensor, quantized: AffineQuantizedTensor | undefined) {
+/** A quantizer of known numbers as one of tensors. */
+function inputQuantizerOf(
+  { scale, zeroPoint, targetDtype, quantMin, quantMax }: ActivationQuantizer,
+  device: Device,
+): StaticInputQuantizer {
+  const [s, z] = [scale, zeroPoint].map((value) => tensor([value], { device }));
+  return staticInputQuantizer(s, z, targetDtype, { quantMin, quantMax });
+}
+
+async function compareWeights(float: Module, quantized: AffineQuantizedTensor | undefined) {
   const spread = new Spread();
   let weightSqnr: number | null = null;
   if (quantized) {
+    const { weight } = float as FloatLayer;
     using dequantized = quantized.dequantize();
     const noise = new Noise();
     noise.add(await weight.data(), await dequantized.data());

@@ -6,26 +6,41 @@
  */
 import { type Module, setField } from "../../nn/module.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { isFloatLayer, isObservable, isObserved } from "../layers/layer_family.ts";
+import { functionKindOf } from "../layers/function_kind.ts";
+import { observable } from "../layers/insert_observers.ts";
+import { isFloatLayer, isObserved } from "../layers/layer_family.ts";
 import "../layers/layer_kinds.ts";
 import { findMatches, type Match, type ModuleFilter } from "../../nn/replace.ts";
 
 /** Which layers are meant: their full names, or a filter. */
 export type LayerSelection = readonly string[] | ModuleFilter;
 
-/** The float layers that are meant, by default every one that can be quantized, such as a `Linear`. */
+/** Whether a module is a float layer that can be quantized, with a weight or without. */
+export function isPlainLayer(module: Module | undefined): boolean {
+  return isFloatLayer(module) && !isObserved(module) || functionKindOf(module) !== undefined;
+}
+
+/**
+ * The float layers that are meant, by default every one with a weight that can be quantized, such as a `Linear`;
+ * with `outputs` those without a weight that give bytes, such as a `Sigmoid`, too.
+ */
 export function selectLayers(
   where: string,
   model: Module,
-  layers: LayerSelection = isObservable,
+  layers: LayerSelection | undefined,
+  outputs = false,
 ): Match[] {
+  return selected(where, model, layers ?? observable(outputs));
+}
+
+function selected(where: string, model: Module, layers: LayerSelection): Match[] {
   if (typeof layers !== "function") checkNames(where, model, layers);
   const meant: ModuleFilter = typeof layers === "function"
     ? layers
     : (_, name) => layers.includes(name);
   const matches = findMatches(model, meant, where);
   for (const { module, fullName } of matches) {
-    if (!isFloatLayer(module) || isObserved(module)) {
+    if (!isPlainLayer(module)) {
       throw new TypeError(
         `${where}: ${fullName} (${module.constructor.name}) is not a plain float layer such as a Linear; give the float ` +
           `model, and leave this layer out of layers`,
@@ -142,7 +157,7 @@ export function freeModule(module: Module, except?: ReadonlySet<Tensor>): void {
  */
 export function quantizedLayers(where: string, float: Module, quantized: Module): string[] {
   const others = new Map(quantized.namedModules());
-  const layers = float.namedModules().filter(([, module]) => isFloatLayer(module));
+  const layers = float.namedModules().filter(([, module]) => isPlainLayer(module));
   const missing = layers.filter(([name]) => !others.has(name)).map(([name]) => name);
   if (missing.length) {
     throw new Error(
@@ -152,7 +167,7 @@ export function quantizedLayers(where: string, float: Module, quantized: Module)
         `that it was made from`,
     );
   }
-  const names = layers.map(([name]) => name).filter((name) => !isFloatLayer(others.get(name)));
+  const names = layers.map(([name]) => name).filter((name) => !isPlainLayer(others.get(name)));
   if (layers.length === 0) {
     throw new Error(
       `${where}: ${float.constructor.name} has no float Linear or other layer that can be quantized; give the float model and the quantized ` +

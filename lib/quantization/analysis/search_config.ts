@@ -8,6 +8,7 @@ import { deepcopy, type Module, nameModules } from "../../nn/module.ts";
 import { checkOptions } from "../../numbers/arguments.ts";
 import { uint8 } from "../../numbers/dtype.ts";
 import { AOBaseConfig, checkConfig } from "../configs/quantize.ts";
+import { functionKindOf } from "../layers/function_kind.ts";
 import type { Match } from "../../nn/replace.ts";
 import { StaticQuantConfig } from "../configs/static_quant.ts";
 import { type AnalysisObservers, describeConfig, plansFor, quantizeEach } from "./candidates.ts";
@@ -247,7 +248,8 @@ export async function searchConfig(
   const floatTensors = tensorsOf(work);
   try {
     nameModules(work);
-    const matches = selectLayers(where, work, options.layers);
+    const outputs = candidates.some(({ observers }) => observers?.activationPostProcess);
+    const matches = selectLayers(where, work, options.layers, outputs);
     const floatBytes = bytesOf(work);
     using batches = await Batches.from(where, inputs, runs);
     const reference = await outputsOf(work, batches, runs);
@@ -260,8 +262,8 @@ export async function searchConfig(
       const plans = plansFor(matches, candidate.config, candidate.observers);
       const modules = await quantizeEach(work, plans, batches, runs, onRefused);
       made.push(...modules.values());
-      for (const match of matches) {
-        const module = modules.get(match.fullName);
+      for (const { match, config } of plans) {
+        const module = config && modules.get(match.fullName);
         if (!module) continue;
         place(match, module);
         const sqnr = await measure(`${match.fullName}: ${nameOf(candidate)}`);
@@ -365,9 +367,11 @@ class Ladder {
       bytes: bytesOf(match.module),
     };
     const options: Option[] = [];
+    // Without a weight it is not bytes of its own that it saves, but those that go from layer to layer.
+    const weightless = functionKindOf(match.module) !== undefined;
     for (const option of tried.toSorted((a, b) => a.bytes - b.bytes || b.sqnr - a.sqnr)) {
       const best = options.at(-1)?.sqnr ?? -Infinity;
-      if (option.sqnr > best && option.bytes < float.bytes) options.push(option);
+      if (option.sqnr > best && (weightless || option.bytes < float.bytes)) options.push(option);
     }
     this.options = [...options, float];
   }

@@ -119,7 +119,8 @@ export async function sensitivity(
   const quantized: Module[] = [];
   try {
     nameModules(work);
-    const matches = selectLayers("sensitivity", work, options.layers);
+    const outputs = options.observers?.activationPostProcess !== undefined;
+    const matches = selectLayers("sensitivity", work, options.layers, outputs);
     const plans = plansFor(matches, config, options.observers);
     using batches = await Batches.from("sensitivity", inputs, runs);
     runs.total = batches.list.length * (1 + (needsCalibration(plans) ? 1 : 0) + matches.length);

@@ -126,7 +126,9 @@ export async function correctBias_(
   const where = "correctBias_";
   checkOptions(where, options, ANALYSIS_OPTIONS);
   const runs = new Runs(options);
-  const names = quantizedLayers(where, float, quantized);
+  const floats = new Map(float.namedModules());
+  const names = quantizedLayers(where, float, quantized)
+    .filter((name) => familyOf(floats.get(name)));
   if (names.length === 0) {
     throw new Error(`${where}: the model has no quantized layer; call quantize_ first`);
   }

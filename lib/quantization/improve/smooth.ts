@@ -163,7 +163,7 @@ export async function smooth_(
   try {
     nameModules(copy);
     const targets = selectLayers("smooth_", copy, options.layers).map(({ module }) =>
-      module as FloatLayer
+      weighted(module)
     );
     using seen = await observe(copy, targets, inputs, runs);
     const { groups, skipped } = groupLayers(targets, seen.flow, seen.output);
@@ -198,6 +198,14 @@ export async function smooth_(
     before.forEach((t) => t.dispose());
     freeModule(copy, done ? made : undefined);
   }
+}
+
+/** The layer, which must have a weight. */
+function weighted(module: Module): FloatLayer {
+  if (isFloatLayer(module)) return module;
+  throw new TypeError(
+    `smooth_: ${module.displayName} has no weight that could take over a scale; leave it out of layers`,
+  );
 }
 
 /** A normalization: it multiplies each channel by a weight and may add a bias. */

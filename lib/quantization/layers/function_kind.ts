@@ -105,10 +105,14 @@ export function functionKind(name: unknown): FunctionKind | undefined {
   return kinds.get(name as string);
 }
 
+/** A quantized layer's kind and its parts. */
+export interface DescribedFunction {
+  readonly kind: FunctionKind;
+  readonly parts: FunctionParts;
+}
+
 /** The kind of a quantized layer; undefined for other modules. */
-export function describeFunction(
-  module: Module,
-): { kind: FunctionKind; parts: FunctionParts } | undefined {
+export function describeFunction(module: Module): DescribedFunction | undefined {
   const kind = [...kinds.values()].find(({ type }) => module.constructor === type);
   return kind && { kind, parts: (module as QuantizedFunction).parts };
 }

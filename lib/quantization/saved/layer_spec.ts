@@ -8,14 +8,28 @@ import { SafetensorsError } from "../../files/safetensors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { type DescribedLayer, type LayerKind, layerKind } from "../layers/layer_kinds.ts";
 import {
+  type DescribedFunction,
+  type FunctionKind,
+  functionKind,
+} from "../layers/function_kind.ts";
+import {
+  type ActivationQuantizer,
+  checkActivationQuantizer,
+} from "../tensors/activation_quantizer.ts";
+import {
   type DynamicInputQuantizer,
   dynamicInputQuantizer,
   float8InputQuantizer,
   type InputQuantizer,
 } from "../tensors/input_quantizer.ts";
 
-/** The version of the JSON below that this writes, and the highest that it reads. */
-export const VERSION = 1;
+/** The highest version of the JSON below that is read. */
+export const VERSION = 2;
+
+/** The version that is written: 2 only where layers give bytes, which the first one has no words for. */
+function versionOf(layers: Described["layers"], functions: Described["functions"]): 1 | 2 {
+  return functions.size > 0 || [...layers.values()].some(({ output }) => output) ? 2 : 1;
+}
 
 /** The metadata's key for that JSON. */
 export const KEY = "staticquant";
@@ -58,18 +72,52 @@ export interface LayerSpec {
   readonly input: InputSpec | null;
   /** Whether the layer has a bias. */
   readonly bias: boolean;
+  /** How the output becomes bytes; null where it stays float. */
+  readonly output: ActivationQuantizer | null;
+}
+
+/** A quantized layer without a weight. */
+export interface FunctionSpec {
+  readonly kind: FunctionKind;
+  readonly input: ActivationQuantizer | null;
+  readonly output: ActivationQuantizer;
+}
+
+/** What the metadata describes, by the full names of the layers. */
+export interface Description {
+  readonly layers: ReadonlyMap<string, LayerSpec>;
+  readonly functions: ReadonlyMap<string, FunctionSpec>;
+}
+
+/** What a model consists of, to be described. */
+export interface Described {
+  readonly layers: ReadonlyMap<string, DescribedLayer>;
+  readonly functions: ReadonlyMap<string, DescribedFunction>;
 }
 
 /** What a dynamic input is if the file says nothing of it, as files of the first release do. */
 const DYNAMIC = dynamicInputQuantizer();
 
 /** The metadata that describes the layers. {@linkcode parseLayers} reads it. */
-export function formatLayers(layers: ReadonlyMap<string, DescribedLayer>): string {
+export function formatLayers({ layers, functions }: Described): string {
   const described = [...layers].map(([name, layer]) => [name, formatLayer(layer)]);
-  return JSON.stringify({ version: VERSION, layers: Object.fromEntries(described) });
+  const more = [...functions].map(([name, { kind, parts: { input, output } }]) => [
+    name,
+    { kind: kind.name, input: input && formatActivation(input), output: formatActivation(output) },
+  ]);
+  return JSON.stringify({
+    version: versionOf(layers, functions),
+    layers: Object.fromEntries(described),
+    ...(functions.size ? { functions: Object.fromEntries(more) } : {}),
+  });
 }
 
-function formatLayer({ kind, weight, input, bias }: DescribedLayer) {
+function formatActivation({ scale, zeroPoint, targetDtype, ...range }: ActivationQuantizer) {
+  const { quantMin, quantMax } = range;
+  return { scale, zeroPoint, targetDtype: targetDtype.name, quantMin, quantMax };
+}
+
+function formatLayer({ kind, weight, input, bias, output }: DescribedLayer) {
   const { dtype, shape, blockSize } = weight;
   return {
     kind: kind.name,
@@ -77,6 +125,7 @@ function formatLayer({ kind, weight, input, bias }: DescribedLayer) {
     input: input && formatInput(input),
     bias: bias !== null,
     ...(input?.kind === "static" && input.symmetric ? { actSymmetric: true } : {}),
+    ...(output ? { output: formatActivation(output) } : {}),
   };
 }
 
@@ -111,7 +160,7 @@ const MAX_DESCRIPTION = 2 ** 24;
 export function parseLayers(
   where: string,
   description: string | undefined,
-): Map<string, LayerSpec> {
+): Description {
   if (description === undefined) {
     throw new SafetensorsError(
       `${where}: the file's metadata has no key "${KEY}", so it was not written by saveQuantizedModel; ` +
@@ -145,10 +194,36 @@ export function parseLayers(
         `package`,
     );
   }
-  const layers = asRecord(where, root.layers, "layers");
-  return new Map(
-    Object.entries(layers).map(([name, layer]) => [name, parseLayer(where, name, layer)]),
-  );
+  const layers = Object.entries(asRecord(where, root.layers, "layers"));
+  const functions = Object.entries(asRecord(where, root.functions ?? {}, "functions"));
+  return {
+    layers: new Map(layers.map(([name, layer]) => [name, parseLayer(where, name, layer)])),
+    functions: new Map(functions.map(([name, one]) => [name, parseFunction(where, name, one)])),
+  };
+}
+
+function parseFunction(where: string, name: string, value: unknown): FunctionSpec {
+  const { kind: called, input, output } = asRecord(where, value, name);
+  const kind = functionKind(called);
+  if (!kind) return wrong(where, `the kind of ${name}`, called);
+  if ((input !== null) !== kind.input) wrong(where, `the input of ${name}`, input);
+  return {
+    kind,
+    input: input === null ? null : parseActivation(where, `the input of ${name}`, input),
+    output: parseActivation(where, `the output of ${name}`, output),
+  };
+}
+
+function parseActivation(where: string, what: string, value: unknown): ActivationQuantizer {
+  const found = asRecord(where, value, what);
+  const { scale, zeroPoint } = found as { scale: number; zeroPoint: number };
+  const quantizer = { ...parseRange(where, what, found), scale, zeroPoint };
+  try {
+    checkActivationQuantizer(where, quantizer);
+  } catch {
+    return wrong(where, what, value);
+  }
+  return quantizer;
 }
 
 function wrong(where: string, what: string, value: unknown): never {
@@ -200,7 +275,11 @@ function parseLayer(where: string, name: string, value: unknown): LayerSpec {
     shape,
     blockSize,
   };
-  return { kind, weight, input: parseInput(where, name, kind, layer.input, actSymmetric), bias };
+  const { output: given = null } = layer;
+  const output = given === null ? null : parseActivation(where, `the output of ${name}`, given);
+  const input = parseInput(where, name, kind, layer.input, actSymmetric);
+  if (output && input?.kind !== "static") wrong(where, `the output of ${name}`, given);
+  return { kind, weight, input, bias, output };
 }
 
 function parseInput(

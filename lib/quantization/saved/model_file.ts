@@ -15,7 +15,8 @@ import { Tensor, tensorFromBytes } from "../../tensor/tensor.ts";
 import { familyOf } from "../layers/layer_family.ts";
 import { describeLayer } from "../layers/layer_kinds.ts";
 import type { WeightedLayer } from "../layers/weighted_layer.ts";
-import type { LayerSpec } from "./layer_spec.ts";
+import { functionKindOf } from "../layers/function_kind.ts";
+import type { Description, FunctionSpec, LayerSpec } from "./layer_spec.ts";
 
 /** Where a quantized layer goes. */
 export interface LayerPlace {
@@ -25,6 +26,11 @@ export interface LayerPlace {
   readonly module: Module;
   readonly parent: Module;
   readonly field: string;
+}
+
+/** Where a quantized layer without a weight goes. */
+export interface FunctionPlace extends Omit<LayerPlace, "spec"> {
+  readonly spec: FunctionSpec;
 }
 
 /** Where a plain tensor goes. */
@@ -54,22 +60,57 @@ export class ModelFile {
   constructor(
     private readonly where: string,
     private readonly tensors: ReadonlyMap<string, SafetensorsEntry>,
-    private readonly layers: ReadonlyMap<string, LayerSpec>,
+    private readonly description: Description,
   ) {}
+
+  /** Whether a name is that of a layer of the file, or of something inside of one. */
+  private isOfLayer(name: string): boolean {
+    const { layers, functions } = this.description;
+    return [layers, functions].some((known) => known.has(name) || isInside(name, known));
+  }
+
+  /** Where a name leads in a model; undefined, with a problem, if nowhere. */
+  private placeOf(modules: ReadonlyMap<string, Module>, name: string) {
+    const at = name.lastIndexOf(".");
+    const parent = modules.get(name.slice(0, Math.max(at, 0)));
+    const module = modules.get(name);
+    if (parent && module && name !== "") {
+      return { name, module, parent, field: name.slice(at + 1) };
+    }
+    this.problems.push(`the model has no module ${name}`);
+  }
+
+  /** Where the quantized layers without a weight go; checks their tensors. */
+  functionPlaces(model: Module): FunctionPlace[] {
+    const modules = new Map(model.namedModules());
+    const places: FunctionPlace[] = [];
+    for (const [name, spec] of this.description.functions) {
+      const { kind, output: { targetDtype: dtype, quantMin, quantMax } } = spec;
+      if (kind.table) {
+        const check = (values: ArrayLike<number>) => outside(values, quantMin, quantMax);
+        this.expect(`${name}.table`, { shape: [256], dtype, check });
+      }
+      const place = this.placeOf(modules, name);
+      if (!place) continue;
+      if (functionKindOf(place.module) !== kind) {
+        this.problems.push(
+          `${name} is a ${place.module.constructor.name} in the model, which does not become a ${kind.name}`,
+        );
+      }
+      places.push({ ...place, spec });
+    }
+    return places;
+  }
 
   /** Where the quantized layers go; checks their tensors. */
   layerPlaces(model: Module): LayerPlace[] {
     const modules = new Map(model.namedModules());
     const places: LayerPlace[] = [];
-    for (const [name, spec] of this.layers) {
-      const at = name.lastIndexOf(".");
-      const parent = modules.get(name.slice(0, Math.max(at, 0)));
-      const module = modules.get(name);
+    for (const [name, spec] of this.description.layers) {
       this.expectLayer(name, spec);
-      if (!parent || !module || name === "") {
-        this.problems.push(`the model has no module ${name}`);
-        continue;
-      }
+      const place = this.placeOf(modules, name);
+      if (!place) continue;
+      const { module } = place;
       const shape = weightShape(module);
       if (!shape) {
         this.problems.push(
@@ -82,7 +123,7 @@ export class ModelFile {
           }`,
         );
       }
-      places.push({ name, spec, module, parent, field: name.slice(at + 1) });
+      places.push({ ...place, spec });
     }
     return places;
   }
@@ -112,7 +153,7 @@ export class ModelFile {
   floatPlaces(model: Module): FieldPlace[] {
     const places: FieldPlace[] = [];
     for (const [prefix, owner] of model.namedModules()) {
-      if (this.layers.has(prefix) || isInside(prefix, this.layers)) continue;
+      if (this.isOfLayer(prefix)) continue;
       for (const [field, value] of Object.entries(owner)) {
         const key = prefix ? `${prefix}.${field}` : field;
         if (isLinearWeight(value)) {
@@ -175,6 +216,12 @@ export class ModelFile {
         this.problems.join("\n  ")
       }`,
     );
+  }
+
+  /** The number of a tensor of one element that was checked. */
+  number(key: string): number {
+    const entry = this.tensors.get(key)!;
+    return Number(decode(entry.bytes, dtypeOf(entry)!)[0]);
   }
 
   /** A tensor that was checked. */

@@ -12,11 +12,12 @@ import { saveSafetensors } from "../../nn/state_file.ts";
 import type { DType } from "../../numbers/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { type DescribedLayer, describeLayer } from "../layers/layer_kinds.ts";
+import { type DescribedFunction, describeFunction } from "../layers/function_kind.ts";
 import { isObserved } from "../layers/layer_family.ts";
 import { inputName } from "../tensors/input_quantizer.ts";
 import { AffineQuantizedTensor } from "../tensors/quantized_tensor.ts";
 import { formatLayers, KEY, parseLayers } from "./layer_spec.ts";
-import { isInside, type LayerPlace, ModelFile } from "./model_file.ts";
+import { type FunctionPlace, isInside, type LayerPlace, ModelFile } from "./model_file.ts";
 
 /**
  * The bytes of a safetensors file that holds a quantized model: the integers of its quantized
@@ -50,19 +51,27 @@ export async function saveQuantizedModel(
     throw new Error(`${where}: the metadata key "${KEY}" is the format's own; use another`);
   }
   const layers = new Map<string, DescribedLayer>();
+  const functions = new Map<string, DescribedFunction>();
   for (const [name, module] of model.namedModules()) {
-    const layer = isInside(name, layers) ? undefined : layerToSave(where, name, module);
+    if (isInside(name, layers) || isInside(name, functions)) continue;
+    const layer = layerToSave(where, name, module);
     if (layer) layers.set(name, layer);
+    const found = describeFunction(module);
+    if (found && name !== "") functions.set(name, found);
   }
   const own: Tensor[] = [];
   try {
-    const tensors = Object.entries(model.stateDict()).filter(([key]) => !isInside(key, layers));
+    const tensors = Object.entries(model.stateDict())
+      .filter(([key]) => !isInside(key, layers) && !isInside(key, functions));
+    for (const [name, { parts: { table } }] of functions) {
+      if (table) tensors.push([`${name}.table`, table]);
+    }
     for (const [name, layer] of layers) {
       for (const [part, t] of layerTensors(layer, own)) tensors.push([`${name}.${part}`, t]);
     }
     return await saveSafetensors(Object.fromEntries(tensors), {
       ...metadata,
-      [KEY]: formatLayers(layers),
+      [KEY]: formatLayers({ layers, functions }),
     });
   } finally {
     own.forEach((t) => t.dispose());
@@ -149,21 +158,30 @@ export function loadQuantizedModel_(model: Module, bytes: Uint8Array): Record<st
   const file = new ModelFile(where, tensors, parseLayers(where, description));
   const device = Object.values(model.stateDict())[0]?.device;
   const layers = file.layerPlaces(model);
+  const functions = file.functionPlaces(model);
   const fields = file.floatPlaces(model);
   file.throwProblems(model);
 
-  const modules = layers.map((place) => {
+  const built = <P extends { name: string }>(
+    place: P,
+    build: (file: ModelFile, place: P, device: Device | undefined) => Module,
+  ) => {
     try {
-      return buildLayer(file, place, device);
+      return build(file, place, device);
     } catch (error) {
       if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
       throw new StateError(`${where}: ${place.name}: ${error.message}; nothing was loaded`, {
         cause: error,
       });
     }
-  });
+  };
+  const places = [...layers, ...functions];
+  const modules = [
+    ...layers.map((place) => built(place, buildLayer)),
+    ...functions.map((place) => built(place, buildFunction)),
+  ];
   const values = fields.map(({ key, dtype }) => file.tensor(key, dtype, device));
-  layers.forEach(({ parent, field }, i) => setField(parent, field, modules[i]));
+  places.forEach(({ parent, field }, i) => setField(parent, field, modules[i]));
   fields.forEach(({ owner, field }, i) => setField(owner, field, values[i]));
   nameModules(model);
   return rest;
@@ -182,10 +200,30 @@ function buildLayer(
     zeroPoint: zeroPoint ? part(`${kind.weightName}.zeroPoint`) : null,
     ...rest,
   });
+  const { output } = spec;
   const bias = spec.bias ? part("bias") : null;
-  if (i?.kind !== "static") return kind.build({ weight, input: i, bias }, module);
-  const { rows: _, ...fixed } = i;
-  const scale = part("actScale");
-  const input = { ...fixed, scale, zeroPoint: i.zeroPoint ? part("actZeroPoint") : null };
-  return kind.build({ weight, input, bias }, module);
+  if (i?.kind !== "static") return kind.build({ weight, input: i, bias, output }, module);
+  const { rows, ...fixed } = i;
+  const [scale, zeroPointName] = ["actScale", "actZeroPoint"];
+  const input = {
+    ...fixed,
+    scale: part(scale),
+    zeroPoint: i.zeroPoint ? part(zeroPointName) : null,
+  };
+  const actNumbers = rows === 1
+    ? {
+      scale: file.number(`${name}.${scale}`),
+      zeroPoint: i.zeroPoint ? file.number(`${name}.${zeroPointName}`) : 0,
+    }
+    : undefined;
+  return kind.build({ weight, input, bias, output, actNumbers }, module);
+}
+
+function buildFunction(
+  file: ModelFile,
+  { name, spec: { kind, input, output }, module }: FunctionPlace,
+  device: Device | undefined,
+): Module {
+  const table = kind.table ? file.tensor(`${name}.table`, output.targetDtype, device) : null;
+  return kind.build(module, { input, output, table });
 }

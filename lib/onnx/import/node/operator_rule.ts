@@ -99,6 +99,8 @@ export interface LayerNode {
   onDevice(t: Tensor, form?: WeightForm): Tensor;
   /** How many dimensions an input has, as far as the file and its operators tell. */
   rank(input: number): number | undefined;
+  /** Whether an input is of floats, as far as the file and its operators tell. */
+  isFloat(input: number): boolean;
   /** What an Add after the node adds as a bias, on the device, if the layer is to do that too. */
   bias(): Tensor | undefined;
 }

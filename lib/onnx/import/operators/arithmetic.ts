@@ -4,6 +4,9 @@
  * @module
  */
 import { bool } from "../../../numbers/dtype.ts";
+import { Add } from "../../../nn/add.ts";
+import type { Module } from "../../../nn/module.ts";
+import { Mul } from "../../../nn/mul.ts";
 import { ReLU6 } from "../../../nn/relu6.ts";
 import { Formula } from "../../../tensor/formula.ts";
 import * as pointwise from "../../../tensor/pointwise.ts";
@@ -16,15 +19,20 @@ import type {
   OperatorRule,
   OperatorRules,
 } from "../node/operator_rule.ts";
+import { layerOfAll } from "./layers.ts";
 
 /** An operator of one input. */
 export function unary(compute: (x: Tensor) => Tensor): OperatorRule {
   return { inputs: [1, 1], compute: (call) => compute(call.input(0)) };
 }
 
-/** An operator of two inputs that broadcast. */
-function binary(compute: (a: Tensor, b: Tensor) => Tensor): OperatorRule {
-  return { inputs: [2, 2], compute: (call) => compute(call.input(0), call.input(1)) };
+/** An operator of two inputs that broadcast, and the layer that it is if both are computed. */
+function binary(compute: (a: Tensor, b: Tensor) => Tensor, layer?: () => Module): OperatorRule {
+  return {
+    inputs: [2, 2],
+    ...(layer && { layer: (node) => layerOfAll(node, layer) }),
+    compute: (call) => compute(call.input(0), call.input(1)),
+  };
 }
 
 /** An operator of any number of inputs that broadcast, two at a time. */
@@ -132,9 +140,9 @@ function atanh(x: Tensor): Tensor {
 
 /** Functions of numbers. */
 export const ARITHMETIC: OperatorRules = {
-  Add: binary(pointwise.add),
+  Add: binary(pointwise.add, () => new Add()),
   Sub: binary(pointwise.sub),
-  Mul: binary(pointwise.mul),
+  Mul: binary(pointwise.mul, () => new Mul()),
   Div: binary(div),
   Pow: binary((a, b) => pointwise.pow(a, b).to(a.dtype)),
   Mod: {

@@ -12,6 +12,13 @@ export function layerOf(module: Module): Layer {
   return { module, inputs: [0], parameters: [] };
 }
 
+/** A layer of all inputs, if these are floats that are computed: a layer of its own can be observed and quantized. */
+export function layerOfAll(node: LayerNode, make: () => Module): Layer | undefined {
+  const inputs = node.node.input.map((_, i) => i);
+  const computed = inputs.every((i) => !node.constantType(i) && node.isFloat(i));
+  return computed ? { module: make(), inputs, parameters: [] } : undefined;
+}
+
 /** A layer that reads the first input, with constants of the file in the place of its own parameters. */
 export function holding(
   module: Module,

@@ -4,6 +4,7 @@
  * @module
  */
 import { int32 } from "../../../numbers/dtype.ts";
+import { Cat } from "../../../nn/cat.ts";
 import { Embedding } from "../../../nn/embedding.ts";
 import { broadcastShapes } from "../../../tensor/formula.ts";
 import * as move from "../../../tensor/movement.ts";
@@ -12,6 +13,7 @@ import type { Tensor } from "../../../tensor/tensor.ts";
 import { hostTensor } from "../node/host_values.ts";
 import { int, INTS, text } from "../node/node_attributes.ts";
 import type { Layer, LayerNode, OperatorCall, OperatorRules } from "../node/operator_rule.ts";
+import { layerOfAll } from "./layers.ts";
 import { axisOf } from "./reshaping.ts";
 
 function transpose(call: OperatorCall): Tensor {
@@ -140,6 +142,7 @@ export const MOVEMENT: OperatorRules = {
   Concat: {
     inputs: [1, Infinity],
     attributes: { axis: int() },
+    layer: (node) => layerOfAll(node, () => new Cat(node.attributes.int("axis"))),
     compute: (call) => {
       const all = call.inputs as readonly Tensor[];
       return move.cat(all, axisOf(call.attributes.int("axis"), all[0].ndim));
