@@ -99,6 +99,7 @@ export {
 } from "./lib/onnx/quantize_static.ts";
 export type { QuantParams, QuantType, TensorRange } from "./lib/onnx/qdq/params.ts";
 export type { FormOptions, FormResult } from "./lib/onnx/forms/form.ts";
+export { quantizeDynamic, type QuantizeDynamicOptions } from "./lib/onnx/forms/quantize_dynamic.ts";
 export {
   type Bnb4Type,
   type EmbeddingBits,

@@ -3,18 +3,23 @@
  *
  * @module
  */
+import { quote } from "../../numbers/printable.ts";
 import { decibels } from "../../plot/format.ts";
 import type { OnnxSamples, OnnxSource } from "../calibration/calibrate.ts";
 import { loadOnnx } from "../file/model_file.ts";
 import { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";
+import { describeNode } from "../graph/describe_node.ts";
+import { floatConstant } from "../graph/float_constant.ts";
 import { prepareOnnx } from "../prepare/prepare.ts";
+import { oddElement } from "../qdq/finite.ts";
 import type { QuantizedNode } from "../qdq/quantize_graph.ts";
 import type { NodeSelection } from "../qdq/selection.ts";
 import { loadOrt } from "../run/load_ort.ts";
 import { copyFeeds, type OnnxFeeds } from "../run/runtime.ts";
 import { leftOut, type MadeModel, mended } from "../verify/mend.ts";
 import { SampleCheck } from "../verify/sample_check.ts";
+import { constantInput, type PlacedNode } from "./graph_editors.ts";
 import { madeUpSample } from "./made_up_sample.ts";
 
 /** Options that all forms have. */
@@ -65,6 +70,23 @@ export async function modelOf(source: OnnxSource): Promise<OnnxModel> {
 /** The model as forms start from it: prepared, or a copy. */
 export async function preparedModel(model: OnnxModel, prepare = true): Promise<OnnxModel> {
   return prepare ? await prepareOnnx(model) : model.clone();
+}
+
+/**
+ * Checks that a weight can become integers.
+ *
+ * @param index of the input that holds it.
+ * @throws {OnnxError} if it holds a NaN or an infinity; names it and the element.
+ */
+export function checkFiniteWeight(where: string, placed: PlacedNode, index: number): void {
+  const { node } = placed;
+  using weight = floatConstant(constantInput(placed, index));
+  const odd = weight && oddElement(weight);
+  if (!odd) return;
+  throw new OnnxError(
+    `${where}: the weight of ${describeNode(node)} is not finite: ${quote(node.input[index])} ` +
+      `holds ${odd}, for which no integer stands; mend it, or leave the node out by nodesToExclude`,
+  );
 }
 
 /** A copy of the first sample, if there is one. */

@@ -4,19 +4,15 @@
  * @module
  */
 import { checkChoice, checkOptions, given } from "../../numbers/arguments.ts";
-import { quote } from "../../numbers/printable.ts";
 import type { OnnxSource } from "../calibration/calibrate.ts";
 import { floatOf, intOf } from "../file/attributes.ts";
 import type { OnnxModel } from "../file/model.ts";
-import { OnnxError } from "../file/onnx_error.ts";
 import type { NodeProto, TensorProto } from "../file/proto.ts";
 import { walkGraphs } from "../file/subgraphs.ts";
 import { tensorDims } from "../file/tensor_data.ts";
-import { describeNode } from "../graph/describe_node.ts";
 import { floatConstant } from "../graph/float_constant.ts";
 import { PRODUCER } from "../graph/new_model.ts";
 import { isOp } from "../graph/operator.ts";
-import { oddElement } from "../qdq/finite.ts";
 import type { QuantizedNode } from "../qdq/quantize_graph.ts";
 import { nodeName } from "../qdq/selection.ts";
 import { upgradeOpset } from "../upgrade/upgrade_opset.ts";
@@ -25,6 +21,7 @@ import { type BlockLayout, roundBlocks, transposed } from "./blocks.ts";
 import type { Bnb4Type } from "./bnb4.ts";
 import { type EmbeddingBits, quantizeTables } from "./embedding_tables.ts";
 import {
+  checkFiniteWeight,
   firstSample,
   FORM_OPTIONS,
   type FormOptions,
@@ -217,18 +214,10 @@ function tooSmall(weight: Weight, specs: Specs): string | undefined {
 
 /** The elements of a weight. */
 function floatWeight(
-  { node }: PlacedNode,
   { tensor, turned }: Weight,
   { rows, columns }: BlockLayout,
 ): FloatWeight {
   using weight = floatConstant(tensor)!;
-  const odd = oddElement(weight);
-  if (odd) {
-    throw new OnnxError(
-      `${WHERE}: the weight of ${describeNode(node)} is not finite: ${quote(tensor.name)} holds ` +
-        `${odd}, for which no integer stands; mend it, or leave the node out by nodesToExclude`,
-    );
-  }
   const data = turned ? weight.data.slice() : transposed(weight.data, columns, rows);
   return { name: tensor.name, rows, columns, data };
 }
@@ -283,8 +272,9 @@ function make(
       return [{ name, opType, quantized: false, reason }];
     }
     const key = `${weight.turned} ${weight.tensor.name}`;
+    checkFiniteWeight(WHERE, placed, 1);
     const stored = known.get(key) ??
-      store(floatWeight(placed, weight, layoutOf(weight, specs)), round);
+      store(floatWeight(weight, layoutOf(weight, specs)), round);
     known.set(key, stored);
     multiply(placed, stored);
     return [{ name, opType, quantized: true }];
