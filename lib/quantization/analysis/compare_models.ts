@@ -15,7 +15,7 @@ import { quantizeAffine } from "../affine/primitives.ts";
 import type { FloatLayer } from "../layers/weighted_layer.ts";
 import { describeLayer, type LayerParts } from "../layers/layer_kinds.ts";
 import { describeFunction } from "../layers/function_kind.ts";
-import { type ActivationQuantizer } from "../tensors/activation_quantizer.ts";
+import type { ActivationQuantizer } from "../tensors/activation_quantizer.ts";
 import {
   quantizeInput,
   type StaticInputQuantizer,
