@@ -70,7 +70,7 @@ export async function readConstants(
   const layers = new Map<Module, LayerData>();
   const parameters = new Map<Parameter, Float32Array>();
   const sources = new Map<DeviceBuffer, TensorElements>();
-  for (const { layer } of steps.steps) {
+  for (const { layer } of steps.steps.flatMap(({ nodes }) => nodes)) {
     if (layer && !layers.has(layer)) {
       layers.set(layer, await readLayer(`${where}: ${layer.displayName}`, layer));
     }

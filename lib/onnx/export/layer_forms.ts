@@ -7,6 +7,7 @@ import type { Module } from "../../nn/module.ts";
 import { Linear } from "../../nn/linear.ts";
 import { layerClasses } from "../../quantization/layers/layer_kinds.ts";
 import { ACTIVATION_FORMS } from "./activation_forms.ts";
+import { BYTE_FORMS } from "./byte_forms.ts";
 import { CONVOLUTION_FORMS } from "./convolution_forms.ts";
 import type { Form, FormEntry } from "./form.ts";
 import { NORM_FORMS } from "./norm_forms.ts";
@@ -15,6 +16,7 @@ import { RECURRENT_FORMS } from "./recurrent_forms.ts";
 
 const FORMS: readonly FormEntry[] = [
   ...ACTIVATION_FORMS,
+  ...BYTE_FORMS,
   ...CONVOLUTION_FORMS,
   ...NORM_FORMS,
   ...POOL_FORMS,

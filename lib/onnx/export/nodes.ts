@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Module } from "../../nn/module.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { AttributeValue } from "../file/messages.ts";
 import type { Source } from "./source.ts";
@@ -17,6 +18,8 @@ export interface Parameter {
   readonly dims: readonly number[];
   /** The numbers of the file from those of the tensors; the first one's by default. */
   readonly make?: (...data: Float32Array[]) => Float32Array;
+  /** Its element type in the file; float32 by default. */
+  readonly type?: "uint8";
 }
 
 /** What a node reads: a value or a constant of the run, what another node makes, or numbers. */
@@ -35,6 +38,7 @@ export type Input =
     readonly values: readonly number[];
     readonly dims: readonly number[];
   }
+  | { readonly kind: "uint8"; readonly value: number }
   | { readonly kind: "bool"; readonly value: boolean }
   | { readonly kind: "none" };
 
@@ -43,6 +47,8 @@ export interface Node {
   readonly opType: string;
   readonly inputs: readonly Input[];
   readonly attributes: Readonly<Record<string, AttributeValue | number>>;
+  /** The layer whose product with a weight it is, which brings more nodes with it. */
+  readonly layer?: Module;
 }
 
 /** No input where one may be left out. */
@@ -69,8 +75,13 @@ export class Nodes {
   readonly list: Node[] = [];
 
   /** Adds one. */
-  add(opType: string, inputs: readonly Input[], attributes: Node["attributes"] = {}): Input {
-    this.list.push({ opType, inputs, attributes });
+  add(
+    opType: string,
+    inputs: readonly Input[],
+    attributes: Node["attributes"] = {},
+    layer?: Module,
+  ): Input {
+    this.list.push({ opType, inputs, attributes, layer });
     return { kind: "made", node: this.list.length - 1 };
   }
 

@@ -38,6 +38,7 @@ function openInput(a: Input, b: Input): Input {
 
 function openNode(a: Node, b: Node): Node {
   same([a.opType, a.inputs.length], [b.opType, b.inputs.length]);
+  if (a.layer !== b.layer) throw new Differs();
   same(a.attributes, b.attributes);
   const [last, other] = [a.inputs.at(-1), b.inputs.at(-1)];
   const shapes = a.opType === "Reshape" && last?.kind === "int" && other?.kind === "int";

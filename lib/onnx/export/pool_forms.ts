@@ -11,6 +11,7 @@ import { AvgPool1d } from "../../nn/avg_pool1d.ts";
 import { AvgPool2d } from "../../nn/avg_pool2d.ts";
 import { MaxPool1d } from "../../nn/max_pool1d.ts";
 import { MaxPool2d } from "../../nn/max_pool2d.ts";
+import type { Module } from "../../nn/module.ts";
 import type { Pool } from "../../nn/pool.ts";
 import { Upsample } from "../../nn/upsample.ts";
 import { perDimension } from "../../tensor/window.ts";
@@ -107,3 +108,8 @@ export const POOL_FORMS: readonly FormEntry[] = [
   entry(AdaptiveMaxPool2d, adaptive("MaxPool", 2)),
   entry(Upsample, upsample),
 ];
+
+/** The form of a layer that pools. */
+export function poolForm(layer: Module): Form | undefined {
+  return POOL_FORMS.find(([type]) => layer instanceof type)?.[1];
+}

@@ -3,9 +3,10 @@
  *
  * @module
  */
-import type { Module } from "../../nn/module.ts";
 import { numelOf, sameShape } from "../../numbers/shape.ts";
+import { describeLayer } from "../../quantization/layers/layer_kinds.ts";
 import { QuantizedConv2d } from "../../quantization/layers/quantized_conv2d.ts";
+import { throughBytes } from "./byte_forms.ts";
 import { convAttributes } from "./convolution_forms.ts";
 import { formOf } from "./layer_forms.ts";
 import { type Input, type Node, Nodes, NONE } from "./nodes.ts";
@@ -20,10 +21,6 @@ export interface Step {
   readonly nodes: readonly Node[];
   /** What is made. */
   readonly result: Input;
-  /** A layer that multiplies rows by a weight: it reads `result`, and makes the value. */
-  readonly layer?: Module;
-  /** What its window does, if it is a convolution. */
-  readonly window?: Node["attributes"];
 }
 
 /** What a run did, as nodes. */
@@ -90,10 +87,14 @@ class Builder {
     const convolution = layer instanceof QuantizedConv2d ? layer : undefined;
     const images = (shape: readonly number[]) => shape.length === 3 ? [1, ...shape] : shape;
     const form = convolution ? images : rows;
-    const result = this.read(nodes, source, form(source.shape));
+    const x = this.read(nodes, source, form(source.shape));
     this.shapes.push(form(output.shape));
-    const window = convolution && this.window(convolution, source.shape.slice(-2));
-    return { name: name || layer.constructor.name, nodes: nodes.list, result, layer, window };
+    const y = convolution
+      ? nodes.add("Conv", [x], this.window(convolution, source.shape.slice(-2)), layer)
+      : nodes.add("Gemm", [x], {}, layer);
+    const bytes = describeLayer(layer)?.output;
+    const result = bytes ? throughBytes(nodes, y, bytes) : y;
+    return { name: name || layer.constructor.name, nodes: nodes.list, result };
   }
 
   private window(layer: QuantizedConv2d, sizes: readonly number[]): Node["attributes"] {

@@ -7,7 +7,7 @@ import type { GraphEditor } from "../graph/graph_editor.ts";
 import { type Constants, repeatedPart } from "./constants.ts";
 import { typeOf } from "./element_types.ts";
 import { addLayer } from "./layers.ts";
-import type { Input } from "./nodes.ts";
+import type { Input, Node } from "./nodes.ts";
 import type { Step, Steps } from "./steps.ts";
 
 /** Writes steps. */
@@ -24,16 +24,25 @@ class Writer {
   }
 
   /** Adds a step's nodes; returns the name of what it makes. */
-  step({ name, nodes, result, layer, window }: Step): string {
+  step({ name, nodes, result }: Step): string {
     const made: string[] = [];
-    for (const { opType, inputs, attributes } of nodes) {
-      const input = inputs.map((each) => this.read(name, each, made));
-      while (input.at(-1) === "") input.pop();
-      made.push(this.graph.add(name, opType, input, attributes));
+    for (const node of nodes) made.push(this.node(name, node, made));
+    return this.read(name, result, made);
+  }
+
+  private node(
+    step: string,
+    { opType, inputs, attributes, layer }: Node,
+    made: readonly string[],
+  ): string {
+    const { graph, constants } = this;
+    const input = inputs.map((each) => this.read(step, each, made));
+    if (layer) {
+      const window = opType === "Conv" ? attributes : undefined;
+      return addLayer(graph, step, input[0], constants.layers.get(layer)!, window);
     }
-    const value = this.read(name, result, made);
-    if (!layer) return value;
-    return addLayer(this.graph, name, value, this.constants.layers.get(layer)!, window);
+    while (input.at(-1) === "") input.pop();
+    return graph.add(step, opType, input, attributes);
   }
 
   /** Adds a step whose value others read. */
@@ -49,6 +58,8 @@ class Writer {
         return "";
       case "made":
         return made[input.node];
+      case "uint8":
+        return graph.constant(`${step}.byte`, "uint8", [], Uint8Array.of(input.value));
       case "bool":
         return graph.constant(`${step}.truth`, "bool", [], Uint8Array.of(Number(input.value)));
       case "float":
@@ -62,7 +73,9 @@ class Writer {
         return graph.constant(`${step}.shape`, "int64", input.dims, input.values);
       case "parameter": {
         const data = this.constants.parameters.get(input)!;
-        return graph.constant(`${step}.${input.name}`, "float32", input.dims, data);
+        const { name, type = "float32", dims } = input;
+        const elements = type === "uint8" ? Uint8Array.from(data) : data;
+        return graph.constant(`${step}.${name}`, type, dims, elements);
       }
       default:
         return this.source(step, input);

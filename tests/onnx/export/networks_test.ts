@@ -3,6 +3,7 @@ import {
   AdaptiveAvgPool1d,
   AdaptiveAvgPool2d,
   AdaptiveMaxPool2d,
+  Add,
   add,
   AffineQuantizedMinMaxObserver,
   amax,
@@ -10,6 +11,7 @@ import {
   AvgPool2d,
   BatchNorm1d,
   BatchNorm2d,
+  Cat,
   cat,
   clamp,
   compile,
@@ -42,6 +44,7 @@ import {
   insertObservers_,
   InstanceNorm2d,
   int32,
+  int8,
   isObserved,
   LayerNorm,
   layerNorm,
@@ -58,6 +61,7 @@ import {
   MaxPool2d,
   mean,
   Module,
+  Mul,
   mul,
   MultiheadAttention,
   type OnnxFeeds,
@@ -418,6 +422,50 @@ Deno.test("exportOnnx: integer convolutions agree to a step, and become integer 
   using compiled = compile(model, { backend: "onnxruntime" });
   assertClose(await (await compiled.forward(x)).data(), expected, most / 64);
 });
+
+/** Layers that hand bytes on: a residual block with a function, a mean, tensors put together. */
+class Bytes extends Module {
+  conv1 = new Conv2d(3, 8, 3, { padding: 1 });
+  act = new Hardswish();
+  conv2 = new Conv2d(8, 8, 3, { padding: 1 });
+  sum = new Add();
+  product = new Mul();
+  gate = new Sigmoid();
+  pool = new AvgPool2d(2);
+  join = new Cat(1);
+  head = new Linear(16, 3);
+  override forward(x: Tensor): Tensor {
+    const y = this.act.forward(this.conv1.forward(x));
+    const z = this.sum.forward(y, this.conv2.forward(y));
+    const gated = this.product.forward(z, this.gate.forward(z));
+    const both = this.join.forward(this.pool.forward(gated), this.pool.forward(y));
+    return this.head.forward(mean(both, [2, 3]));
+  }
+}
+
+for (const dtype of [uint8, int8]) {
+  Deno.test(`exportOnnx: layers that hand bytes on, of ${dtype.name}`, async () => {
+    manualSeed(9);
+    const model = new Bytes();
+    const observer = (granularity: Granularity) =>
+      new AffineQuantizedMinMaxObserver(MappingType.ASYMMETRIC, dtype, { granularity });
+    insertObservers_(model, observer(new PerTensor()), observer(new PerAxis(0)), undefined, {
+      activationPostProcess: observer(new PerTensor()),
+    });
+    const x = randn([4, 3, 8, 8]);
+    model.forward(x);
+    await quantize_(model, new StaticQuantConfig(dtype), isObserved);
+    const bytes = await exportOnnx(model, x);
+    const [{ data }] = await run(bytes, [x]);
+    const expected = await model.forward(x).data();
+    // Each layer may be off by a step here and there.
+    assertClose(data as Float32Array, expected, Math.max(...expected.map(Math.abs)) / 32);
+    const operators = await optimized(bytes);
+    for (const name of ["QLinearConv", "QLinearAdd", "QLinearMul", "QLinearAveragePool"]) {
+      assert(operators.includes(name), `${name} in ${operators}`);
+    }
+  });
+}
 
 Deno.test("exportOnnx: what holds for one number of samples only keeps that number", async () => {
   const x = randn([2, 4]);
