@@ -3,12 +3,14 @@
  *
  * @module
  */
+import { AddScalar } from "../../nn/add_scalar.ts";
 import { ELU } from "../../nn/elu.ts";
 import { GELU } from "../../nn/gelu.ts";
 import { Hardsigmoid } from "../../nn/hardsigmoid.ts";
 import { Hardswish } from "../../nn/hardswish.ts";
 import { LeakyReLU } from "../../nn/leaky_relu.ts";
 import { deepcopy, Module } from "../../nn/module.ts";
+import { MulScalar } from "../../nn/mul_scalar.ts";
 import { PReLU } from "../../nn/prelu.ts";
 import { ReLU6 } from "../../nn/relu6.ts";
 import { Sigmoid } from "../../nn/sigmoid.ts";
@@ -136,6 +138,7 @@ registerFunctionKind({
   name: "QuantizedTable",
   type: QuantizedTable,
   floatTypes: [
+    ...[AddScalar, MulScalar],
     ...[ELU, GELU, Hardsigmoid, Hardswish, LeakyReLU, PReLU, ReLU6, Sigmoid, SiLU, Tanh],
   ],
   input: true,

@@ -5,8 +5,10 @@
  */
 import { bool } from "../../../numbers/dtype.ts";
 import { Add } from "../../../nn/add.ts";
+import { AddScalar } from "../../../nn/add_scalar.ts";
 import type { Module } from "../../../nn/module.ts";
 import { Mul } from "../../../nn/mul.ts";
+import { MulScalar } from "../../../nn/mul_scalar.ts";
 import { ReLU6 } from "../../../nn/relu6.ts";
 import { Formula } from "../../../tensor/formula.ts";
 import * as pointwise from "../../../tensor/pointwise.ts";
@@ -19,20 +21,26 @@ import type {
   OperatorRule,
   OperatorRules,
 } from "../node/operator_rule.ts";
-import { layerOfAll } from "./layers.ts";
+import { layerOfAll, layerWithNumber } from "./layers.ts";
 
 /** An operator of one input. */
 export function unary(compute: (x: Tensor) => Tensor): OperatorRule {
   return { inputs: [1, 1], compute: (call) => compute(call.input(0)) };
 }
 
-/** An operator of two inputs that broadcast, and the layer that it is if both are computed. */
-function binary(compute: (a: Tensor, b: Tensor) => Tensor, layer?: () => Module): OperatorRule {
-  return {
-    inputs: [2, 2],
-    ...(layer && { layer: (node) => layerOfAll(node, layer) }),
-    compute: (call) => compute(call.input(0), call.input(1)),
-  };
+/** An operator of two inputs that broadcast. */
+function binary(compute: (a: Tensor, b: Tensor) => Tensor): OperatorRule {
+  return { inputs: [2, 2], compute: (call) => compute(call.input(0), call.input(1)) };
+}
+
+/** Such an operator that is a layer too, of two tensors or of one and a number. */
+function layered(
+  compute: (a: Tensor, b: Tensor) => Tensor,
+  ofTwo: () => Module,
+  withNumber: (value: number) => Module,
+): OperatorRule {
+  const layer = (node: LayerNode) => layerOfAll(node, ofTwo) ?? layerWithNumber(node, withNumber);
+  return { ...binary(compute), layer };
 }
 
 /** An operator of any number of inputs that broadcast, two at a time. */
@@ -140,9 +148,9 @@ function atanh(x: Tensor): Tensor {
 
 /** Functions of numbers. */
 export const ARITHMETIC: OperatorRules = {
-  Add: binary(pointwise.add, () => new Add()),
+  Add: layered(pointwise.add, () => new Add(), (value) => new AddScalar(value)),
   Sub: binary(pointwise.sub),
-  Mul: binary(pointwise.mul, () => new Mul()),
+  Mul: layered(pointwise.mul, () => new Mul(), (value) => new MulScalar(value)),
   Div: binary(div),
   Pow: binary((a, b) => pointwise.pow(a, b).to(a.dtype)),
   Mod: {

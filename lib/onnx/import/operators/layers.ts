@@ -4,12 +4,28 @@
  * @module
  */
 import { type Module, setField } from "../../../nn/module.ts";
+import { numelOf } from "../../../numbers/shape.ts";
 import { Tensor } from "../../../tensor/tensor.ts";
 import type { Layer, LayerNode, LayerParameter } from "../node/operator_rule.ts";
 
 /** A layer that reads the first input and has no parameters. */
 export function layerOf(module: Module): Layer {
   return { module, inputs: [0], parameters: [] };
+}
+
+/** A layer of one computed input of floats and of a constant number beside it, if a node has these. */
+export function layerWithNumber(
+  node: LayerNode,
+  make: (value: number) => Module,
+): Layer | undefined {
+  const at = [0, 1].find((i) => node.constantType(i) !== undefined);
+  const type = at === undefined ? undefined : node.constantType(at);
+  if (at === undefined || !type?.dtype.isFloat || !node.isFloat(1 - at)) return undefined;
+  const fits = numelOf(type.shape) === 1 && type.shape.length <= (node.rank(1 - at) ?? 0);
+  const value = fits ? node.constantNumbers(at)![0] : NaN;
+  return Number.isFinite(value)
+    ? { module: make(value), inputs: [1 - at], parameters: [] }
+    : undefined;
 }
 
 /** A layer of all inputs, if these are floats that are computed: a layer of its own can be observed and quantized. */
