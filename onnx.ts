@@ -75,7 +75,14 @@ export {
   type OnnxSamples,
   type OnnxSource,
 } from "./lib/onnx/calibration/calibrate.ts";
+export {
+  type CalibrationParts,
+  mergeCalibrations,
+  type MergeCalibrationsOptions,
+  type MergedPart,
+} from "./lib/onnx/calibration/merge.ts";
 export type { CalibrationOptions } from "./lib/onnx/calibration/method.ts";
+export type { Shard, ShardedSamples } from "./lib/onnx/calibration/shard.ts";
 export {
   CALIBRATION_METHODS,
   type CalibrationMethod,

@@ -107,19 +107,28 @@ export function histogramProblem(words: Uint32Array, blocks: number): string | u
   for (let block = 0; block < blocks; block++) {
     const [exponent, origin] = [signed[prefix + block], signed[prefix + blocks + block]];
     const known = exponent >= MIN_EXPONENT && exponent <= MAX_EXPONENT;
-    const { min, max, counts } = decodeHistogram(words, blocks, block);
+    const [min, max] = [keyFloat(words[block]), keyFloat(words[blocks + block])];
     const grid = known ? chooseGrid(min, max, exponent) : undefined;
     if (grid?.exponent !== exponent || grid.origin !== origin) {
       return `the bins of block ${block} do not suit its range`;
     }
     const last = binNumber(max, exponent) - origin;
-    const beyond = counts.some((count, bin) =>
-      (bin > last && count > 0) || !Number.isSafeInteger(count)
-    );
-    if (counts[0] === 0 || counts[last] === 0 || beyond) {
+    if (!countsSuit(words, blocks, block, last)) {
       return `the counts of block ${block} do not suit its range`;
     }
   }
+}
+
+/** Whether the first and the last bin of a range hold something, none behind does, and none more than can be counted. */
+function countsSuit(words: Uint32Array, blocks: number, block: number, last: number): boolean {
+  const low = histogramPrefix(blocks) + 2 * blocks + block * BINS;
+  const high = low + blocks * BINS;
+  for (let bin = 0; bin < BINS; bin++) {
+    if (words[high + bin] >= 1 << 21) return false;
+    if (bin > last && (words[low + bin] | words[high + bin]) !== 0) return false;
+  }
+  const holds = (bin: number) => (words[low + bin] | words[high + bin]) !== 0;
+  return holds(0) && holds(last);
 }
 
 /** The counts of a block as they lie on a wider grid. */
@@ -133,10 +142,13 @@ function countsOn(
   const signed = new Int32Array(words.buffer, words.byteOffset, words.length);
   const shift = 2 ** (grid.exponent - signed[prefix + block]);
   const origin = signed[prefix + blocks + block];
+  const low = prefix + 2 * blocks + block * BINS;
+  const high = low + blocks * BINS;
   const counts = new Float64Array(BINS);
-  decodeHistogram(words, blocks, block).counts.forEach((count, i) => {
-    if (count) counts[Math.floor((i + origin) / shift) - grid.origin] += count;
-  });
+  for (let i = 0; i < BINS; i++) {
+    const count = words[low + i] + words[high + i] * 2 ** 32;
+    if (count !== 0) counts[Math.floor((i + origin) / shift) - grid.origin] += count;
+  }
   return counts;
 }
 
@@ -163,10 +175,11 @@ function store(
   signed[prefix + blocks + block] = grid.origin;
   const low = prefix + 2 * blocks + block * BINS;
   const high = low + blocks * BINS;
-  counts.forEach((count, i) => {
-    words[low + i] = count % 2 ** 32;
-    words[high + i] = Math.floor(count / 2 ** 32);
-  });
+  for (let i = 0; i < BINS; i++) {
+    const count = counts[i];
+    words[low + i] = count; // modulo 2^32
+    words[high + i] = count < 2 ** 32 ? 0 : Math.floor(count / 2 ** 32);
+  }
 }
 
 /** Adds one to the bin of `x`, which lies on the grid. */
@@ -215,7 +228,13 @@ export function mergeHistograms(merged: Uint32Array, b: Uint32Array, blocks: num
     const widest = Math.max(exponents[0][block], exponents[1][block]);
     const grid = chooseGrid(keyFloat(merged[block]), keyFloat(merged[blocks + block]), widest);
     const counts = countsOn(merged, blocks, block, grid);
-    countsOn(b, blocks, block, grid).forEach((count, i) => counts[i] += count);
+    const others = countsOn(b, blocks, block, grid);
+    for (let i = 0; i < BINS; i++) {
+      counts[i] += others[i];
+      if (counts[i] > Number.MAX_SAFE_INTEGER) {
+        throw new RangeError("a bin would hold more values than can be counted, 2^53");
+      }
+    }
     store(merged, blocks, block, grid, counts);
   }
 }

@@ -28,13 +28,13 @@ const HIGH = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1 ? 1 : 0;
 /** Sums, as they are saved. */
 export interface SavedSums {
   /** The place of each sum's highest digit. */
-  readonly places: Int32Array;
+  readonly places: Float64Array;
   /** The digits of each sum, the highest first: integers. */
   readonly digits: Float64Array;
 }
 
 /**
- * Sums beside each other, each in any order the same bits. A sum takes 28 bytes.
+ * Sums beside each other, each in any order the same bits. A sum takes 32 bytes.
  *
  * @example
  * ```ts
@@ -44,7 +44,7 @@ export interface SavedSums {
  * ```
  */
 export class ExactSums {
-  private readonly places: Int32Array;
+  private readonly places: Float64Array;
   private readonly digits: Float64Array;
 
   /** So many sums of nothing. */
@@ -52,7 +52,7 @@ export class ExactSums {
     /** How many sums there are. */
     readonly length: number,
   ) {
-    this.places = new Int32Array(length).fill(NOTHING);
+    this.places = new Float64Array(length).fill(NOTHING);
     this.digits = new Float64Array(length * DIGITS);
   }
 
@@ -149,6 +149,7 @@ export class ExactSums {
     const sums = new ExactSums(places.length);
     for (let index = 0; index < places.length; index++) {
       const empty = places[index] === NOTHING;
+      if (!Number.isSafeInteger(places[index]) || Object.is(places[index], -0)) return undefined;
       for (let at = index * DIGITS; at < (index + 1) * DIGITS; at++) {
         const digit = digits[at];
         const fine = Number.isInteger(digit) && Math.abs(digit) <= (empty ? 0 : most);

@@ -112,7 +112,7 @@ Deno.test("ExactSums: what was saved is loaded if adding can have led to it", ()
     assertEquals(spoilt(1, digit), undefined, String(digit));
   }
   assertEquals(ExactSums.load({ ...saved, digits: new Float64Array(2) }, 3), undefined);
-  const places = Int32Array.of(-0x80000000);
+  const places = Float64Array.of(-0x80000000);
   assertEquals(ExactSums.load({ ...saved, places }, 3), undefined, "digits of nothing");
 });
 
@@ -122,7 +122,7 @@ Deno.test("ExactSums: what is no number, or too many numbers, is refused", () =>
   assertEquals(sums.value(0), 0);
   assertThrows(() => sums.merge(new ExactSums(2)), RangeError, "2 sums");
   const full = ExactSums.load(
-    { places: Int32Array.of(0), digits: Float64Array.of(2 ** 31 * (2 ** 22 - 1), 0, 0) },
+    { places: Float64Array.of(0), digits: Float64Array.of(2 ** 31 * (2 ** 22 - 1), 0, 0) },
     2 ** 31,
   )!;
   assertThrows(

@@ -3,32 +3,32 @@
  *
  * @module
  */
-import type { CpuBackend } from "../../backend/cpu/backend.ts";
-import { backendFor } from "../../backend/registry.ts";
-import { formatNameOf } from "../../nn/state_file.ts";
-import { StateError } from "../../nn/state_error.ts";
-import {
-  parseSafetensors,
-  type SafetensorsEntry,
-  serializeSafetensors,
-} from "../../files/safetensors.ts";
-import { deepcopy } from "../../nn/module.ts";
-import type { AffineQuantizedObserverBase } from "../../quantization/observers/observer.ts";
-import type { Histogram } from "../../quantization/observers/histogram_observer.ts";
-import { RangeObserver } from "../../quantization/observers/range_observer.ts";
 import { checkChoice } from "../../numbers/arguments.ts";
-import { float32, int32, uint8 } from "../../numbers/dtype.ts";
 import { MOST_ADDED } from "../../numbers/exact_sum.ts";
-import { Tensor, tensorFromBytes } from "../../tensor/tensor.ts";
+import type { SafetensorsEntry } from "../../files/safetensors.ts";
+import { StateError } from "../../nn/state_error.ts";
+import type { Histogram } from "../../quantization/observers/histogram_observer.ts";
 import { ActivationReader, type SeenActivation } from "./activation_reader.ts";
+import { type CalibrationOptions, methodFor } from "./method.ts";
+import { checkOrigin, optionsOf, type Origin, originOf, settingsOf } from "./origin.ts";
+import { readPart, writePart } from "./part.ts";
+import type { RangeMethod, RangeRecord } from "./range_method.ts";
+import { sampleDigest } from "./sample_digest.ts";
 import {
-  type CalibrationOptions,
-  histogramsOf,
-  needsOnlyRange,
-  observerFor,
-  rangesOf,
-  wholeRangesOf,
-} from "./method.ts";
+  checkComplete,
+  countOfSeen,
+  isNew,
+  SampleLog,
+  type Seen,
+  together,
+} from "./seen_samples.ts";
+import {
+  checkShard,
+  type OnnxSamples,
+  type Shard,
+  type ShardedSamples,
+  showShard,
+} from "./shard.ts";
 import { Learnt, type Statistics } from "./statistics/learnt.ts";
 import { STATISTIC_KINDS, type StatisticKind } from "./statistics/statistic.ts";
 import { loadOnnx } from "../file/model_file.ts";
@@ -46,14 +46,13 @@ import { nothingToQuantize } from "../qdq/nothing_to_quantize.ts";
 import { copyFeeds, type OnnxFeeds, OnnxRuntime } from "../run/runtime.ts";
 import { describeNode } from "../graph/describe_node.ts";
 
+export type { OnnxSamples } from "./shard.ts";
+
 /** Opens the errors. */
 const WHERE = "calibrateOnnx";
 
 /** Where an ONNX model comes from: a path, a file's bytes, or a loaded one. */
 export type OnnxSource = string | URL | Uint8Array<ArrayBuffer> | OnnxModel;
-
-/** Samples, one after the other. */
-export type OnnxSamples = Iterable<OnnxFeeds> | AsyncIterable<OnnxFeeds>;
 
 /** How far a calibration is. */
 export interface CalibrationProgress {
@@ -73,27 +72,15 @@ export interface AddSamplesOptions {
   signal?: AbortSignal;
   /** Samples at the start to pass over, such as those that a saved state has already seen; 0 by default. */
   skip?: number;
+  /**
+   * Runs only this share of the samples. What several processes have seen of one list, each its share, is merged by
+   * {@linkcode mergeCalibrations} to the bits of one pass.
+   */
+  shard?: Shard;
 }
 
 /** Options of {@linkcode calibrateOnnx}. */
 export interface CalibrateOnnxOptions extends CalibrationOptions, AddSamplesOptions {}
-
-/** An array as a float32 tensor that shares its memory. */
-function view(data: Float32Array, dims: readonly number[]): Tensor {
-  const bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
-  const cpu = backendFor("cpu") as CpuBackend;
-  return new Tensor(cpu, cpu.adopt(bytes), dims, float32);
-}
-
-/** What an observer saves, by the end of its keys. */
-const STATE_KEYS: readonly string[] = ["description", "state"];
-
-/** A tensor of an observer's state; of another type than those have, it is refused where it is looked at. */
-function tensorOf({ dtype, shape, bytes }: SafetensorsEntry): Tensor {
-  if (dtype === "I32") return tensorFromBytes(bytes, { shape, dtype: int32, device: "cpu" });
-  const plain = { shape: [bytes.length], dtype: uint8, device: "cpu" as const };
-  return tensorFromBytes(bytes, plain);
-}
 
 /** What keeps onnxruntime from running a model, to end a sentence with; nothing if it runs it. */
 async function runtimeProblem(model: OnnxModel): Promise<string> {
@@ -104,9 +91,6 @@ async function runtimeProblem(model: OnnxModel): Promise<string> {
     return `. And ${(error as Error).message.replace(`${WHERE}: `, "")}`;
   }
 }
-
-/** The key of a saved state that says what it is of. */
-const KIND = "staticquant calibration";
 
 /**
  * What is known of a float model's activations: an observer for each, which remembers what it needs and no
@@ -134,22 +118,33 @@ export class OnnxCalibration {
   /** The samples that were run. */
   samples = 0;
   /**
-   * A copy of the first sample that was seen, for {@linkcode quantizeStatic} to run the quantized model on. There
-   * is none where all that is known was loaded.
+   * A copy of the first sample that was seen, for {@linkcode quantizeStatic} to run the quantized model on; saved
+   * and merged with the rest.
    */
   firstSample: OnnxFeeds | undefined;
   /** The values that are observed. */
   readonly tensors: readonly string[];
-  /** What the observers stand for, until they see more: choosing a range may be a search. */
+  /** What the records stand for, until they see more: choosing a range may be a search. */
   private chosen: Promise<ReadonlyMap<string, TensorRange>> | undefined;
+  /** What it is of; found out once, when somebody asks. */
+  private known: Promise<Origin> | undefined;
+  /** Samples that were seen before, here or elsewhere. */
+  private before: Seen = { shards: 0, portions: [] };
+  /** Samples that are seen here. */
+  private log = new SampleLog(undefined);
+  /** The share of the list that they are. */
+  private shard: Shard | undefined;
 
   private constructor(
     /** The float model that is run, prepared; {@linkcode quantizeStatic} starts from it. */
     readonly model: OnnxModel,
-    private observers: Map<string, AffineQuantizedObserverBase>,
+    /** The model as it was given, and the options. */
+    private readonly source: { readonly model: OnnxModel; readonly settings: string },
+    private readonly method: RangeMethod,
+    private records: ReadonlyMap<string, RangeRecord>,
     private learnt: Learnt,
   ) {
-    this.tensors = [...observers.keys()];
+    this.tensors = [...records.keys()];
   }
 
   /**
@@ -162,7 +157,7 @@ export class OnnxCalibration {
     source: OnnxSource,
     options: CalibrationOptions = {},
   ): Promise<OnnxCalibration> {
-    const observer = observerFor(WHERE, options);
+    const method = methodFor(WHERE, options);
     const { learn = [], learnFrom } = options;
     for (const kind of learn) checkChoice(WHERE, "learn", kind, STATISTIC_KINDS);
     const model = source instanceof OnnxModel ? source : await loadOnnx(source);
@@ -180,52 +175,123 @@ export class OnnxCalibration {
     const observed = observedValues(facts, bytes.keys());
     return new OnnxCalibration(
       prepared,
-      new Map(observed.map((name) => [name, deepcopy(observer)])),
+      // A caller's own may be changed before anybody asks what it was.
+      { model: model === source ? model.clone() : model, settings: settingsOf(options) },
+      method,
+      new Map(observed.map((name) => [name, method.record()])),
       Learnt.of(facts, learn, learnFrom),
     );
+  }
+
+  /**
+   * A calibration as it was saved, or merged of what several processes saved. Method and options are those of the
+   * file.
+   *
+   * @param source the float model that it is of.
+   * @param file what {@linkcode OnnxCalibration.save} or {@linkcode mergeCalibrations} gave.
+   * @throws {OnnxError | SafetensorsError} if it is damaged, of another model, or shards are missing.
+   *
+   * @example
+   * ```ts
+   * import {
+   *   calibrateOnnx, exportOnnx, Linear, mergeCalibrations, OnnxCalibration, quantizeStatic, randn,
+   * } from "@staticquant/staticquant";
+   * const model = await exportOnnx(new Linear(4, 2), randn([1, 4]));
+   * const samples = Array.from({ length: 8 }, () => ({ input: randn([1, 4]) }));
+   * const part = async (index: number) =>
+   *   await (await calibrateOnnx(model, samples, { shard: { index, of: 2 } })).save();
+   * const all = await mergeCalibrations([await part(1), await part(0)]);
+   * const calibration = await OnnxCalibration.from(model, all);
+   * const { nodes } = await quantizeStatic(model, calibration);
+   * console.log(calibration.samples, nodes[0].quantized); // 8 true
+   * ```
+   */
+  static async from(source: OnnxSource, file: Uint8Array): Promise<OnnxCalibration> {
+    const { origin, seen } = readPart(WHERE, file);
+    checkComplete(WHERE, await seen());
+    const calibration = await OnnxCalibration.open(source, optionsOf(WHERE, origin.settings));
+    checkOrigin(`${WHERE}: the saved calibration`, origin, await calibration.origin());
+    await calibration.load(file);
+    return calibration;
+  }
+
+  /** What it is of. */
+  private origin(): Promise<Origin> {
+    return this.known ??= originOf(this.source.model, this.source.settings);
   }
 
   /**
    * Runs samples and observes the activations. If it fails or is ended early, the samples before count and
    * the one it was at does not.
    *
-   * @param data the inputs of each sample, by name.
-   * @throws {TypeError | RangeError} if a sample does not fit the model.
+   * @param data the inputs of each sample, by name; or a function that gives those of a shard.
+   * @throws {TypeError | RangeError} if a sample does not fit the model, or there is no such shard.
    * @throws {OnnxError} if there are no samples, or an activation is NaN or infinite; names the node and the
    * sample.
    */
-  async add(data: OnnxSamples, options: AddSamplesOptions = {}): Promise<void> {
-    const { onProgress, signal, skip = 0 } = options;
+  async add(
+    data: OnnxSamples | ShardedSamples,
+    options: AddSamplesOptions = {},
+  ): Promise<void> {
+    const { onProgress, signal, skip = 0, shard } = options;
     const total = options.total ?? (Array.isArray(data) ? data.length : undefined);
     signal?.throwIfAborted();
+    this.takeShard(shard);
     const values = [...new Set([...this.tensors, ...this.learnt.values])];
-    const rangesOnly = this.learnt.values.length === 0 &&
-      [...this.observers.values()].every(needsOnlyRange);
+    const rangesOnly = this.learnt.values.length === 0 && this.method.needsOnlyRange;
     await using reader = await ActivationReader.open(WHERE, this.model, values, { rangesOnly });
-    let index = 0;
-    for await (const feeds of data) {
+    // Where in the list of all samples the first of these stands.
+    const begin = Math.max(this.samples - skip, 0);
+    const { index: own, of } = shard ?? { index: 0, of: 1 };
+    const picked = typeof data === "function";
+    let [count, run] = [0, 0];
+    for await (const feeds of picked ? data(shard) : data) {
       signal?.throwIfAborted();
-      if (index++ < skip) {
+      const index = picked ? own + of * count++ : count++;
+      if (!picked && index % of !== own) continue;
+      if (run++ < skip) {
         // Nobody has looked at this one; if it is none, there will be another.
         this.firstSample ??= await copyFeeds(feeds).catch(() => undefined);
         continue;
       }
-      await this.addSample(reader, values, feeds, index - 1);
-      onProgress?.({ samples: index, total });
+      await this.addSample(reader, { values, feeds, index, place: begin + index });
+      onProgress?.({ samples: run, total });
     }
-    if (index === 0) {
+    if (run > 0) return;
+    throw new OnnxError(
+      count === 0 && !shard
+        ? `${WHERE}: there are no samples; give at least one, better a hundred`
+        : `${WHERE}: ${showShard({ index: own, of })} holds no sample${
+          picked ? "" : `, for there are ${count} in all`
+        }; share the list out in fewer shards`,
+    );
+  }
+
+  /** Takes note of the share of the list that is run; there is one. */
+  private takeShard(shard: Shard | undefined): void {
+    if (shard) checkShard(WHERE, shard);
+    const same = shard?.index === this.shard?.index && shard?.of === this.shard?.of;
+    if (this.samples > 0 && (!same || shard)) {
       throw new OnnxError(
-        `${WHERE}: there are no samples; give at least one, better a hundred`,
+        `${WHERE}: this calibration has samples of ${
+          this.shard ? showShard(this.shard) : "a list of its own"
+        } already; run each shard in a calibration of its own, and merge what these have seen`,
       );
     }
+    if (shard) [this.shard, this.log] = [shard, new SampleLog(shard)];
   }
 
   /** Runs and observes one sample; nothing is observed if something is wrong with it. */
   private async addSample(
     reader: ActivationReader,
-    values: readonly string[],
-    feeds: OnnxFeeds,
-    index: number,
+    { values, feeds, index, place }: {
+      readonly values: readonly string[];
+      readonly feeds: OnnxFeeds;
+      /** Its number, for errors. */
+      readonly index: number;
+      /** Where it stands in the list of all samples. */
+      readonly place: number;
+    },
   ): Promise<void> {
     let seen: SeenActivation[];
     try {
@@ -236,18 +302,13 @@ export class OnnxCalibration {
     }
     const bad = seen.findIndex(({ range }) => !range);
     if (bad >= 0) throw new OnnxError(this.describeBad(values[bad], index));
+    const digest = await sampleDigest(feeds);
     this.chosen = undefined;
     const byName = new Map(values.map((name, i) => [name, seen[i]]));
     this.learnt.observe(byName);
-    this.tensors.forEach((name) => {
-      const { data, dims } = byName.get(name)!;
-      const observer = this.observers.get(name)!;
-      // Those that are saved count empty ones too, as samples are counted.
-      if (data.length === 0 && !(observer instanceof RangeObserver)) return;
-      using x = view(data, dims);
-      observer.forward(x);
-    });
+    for (const [name, record] of this.records) record.observe(byName.get(name)!, place);
     this.samples++;
+    this.log.add(digest);
     reader.free(seen);
     this.firstSample ??= await copyFeeds(feeds);
   }
@@ -280,7 +341,14 @@ export class OnnxCalibration {
     if (this.samples === 0) {
       throw new OnnxError(`${WHERE}: no sample was run yet; there are no ranges`);
     }
-    return await (this.chosen ??= rangesOf(this.observers));
+    return await (this.chosen ??= this.chooseRanges());
+  }
+
+  /** The range that each record stands for. */
+  private async chooseRanges(): Promise<ReadonlyMap<string, TensorRange>> {
+    const ranges = new Map<string, TensorRange>();
+    for (const [name, record] of this.records) ranges.set(name, await record.range());
+    return ranges;
   }
 
   /**
@@ -288,10 +356,13 @@ export class OnnxCalibration {
    * them, as `"percentile"`, `"entropy"` and `"mse"` do.
    */
   async histograms(): Promise<ReadonlyMap<string, Histogram> | undefined> {
-    const all = await histogramsOf(this.observers);
-    const seen = (entry: [string, Histogram | undefined]): entry is [string, Histogram] =>
-      entry[1] !== undefined;
-    return all && new Map([...all].filter(seen));
+    const histograms = new Map<string, Histogram>();
+    for (const [name, record] of this.records) {
+      if (!record.histogram) return undefined;
+      const histogram = await record.histogram();
+      if (histogram) histograms.set(name, histogram);
+    }
+    return histograms;
   }
 
   /**
@@ -301,7 +372,13 @@ export class OnnxCalibration {
    * @ignore
    */
   async wholeRanges(): Promise<ReadonlyMap<string, TensorRange> | undefined> {
-    return await wholeRangesOf(this.observers);
+    const histograms = await this.histograms();
+    return histograms && new Map(
+      this.tensors.map((name) => {
+        const { min, max } = histograms.get(name) ?? { min: 0, max: 0 };
+        return [name, { min, max }] as const;
+      }),
+    );
   }
 
   /**
@@ -322,34 +399,37 @@ export class OnnxCalibration {
    * @param model such as a copy of this one's with more nodes.
    */
   withModel(model: OnnxModel): OnnxCalibration {
-    const other = new OnnxCalibration(model, this.observers, this.learnt);
+    const { source, method, records, learnt } = this;
+    const other = new OnnxCalibration(model, source, method, records, learnt);
     other.samples = this.samples;
     other.chosen = this.chosen;
+    [other.before, other.log, other.shard] = [this.before, this.log, this.shard];
     return other;
   }
 
+  /** Which samples were seen. */
+  private async seen(): Promise<Seen> {
+    const portion = await this.log.portion();
+    const { before, shard, firstSample: first } = this;
+    if (!portion) return { ...before, first };
+    const own = { shards: shard?.of ?? 0, portions: [portion], first };
+    return before.portions.length > 0 ? together(before, own) : own;
+  }
+
   /**
-   * What was seen so far, as the bytes of a safetensors file.
+   * What was seen so far, as the bytes of a safetensors file. Its header names the model (by content), preparation,
+   * method, options, the version of this library, the shard, and how many samples were seen; the first sample and
+   * the digest of each are in it. The same samples give the same bytes.
    *
    * @throws {TypeError} if the observers are of a kind that keeps no state of its own.
    */
   async save(): Promise<Uint8Array> {
-    const entries: [string, SafetensorsEntry][] = [...this.learnt.save()];
-    for (const [name, observer] of this.observers) {
-      if (!(observer instanceof RangeObserver)) {
-        throw new TypeError(`${WHERE}: a ${observer.constructor.name} cannot be saved`);
-      }
-      for (const [key, tensor] of Object.entries(observer.stateDict())) {
-        const { dtype, shape } = tensor;
-        const entry = {
-          dtype: formatNameOf(dtype),
-          shape: [...shape],
-          bytes: await tensor.bytes(),
-        };
-        entries.push([`${name}/${key}`, entry]);
-      }
+    const tensors = new Map<string, SafetensorsEntry>(this.learnt.save());
+    for (const [name, record] of this.records) {
+      const saved = await naming(() => record.saved());
+      for (const [key, entry] of this.method.write(saved)) tensors.set(`${name}/${key}`, entry);
     }
-    return serializeSafetensors(entries, { kind: KIND, samples: String(this.samples) });
+    return await writePart({ origin: await this.origin(), seen: await this.seen(), tensors });
   }
 
   /**
@@ -359,11 +439,8 @@ export class OnnxCalibration {
    * @throws {OnnxError | SafetensorsError} if it is damaged, or of another model or method.
    */
   async load(file: Uint8Array): Promise<void> {
-    const { tensors, metadata } = parseSafetensors(file);
-    const samples = /^\d{1,10}$/.test(metadata.samples) ? Number(metadata.samples) : undefined;
-    if (metadata.kind !== KIND || samples === undefined) {
-      throw new OnnxError(`${WHERE}: the file is no saved calibration; nothing was loaded`);
-    }
+    const part = readPart(WHERE, file);
+    const { tensors, samples, origin } = part;
     const learnt = this.learnt.loaded(tensors, samples);
     if (typeof learnt === "string") {
       throw new OnnxError(
@@ -371,41 +448,40 @@ export class OnnxCalibration {
           `nothing was loaded`,
       );
     }
-    const saved = new Set<string>();
-    for (const key of tensors.keys()) {
+    const { tensorNames } = this.method;
+    const saved = new Map<string, Map<string, SafetensorsEntry>>();
+    for (const [key, entry] of tensors) {
       const at = key.lastIndexOf("/");
-      const name = key.slice(0, at);
-      if (!STATE_KEYS.includes(key.slice(at + 1)) || !this.observers.has(name)) this.refuse(name);
-      saved.add(name);
+      const [name, end] = [key.slice(0, at), key.slice(at + 1)];
+      if (!this.records.has(name)) this.refuse(name);
+      const entries = saved.get(name) ?? new Map<string, SafetensorsEntry>();
+      saved.set(name, entries.set(end, entry));
     }
     const missing = this.tensors.find((name) => !saved.has(name));
     if (missing !== undefined) this.refuse(missing);
-    this.observers = await this.changed(async (name, observer) => {
-      const dict: Record<string, Tensor> = {};
-      try {
-        for (const key of STATE_KEYS) {
-          const entry = tensors.get(`${name}/${key}`);
-          if (entry) dict[key] = tensorOf(entry);
-        }
-        await observer.loadStateDict(dict);
-      } catch (error) {
-        if (!(error instanceof StateError)) throw error;
-        throw new OnnxError(`${WHERE}: the state of ${show(name)}: ${error.message}`, {
-          cause: error,
-        });
-      } finally {
-        for (const tensor of Object.values(dict)) tensor.dispose();
-      }
-      if (observer.batchCount !== samples) {
-        throw new OnnxError(
-          `${WHERE}: the saved calibration is said to be of ${samples} samples, but ` +
-            `${show(name)} was seen in ${observer.batchCount}; nothing was loaded`,
-        );
-      }
-    });
+    const records = new Map(this.tensors.map((name) => {
+      const entries = saved.get(name)!;
+      const parsed = naming(() => this.method.parse(entries, samples), name);
+      if ([...entries.keys()].some((end) => !tensorNames.includes(end))) this.refuse(name);
+      return [name, this.method.record(parsed)] as const;
+    }));
+    const seen = await part.seen();
+    checkOrigin(`${WHERE}: the saved calibration`, origin, await this.origin());
+    this.records = records;
     this.learnt = learnt;
     this.chosen = undefined;
-    this.firstSample = undefined;
+    this.takeSeen(seen, samples);
+  }
+
+  /** Goes on where somebody has stopped. */
+  private takeSeen(seen: Seen, samples: number): void {
+    const [only, ...others] = seen.portions;
+    // One that may still see more of its list.
+    const open = only && others.length === 0;
+    this.shard = open && seen.shards > 0 ? { index: only.index, of: seen.shards } : undefined;
+    this.log = new SampleLog(this.shard, open ? only.digests : undefined);
+    this.before = open ? { shards: 0, portions: [] } : seen;
+    this.firstSample = seen.first;
     this.samples = samples;
   }
 
@@ -418,49 +494,65 @@ export class OnnxCalibration {
   }
 
   /**
-   * Takes in what another calibration of the same model and method has seen, on another machine perhaps. If
-   * it fails, nothing is taken in.
+   * Takes in what another calibration of the same model and method has seen, on another machine perhaps. What it has
+   * seen of a shard that is known already counts once. If it fails, nothing is taken in.
    *
    * @param other left as it is.
-   * @throws {Error} if it is of another model or method.
+   * @throws {Error} if it is of another model or method, or has samples that were seen here too.
    */
   async merge(other: OnnxCalibration): Promise<void> {
     const same = this.tensors.length === other.tensors.length &&
-      this.tensors.every((name) => other.observers.has(name)) && this.learnt.isLike(other.learnt);
+      this.tensors.every((name) => other.records.has(name)) && this.learnt.isLike(other.learnt);
     if (!same) {
       throw new OnnxError(
         `${WHERE}: the other calibration is of another model or of other options; nothing was merged`,
       );
     }
-    if (this.samples + other.samples > MOST_ADDED) {
-      throw new OnnxError(
-        `${WHERE}: ${this.samples} and ${other.samples} samples are more than the ${MOST_ADDED} that one ` +
-          `calibration takes; nothing was merged`,
-      );
+    const where = `${WHERE}: the other calibration`;
+    const [own, theirs] = [await this.seen(), await other.seen()];
+    const records = new Map<string, RangeRecord>();
+    for (const [name, record] of this.records) {
+      const parts = [await record.saved(), await other.records.get(name)!.saved()] as const;
+      const merged = naming(() => this.method.merge(...parts), name);
+      records.set(name, this.method.record(merged));
     }
-    this.observers = await this.changed((name, observer) =>
-      observer.merge(other.observers.get(name) as RangeObserver)
-    );
+    checkOrigin(where, await other.origin(), await this.origin());
+    checkMergeable(where, this.method, own, theirs);
+    if (!isNew(where, own, theirs)) return;
     this.learnt.merge(other.learnt);
+    this.records = records;
     this.chosen = undefined;
-    this.firstSample ??= other.firstSample;
-    this.samples += other.samples;
+    this.takeSeen(together(own, theirs), this.samples + other.samples);
   }
+}
 
-  /** Copies of the observers, after a change of each. */
-  private async changed(
-    change: (name: string, observer: RangeObserver) => Promise<void>,
-  ): Promise<Map<string, AffineQuantizedObserverBase>> {
-    const copies = new Map<string, AffineQuantizedObserverBase>();
-    for (const [name, observer] of this.observers) {
-      const copy = deepcopy(observer);
-      if (!(copy instanceof RangeObserver)) {
-        throw new TypeError(`${WHERE}: a ${copy.constructor.name} cannot be loaded or merged`);
-      }
-      await change(name, copy);
-      copies.set(name, copy);
+/** @throws {OnnxError} if there are too many samples, or their order is not known and matters. */
+export function checkMergeable(where: string, method: RangeMethod, a: Seen, b: Seen): void {
+  const samples = countOfSeen(a) + countOfSeen(b);
+  if (samples > MOST_ADDED) {
+    throw new OnnxError(
+      `${where} brings ${samples} samples together, more than the ${MOST_ADDED} that one calibration takes`,
+    );
+  }
+  const unknown = method.inOrder && a.portions.length > 0 && (a.shards === 0 || b.shards === 0);
+  if (!unknown) return;
+  throw new OnnxError(
+    `${where} is of a list of its own, but "movingAverage" weighs samples by their place in one list; share the ` +
+      `list out by shards`,
+  );
+}
+
+/** Does something with what an observer saves, with errors of this module's. */
+export function naming<T>(work: () => T, name?: string): T {
+  try {
+    return work();
+  } catch (error) {
+    const whose = name === undefined ? "" : `the state of ${show(name)}: `;
+    if (error instanceof StateError || error instanceof RangeError) {
+      throw new OnnxError(`${WHERE}: ${whose}${error.message}`, { cause: error });
     }
-    return copies;
+    if (error instanceof TypeError) throw new TypeError(`${WHERE}: ${error.message}`);
+    throw error;
   }
 }
 
@@ -469,7 +561,7 @@ export class OnnxCalibration {
  *
  * @param source the float model; it is not changed.
  * @param data the inputs of each sample, by name: an array, or an async iterable that reads them as they are
- * needed.
+ * needed; or a function that gives those of a shard.
  * @throws {OnnxError} if the model is quantized already or has nothing to quantize, there are no samples, or
  * an activation is NaN or infinite.
  * @throws {TypeError | RangeError} if a sample does not fit the model.
@@ -485,7 +577,7 @@ export class OnnxCalibration {
  */
 export async function calibrateOnnx(
   source: OnnxSource,
-  data: OnnxSamples,
+  data: OnnxSamples | ShardedSamples,
   options: CalibrateOnnxOptions = {},
 ): Promise<OnnxCalibration> {
   const calibration = await OnnxCalibration.open(source, options);

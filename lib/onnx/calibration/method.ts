@@ -3,23 +3,21 @@
  *
  * @module
  */
-import { uint8 } from "../../numbers/dtype.ts";
+import { type DType, uint8 } from "../../numbers/dtype.ts";
 import { PerTensor } from "../../quantization/affine/granularity.ts";
 import { MappingType } from "../../quantization/affine/mapping.ts";
 import { AffineQuantizedEntropyObserver } from "../../quantization/observers/entropy_observer.ts";
-import {
-  AffineQuantizedHistogramObserver,
-  type Histogram,
-  HistogramObserverBase,
-} from "../../quantization/observers/histogram_observer.ts";
+import { AffineQuantizedHistogramObserver } from "../../quantization/observers/histogram_observer.ts";
 import { AffineQuantizedMinMaxObserver } from "../../quantization/observers/min_max_observer.ts";
 import { AffineQuantizedMovingAverageMinMaxObserver } from "../../quantization/observers/moving_average_observer.ts";
 import { AffineQuantizedObserverBase } from "../../quantization/observers/observer.ts";
-import { AffineQuantizedPercentileObserver } from "../../quantization/observers/percentile_observer.ts";
-import { RangeObserver } from "../../quantization/observers/range_observer.ts";
-import type { TensorRange } from "../qdq/params.ts";
+import {
+  AffineQuantizedPercentileObserver,
+  type PercentileObserverOptions,
+} from "../../quantization/observers/percentile_observer.ts";
 import type { NodeSelection } from "../qdq/selection.ts";
 import type { CalibrationMethod } from "./method_names.ts";
+import { AverageMethod, ObserverMethod, type RangeMethod } from "./range_method.ts";
 import type { StatisticKind } from "./statistics/statistic.ts";
 
 /** Options of {@linkcode OnnxCalibration.open}. */
@@ -29,7 +27,8 @@ export interface CalibrationOptions extends NodeSelection {
    * is quick and cuts nothing off; `"mse"` takes longer and mostly loses the least.
    *
    * - `"minmax"`: from the least to the greatest value
-   * - `"movingAverage"`: from the average least to the average greatest value of the samples
+   * - `"movingAverage"`: from the average least to the average greatest value of the samples, the later in the
+   *   list counting more
    * - `"percentile"`: what holds nearly all values
    * - `"entropy"`: what loses the least information
    * - `"mse"`: what has the least squared error, clipping against rounding
@@ -56,15 +55,12 @@ export interface CalibrationOptions extends NodeSelection {
 }
 
 /**
- * An observer that has seen nothing.
+ * The way to choose ranges that options ask for.
  *
  * @param where opens the errors.
  * @throws {TypeError} if the method is not known, or an observer has more than one range.
  */
-export function observerFor(
-  where: string,
-  options: CalibrationOptions,
-): AffineQuantizedObserverBase {
+export function methodFor(where: string, options: CalibrationOptions): RangeMethod {
   const { calibrationMethod = "minmax", percentile, averagingConstant } = options;
   if (calibrationMethod instanceof AffineQuantizedObserverBase) {
     if (!(calibrationMethod.granularity instanceof PerTensor)) {
@@ -73,23 +69,35 @@ export function observerFor(
           `range each, PerTensor()`,
       );
     }
-    return calibrationMethod;
+    return calibrationMethod.constructor === AffineQuantizedMovingAverageMinMaxObserver
+      ? new AverageMethod(
+        (calibrationMethod as AffineQuantizedMovingAverageMinMaxObserver).averagingConstant,
+      )
+      : new ObserverMethod(calibrationMethod);
   }
   const common = { granularity: new PerTensor() };
-  const make: Record<CalibrationMethod, () => AffineQuantizedObserverBase> = {
-    minmax: () => new AffineQuantizedMinMaxObserver(MappingType.ASYMMETRIC, uint8, common),
-    movingAverage: () =>
-      new AffineQuantizedMovingAverageMinMaxObserver(MappingType.ASYMMETRIC, uint8, {
-        ...common,
-        averagingConstant,
-      }),
-    percentile: () =>
-      new AffineQuantizedPercentileObserver(MappingType.ASYMMETRIC, uint8, {
-        ...common,
-        percentile,
-      }),
-    entropy: () => new AffineQuantizedEntropyObserver(MappingType.ASYMMETRIC, uint8, common),
-    mse: () => new AffineQuantizedHistogramObserver(MappingType.ASYMMETRIC, uint8, common),
+  const observed = (
+    Observer: new (
+      mapping: MappingType,
+      dtype: DType,
+      options: PercentileObserverOptions,
+    ) => AffineQuantizedObserverBase,
+    more: Partial<PercentileObserverOptions> = {},
+  ) => new ObserverMethod(new Observer(MappingType.ASYMMETRIC, uint8, { ...common, ...more }));
+  const make: Record<CalibrationMethod, () => RangeMethod> = {
+    minmax: () => observed(AffineQuantizedMinMaxObserver),
+    movingAverage: () => {
+      // It says what a constant may be.
+      const observer = new AffineQuantizedMovingAverageMinMaxObserver(
+        MappingType.ASYMMETRIC,
+        uint8,
+        { ...common, averagingConstant },
+      );
+      return new AverageMethod(observer.averagingConstant);
+    },
+    percentile: () => observed(AffineQuantizedPercentileObserver, { percentile }),
+    entropy: () => observed(AffineQuantizedEntropyObserver),
+    mse: () => observed(AffineQuantizedHistogramObserver),
   };
   if (!Object.hasOwn(make, calibrationMethod)) {
     throw new TypeError(
@@ -99,59 +107,4 @@ export function observerFor(
     );
   }
   return make[calibrationMethod]();
-}
-
-/** Whether an observer asks no more of a batch than its least and greatest value. */
-export function needsOnlyRange(observer: AffineQuantizedObserverBase): boolean {
-  return observer.constructor === AffineQuantizedMinMaxObserver ||
-    observer.constructor === AffineQuantizedMovingAverageMinMaxObserver;
-}
-
-/** The range that each observer stands for. */
-export async function rangesOf(
-  observers: ReadonlyMap<string, AffineQuantizedObserverBase>,
-): Promise<ReadonlyMap<string, TensorRange>> {
-  const ranges = new Map<string, TensorRange>();
-  for (const [name, observer] of observers) ranges.set(name, await rangeOf(observer));
-  return ranges;
-}
-
-/** What each observer has counted; nothing unless they are of a kind that counts, nothing of one that saw nothing. */
-export async function histogramsOf(
-  observers: ReadonlyMap<string, AffineQuantizedObserverBase>,
-): Promise<ReadonlyMap<string, Histogram | undefined> | undefined> {
-  const histograms = new Map<string, Histogram | undefined>();
-  for (const [name, observer] of observers) {
-    if (!(observer instanceof HistogramObserverBase)) return undefined;
-    histograms.set(name, observer.batchCount === 0 ? undefined : (await observer.histograms())[0]);
-  }
-  return histograms;
-}
-
-/**
- * The range from the least to the greatest value that each observer saw; nothing unless they are of a kind that
- * knows these and stands for another range.
- */
-export async function wholeRangesOf(
-  observers: ReadonlyMap<string, AffineQuantizedObserverBase>,
-): Promise<ReadonlyMap<string, TensorRange> | undefined> {
-  const histograms = await histogramsOf(observers);
-  return histograms && new Map(
-    [...histograms].map(([name, seen]) =>
-      [name, seen ? { min: seen.min, max: seen.max } : { min: 0, max: 0 }] as const
-    ),
-  );
-}
-
-/** The range that an observer stands for. */
-async function rangeOf(observer: AffineQuantizedObserverBase): Promise<TensorRange> {
-  if (observer instanceof RangeObserver) {
-    // No batch but empty ones: the value is never more than nothing.
-    if (observer.isEmpty) return { min: 0, max: 0 };
-    const [min, max] = await observer.minMax();
-    return { min: await min.item(), max: await max.item() };
-  }
-  const [scale, zeroPoint] = await observer.calculateQParams();
-  const [s, z] = [await scale.item(), await zeroPoint.item()];
-  return { min: (observer.quantMin - z) * s, max: (observer.quantMax - z) * s };
 }

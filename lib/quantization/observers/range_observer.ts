@@ -253,14 +253,7 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
    * ```
    */
   override stateDict(): Record<string, Tensor> {
-    const description = {
-      signature: this.signature(),
-      batches: this.batches,
-      blocks: this.blocks,
-      shape: this.observedShape,
-      dtype: this.observedDtype?.name ?? null,
-    };
-    const text = new TextEncoder().encode(JSON.stringify(description));
+    const text = describe(this.description());
     return {
       description: tensorFromBytes(text, { shape: [text.length], dtype: uint8, device: "cpu" }),
       ...(this.state ? { state: this.state } : {}),
@@ -289,33 +282,70 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
       : parseDescription(await description.bytes());
     if (!saved) return fail("the description is not one that an observer wrote");
     this.checkSignature(saved.signature, fail);
-    if (saved.blocks === 0) {
-      if (state !== undefined) fail(`there is a state, but the description tells of no values`);
-    } else if (!(state instanceof Tensor)) fail(`the key "state" is missing`);
-    else await this.checkState(state, saved, fail);
+    if (saved.blocks > 0 && !(state instanceof Tensor)) fail(`the key "state" is missing`);
+    if (state instanceof Tensor) {
+      this.checkSize(saved, state, fail);
+      const words = new Uint32Array((await state.bytes()).slice().buffer);
+      this.checkWords(saved, words, fail);
+    } else if (state !== undefined) fail("the state is no tensor");
     this.state?.dispose();
     this.state = saved.blocks > 0 ? state.clone().keep() : null;
-    this.batches = saved.batches;
-    this.blocks = saved.blocks;
-    this.observedShape = saved.shape;
-    this.observedDtype = saved.dtype ? dtypes[saved.dtype] : undefined;
+    this.takeDescription(saved);
   }
 
-  /** Fails unless a state is one that this observer can have come to. Nothing is allocated on its word. */
-  private async checkState(
-    state: Tensor,
-    { blocks, batches }: Description,
+  /** What is known of the batches. */
+  private description(): Description {
+    return {
+      signature: this.signature(),
+      batches: this.batches,
+      blocks: this.blocks,
+      shape: this.observedShape,
+      dtype: this.observedDtype?.name ?? null,
+    };
+  }
+
+  /** Takes over what is known of the batches. */
+  private takeDescription({ batches, blocks, shape, dtype }: Description): void {
+    this.batches = batches;
+    this.blocks = blocks;
+    this.observedShape = shape;
+    this.observedDtype = dtype ? dtypes[dtype] : undefined;
+  }
+
+  /** Fails unless a state has the size that its description tells. Nothing is allocated on its word. */
+  private checkSize(
+    { blocks }: Description,
+    { nbytes, dtype }: Pick<Tensor, "nbytes" | "dtype">,
     fail: (why: string) => never,
-  ): Promise<void> {
+  ): void {
+    if (blocks === 0) fail(`there is a state, but the description tells of no values`);
+    const expected = this.stateBytes(blocks);
+    if (nbytes === expected && dtype === int32) return;
+    fail(
+      `the state of ${blocks} blocks takes ${expected} bytes of int32, but there are ` +
+        `${nbytes} of ${dtype.name}`,
+    );
+  }
+
+  /** Bytes that the state of so many blocks takes. */
+  private stateBytes(blocks: number): number {
     const [one, two] = [1, 2].map((n) => this.emptyState(n).byteLength);
-    const expected = one + (blocks - 1) * (two - one);
-    if (state.nbytes !== expected || state.dtype !== int32) {
-      fail(
-        `the state of ${blocks} blocks takes ${expected} bytes of int32, but there are ` +
-          `${state.nbytes} of ${state.dtype.name}`,
-      );
-    }
-    const words = new Uint32Array((await state.bytes()).slice().buffer);
+    return one + (blocks - 1) * (two - one);
+  }
+
+  /** Bytes that the state of one block takes, found out once. */
+  private get bytesOfOneBlock(): number {
+    const known = oneBlock.get(this.constructor) ?? this.stateBytes(1);
+    oneBlock.set(this.constructor, known);
+    return known;
+  }
+
+  /** Fails unless a state is one that this observer can have come to. */
+  private checkWords(
+    { blocks, batches }: Description,
+    words: Uint32Array,
+    fail: (why: string) => never,
+  ): void {
     const bad = words[2 * blocks];
     if (bad !== NO_BAD && bad >= batches) {
       fail(`of ${batches} batches, number ${bad} is said to hold a NaN or an infinity`);
@@ -361,43 +391,86 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
       throw new StateError(`${this.displayName}: merge: ${why}; nothing was merged`);
     };
     this.checkSignature(other.signature(), fail);
-    if (!other.state) {
-      this.batches += other.batches;
-      return;
+    const [own, theirs] = [await this.saved(), await other.saved()];
+    const device = (this.state ?? other.state)?.device;
+    const merged = this.mergeSaved(own, theirs, fail);
+    if (merged.words) {
+      this.state?.dispose();
+      this.state = words(bytesOf(merged.words), device!);
     }
-    const bytes = await other.state.bytes();
-    const theirs = new Uint32Array(bytes.slice().buffer);
-    if (!this.state) {
-      this.state = words(bytes, other.device);
-      this.blocks = other.blocks;
-      this.observedShape = other.observedShape;
-      this.observedDtype = other.observedDtype;
-      this.batches += other.batches;
-      return;
+    this.takeDescription(merged);
+  }
+
+  /**
+   * What was seen so far, on the host. Waits.
+   *
+   * @ignore
+   */
+  async saved(): Promise<SavedRange> {
+    const words = this.state && new Uint32Array((await this.state.bytes()).slice().buffer);
+    return { ...this.description(), words: words ?? undefined };
+  }
+
+  /**
+   * What an observer of this kind and these settings has saved, once it was checked.
+   *
+   * @param description the bytes of the description.
+   * @param state the words of the state; zeros at its end may be missing.
+   * @throws {StateError} as {@linkcode RangeObserver.loadStateDict}.
+   * @ignore
+   */
+  parseSaved(description: Uint8Array, state: Uint32Array | undefined): SavedRange {
+    const fail = (why: string): never => {
+      throw new StateError(`${this.displayName}: ${why}; nothing was loaded`);
+    };
+    const saved = description.byteLength > MAX_DESCRIPTION_BYTES
+      ? undefined
+      : parseDescription(description);
+    if (!saved) return fail("the description is not one that an observer wrote");
+    if (saved.signature !== this.signature()) this.checkSignature(saved.signature, fail);
+    if (!state) return saved.blocks === 0 ? saved : fail(`the key "state" is missing`);
+    if (saved.blocks !== 1) fail(`there are ${saved.blocks} blocks in place of one`);
+    const expected = this.bytesOfOneBlock;
+    if (state.byteLength > expected) {
+      fail(`the state takes ${expected} bytes, but there are ${state.byteLength}`);
     }
-    if (
-      this.blocks !== other.blocks ||
-      !sameShape(this.observedShape, other.observedShape) && this.blocks > 1
-    ) {
-      fail(
-        `ranges of shape ${formatShape(this.observedShape)} here and ${
-          formatShape(other.observedShape)
-        } there`,
-      );
+    const words = new Uint32Array(expected / 4);
+    words.set(state);
+    this.checkWords(saved, words, fail);
+    return { ...saved, words };
+  }
+
+  /**
+   * What observers of this kind have seen together, the second after the first. Both are left as they are.
+   *
+   * @ignore
+   */
+  mergeSaved(a: SavedRange, b: SavedRange, fail: (why: string) => never): SavedRange {
+    const batches = a.batches + b.batches;
+    if (batches >= NO_BAD) fail(`${batches} batches are more than can be counted`);
+    if (!b.words) return { ...a, batches };
+    // Batches are counted on from the first's, so that a bad one can still be told.
+    const theirs = b.words.slice();
+    const at = 2 * b.blocks;
+    if (theirs[at] !== NO_BAD) theirs[at] += a.batches;
+    if (!a.words) return { ...b, batches, words: theirs };
+    if (a.blocks !== b.blocks || !sameShape(a.shape, b.shape) && a.blocks > 1) {
+      fail(`ranges of shape ${formatShape(a.shape)} here and ${formatShape(b.shape)} there`);
     }
-    if (this.observedDtype !== other.observedDtype) {
-      fail(`${this.observedDtype!.name} batches here and ${other.observedDtype!.name} ones there`);
-    }
-    const own = new Uint32Array((await this.state.bytes()).slice().buffer);
-    // Batches are counted on from this observer's, so that a bad one can still be told.
-    const at = 2 * this.blocks;
-    if (theirs[at] !== NO_BAD) theirs[at] += this.batches;
-    const merged = this.mergeStates(own, theirs, this.blocks, [this.batches, other.batches]);
-    const { device } = this.state;
-    this.state.dispose();
-    this.state = words(new Uint8Array(merged.buffer), device);
-    this.observedShape = shorter(this.observedShape, other.observedShape);
-    this.batches += other.batches;
+    if (a.dtype !== b.dtype) fail(`${a.dtype} batches here and ${b.dtype} ones there`);
+    const words = this.mergeStates(a.words, theirs, a.blocks, [a.batches, b.batches]);
+    return { ...a, batches, shape: shorter(a.shape, b.shape), words };
+  }
+
+  /**
+   * Takes over what was checked before.
+   *
+   * @ignore
+   */
+  takeSaved(saved: SavedRange, device: Device): void {
+    this.state?.dispose();
+    this.state = saved.words ? words(bytesOf(saved.words), device) : null;
+    this.takeDescription(saved);
   }
 }
 
@@ -407,6 +480,9 @@ const NO_BAD = 0xffffffff;
 function shorter(a: readonly number[], b: readonly number[]): readonly number[] {
   return b.length < a.length ? b : a;
 }
+
+/** Bytes that the state of one block takes, by the class of the observer. */
+const oneBlock = new WeakMap<object, number>();
 
 /** A description takes some hundred bytes; settings of a class of one's own may be longer. */
 const MAX_DESCRIPTION_BYTES = 1 << 16;
@@ -428,12 +504,30 @@ function words(bytes: Uint8Array, device: Device): Tensor {
   return tensorFromBytes(bytes, { shape: [bytes.byteLength / 4], dtype: int32, device }).keep();
 }
 
+/** What a saved state says of itself. */
 interface Description {
-  signature: string;
-  batches: number;
-  blocks: number;
-  shape: number[];
-  dtype: DTypeName | null;
+  readonly signature: string;
+  readonly batches: number;
+  readonly blocks: number;
+  readonly shape: readonly number[];
+  readonly dtype: DTypeName | null;
+}
+
+/** What an observer has seen, on the host. */
+export interface SavedRange extends Description {
+  /** The words of its state; none before any data. */
+  readonly words?: Uint32Array;
+}
+
+/** The description of a saved state, as it is written. */
+export function describe(
+  { signature, batches, blocks, shape, dtype }: Description,
+): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(JSON.stringify({ signature, batches, blocks, shape, dtype }));
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Uint32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /** The description in `bytes`, or undefined if it is not one. */

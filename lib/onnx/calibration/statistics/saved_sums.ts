@@ -21,7 +21,7 @@ export function sumsOf(
   length: number,
   samples: number,
 ): ExactSums | undefined {
-  const places = numbersOf(saved, "places", "I32", length);
+  const places = numbersOf(saved, "places", "F64", length);
   const digits = numbersOf(saved, "digits", "F64", 3 * length);
   const { least, most, none } = PLACES;
   const fine = places?.every((place) => place === none || place >= least && place <= most);
