@@ -4,13 +4,14 @@
  * @module
  */
 import { attributeOf, floatOf, intOf } from "../file/attributes.ts";
-import { dataTypeCode } from "../file/data_type.ts";
 import type { NodeProto } from "../file/proto.ts";
 import { type FloatConstant, floatConstant } from "../graph/float_constant.ts";
+import type { GraphEditor } from "../graph/graph_editor.ts";
 import { isOp } from "../graph/operator.ts";
 import type { QuantSpec } from "../qdq/params.ts";
-import { quantizeConstant, type QuantizedConstant, quantizeWeight } from "../qdq/weights.ts";
+import { quantizeConstant, type QuantizedConstant } from "../qdq/weights.ts";
 import { transposed } from "./blocks.ts";
+import { addScales, castToFloat, channelBytes } from "./channel_bytes.ts";
 import { constantInput, type GraphEditors, type PlacedNode } from "./graph_editors.ts";
 
 /** How weights become integers. */
@@ -29,6 +30,8 @@ export class DynamicWriter {
   private readonly inputs = new Map<PlacedNode["graph"], Map<string, Quantized>>();
   /** Weights that are in bytes already. */
   private readonly weights = new Map<string, readonly string[]>();
+  /** Layers and inputs that were given names. */
+  private count = 0;
 
   constructor(readonly graphs: GraphEditors, readonly specs: DynamicSpecs) {}
 
@@ -38,20 +41,26 @@ export class DynamicWriter {
     this.inputs.set(graph, known);
     const there = known.get(value);
     if (there) return there;
-    const names = ["quantized", "scale", "zero_point"].map((part) =>
-      editor.name(`${value}_${part}`)
-    ) as [string, string, string];
-    const node = editor.node(
-      `${value}/DynamicQuantizeLinear`,
-      "DynamicQuantizeLinear",
-      [value],
-      names,
-    );
+    const names = this.names(editor, ["bytes", "scale", "zero_point"]);
+    const node = this.graphs.model.messages.node({
+      opType: "DynamicQuantizeLinear",
+      input: [value],
+      output: names,
+    });
     const producer = graph.node.find(({ output }) => output.includes(value));
     if (producer) editor.insertAfter(producer, node);
     else editor.prepend(node);
     known.set(value, names);
     return names;
+  }
+
+  /** New names for values, short ones: there are half a dozen a layer, each of which is written twice. */
+  names<T extends readonly string[]>(
+    editor: GraphEditor,
+    parts: readonly [...T],
+  ): { [K in keyof T]: string } {
+    const number = this.count++;
+    return parts.map((part) => editor.name(`q${number}_${part}`)) as { [K in keyof T]: string };
   }
 
   /** Stores a weight once for all who read it so; the names that `store` gives. */
@@ -70,7 +79,7 @@ export class DynamicWriter {
     const { main } = this.graphs;
     return [
       main.constant(`${name}_quantized`, type, dims, integers, true),
-      main.constant(`${name}_scale`, "float32", scaleDims, scale),
+      addScales(main, `${name}_scale`, scaleDims, scale),
     ];
   }
 }
@@ -95,33 +104,38 @@ function weightDims(placed: PlacedNode, index: number): readonly number[] | stri
 }
 
 /**
- * The nodes that make floats of the sums of products: multiplied by both scales at once, and what is added behind.
+ * The nodes that make floats of the sums of products: multiplied by both scales at once, and what is added behind. They
+ * have no names, for they are many.
  *
- * @param sums the name of the integers.
+ * @param sums makes the integers of this name.
  */
 function scaled(
   { editor, node }: PlacedNode,
-  sums: string,
+  writer: DynamicWriter,
+  sums: (name: string) => NodeProto,
   scales: readonly [string, string],
   bias?: string,
 ): NodeProto[] {
+  const { messages } = writer.graphs.model;
   const [output] = node.output;
-  const floats = editor.name(`${output}_integers`);
-  const scale = editor.name(`${output}_scale`);
-  const product = bias ? editor.name(`${output}_product`) : output;
+  const parts = writer.names(editor, ["sums", "floats", "scale", "product"]);
+  const [integers, floats, scale] = parts;
+  const product = bias ? parts[3] : output;
+  const make = (opType: string, input: readonly string[], output: string) =>
+    messages.node({ opType, input, output: [output] });
   const nodes = [
-    editor.node(`${output}/Cast`, "Cast", [sums], [floats], { to: dataTypeCode("float32") }),
-    editor.node(`${output}/scale/Mul`, "Mul", [...scales], [scale]),
-    editor.node(`${output}/Mul`, "Mul", [floats, scale], [product]),
+    sums(integers),
+    castToFloat(editor, integers, floats),
+    make("Mul", scales, scale),
+    make("Mul", [floats, scale], product),
   ];
-  if (bias) nodes.push(editor.node(`${output}/Add`, "Add", [product, bias], [output]));
-  return nodes;
+  return bias ? [...nodes, make("Add", [product, bias], output)] : nodes;
 }
 
 /** A matrix, or a stack of them, in bytes. */
 function quantizeMatrix(weight: FloatConstant, { weight: spec, perChannel }: DynamicSpecs) {
   const axis = perChannel ? weight.dims.length - 1 : undefined;
-  if (weight.dims.length === 2) return quantizeWeight(weight, spec, axis);
+  if (weight.dims.length === 2) return channelBytes(weight, spec, axis);
   // Its columns have a scale for all of the stack.
   return quantizeConstant(weight, spec, axis);
 }
@@ -156,18 +170,17 @@ const product: DynamicLayer = {
       return withZeroPoint(writer, tensor.name, quantized, dims);
     });
     const [input, inputScale, zeroPoint] = writer.input(placed, node.input[0]);
-    const [output] = node.output;
-    const sums = editor.name(`${output}_sums`);
     const bias = node.opType === "Gemm" ? node.input[2] : undefined;
+    const sums = (name: string) =>
+      writer.graphs.model.messages.node({
+        name: node.name,
+        opType: "MatMulInteger",
+        input: [input, bytes, zeroPoint, ...zero ? [zero] : []],
+        output: [name],
+      });
     editor.replace(
       node,
-      editor.node(
-        `${node.name || output}_quant`,
-        "MatMulInteger",
-        [input, bytes, zeroPoint, ...zero ? [zero] : []],
-        [sums],
-      ),
-      ...scaled(placed, sums, [inputScale, scale], bias || undefined),
+      ...scaled(placed, writer, sums, [inputScale, scale], bias || undefined),
     );
   },
 };
@@ -216,27 +229,27 @@ const convolution: DynamicLayer = {
       using weight = floatConstant(tensor)!;
       const spec: QuantSpec = { ...writer.specs.weight, type: "int8", symmetric: true };
       const axis = writer.specs.perChannel ? 0 : undefined;
-      const quantized = unsigned(quantizeWeight(weight, spec, axis));
+      const quantized = unsigned(channelBytes(weight, spec, axis));
       const dims = axis === undefined ? [] : channelDims(weight.dims[0], rank);
       return writer.addWeight(tensor.name, quantized, dims);
     });
     const middle = main.constant("convolution_zero_point", "uint8", [], [128]);
     const [input, inputScale, zeroPoint] = writer.input(placed, node.input[0]);
-    const [output] = node.output;
-    const sums = editor.name(`${output}_sums`);
-    const made = editor.node(
-      `${node.name || output}_quant`,
-      "ConvInteger",
-      [input, bytes, zeroPoint, middle],
-      [sums],
-    );
-    made.attribute = [...node.attribute];
+    const sums = (name: string) => {
+      const made = writer.graphs.model.messages.node({
+        name: node.name,
+        opType: "ConvInteger",
+        input: [input, bytes, zeroPoint, middle],
+        output: [name],
+      });
+      made.attribute = [...node.attribute];
+      return made;
+    };
     const { bias, nodes } = biasOf(placed, writer, rank);
     editor.replace(
       node,
-      made,
       ...nodes,
-      ...scaled(placed, sums, [inputScale, scale], bias),
+      ...scaled(placed, writer, sums, [inputScale, scale], bias),
     );
   },
 };
@@ -288,7 +301,7 @@ const lstm: DynamicLayer = {
         const { integers, scale, dims } = turnedGates(weight, writer.specs);
         return [
           main.constant(`${tensor.name}_quantized`, "int8", dims, integers, true),
-          main.constant(`${tensor.name}_scale`, "float32", scale.dims, scale.data),
+          addScales(main, `${tensor.name}_scale`, scale.dims, scale.data),
           main.constant(
             `${tensor.name}_zero_point`,
             "int8",
@@ -302,7 +315,7 @@ const lstm: DynamicLayer = {
     const [r, rScale, rZero] = store(2);
     const rest = Array.from({ length: 5 }, (_, i) => node.input[i + 3] ?? "");
     const made = writer.graphs.model.messages.node({
-      name: editor.name(`${node.name || node.output[0]}_quant`),
+      name: node.name,
       opType: "DynamicQuantizeLSTM",
       domain: "com.microsoft",
       input: [node.input[0], w, r, ...rest, wScale, wZero, rScale, rZero],
@@ -325,7 +338,7 @@ function turnedGates({ dims: [directions, gates, inputs], data }: FloatConstant,
   const scales: Float32Array[] = [];
   for (let d = 0; d < directions; d++) {
     const part = { dims: [gates, inputs], data: data.subarray(d * size, (d + 1) * size) };
-    const quantized = quantizeWeight(part, symmetric, perChannel ? 0 : undefined);
+    const quantized = channelBytes(part, symmetric, perChannel ? 0 : undefined);
     scales.push(quantized.scale);
     for (let g = 0, i = 0; g < gates; g++) {
       for (let k = 0; k < inputs; k++) {
@@ -368,7 +381,7 @@ const attention: DynamicLayer = {
     const [input, inputScale, zeroPoint] = writer.input(placed, node.input[0]);
     const [, , bias, mask = "", past = ""] = node.input;
     const made = writer.graphs.model.messages.node({
-      name: editor.name(`${node.name || node.output[0]}_quant`),
+      name: node.name,
       opType: "QAttention",
       domain: "com.microsoft",
       input: [input, bytes, bias, inputScale, scale, mask, zeroPoint, "", past],

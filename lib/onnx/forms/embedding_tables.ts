@@ -9,13 +9,14 @@ import type { NodeProto } from "../file/proto.ts";
 import { tensorDims } from "../file/tensor_data.ts";
 import { floatConstant } from "../graph/float_constant.ts";
 import { isOp } from "../graph/operator.ts";
-import { looksUpInTable, Tables } from "../qdq/embeddings.ts";
+import { looksUpInTable } from "../qdq/embeddings.ts";
 import { checkFinite } from "../qdq/finite.ts";
 import { GraphFacts } from "../qdq/graph_facts.ts";
-import { QdqWriter } from "../qdq/insert.ts";
+import type { QuantSpec } from "../qdq/params.ts";
 import type { QuantizedNode } from "../qdq/quantize_graph.ts";
 import { nodeName } from "../qdq/selection.ts";
 import { type BlockMatrix, groupsOf, roundBlocks } from "./blocks.ts";
+import { areHalves, castToFloat, channelBytes } from "./channel_bytes.ts";
 import { constantInput, GraphEditors, type PlacedNode } from "./graph_editors.ts";
 import { mseRounder, type RoundingSpec } from "./group_rounders.ts";
 
@@ -64,12 +65,73 @@ export function quantizeTables(
   const grouped = new Set(
     specs.embeddingBits === 4 ? chosen.filter((node) => takesGroups(node, facts)) : [],
   );
-  const writer = new QdqWriter(model, "");
-  new Tables(facts, chosen.filter((node) => !grouped.has(node))).write(writer);
-  writer.finish();
-  if (grouped.size > 0) writeGroups(model, grouped, specs);
+  const graphs = new GraphEditors(model);
+  const axes = new Map(chosen.map((node) => [node, lookupAxis(node, facts)]));
+  const stored = new Map<string, readonly string[]>();
+  for (const placed of graphs.nodes) {
+    const axis = axes.get(placed.node);
+    if (axis === undefined) continue;
+    if (grouped.has(placed.node)) writeGroups(graphs, placed, stored, specs);
+    else writeRows(graphs, placed, stored, axis);
+  }
+  graphs.finish();
   return nodes;
 }
+
+/** The axis along which a node looks up. */
+function lookupAxis(node: NodeProto, facts: GraphFacts): number {
+  const axis = node.opType === "Gather" ? intOf(node, "axis", 0) : 0;
+  return axis < 0 ? axis + facts.constantDims(node.input[0])!.length : axis;
+}
+
+/** Has a node look up bytes and their scales, and only these rows be multiplied. */
+function writeRows(
+  { main, model }: GraphEditors,
+  { node, editor, facts }: PlacedNode,
+  stored: Map<string, readonly string[]>,
+  axis: number,
+): void {
+  const [name, indices] = node.input;
+  const [output] = node.output;
+  const key = `${name} ${axis}`;
+  const store = () => {
+    using table = floatConstant(facts.constant(name))!;
+    const { dims, integers, scale } = channelBytes(table, BYTES, axis);
+    const sizes = dims.map((size, i) => i === axis ? size : 1);
+    const type = areHalves(scale) ? "float16" : "float32";
+    return [
+      main.constant(`${name}_quantized`, "int8", dims, integers, true),
+      main.constant(`${name}_row_scale`, type, sizes, scale),
+      type,
+    ];
+  };
+  const constants = stored.get(key) ?? store();
+  stored.set(key, constants);
+  const [bytes, scales, type] = constants;
+  const look = (table: string, part: string, name = "") => {
+    const to = editor.name(`${output}_${part}`);
+    const lookup = model.messages.node({
+      name,
+      opType: node.opType,
+      input: [table, indices],
+      output: [to],
+    });
+    lookup.attribute = [...node.attribute];
+    const floats = editor.name(`${to}_float`);
+    if (part === "scale" && type === "float32") return { read: to, nodes: [lookup] };
+    return { read: floats, nodes: [lookup, castToFloat(editor, to, floats)] };
+  };
+  const [integers, scale] = [look(bytes, "bytes", node.name), look(scales, "scale")];
+  editor.replace(
+    node,
+    ...integers.nodes,
+    ...scale.nodes,
+    model.messages.node({ opType: "Mul", input: [integers.read, scale.read], output: [output] }),
+  );
+}
+
+/** How tables of bytes are rounded. */
+const BYTES: QuantSpec = { type: "int8", symmetric: true };
 
 /** Whether GatherBlockQuantized does what a node does. */
 function takesGroups(node: NodeProto, facts: GraphFacts): boolean {
@@ -77,39 +139,34 @@ function takesGroups(node: NodeProto, facts: GraphFacts): boolean {
     facts.constantDims(node.input[0])?.length === 2;
 }
 
-/** Has nodes look up groups of 4 bits. */
+/** Has a node look up groups of 4 bits. */
 function writeGroups(
-  model: OnnxModel,
-  grouped: ReadonlySet<NodeProto>,
+  { main, model }: GraphEditors,
+  placed: PlacedNode,
+  stored: Map<string, readonly string[]>,
   { groupSize, symmetric }: TableSpecs,
 ): void {
-  const graphs = new GraphEditors(model);
-  const { main } = graphs;
-  const stored = new Map<string, string[]>();
-  for (const placed of graphs.nodes.filter(({ node }) => grouped.has(node))) {
-    const { node, editor } = placed;
-    const [table, indices] = node.input;
-    const constants = stored.get(table) ?? storeGroups(main, placed, groupSize, symmetric);
-    stored.set(table, constants);
-    const [data, ...rest] = constants;
-    editor.replace(
-      node,
-      model.messages.node({
-        name: node.name,
-        opType: "GatherBlockQuantized",
-        domain: "com.microsoft",
-        input: [data, indices, ...rest],
-        output: node.output,
-        attributes: {
-          gather_axis: { i: 0 },
-          quantize_axis: { i: 1 },
-          block_size: { i: groupSize },
-        },
-      }),
-    );
-  }
+  const { node, editor } = placed;
+  const [table, indices] = node.input;
+  const constants = stored.get(table) ?? storeGroups(main, placed, groupSize, symmetric);
+  stored.set(table, constants);
+  const [data, ...rest] = constants;
   model.setOpset(1, "com.microsoft");
-  graphs.finish();
+  editor.replace(
+    node,
+    model.messages.node({
+      name: node.name,
+      opType: "GatherBlockQuantized",
+      domain: "com.microsoft",
+      input: [data, indices, ...rest],
+      output: node.output,
+      attributes: {
+        gather_axis: { i: 0 },
+        quantize_axis: { i: 1 },
+        block_size: { i: groupSize },
+      },
+    }),
+  );
 }
 
 /** Adds a table's groups; the names of integers, scales and zero points. */
