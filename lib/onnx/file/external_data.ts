@@ -262,6 +262,36 @@ export async function readExternalData(
   }
 }
 
+/**
+ * Takes the elements that lie in other files out of the bytes of these, after all that is said of them was checked.
+ * They are not copied. A file is known by its name without folders.
+ *
+ * @param model is changed only if all were given.
+ * @param files the bytes of each file.
+ * @throws {OnnxError} if a file was not given, is too short, or does not have what a tensor's shape asks for.
+ */
+export function takeExternalData(
+  model: ModelProto,
+  files: Readonly<Record<string, Uint8Array<ArrayBuffer>>>,
+): void {
+  const given = new Map(Object.entries(files));
+  const ranges = externalTensors(model).filter((tensor) => !storedBytes(tensor)).map((tensor) => {
+    const { location } = placeOf(tensor);
+    const name = location.split(/[\\/]/).at(-1)!;
+    const bytes = given.get(name);
+    if (!bytes) {
+      fail(
+        `the external data of tensor ${show(tensor.name)} are said to be in ${show(location)}; ` +
+          `give the file ${show(name)} together with the model`,
+      );
+    }
+    return { bytes, ...rangeOf(tensor, show(name), bytes.length) };
+  });
+  for (const { tensor, bytes, start, end } of ranges) {
+    setRawData(tensor, bytes.subarray(start, end));
+  }
+}
+
 /** A model without its large constants, and those. */
 export interface SplitModel {
   /** The model, whose large constants are said to lie in the other file. */

@@ -18,6 +18,7 @@ import {
   LEAST_EXTERNAL,
   readExternalData,
   splitModel,
+  takeExternalData,
 } from "./external_data.ts";
 import { ownDataFiles, removeUnused, type SeenFile } from "./data_files.ts";
 import { loadMessages, type OnnxMessages } from "./messages.ts";
@@ -36,6 +37,11 @@ export interface LoadOnnxOptions {
    * given as bytes need it if they have such files.
    */
   folder?: string | URL;
+  /**
+   * The bytes of data files that belong to the model, by their names without folders, where there is no folder to
+   * read them from, as in a browser. They are not copied. With `folder`, only that is looked into.
+   */
+  dataFiles?: Readonly<Record<string, Uint8Array<ArrayBuffer>>>;
   /**
    * Bytes that a model's file, or its data files together, may have to be read at once; 64 MiB by default. The
    * constants of a larger model stay in the files and are read when they are needed, so these must stay as they are.
@@ -154,6 +160,9 @@ export async function loadOnnx(
       ? { bytes: plainBytes(source as Uint8Array<ArrayBuffer>) }
       : await readModelFile(path, inMemory);
     const model = modelIn(messages, file);
+    if (options.dataFiles && folder === undefined) {
+      takeExternalData(model.proto, options.dataFiles);
+    }
     await readExternalData(
       model.proto,
       folder === undefined ? undefined : pathOf(folder),

@@ -257,6 +257,27 @@ Deno.test("saveOnnx: external data are written beside the model and read again",
   assertEquals((await loadOnnx(bytes, { folder: dir.path })).toBytes(), before);
 });
 
+Deno.test("loadOnnx: data files may be given as bytes, by their names", async () => {
+  const load = (
+    entries: Record<string, string>,
+    dataFiles: Record<string, Uint8Array<ArrayBuffer>>,
+  ) => loadOnnx(external(entries), { dataFiles });
+  const bytes = new Uint8Array(Float32Array.of(9, 1, 2).buffer);
+  for (const location of ["w.data", "./w.data", "sub\\w.data"]) {
+    const { graph } = await load({ location, offset: "4" }, { "w.data": bytes });
+    assertEquals(readTensor(graph.initializer[0]).data, Float32Array.of(1, 2));
+  }
+  const cases: [Record<string, string>, string][] = [
+    [{ location: "v.data" }, `in "v.data"; give the file "v.data" together with the model`],
+    [{ location: "toString" }, `give the file "toString"`],
+    [{ location: "w.data", offset: "9" }, 'has 3 bytes and needs 8 in "w.data"'],
+    [{ location: "w.data", offset: "99" }, "belongs to another model"],
+  ];
+  for (const [entries, message] of cases) {
+    await assertRejects(() => load(entries, { "w.data": bytes }), OnnxError, message);
+  }
+});
+
 Deno.test("saveOnnx: large tensors begin at a page, others at 64 bytes", async () => {
   await using dir = await folder();
   const graph = weights(1);
