@@ -10,6 +10,7 @@ import { checkOptions } from "../../numbers/arguments.ts";
 import { int32 } from "../../numbers/dtype.ts";
 import { formatShape, sameShape } from "../../numbers/shape.ts";
 import type { Device } from "../../backend/backend.ts";
+import { relu } from "../../tensor/ops.ts";
 import { type Tensor, tensor } from "../../tensor/tensor.ts";
 import { quantizeAffine } from "../affine/primitives.ts";
 import type { FloatLayer } from "../layers/weighted_layer.ts";
@@ -29,7 +30,7 @@ import {
   type ModelInputs,
   Runs,
 } from "./inputs.ts";
-import { type Call, CallRecorder, freeModule, quantizedLayers, release } from "./layers.ts";
+import { type Call, CallRecorder, freeModule, quantizedLayers, release, view } from "./layers.ts";
 import { Noise } from "./noise.ts";
 import { decibels, percent } from "../../plot/format.ts";
 import { AnalysisReport, barsOfDecibels } from "../../plot/report.ts";
@@ -251,15 +252,22 @@ class Statistics {
   private readonly spread = new Spread();
   readonly parts: LayerParts | undefined;
 
+  private readonly cutsOff: boolean;
+
   constructor(private readonly module: Module) {
     this.parts = describeLayer(module);
+    const output = this.parts?.output ?? describeFunction(module)?.parts.output;
+    this.cutsOff = output ? output.quantMin >= output.zeroPoint : false;
   }
 
   async add(where: string, name: string, reference: Call, call: Call): Promise<void> {
     checkShapes(where, `the inputs of ${name}`, reference.input, call.input);
     checkShapes(where, `the outputs of ${name}`, reference.output, call.output);
     this.input.add(await reference.input.data(), await call.input.data());
-    this.output.add(await reference.output.data(), await call.output.data());
+    // Where bytes have no room for what is negative, a ReLU follows that would cut it off.
+    const { output } = this;
+    using wanted = this.cutsOff ? relu(reference.output) : view(reference.output);
+    output.add(await wanted.data(), await call.output.data());
     const numbers = describeFunction(this.module)?.parts.input;
     const input = this.parts?.input ??
       (numbers ? inputQuantizerOf(numbers, call.input.device) : undefined);

@@ -16,12 +16,20 @@ import {
   type ModelInputs,
   Runs,
 } from "../analysis/inputs.ts";
-import { CallRecorder, freeModule, quantizedLayers, release } from "../analysis/layers.ts";
+import {
+  type Call,
+  CallRecorder,
+  freeModule,
+  quantizedLayers,
+  release,
+  view,
+} from "../analysis/layers.ts";
 import { Noise } from "../analysis/noise.ts";
 import { decibels } from "../../plot/format.ts";
 import { AnalysisReport, barsOfDecibels } from "../../plot/report.ts";
 import { numelOf } from "../../numbers/shape.ts";
 import { familyOf } from "../layers/layer_family.ts";
+import { StaticQuantizedLayer } from "../layers/static_quantized_layer.ts";
 
 /** What {@linkcode correctBias_} did to a layer. */
 export interface CorrectedLayer {
@@ -241,6 +249,13 @@ function channelDims(float: Module, names: readonly string[]): Map<string, numbe
   return new Map(names.map((name) => [name, familyOf(modules.get(name))!.channelDim]));
 }
 
+/** What a call gave, as floats that no ReLU after the layer has cut off. */
+function floatOutput(layer: Module, { input, output }: Call): Tensor {
+  return layer instanceof StaticQuantizedLayer && layer.output
+    ? layer.floatOutput(input)
+    : view(output);
+}
+
 /**
  * Runs a model on all batches, for the means of its layers' outputs, in the order they ran. `dims` says of
  * each layer which dimension of its output counts the channels.
@@ -255,6 +270,7 @@ async function means(
   recorder: CallRecorder = new CallRecorder(model, [...dims.keys()]),
 ): Promise<Map<string, Means>> {
   const sums = new Map<string, { sums: Float64Array; rows: number } & Omit<Means, "means">>();
+  const layers = new Map(model.namedModules());
   for (const [i, batch] of batches.list.entries()) {
     using y = runs.run(model, batch);
     const calls = recorder.take();
@@ -262,7 +278,8 @@ async function means(
       for (const [name, list] of calls) {
         const dim = dims.get(name);
         if (dim === undefined) continue;
-        for (const { output } of list) {
+        for (const call of list) {
+          using output = floatOutput(layers.get(name)!, call);
           const { dtype, device } = output;
           const channels = output.shape.at(dim)!;
           const inner = numelOf(output.shape.slice(output.ndim + dim + 1));

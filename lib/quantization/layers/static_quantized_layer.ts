@@ -157,6 +157,12 @@ export abstract class StaticQuantizedLayer extends Module {
       isQuantizedAs(x, { ...actNumbers, ...actRange, targetDtype });
   }
 
+  /** The output as floats, before it becomes bytes and loses what a ReLU after it would cut off. Enqueued. */
+  floatOutput(x: Tensor): Tensor {
+    const plain: this = Object.create(Object.getPrototypeOf(this));
+    return Object.assign(plain, this, { output: null }).forward(x);
+  }
+
   /** PyTorch's words for the bytes that come out, after a comma; nothing where floats do. */
   protected outputRepr(): string {
     const { output } = this;
