@@ -55,7 +55,11 @@ export { Unflatten } from "./unflatten.ts";
 export { Identity } from "./identity.ts";
 export { Upsample } from "./upsample.ts";
 export { Dropout, type DropoutOptions } from "./dropout.ts";
-export { MultiheadAttention, type MultiheadAttentionOptions } from "./multihead_attention.ts";
+export {
+  MultiheadAttention,
+  type MultiheadAttentionOptions,
+  splitProjections_,
+} from "./multihead_attention.ts";
 export {
   TransformerEncoderLayer,
   type TransformerEncoderLayerOptions,

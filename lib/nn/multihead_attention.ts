@@ -23,7 +23,7 @@ import {
   type LayerOptions,
 } from "./layer_arguments.ts";
 import { Linear } from "./linear.ts";
-import { Module } from "./module.ts";
+import { checkModule, Module } from "./module.ts";
 
 /** Options of {@linkcode MultiheadAttention}. */
 export interface MultiheadAttentionOptions extends LayerOptions {
@@ -77,6 +77,12 @@ export class MultiheadAttention extends Module {
   v_proj_weight: Tensor | null;
   /** The biases of all three, (3 · embedDim,), or null. */
   in_proj_bias: Tensor | null;
+  /** The projection of the query as a layer of its own, after {@linkcode splitProjections_}; else null. */
+  linear_Q: Module | null = null;
+  /** That of the key. */
+  linear_K: Module | null = null;
+  /** That of the value. */
+  linear_V: Module | null = null;
   /** The last projection. */
   out_proj: Module;
 
@@ -164,6 +170,11 @@ export class MultiheadAttention extends Module {
 
   /** Query, key and value in heads, (N, numHeads, length, embedDim / numHeads). */
   private project(query: Tensor, key: Tensor, value: Tensor): [Tensor, Tensor, Tensor] {
+    const { linear_Q, linear_K, linear_V } = this;
+    if (linear_Q && linear_K && linear_V) {
+      const parts = [[linear_Q, query], [linear_K, key], [linear_V, value]] as const;
+      return parts.map(([layer, x]) => this.heads(layer.forward(x), 0)) as [Tensor, Tensor, Tensor];
+    }
     const { q_proj_weight: q, k_proj_weight: k, v_proj_weight: v } = this;
     if (q && k && v) {
       const parts = [[query, q], [key, k], [value, v]] as const;
@@ -185,6 +196,31 @@ export class MultiheadAttention extends Module {
     const keyRows = this.part(key, 1, 2);
     const valueRows = this.part(value, 2, 3);
     return [this.heads(queryRows, 0), this.heads(keyRows, 0), this.heads(valueRows, 0)];
+  }
+
+  /**
+   * Has the projections of query, key and value be layers of their own, `linear_Q`, `linear_K` and `linear_V`, as
+   * `torch.ao.nn.quantizable.MultiheadAttention`: see {@linkcode splitProjections_}.
+   *
+   * @ignore
+   */
+  splitProjections(): void {
+    if (this.linear_Q) return;
+    const joint = this.in_proj_weight;
+    const { embedDim, q_proj_weight, k_proj_weight, v_proj_weight } = this;
+    const own = [q_proj_weight, k_proj_weight, v_proj_weight];
+    const layers = own.map((weight, i) => {
+      const part = weight ?? slice(joint!, 0, i * embedDim, (i + 1) * embedDim).clone().keep();
+      const bias = this.biasOf(i, i + 1)?.clone().keep() ?? null;
+      return new Linear(part.shape[1], embedDim, { weight: part, bias });
+    });
+    [this.linear_Q, this.linear_K, this.linear_V] = layers;
+    this.in_proj_weight =
+      this.q_proj_weight =
+      this.k_proj_weight =
+      this.v_proj_weight =
+        null;
+    this.in_proj_bias = null;
   }
 
   /** Some of the three projections of the joint weight. */
@@ -282,6 +318,32 @@ export class MultiheadAttention extends Module {
       `${where}: there must be as many keys as values, got ${keys} and ${values}`,
     );
   }
+}
+
+/**
+ * Makes the projections of query, key and value in each `MultiheadAttention` of a model layers of their own, in
+ * place: `linear_Q`, `linear_K` and `linear_V`, as `torch.ao.nn.quantizable.MultiheadAttention` has them, so that
+ * they are observed and quantized as every `Linear` is. The model computes what it did, and its state dict has
+ * these names instead of `in_proj_weight` and `in_proj_bias`; a quantized model is loaded into one that was split
+ * too.
+ *
+ * @returns the full names of the layers that were split, `""` for the model itself.
+ * @throws {TypeError} if `model` is no Module.
+ *
+ * @example
+ * ```ts
+ * import { Sequential, splitProjections_, TransformerEncoderLayer } from "@staticquant/staticquant";
+ * const m = new Sequential({ layer: new TransformerEncoderLayer(32, 4) });
+ * console.log(splitProjections_(m)); // [ "layer.self_attn" ]
+ * ```
+ */
+export function splitProjections_(model: Module): string[] {
+  checkModule("splitProjections_", model);
+  const attentions = model.namedModules().filter((entry): entry is [string, MultiheadAttention] =>
+    entry[1] instanceof MultiheadAttention && entry[1].linear_Q === null
+  );
+  tidy(() => attentions.forEach(([, attention]) => attention.splitProjections()));
+  return attentions.map(([name]) => name);
 }
 
 /** Throws unless a mask is of bool or floats and has one of the shapes. */

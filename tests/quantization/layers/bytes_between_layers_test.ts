@@ -31,7 +31,7 @@ import {
   PReLU,
   quantize_,
   QuantizedAdd,
-  QuantizedConv2d,
+  type QuantizedConv2d,
   randn,
   ReLU,
   removeObservers_,
