@@ -114,6 +114,7 @@ try {
   for (const network of networks(args.minilm)) {
     if (chosen.length > 0 && !chosen.includes(network.name)) continue;
     const page = await browser.newPage();
+    page.on("console", (message) => message.type() === "log" && console.error(message.text()));
     await page.goto(`${origin}/`);
     const job = await jobOf(network, folder);
     const [load] = Deno.loadavg();

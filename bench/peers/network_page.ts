@@ -100,8 +100,11 @@ export async function runAll({ models, feeds, runtimes, rounds }: PageJob): Prom
     const result: typeof results[number] = { name, output: [], times: [] };
     results.push(result);
     try {
+      const start = performance.now();
       const run = await open();
       result.output = Array.from(await run());
+      // Kernels are compiled by then, which a software adapter takes long for.
+      console.log(`${name}: ready after ${((performance.now() - start) / 1000).toFixed(1)} s`);
       await run();
       runs.push(run);
     } catch (error) {

@@ -45,7 +45,7 @@ export function hasOwnKernel(w: WeightFacts): boolean {
   return isDepthwise(w) && !w.transposed && w.kernel.length <= 2 && numelOf(w.kernel) <= MOST_TAPS;
 }
 
-/** Whether pixels of bytes have so few channels that a vector holds four taps. */
+/** Whether pixels of bytes have so few channels that a vector holds four taps, one after the other. */
 export function hasFewChannels(w: WeightFacts): boolean {
   const { dtype, channels, groups, transposed, kernel } = w;
   return dtype.itemSize === 1 && channels <= 4 && groups === 1 && !transposed &&

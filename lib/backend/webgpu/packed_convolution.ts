@@ -84,7 +84,7 @@ export function packedConvProduct(operation: PackedConvOperation, target: Dispat
   const full = {
     ...spec,
     places,
-    few: hasFewChannels(w),
+    few: hasFewChannels(w) ? w.channels : undefined,
     lastBytes: batch && batch.products === 1 ? (w.channels - 1) % 16 + 1 : 16,
   };
   const packed = args.result.kind === "bytes" || requantize !== undefined;

@@ -144,11 +144,23 @@ ${
   };
 }
 
+/** Word `k` of a vector in which the bytes of four pixels follow one another; they are in a word each. */
+function wordOfPixels(name: string, channels: number, k: number): string {
+  const parts = [0, 1, 2, 3].flatMap((e) => {
+    const ahead = channels * e - 4 * k; // bytes from the word's first to the pixel's
+    if (ahead >= 4 || ahead + channels <= 0) return [];
+    const word = `${name}_word_${e}`;
+    return ahead === 0 ? [word] : [`(${word} ${ahead > 0 ? "<<" : ">>"} ${8 * Math.abs(ahead)}u)`];
+  });
+  return parts.length > 0 ? parts.join(" | ") : "0u";
+}
+
 /**
  * The taps of a convolution of bytes whose pixels have at most four channels: a vector holds four taps along
- * the last dimension, a word each, which is the first of a pixel's row.
+ * the last dimension, byte after byte, in as many words as there are channels. The first word of a pixel's
+ * row has its channels.
  */
-export function fewChannelsTaps(places: ConvPlaces, outside: string): Taps {
+export function fewChannelsTaps(places: ConvPlaces, channels: number, outside: string): Taps {
   const last = places.rank - 1;
   const word = (name: string, q: number, e: number) =>
     `let ${name}_tap_${e} = ${name}_first + ${e}u;
@@ -166,7 +178,7 @@ ${
           word(name, q, e)
         ).join("\n")
       }
-let ${name} = vec4<u32>(${[0, 1, 2, 3].map((e) => `${name}_word_${e}`).join(", ")});`,
+let ${name} = vec4<u32>(${[0, 1, 2, 3].map((k) => wordOfPixels(name, channels, k)).join(", ")});`,
   };
 }
 

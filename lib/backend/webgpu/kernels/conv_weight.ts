@@ -12,7 +12,7 @@ interface ConvWeightSpec {
   readonly transposed: boolean;
   /** What is subtracted from bytes. */
   readonly offset: 0 | 128;
-  /** Whether a vector holds four taps of at most four channels. */
+  /** Whether a vector holds four taps of at most four channels, and zeros after them. */
   readonly few: boolean;
   /** Zero points, which stand between groups that are taken together: none, one, or one a row. */
   readonly zeroPoints: "none" | "one" | "row";
@@ -54,9 +54,10 @@ fn ordered(i: u32) -> i32 {
   let lines = params.taps / params.across;
   let line = i / params.width;
   let n = line / lines;
-  let channel = i % 4u;
-  let across = i % params.width / 4u;
-  if (channel >= params.channels || across >= params.across) { return 0; }
+  let channel = i % 16u % params.channels;
+  let tap = i % 16u / params.channels;
+  let across = i % params.width / 16u * 4u + tap;
+  if (tap >= 4u || across >= params.across) { return 0; }
   return element(n, channel, line % lines * params.across + across);
 }
 `;

@@ -8,7 +8,7 @@ import {
   sharedZeroPoint,
   sumsRows,
 } from "./packed_linear.ts";
-import { type KStep, packedStep, sumOfBytes } from "./product.ts";
+import { type KStep, packedStep, productOfBytes, sumOfBytes } from "./product.ts";
 import type { Shader } from "./shader.ts";
 import type { Tile } from "./tile.ts";
 
@@ -16,8 +16,8 @@ import type { Tile } from "./tile.ts";
 export interface PackedConvSpec extends PackedLinearSpec {
   /** Nothing for a kernel of one tap that reads each pixel once, which is a plain product. */
   readonly places: ConvPlaces | undefined;
-  /** Whether pixels have so few channels that a vector holds four taps of them. */
-  readonly few: boolean;
+  /** The channels of pixels that have so few that a vector holds four taps of them. */
+  readonly few: number | undefined;
   /** Bytes of a pixel's last vector that are channels; 16 where all are. */
   readonly lastBytes: number;
 }
@@ -37,7 +37,13 @@ function firstBytes(count: number): string[] {
 
 function packedConv(spec: PackedConvSpec & { readonly tile: Tile }): Shader {
   const { places, few, lastBytes, output, requantize, rescale, tile } = spec;
-  const step: KStep = { ...packedStep, ...sumsRows(spec) ? { rowSum: sumOfBytes } : {} };
+  // Four taps of few channels fill as many words.
+  const step: KStep = {
+    ...packedStep,
+    product: (a, b) => productOfBytes(a, b, few),
+    rowSum: sumsRows(spec) ? (a) => sumOfBytes(a, few) : undefined,
+    ...few && { element: "u32", weight: "vec4<u32>" },
+  };
   const epilogue = packedEpilogue(spec);
   // Outside of the input lies its zero point, in all channels but in nothing that fills rows up.
   const [word] = firstBytes(lastBytes);
@@ -51,14 +57,16 @@ let outside_few = outside & ${word};`;
   const vectorOutside = (s: string) =>
     step.rowSum && lastBytes < 16 ? `select(outside_all, outside_last, ${ends(s)})` : "outside_all";
   return matmul({
-    step: few ? { ...step, element: "u32", weight: "vec4<u32>" } : step,
+    step,
     tile,
     epilogue: { ...epilogue, shared: epilogue.shared + (places ? outside : "") },
     output: requantize || rescale ? "packed bytes" : output,
     padded: true,
     ...places && {
       batch: convBatch(places),
-      taps: few ? fewChannelsTaps(places, "outside_few") : convTaps(places, step, vectorOutside),
+      taps: few
+        ? fewChannelsTaps(places, few, "outside_few")
+        : convTaps(places, step, vectorOutside),
     },
   });
 }

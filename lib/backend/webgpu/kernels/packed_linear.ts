@@ -157,7 +157,7 @@ function packedLinear(spec: PackedLinearSpec & { readonly tile: Tile }): Shader 
   const step: KStep = {
     ...packedStep,
     ...quantizing ? { element: "u32", weight: "vec4<u32>", load: quantizing.load } : {},
-    ...sumsRows(spec) ? { rowSum: sumOfBytes } : {},
+    ...sumsRows(spec) ? { rowSum: (a) => sumOfBytes(a) } : {},
   };
   const epilogue = packedEpilogue(spec);
   const functions = quantizing?.functions;

@@ -116,18 +116,25 @@ export type SumName = (i: number, j: number) => string;
 export const acc: SumName = (i, j) => `acc_${i}_${j}`;
 const COMPONENTS = ["x", "y", "z", "w"];
 
+/** The sum of products of the signed bytes in the first so many words of two vectors. */
+export function productOfBytes(a: string, b: string, words = 4): string {
+  const parts = COMPONENTS.slice(0, words);
+  return parts.map((c) => `dot4I8Packed(${a}.${c}, ${b}.${c})`).join(" + ");
+}
+
+/** The sum of those bytes of one vector. */
+export function sumOfBytes(a: string, words = 4): string {
+  const parts = COMPONENTS.slice(0, words);
+  return parts.map((c) => `dot4I8Packed(${a}.${c}, 0x01010101u)`).join(" + ");
+}
+
 /** Vectors of sixteen signed bytes. */
 export const packedStep: KStep = {
   element: "vec4<u32>",
   accumulator: "i32",
   load: (name, from, at) => `let ${name} = ${from}[${at}];`,
-  product: (a, b) => COMPONENTS.map((c) => `dot4I8Packed(${a}.${c}, ${b}.${c})`).join(" + "),
+  product: (a, b) => productOfBytes(a, b),
 };
-
-/** The sum of a vector of sixteen signed bytes. */
-export function sumOfBytes(a: string): string {
-  return COMPONENTS.map((c) => `dot4I8Packed(${a}.${c}, 0x01010101u)`).join(" + ");
-}
 
 /** Vectors of four floats. */
 export const float32Step: KStep = {
