@@ -148,3 +148,16 @@ Deno.test("the rule's tile is the first candidate, and inexact sums keep its ord
     }
   }
 });
+
+Deno.test("vectors that are put together of several loads are taken for four rows at most", () => {
+  for (const subgroup of [1, 4]) {
+    for (const [m, n] of [[9, 8], [500, 16], [500, 64]]) {
+      const of = { m, n, subgroup, packed: true };
+      for (const tile of candidateTiles({ ...of, gathered: true }, true)) {
+        assert(tile.sharing === "stage" || tile.rows <= 4, `${tile.name} of ${m} × ${n}`);
+      }
+      const plain = chooseTile(of);
+      assertEquals(plain.rows, 8, "as ever where a vector is one load");
+    }
+  }
+});

@@ -88,6 +88,11 @@ export interface Product {
   readonly large?: boolean;
   /** Whether outputs are packed four to a word, which takes as many neighbours. */
   readonly packed?: boolean;
+  /**
+   * Whether a vector of `x` is put together of several loads. Chromium's software adapter compiles eight rows of
+   * such for minutes and in gigabytes.
+   */
+  readonly gathered?: boolean;
 }
 
 /**
@@ -95,7 +100,7 @@ export interface Product {
  * adapters have, which spend their time on loads; other devices stage them in workgroup memory.
  */
 export function chooseTile(product: Product): Tile {
-  const { m, n, subgroup, grouped = false, unpacked = false, large = false } = product;
+  const { m, n, subgroup, grouped = false, unpacked = false, large = false, gathered } = product;
   if (m <= FEW_ROWS && !grouped) return splitK(fewRows(m), m <= 2 ? 8 : 4, subgroup);
   if (subgroup === 8 && m >= 8) {
     const rows = m >= 32 ? 32 : m >= 16 ? 16 : 8;
@@ -103,7 +108,7 @@ export function chooseTile(product: Product): Tile {
     return sharingRows(rows, wide ? 8 : 4, 8);
   }
   if (!grouped && !unpacked && m > 32 && n > 32) return staged(8, 8);
-  const rows = m >= 8 ? 8 : m >= 4 ? 4 : m >= 2 ? 2 : 1;
+  const rows = m >= 8 && !gathered ? 8 : m >= 4 ? 4 : m >= 2 ? 2 : 1;
   return alone(rows, rows === 1 ? 4 : 8);
 }
 
@@ -112,7 +117,7 @@ export function chooseTile(product: Product): Tile {
  * are not, only tiles that add in the same order are given.
  */
 export function candidateTiles(product: Product, exact: boolean): Tile[] {
-  const { m, subgroup, grouped, unpacked, packed } = product;
+  const { m, subgroup, grouped, unpacked, packed, gathered } = product;
   const rule = chooseTile(product);
   const others = m <= FEW_ROWS
     ? [2, 4, 8, 16].filter((columns) => m * columns <= 64)
@@ -129,7 +134,8 @@ export function candidateTiles(product: Product, exact: boolean): Tile[] {
     tile.rows <= Math.max(m, 8) && (!packed || tile.columns % 4 === 0) &&
     (exact || splits(tile) === splits(rule)) &&
     (!grouped || tile.sharing === "nothing" || tile.sharing === "x") &&
-    !(unpacked && tile.sharing === "stage")
+    !(unpacked && tile.sharing === "stage") &&
+    !(gathered && tile.sharing === "nothing" && tile.rows > 4)
   );
   return [...new Map([rule, ...fitting].map((tile) => [tile.name, tile])).values()];
 }
