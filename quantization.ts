@@ -284,6 +284,11 @@ export {
   Float8WeightOnlyConfig,
   type Float8WeightOnlyOptions,
 } from "./lib/quantization/configs/float8.ts";
+export {
+  SmoothQuantConfig,
+  type SmoothQuantOptions,
+} from "./lib/quantization/configs/smooth_quant.ts";
+export { SmoothQuantObservedLinear } from "./lib/quantization/layers/smooth_quant_observed_linear.ts";
 export { type GranularityPair } from "./lib/quantization/configs/granularity_pair.ts";
 export {
   type ObserverStep,

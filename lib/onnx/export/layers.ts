@@ -38,6 +38,8 @@ export type LayerData =
   | {
     readonly kind: "quantized";
     readonly input: InputQuantization | null;
+    /** What each feature of the input is multiplied by first; null for nothing. */
+    readonly preScale: Float32Array<ArrayBuffer> | null;
     readonly weight: HostWeight;
     readonly bias: Float32Array | null;
   };
@@ -52,9 +54,11 @@ export async function readLayer(where: string, layer: Module): Promise<LayerData
   const quantized = describeLayer(layer);
   if (quantized) {
     const { input, weight, bias } = quantized;
+    const before = input && input.kind !== "custom" ? input.preScale : undefined;
     return {
       kind: "quantized",
       input: input && await readInput(where, input),
+      preScale: before ? await floats(before) : null,
       weight: await readWeight(where, weight),
       bias: bias && await floats(bias),
     };
@@ -90,13 +94,14 @@ export function addLayer(
     const weight = graph.constant(`${name}.weight`, "float32", data.shape, data.weight);
     return graph.add(name, "Gemm", [x, weight, ...floatBias(graph, name, bias)], { transB: 1 });
   }
-  const { input, weight } = data;
+  const { input, weight, preScale } = data;
+  const scaled = preScale ? addPreScale(graph, name, x, preScale) : x;
   if (input?.kind === "dynamic") {
-    const { integers, scale } = addDynamicInput(graph, name, x, input);
+    const { integers, scale } = addDynamicInput(graph, name, scaled, input);
     const y = addProduct(graph, name, integers, weight);
     return addBias(graph, name, graph.add(name, "Mul", [y, scale]), bias);
   }
-  const q = input ? addStaticInput(graph, name, x, input) : x;
+  const q = input ? addStaticInput(graph, name, scaled, input) : x;
   const integers = input && bias ? addIntegerBias(graph, name, bias, input.scale, weight) : [];
   if (window) {
     const w = addSignedWeight(graph, name, weight);
@@ -106,6 +111,17 @@ export function addLayer(
   if (integers.length === 0) return addBias(graph, name, addProduct(graph, name, q, weight), bias);
   const w = addSignedWeight(graph, name, weight);
   return graph.add(name, "Gemm", [q, w, ...integers], { transB: 1 });
+}
+
+/** Multiplies each feature by its own factor. */
+function addPreScale(
+  graph: GraphEditor,
+  name: string,
+  x: string,
+  by: Float32Array<ArrayBuffer>,
+): string {
+  const factors = graph.constant(`${name}.pre_scale`, "float32", [by.length], by);
+  return graph.add(name, "Mul", [x, factors]);
 }
 
 /** A float bias as an input, if there is one. */

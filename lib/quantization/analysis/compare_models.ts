@@ -12,13 +12,15 @@ import { formatShape, sameShape } from "../../numbers/shape.ts";
 import type { Device } from "../../backend/backend.ts";
 import { relu } from "../../tensor/ops.ts";
 import { type Tensor, tensor } from "../../tensor/tensor.ts";
+import { div, mul } from "../../tensor/pointwise.ts";
 import { quantizeAffine } from "../affine/primitives.ts";
 import type { FloatLayer } from "../layers/weighted_layer.ts";
 import { describeLayer, type LayerParts } from "../layers/layer_kinds.ts";
 import { describeFunction } from "../layers/function_kind.ts";
 import type { ActivationQuantizer } from "../tensors/activation_quantizer.ts";
 import {
-  quantizeInput,
+  preScaled,
+  quantizeScaled,
   type StaticInputQuantizer,
   staticInputQuantizer,
 } from "../tensors/input_quantizer.ts";
@@ -187,11 +189,8 @@ export async function compareModels(
     }
     const layers: LayerComparison[] = [];
     for (const [name, entry] of stats) {
-      layers.push({
-        layer: name,
-        ...entry.result(),
-        ...await compareWeights(theirs.get(name)!, entry.parts?.weight),
-      });
+      const cost = await compareWeights(theirs.get(name)!, entry.parts);
+      layers.push({ layer: name, ...entry.result(), ...cost });
     }
     return new ModelComparison(layers, output.sqnr, batches);
   } finally {
@@ -272,8 +271,9 @@ class Statistics {
     const input = this.parts?.input ??
       (numbers ? inputQuantizerOf(numbers, call.input.device) : undefined);
     if (!input) return;
-    using quantized = quantizeInput(input, call.input);
-    await this.spread.add(call.input, quantized);
+    using scaled = preScaled(input, call.input);
+    using quantized = quantizeScaled(input, scaled);
+    await this.spread.add(scaled, quantized);
   }
 
   result() {
@@ -300,16 +300,21 @@ function inputQuantizerOf(
   return staticInputQuantizer(s, z, targetDtype, { quantMin, quantMax });
 }
 
-async function compareWeights(float: Module, quantized: AffineQuantizedTensor | undefined) {
+async function compareWeights(float: Module, parts: LayerParts | undefined) {
   const spread = new Spread();
   let weightSqnr: number | null = null;
-  if (quantized) {
+  if (parts) {
     const { weight } = float as FloatLayer;
+    const { weight: quantized, input } = parts;
+    const by = input && input.kind !== "custom" ? input.preScale : undefined;
+    // What an input is divided by, its weight is multiplied by.
+    using scaled = by ? div(weight, by) : weight.reshape(...weight.shape);
     using dequantized = quantized.dequantize();
+    using restored = by ? mul(dequantized, by) : dequantized.reshape(...dequantized.shape);
     const noise = new Noise();
-    noise.add(await weight.data(), await dequantized.data());
+    noise.add(await weight.data(), await restored.data());
     weightSqnr = noise.sqnr;
-    await spread.add(weight, quantized);
+    await spread.add(scaled, quantized);
   }
   return { weightSqnr, weightClipped: spread.clippedShare, weightRangeUsed: spread.rangeUsed };
 }

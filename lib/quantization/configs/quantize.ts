@@ -107,7 +107,7 @@ export function checkConfig(where: string, config: unknown): asserts config is A
 }
 
 /** The module that a handler makes of another; whatever goes wrong names that. */
-async function replacementOf(module: Module, config: AOBaseConfig): Promise<Module> {
+export async function replacementOf(module: Module, config: AOBaseConfig): Promise<Module> {
   const { fullName } = module;
   try {
     const replacement: unknown = await handlerOf(config)(module, config);
@@ -131,7 +131,8 @@ const isLinearLike: ModuleFilter = (module) => module instanceof Linear;
 /** Which modules a config means where no filter says it. */
 function filterOf({ configsFor, step }: AOBaseConfig): ModuleFilter {
   if (configsFor) return isLinearLike;
-  return step === "convert" ? isObservedLinear : isLinear;
+  const first = !step || step === "prepare" || step === "prepare_for_loading";
+  return first ? isLinear : isObservedLinear;
 }
 
 /**
@@ -196,7 +197,7 @@ export async function quantize_(
   }
   await tieWeights(matches.map(({ module }, i) => ({ module, replacement: replacements[i] })));
   swap(model, matches, replacements);
-  if (matches.length === 0) warnOfNone(model);
+  if (!configs.some((own) => own)) warnOfNone(model);
   return matches.map(({ fullName }) => fullName);
 }
 

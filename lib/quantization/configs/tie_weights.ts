@@ -39,6 +39,8 @@ async function tie(module: Module, other: Module): Promise<boolean> {
   const theirs = new Map(Object.entries(other));
   for (const [field, value] of Object.entries(module)) {
     const shared = theirs.get(field);
+    // What inputs are scaled by, a weight is too: those of two layers are only alike by chance.
+    if (preScaleOf(value) !== preScaleOf(shared)) continue;
     const [own, first] = [integersOf(value), integersOf(shared)];
     if (!own || !first || own === first || !await equal(own, first)) continue;
     if (value instanceof AffineQuantizedTensor) setField(module, field, first);
@@ -57,6 +59,13 @@ function integersOf(weight: unknown): AffineQuantizedTensor | undefined {
   return weight instanceof AffineQuantizedTensor ? weight : undefined;
 }
 
+/** What a weight's inputs are scaled by, if they are. */
+function preScaleOf(weight: unknown): Tensor | undefined {
+  if (!(weight instanceof LinearActivationQuantizedTensor)) return undefined;
+  const { inputQuantizer: input } = weight;
+  return input.kind === "custom" ? undefined : input.preScale;
+}
+
 /** Whether two layers quantize any input alike. */
 function sameInput(
   { inputQuantizer: a }: LinearActivationQuantizedTensor,
@@ -65,7 +74,8 @@ function sameInput(
   if (a.kind === "custom" && b.kind === "custom") return a.quantize === b.quantize;
   return a.kind === "dynamic" && b.kind === "dynamic" && a.targetDtype === b.targetDtype &&
     a.quantMin === b.quantMin && a.quantMax === b.quantMax && a.eps === b.eps &&
-    a.perTensor === b.perTensor && a.valueLb === b.valueLb && a.valueUb === b.valueUb;
+    a.perTensor === b.perTensor && a.valueLb === b.valueLb && a.valueUb === b.valueUb &&
+    a.preScale === b.preScale;
 }
 
 /** Whether two weights that were quantized from one have the same integers: those of equal parameters. */

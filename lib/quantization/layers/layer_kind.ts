@@ -35,6 +35,8 @@ export interface LayerKind<L extends Module = Module> {
   readonly input: InputQuantizer["kind"] | null;
   /** Whether a static input always has a zero point; false by default. */
   readonly zeroPoint?: boolean;
+  /** Whether its inputs may be scaled before they are quantized; false by default. */
+  readonly preScale?: boolean;
   /** What the tensors of the weight are called in a saved model, such as `weight`. */
   readonly weightName: string;
   /** The parts of a layer of the class; undefined if it is none of this kind. Takes no memory. */

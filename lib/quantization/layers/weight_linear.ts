@@ -34,6 +34,7 @@ for (
     name,
     type: Linear,
     input,
+    preScale: input === "static" || input === "dynamic",
     weightName: "weight",
     parts: partsOf,
     build: ({ weight, input, bias }) =>

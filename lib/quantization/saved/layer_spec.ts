@@ -70,6 +70,8 @@ export interface LayerSpec {
   readonly kind: LayerKind;
   readonly weight: WeightSpec;
   readonly input: InputSpec | null;
+  /** Whether inputs are scaled before they are quantized. */
+  readonly preScale: boolean;
   /** Whether the layer has a bias. */
   readonly bias: boolean;
   /** How the output becomes bytes; null where it stays float. */
@@ -126,6 +128,7 @@ function formatLayer({ kind, weight, input, bias, output }: DescribedLayer) {
     bias: bias !== null,
     ...(input?.kind === "static" && input.symmetric ? { actSymmetric: true } : {}),
     ...(output ? { output: formatActivation(output) } : {}),
+    ...(input && input.kind !== "custom" && input.preScale ? { preScale: true } : {}),
   };
 }
 
@@ -251,11 +254,14 @@ function asRecord(where: string, value: unknown, what: string): Record<string, u
 
 function parseLayer(where: string, name: string, value: unknown): LayerSpec {
   const layer = asRecord(where, value, name);
-  const { bias, actSymmetric = false } = layer;
+  const { bias, actSymmetric = false, preScale = false } = layer;
   const kind = layerKind(layer.kind);
   if (!kind || kind.input === "custom") return wrong(where, `the kind of ${name}`, layer.kind);
   if (typeof bias !== "boolean") wrong(where, `the bias of ${name}`, bias);
   if (typeof actSymmetric !== "boolean") wrong(where, `actSymmetric of ${name}`, actSymmetric);
+  if (typeof preScale !== "boolean" || preScale && !kind.preScale) {
+    return wrong(where, `preScale of ${name}`, preScale);
+  }
   const w = asRecord(where, layer.weight, `the weight of ${name}`);
   const dtype = dtypeCalled(w.dtype);
   if (!dtype?.isFloat) return wrong(where, `the dtype of ${name}`, w.dtype);
@@ -279,7 +285,7 @@ function parseLayer(where: string, name: string, value: unknown): LayerSpec {
   const output = given === null ? null : parseActivation(where, `the output of ${name}`, given);
   const input = parseInput(where, name, kind, layer.input, actSymmetric);
   if (output && input?.kind !== "static") wrong(where, `the output of ${name}`, given);
-  return { kind, weight, input, bias, output };
+  return { kind, weight, input, preScale, bias, output };
 }
 
 function parseInput(

@@ -146,6 +146,10 @@ export class ModelFile {
       this.expect(`${name}.actScale`, { numel, isFloat: true, check: notScales });
       if (input.zeroPoint) this.expect(`${name}.actZeroPoint`, { numel, check: notFinite });
     }
+    if (spec.preScale) {
+      const shape = [weight.shape[1]];
+      this.expect(`${name}.actPreScale`, { shape, isFloat: true, check: notFinite });
+    }
     if (bias) this.expect(`${name}.bias`, { shape: [weight.shape[0]], isFloat: true });
   }
 

@@ -124,6 +124,7 @@ function layerTensors(
     [`${weightName}.zeroPoint`, weight.zeroPoint],
     ["actScale", input?.kind === "static" ? input.scale : null],
     ["actZeroPoint", input?.kind === "static" ? input.zeroPoint : null],
+    ["actPreScale", (input?.kind !== "custom" && input?.preScale) || null],
     ["bias", bias],
   ];
   return named.filter((entry): entry is [string, Tensor] => entry[1] !== null);
@@ -202,11 +203,15 @@ function buildLayer(
   });
   const { output } = spec;
   const bias = spec.bias ? part("bias") : null;
-  if (i?.kind !== "static") return kind.build({ weight, input: i, bias, output }, module);
+  const before = spec.preScale ? { preScale: part("actPreScale") } : {};
+  if (i?.kind !== "static") {
+    return kind.build({ weight, input: i && { ...i, ...before }, bias, output }, module);
+  }
   const { rows, ...fixed } = i;
   const [scale, zeroPointName] = ["actScale", "actZeroPoint"];
   const input = {
     ...fixed,
+    ...before,
     scale: part(scale),
     zeroPoint: i.zeroPoint ? part(zeroPointName) : null,
   };

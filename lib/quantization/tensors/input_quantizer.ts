@@ -7,6 +7,7 @@ import type { Device } from "../../backend/backend.ts";
 import { checkOptions, given } from "../../numbers/arguments.ts";
 import { type DType, int8 } from "../../numbers/dtype.ts";
 import { formatShape, numelOf } from "../../numbers/shape.ts";
+import { mul } from "../../tensor/pointwise.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { LEAST_SCALE, type MagnitudeBounds } from "../affine/float8.ts";
 import { quantRange } from "../affine/range.ts";
@@ -23,8 +24,14 @@ import {
   toAffineQuantizedIntxStatic,
 } from "./quantized_tensor.ts";
 
+/** What is done to an input before it is quantized. */
+export interface PreScaled {
+  /** What each feature is multiplied by, as SmoothQuant asks; nothing by default. */
+  readonly preScale?: Tensor;
+}
+
 /** One scale for the whole input, or one for each of its rows, fixed beforehand. */
-export interface StaticInputQuantizer {
+export interface StaticInputQuantizer extends PreScaled {
   /** Tells the kinds apart. */
   readonly kind: "static";
   /** One number, or one for each row that inputs have. */
@@ -47,7 +54,7 @@ export interface StaticInputQuantizer {
  * A scale for each row of the input, found as it comes: see `toAffineQuantizedPerToken`; and of 8-bit floats
  * `toAffineQuantizedFloat8`.
  */
-export interface DynamicInputQuantizer extends MagnitudeBounds {
+export interface DynamicInputQuantizer extends MagnitudeBounds, PreScaled {
   /** Tells the kinds apart. */
   readonly kind: "dynamic";
   /** The integers' dtype. */
@@ -180,8 +187,21 @@ export function asInputQuantizer(
   );
 }
 
+/** What of an input is quantized: `x` times what its features are scaled by. Enqueued; the caller disposes of it. */
+export function preScaled(input: InputQuantizer, x: Tensor): Tensor {
+  const by = input.kind === "custom" ? undefined : input.preScale;
+  return by ? mul(x, by) : x.reshape(...x.shape);
+}
+
 /** The quantized input. Enqueued; the caller disposes of it. */
 export function quantizeInput(input: InputQuantizer, x: Tensor): AffineQuantizedTensor {
+  if (input.kind === "custom" || !input.preScale) return quantizeScaled(input, x);
+  using scaled = preScaled(input, x);
+  return quantizeScaled(input, scaled);
+}
+
+/** The quantized input of one that is scaled already. Enqueued; the caller disposes of it. */
+export function quantizeScaled(input: InputQuantizer, x: Tensor): AffineQuantizedTensor {
   if (input.kind === "custom") return input.quantize(x);
   if (input.kind === "dynamic") {
     const { targetDtype: dtype, quantMin, quantMax, eps, perTensor, valueLb, valueUb } = input;
@@ -214,9 +234,23 @@ function staticBlock({ shape }: Tensor, scale: Tensor): readonly number[] {
 
 /** The tensors that it holds, by name. */
 export function inputTensors(input: InputQuantizer): Record<string, Tensor> {
-  if (input.kind !== "static") return {};
+  if (input.kind === "custom") return {};
+  const { preScale } = input;
+  const before = preScale ? { inputPreScale: preScale } : undefined;
+  if (input.kind === "dynamic") return { ...before };
   const { scale, zeroPoint } = input;
-  return { inputScale: scale, ...(zeroPoint ? { inputZeroPoint: zeroPoint } : {}) };
+  return { inputScale: scale, ...(zeroPoint ? { inputZeroPoint: zeroPoint } : {}), ...before };
+}
+
+/** The same with each of its tensors replaced. */
+function mapTensors<I extends StaticInputQuantizer | DynamicInputQuantizer>(
+  input: I,
+  to: (t: Tensor) => Tensor,
+): I {
+  const mapped = input.preScale ? { ...input, preScale: to(input.preScale) } : input;
+  if (mapped.kind !== "static") return mapped;
+  const { scale, zeroPoint } = mapped;
+  return { ...mapped, scale: to(scale), zeroPoint: zeroPoint && to(zeroPoint) };
 }
 
 /** The same with other tensors in place of those that `values` has. */
@@ -224,21 +258,12 @@ export function inputWith(
   input: InputQuantizer,
   values: ReadonlyMap<Tensor, Tensor>,
 ): InputQuantizer {
-  if (input.kind !== "static") return input;
-  const other = (t: Tensor) => values.get(t) ?? t;
-  const { scale, zeroPoint } = input;
-  return { ...input, scale: other(scale), zeroPoint: zeroPoint && other(zeroPoint) };
+  return input.kind === "custom" ? input : mapTensors(input, (t) => values.get(t) ?? t);
 }
 
 /** A copy with tensors of its own. */
 export function cloneInput(input: InputQuantizer): InputQuantizer {
-  if (input.kind !== "static") return input;
-  const { scale, zeroPoint } = input;
-  return {
-    ...input,
-    scale: scale.clone().keep(),
-    zeroPoint: zeroPoint && zeroPoint.clone().keep(),
-  };
+  return input.kind === "custom" ? input : mapTensors(input, (t) => t.clone().keep());
 }
 
 /**
@@ -251,7 +276,6 @@ export async function moveInput(
   input: InputQuantizer,
   device: Device,
 ): Promise<InputQuantizer> {
-  if (input.kind === "dynamic") return input;
   if (input.kind === "custom") {
     throw new Error(
       `${where}: a weight whose input is quantized by a function cannot move to ${device}, since the ` +
@@ -259,12 +283,9 @@ export async function moveInput(
         `that is data (staticInputQuantizer, dynamicInputQuantizer)`,
     );
   }
-  const { scale, zeroPoint } = input;
-  return {
-    ...input,
-    scale: (await scale.to(device)).keep(),
-    zeroPoint: zeroPoint && (await zeroPoint.to(device)).keep(),
-  };
+  const moved = new Map<Tensor, Tensor>();
+  for (const t of Object.values(inputTensors(input))) moved.set(t, (await t.to(device)).keep());
+  return inputWith(input, moved);
 }
 
 /** What a model prints for it: torchao's name where there is one, or the function's. */

@@ -138,8 +138,10 @@ export class LinearActivationQuantizedTensor implements LinearWeight, Disposable
 
   /** What this is. */
   toString(): string {
-    const { originalWeight, inputQuantizer } = this;
-    return `LinearActivationQuantizedTensor(activation=${inputName(inputQuantizer)}, ` +
+    const { originalWeight, inputQuantizer: input } = this;
+    const before = input.kind === "custom" ? undefined : input.preScale;
+    const scaled = before ? `act_pre_scale=[${before.shape.join(", ")}], ` : "";
+    return `LinearActivationQuantizedTensor(activation=${inputName(input)}, ${scaled}` +
       `weight=${originalWeight})`;
   }
 }
