@@ -147,6 +147,7 @@ export {
   float8InputQuantizer,
   type InputQuantFunc,
   type InputQuantizer,
+  type PreScaled,
   type StaticInputOptions,
   type StaticInputQuantizer,
   staticInputQuantizer,

@@ -8,6 +8,9 @@
 import {
   type AOBaseConfig,
   float32,
+  Float8DynamicActivationFloat8WeightConfig,
+  Float8StaticActivationFloat8WeightConfig,
+  Float8WeightOnlyConfig,
   init,
   Int4WeightOnlyConfig,
   Int8DynamicActivationInt8WeightConfig,
@@ -15,6 +18,7 @@ import {
   Int8StaticActivationInt8WeightConfig,
   Int8WeightOnlyConfig,
   Linear,
+  PerRow,
   quantize_,
   randn,
   Sequential,
@@ -31,6 +35,12 @@ const configs: Record<string, AOBaseConfig | null> = {
   "int4 weight only, groups of 32": new Int4WeightOnlyConfig({ groupSize: 32 }),
   "int8 dynamic, int8 weight": new Int8DynamicActivationInt8WeightConfig(),
   "int8 static, int8 weight": new Int8StaticActivationInt8WeightConfig({ actQuantScale }),
+  "float8 weight only": new Float8WeightOnlyConfig(),
+  "float8 dynamic, float8 weight": new Float8DynamicActivationFloat8WeightConfig(),
+  "float8 dynamic by rows, float8 weight": new Float8DynamicActivationFloat8WeightConfig({
+    granularity: new PerRow(),
+  }),
+  "float8 static, float8 weight": new Float8StaticActivationFloat8WeightConfig({ actQuantScale }),
   "int8 static, int4 weight": new Int8StaticActivationInt4WeightConfig({ actQuantScale }),
 };
 

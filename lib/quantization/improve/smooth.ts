@@ -126,7 +126,8 @@ export class SmoothingReport extends AnalysisReport {
  * normalization. Channels without any signal keep the scale 1. The float model computes what it
  * did, up to rounding, and this is checked on the first batch; its layers' inputs have smaller
  * outliers, so that one scale for a whole tensor fits better. Layers fed by the same module are
- * smoothed together.
+ * smoothed together. Where no predecessor can take the scale, `SmoothQuantConfig` multiplies inputs when the model
+ * runs.
  *
  * @param model the float model; changed in place.
  * @param inputs batches as `model.forward` takes them; one pass.
