@@ -82,7 +82,8 @@ export {
   type MergedPart,
 } from "./lib/onnx/calibration/merge.ts";
 export type { CalibrationOptions } from "./lib/onnx/calibration/method.ts";
-export type { Shard, ShardedSamples } from "./lib/onnx/calibration/shard.ts";
+export type { Shard } from "./lib/data/shard.ts";
+export type { ShardedSamples } from "./lib/onnx/calibration/samples.ts";
 export {
   CALIBRATION_METHODS,
   type CalibrationMethod,

@@ -12,8 +12,19 @@ export interface ByteSource {
   readonly length: number;
   /** The next bytes, in a buffer of their own. @throws {DataError} if fewer are left. */
   read(count: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Passes over the next bytes, where that is less work than reading them. */
+  skip?(count: number): void;
   /** Stops reading, where something waits for it. */
   close?(): Promise<void>;
+}
+
+/** Bytes that are read at a time only to be passed over. */
+const PASSED = 1 << 20;
+
+/** Passes over the next bytes of a source. */
+export async function passOver(source: ByteSource, count: number): Promise<void> {
+  if (source.skip) return source.skip(count);
+  for (let left = count; left > 0; left -= PASSED) await source.read(Math.min(left, PASSED));
 }
 
 /** A part of an open file. */
@@ -38,6 +49,12 @@ export class FileRange implements ByteSource {
     const bytes = await this.file.read(at, count);
     if (bytes.length < count) cutOff(this.where, count, bytes.length);
     return bytes;
+  }
+
+  skip(count: number): void {
+    const left = this.start + this.length - this.at;
+    if (count > left) cutOff(this.where, count, left);
+    this.at += count;
   }
 }
 
@@ -138,6 +155,10 @@ export class MemoryBytes implements ByteSource {
     if (count > left) cutOff(this.where, count, left);
     this.at += count;
     return new Uint8Array(this.bytes.subarray(this.at - count, this.at));
+  }
+
+  skip(count: number): void {
+    this.at = Math.min(this.at + count, this.length);
   }
 }
 

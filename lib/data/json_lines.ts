@@ -9,6 +9,7 @@ import { type ElementType, isElementType, itemSizeOf, zerosOf } from "./element_
 import { type InputNames, pickArrays } from "./pick_arrays.ts";
 import { describeInput, type Feeds, type FeedTensor, fits } from "./sample.ts";
 import { showDims, type TensorInfo } from "./sample.ts";
+import type { Picker } from "./shard.ts";
 
 const MAX_LINE = 2 ** 27;
 const MAX_RANK = 32;
@@ -26,6 +27,7 @@ const [QUOTE, BACKSLASH, COMMA, ...BRACKETS] = Array.from('"\\,[{', (char) => ch
  *
  * @param where the file, for errors.
  * @param file the open file.
+ * @param picker tells which samples are wanted.
  * @throws {DataError} with the line's number, if it is no JSON or does not fit the model.
  */
 export async function* readJsonLines(
@@ -33,12 +35,14 @@ export async function* readJsonLines(
   file: InputFile,
   inputs: readonly TensorInfo[],
   names: InputNames,
+  picker: Picker,
 ): AsyncGenerator<Feeds> {
   let number = 0;
   for await (const line of linesOf(where, file)) {
     number++;
-    if (line.trim() === "") continue;
+    if (line.trim() === "" || !picker.take()) continue;
     yield parseLine(`${where}:${number}`, line, inputs, names);
+    if (picker.done) return;
   }
 }
 

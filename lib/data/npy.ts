@@ -108,6 +108,7 @@ function swappedBytes(source: ByteSource, itemSize: number): ByteSource {
       for (let i = 0; i < count; i += itemSize) bytes.subarray(i, i + itemSize).reverse();
       return bytes;
     },
+    skip: source.skip && ((count) => source.skip!(count)),
     close: async () => await source.close?.(),
   };
 }

@@ -7,9 +7,11 @@ import { paths } from "../files/paths.ts";
 import { isNotFound, readFolder, stat } from "../files/disk.ts";
 import { problemOf } from "../files/file_problem.ts";
 import { InputFile } from "../files/input_file.ts";
+import { isRemote, publicName, RemoteFile } from "../files/remote_file.ts";
+import { inputLines } from "../files/standard_input.ts";
 import type { ArraySource } from "./array_source.ts";
 import { FileRange } from "./byte_source.ts";
-import { fail, short } from "./data_error.ts";
+import { DataError, fail, short } from "./data_error.ts";
 import { IMAGE_ENDINGS, type ImageOptions } from "./image_options.ts";
 import { imageTarget, readImage } from "./images.ts";
 import { readJsonLines } from "./json_lines.ts";
@@ -18,6 +20,7 @@ import { openNpz } from "./npz.ts";
 import { checkNames, type InputNames, pickArrays } from "./pick_arrays.ts";
 import { openSafetensors } from "./safetensors_arrays.ts";
 import type { Feeds, TensorInfo } from "./sample.ts";
+import { checkShard, Picker, type Shard, shareOf, showShard } from "./shard.ts";
 import { splitSamples } from "./split.ts";
 
 export type { ElementArray, ElementType } from "./element_type.ts";
@@ -34,8 +37,14 @@ export interface ReadSamplesOptions {
   /** Whether arrays are cut into samples along their first dimension; if not, a file of arrays is one sample,
    * as it is. Yes by default. */
   split?: boolean;
-  /** The most samples that are read; all by default. */
+  /** The most samples that the list has; all by default. */
   limit?: number;
+  /** Reads only this share of the samples; what it can tell to be of others is passed over unread. */
+  shard?: Shard;
+  /** Seconds that a server may take to answer before it is asked again, a few times; 30 by default. */
+  patience?: number;
+  /** Ends waiting for a server. */
+  signal?: AbortSignal;
   /** Told how many samples there will be, before the first, where that is known without reading them. */
   onTotal?: (samples: number) => void;
   /** Told what a person should know of the samples, such as that images are deformed; each thing once. */
@@ -63,9 +72,14 @@ const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
  * dimensions as the input is cut along its first: into parts as long as the input's first size if that
  * is a number, else into parts of 1.
  *
+ * A file may lie on a server, at an `http:` or `https:` URL such as a presigned one of an object store; it is read
+ * in parts, and asked for again where the server fails for a while. `-` stands for a list on standard input, a path
+ * or URL a line, which is read as it comes.
+ *
  * Nothing is read before the first sample is asked for.
  *
- * @param source a file or a folder, or the files that a page was given, which are read as those of a folder.
+ * @param source a file, its URL, a folder or `-`; or the files that a page was given, which are read as those of a
+ * folder.
  * @param inputs the model's inputs.
  * @param options how files are read.
  * @throws {DataError} if there is nothing to read, a file is damaged, or a sample does not fit the model;
@@ -87,40 +101,71 @@ export async function* readSamples(
   inputs: readonly TensorInfo[],
   options: ReadSamplesOptions = {},
 ): AsyncGenerator<Feeds> {
-  const { limit = Infinity } = options;
-  const path = typeof source === "string" ? source : "samples";
+  const { limit = Infinity, shard = { index: 0, of: 1 } } = options;
+  checkShard("readSamples", shard);
+  const path = typeof source !== "string" ? "samples" : source === "-" ? LIST : publicName(source);
   if (inputs.length === 0) fail(path, "the model has no inputs to feed");
   checkNames(path, inputs, options.names ?? {});
-  const files = typeof source === "string"
-    ? await filesOf(path)
-    : sameKind(path, "these are", chosen(source));
-  const onTotal = (samples: number) => options.onTotal?.(Math.min(samples, limit));
-  if (files[0].kind === "image") onTotal(files.length);
+  const files = typeof source !== "string"
+    ? sameKind(path, "these are", chosen(source))
+    : source === "-"
+    ? listed(path)
+    : await filesOf(source);
+  const onTotal = (samples: number) => options.onTotal?.(shareOf(Math.min(samples, limit), shard));
+  if (Array.isArray(files) && files[0].kind === "image") onTotal(files.length);
   let warned = false;
   const onWarning = (warning: string) => {
     if (!warned) options.onWarning?.(warning);
     warned = true;
   };
-  const each = { ...options, onTotal: files.length === 1 ? onTotal : undefined, onWarning };
-  let count = 0;
-  for (const file of files) {
+  const alone = Array.isArray(files) && files.length === 1;
+  const each = { ...options, onTotal: alone ? onTotal : undefined, onWarning };
+  const picker = new Picker(shard, limit);
+  for await (const file of files) {
+    if (picker.done) break;
     try {
-      for await (const feeds of samplesOf(file, inputs, each)) {
-        if (count === limit) return;
-        yield feeds;
-        count++;
-      }
+      yield* samplesOf(file, inputs, each, picker);
     } catch (error) {
       failFor(file.path, error);
     }
   }
-  if (count === 0) fail(path, "there are no samples in it");
+  const { seen, picked } = picker.counts;
+  if (seen === 0) fail(path, "there are no samples in it");
+  if (picked > 0) return;
+  fail(
+    path,
+    `${
+      showShard(shard)
+    } holds no sample, for there are ${seen} in all; share them out in fewer shards`,
+  );
+}
+
+/** What errors call standard input. */
+const LIST = "standard input";
+
+/** The files of a list that another program writes. */
+async function* listed(where: string): AsyncGenerator<SampleFile> {
+  let first: SampleFile | undefined;
+  try {
+    for await (const path of inputLines()) {
+      const file = sampleFile(path);
+      sameKind(where, "it lists", first ? [first, file] : [file]);
+      first ??= file;
+      yield file;
+    }
+  } catch (error) {
+    failFor(where, error);
+  }
+  if (!first) fail(where, "it lists no file; write one path or URL a line");
 }
 
 /** A file of samples. */
 interface SampleFile {
+  /** Its path, or of a file on a server what of its URL may be told. */
   readonly path: string;
   readonly kind: Kind;
+  /** Where it lies on a server. */
+  readonly url?: string;
   /** The file itself, where it has no path to be opened by. */
   readonly file?: File;
 }
@@ -132,8 +177,26 @@ function chosen(files: readonly File[]): SampleFile[] {
     .map((file) => ({ path: file.name, kind: kindOf(file.name), file }));
 }
 
+/** Addresses of object stores in a form of their own. */
+const STORE = /^(?:s3a?|gs|gcs|az|abfss?|wasbs?|oss|hdfs|dbfs):\/\//i;
+
+/** A file by its path or URL. */
+function sampleFile(path: string): SampleFile {
+  if (STORE.test(path)) {
+    fail(
+      path,
+      "object stores are read through https: URLs, such as presigned ones (aws s3 presign, gcloud storage " +
+        "sign-url), or where they are mounted as a folder",
+    );
+  }
+  if (!isRemote(path)) return { path, kind: kindOf(path) };
+  const name = publicName(path);
+  return { path: name, kind: kindOf(name.replace(/\?…$/, "")), url: path };
+}
+
 /** How the files at a path are called, once they were looked at. */
 async function filesOf(path: string): Promise<SampleFile[]> {
+  if (isRemote(path) || STORE.test(path)) return [sampleFile(path)];
   const names = await namesIn(path).catch((error) => failFor(path, error));
   if (!names) return [{ path, kind: kindOf(path) }];
   if (names.length === 0) fail(path, "the folder is empty");
@@ -176,8 +239,8 @@ async function namesIn(path: string): Promise<string[] | undefined> {
 function failFor(path: string, error: unknown): never {
   const problem = problemOf(error);
   if (problem === undefined) throw error;
-  if (isNotFound(error)) fail(path, "there is no such file or folder");
-  fail(path, problem);
+  const said = isNotFound(error) ? "there is no such file or folder" : problem;
+  throw new DataError(`${path}: ${said}`, { cause: error });
 }
 
 function kindOf(path: string): Kind {
@@ -192,17 +255,20 @@ function kindOf(path: string): Kind {
 }
 
 async function* samplesOf(
-  { path, kind, file: given }: SampleFile,
+  { path, kind, file: given, url }: SampleFile,
   inputs: readonly TensorInfo[],
-  { image = {}, names = {}, split = true, onTotal, onWarning }: ReadSamplesOptions,
+  options: ReadSamplesOptions,
+  picker: Picker,
 ): AsyncGenerator<Feeds> {
-  using file = await InputFile.open(given ?? path);
+  const { image = {}, names = {}, split = true, onTotal, onWarning } = options;
+  if (kind === "image" && !picker.take()) return;
+  using file = url === undefined ? await InputFile.open(given ?? path) : await remote(url, options);
   if (kind === "image") {
     yield await readImage(path, file, inputs[0], imageTarget(path, inputs, image), onWarning);
     return;
   }
   if (kind === "json") {
-    yield* readJsonLines(path, file, inputs, names);
+    yield* readJsonLines(path, file, inputs, names, picker);
     return;
   }
   const arrays = await arraysOf(path, kind, file);
@@ -210,10 +276,18 @@ async function* samplesOf(
   const sources: ArraySource[] = [];
   try {
     for (const name of picked) sources.push(await arrays.get(name)!());
-    yield* splitSamples(path, inputs, sources, { split, onTotal });
+    yield* splitSamples(path, inputs, sources, { split, picker, onTotal });
   } finally {
     for (const { bytes } of sources) await bytes.close?.();
   }
+}
+
+async function remote(
+  url: string,
+  { patience = 30, signal }: ReadSamplesOptions,
+): Promise<InputFile> {
+  const file = await RemoteFile.open(url, 1000 * patience, signal);
+  return InputFile.of(file, file.size);
 }
 
 async function arraysOf(

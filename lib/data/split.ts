@@ -4,10 +4,12 @@
  * @module
  */
 import type { ArraySource } from "./array_source.ts";
+import { passOver } from "./byte_source.ts";
 import { fail, MAX_SAMPLE_BYTES } from "./data_error.ts";
 import { elementsOf, itemSizeOf } from "./element_type.ts";
 import { checkType, describeInput, type Feeds, type FeedTensor, fits } from "./sample.ts";
 import { showDims, type TensorInfo } from "./sample.ts";
+import type { Picker } from "./shard.ts";
 
 /** How an array becomes samples: so many, each of this shape. */
 interface Plan {
@@ -21,6 +23,8 @@ interface Plan {
 export interface SplitOptions {
   /** Whether arrays are cut into samples; otherwise they are one sample, as they are. */
   readonly split: boolean;
+  /** Tells which samples are wanted. */
+  readonly picker: Picker;
   /** Told how many samples there are, before the first. */
   readonly onTotal?: (samples: number) => void;
 }
@@ -41,7 +45,7 @@ export async function* splitSamples(
   where: string,
   inputs: readonly TensorInfo[],
   sources: readonly ArraySource[],
-  { split, onTotal }: SplitOptions,
+  { split, picker, onTotal }: SplitOptions,
 ): AsyncGenerator<Feeds> {
   const plans = inputs.map((input, i) => planOf(input, sources[i], split));
   const [first] = plans;
@@ -56,14 +60,16 @@ export async function* splitSamples(
     );
   }
   onTotal?.(first.samples);
-  for (let i = 0; i < first.samples; i++) {
+  for (let i = 0; i < first.samples && !picker.done; i++) {
+    const wanted = picker.take();
     const feeds: Record<string, FeedTensor> = Object.create(null);
     for (const { input, source, dims } of plans) {
       const { type, bytes } = source;
       const size = dims.reduce((product, n) => product * n, itemSizeOf(type));
-      feeds[input.name] = { type, data: elementsOf(type, await bytes.read(size)), dims };
+      if (!wanted) await passOver(bytes, size);
+      else feeds[input.name] = { type, data: elementsOf(type, await bytes.read(size)), dims };
     }
-    yield feeds;
+    if (wanted) yield feeds;
   }
 }
 

@@ -37,6 +37,7 @@ interface ProcessHost {
   readonly argv: readonly string[];
   readonly platform: string;
   readonly env: Record<string, string | undefined>;
+  readonly stdin: AsyncIterable<Uint8Array>;
   readonly stdout: { readonly columns?: number };
   readonly stderr: { readonly isTTY?: boolean; readonly columns?: number };
   /** With Node's `--permission`. */

@@ -18,7 +18,7 @@ const MAX_HOLES = 2 ** 30;
 const MIN_STORED = 1 / 16;
 
 /** Bytes that can be read from any place on. */
-interface Pieces {
+export interface Pieces {
   /** Where they are sooner there than another thread could be asked for them. */
   readSync?(bytes: Uint8Array, at: number): number;
   read(bytes: Uint8Array, at: number): Promise<number>;
@@ -82,6 +82,11 @@ export class InputFile implements Disposable {
       file.close();
       throw error;
     }
+  }
+
+  /** A file that is read in another way, such as from a server. */
+  static of(file: Pieces, size: number): InputFile {
+    return new InputFile(file, size, Infinity);
   }
 
   /**

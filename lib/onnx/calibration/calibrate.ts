@@ -22,13 +22,8 @@ import {
   type Seen,
   together,
 } from "./seen_samples.ts";
-import {
-  checkShard,
-  type OnnxSamples,
-  type Shard,
-  type ShardedSamples,
-  showShard,
-} from "./shard.ts";
+import { checkShard, type Shard, showShard } from "../../data/shard.ts";
+import type { OnnxSamples, ShardedSamples } from "./samples.ts";
 import { Learnt, type Statistics } from "./statistics/learnt.ts";
 import { STATISTIC_KINDS, type StatisticKind } from "./statistics/statistic.ts";
 import { loadOnnx } from "../file/model_file.ts";
@@ -46,7 +41,7 @@ import { nothingToQuantize } from "../qdq/nothing_to_quantize.ts";
 import { copyFeeds, type OnnxFeeds, OnnxRuntime } from "../run/runtime.ts";
 import { describeNode } from "../graph/describe_node.ts";
 
-export type { OnnxSamples } from "./shard.ts";
+export type { OnnxSamples } from "./samples.ts";
 
 /** Opens the errors. */
 const WHERE = "calibrateOnnx";

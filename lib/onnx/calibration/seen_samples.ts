@@ -7,7 +7,7 @@ import { hex, sha256 } from "../../files/sha256.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import type { OnnxFeeds } from "../run/runtime.ts";
 import { SAMPLE_DIGEST_BYTES } from "./sample_digest.ts";
-import type { Shard } from "./shard.ts";
+import type { Shard } from "../../data/shard.ts";
 
 /** Samples that one process has seen. */
 export interface Portion {
