@@ -52,7 +52,7 @@ export function quantizeTables(
     isOp(node, "Gather", "GatherND") && facts.isFloat(node.input[0]) && looksUpInTable(node, facts)
   );
   const reasons = new Map(lookups.map((node) => {
-    const float = specs.embeddingBits === 32 ? "embeddingBits leaves tables float" : undefined;
+    const float = specs.embeddingBits === 32 ? "tables are to stay float" : undefined;
     return [node, kept(node) ?? float] as const;
   }));
   const chosen = lookups.filter((node) => reasons.get(node) === undefined);
