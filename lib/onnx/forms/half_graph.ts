@@ -204,15 +204,20 @@ export class HalfConverter {
 
   /** Why a node stays float; nothing if it does not. */
   private problem(scope: Scope, node: NodeProto): string | undefined {
-    const { kept, large, type, where } = this.options;
+    const { kept, large, type } = this.options;
     const told = kept(node) ?? floatOnly(node);
     if (told !== undefined) return told;
-    const outermost = !scope.outer;
-    const away = [...node.input, ...node.output].find((name) => outermost && large.has(name));
-    if (away !== undefined) {
-      return `${JSON.stringify(away)} leaves the range of float16 on a sample`;
-    }
     if (type === "bfloat16") return undefined;
+    const constant = this.constantProblem(scope, node);
+    if (constant !== undefined) return constant;
+    if (scope.outer) return undefined;
+    const away = [...node.input, ...node.output].find((name) => large.has(name));
+    return away && `${JSON.stringify(away)} leaves the range of float16 on a sample`;
+  }
+
+  /** Why a node cannot read one of its constants in float16; nothing if it can. */
+  private constantProblem(scope: Scope, node: NodeProto): string | undefined {
+    const { where } = this.options;
     const fixed = fixedInputs(node, this.opset);
     for (const [i, name] of node.input.entries()) {
       const constant = fixed.includes(i) || takesAny(node) ? undefined : this.constant(scope, name);
