@@ -117,6 +117,17 @@ export {
   type WeightsMethod,
 } from "./lib/onnx/forms/quantize_weights.ts";
 export { type HalfType, toFloat16, type ToFloat16Options } from "./lib/onnx/forms/to_float16.ts";
+export {
+  type ConvertDType,
+  type ConvertedFile,
+  convertOnnx,
+  type ConvertOnnxOptions,
+  type ConvertOnnxResult,
+  type ConvertProgress,
+  type ConvertSamples,
+  type FormSettings,
+} from "./lib/onnx/convert/convert_onnx.ts";
+export { type CardFacts, modelCard } from "./lib/onnx/convert/model_card.ts";
 export { upgradeOpset } from "./lib/onnx/upgrade/upgrade_opset.ts";
 export { prepareOnnx, type PrepareOnnxOptions } from "./lib/onnx/prepare/prepare.ts";
 export { compareOnnx, type CompareOnnxOptions } from "./lib/onnx/accuracy/compare_onnx.ts";

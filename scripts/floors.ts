@@ -33,6 +33,7 @@ export const FLOORS: readonly string[] = [
   "lib/onnx/quantize_static.ts",
   "lib/onnx/accuracy",
   "lib/onnx/inspect",
+  "lib/onnx/convert",
   "lib/onnx/import/node",
   "lib/onnx/import/bytes",
   "lib/onnx/import/operators",

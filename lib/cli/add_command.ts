@@ -11,7 +11,7 @@ import { checkComplete, nested, readRecipe, recipeText } from "./recipe.ts";
 /** The option of a table as the parser has it; two where another flag says no. */
 function parserOptions({ flags, negative, text, kind, group, ...spec }: OptionSpec): Option[] {
   const option = new Option(flags!, text);
-  if (kind.schema.enum) option.choices(kind.schema.enum);
+  if (kind.schema.enum) option.choices(kind.schema.enum.map(String));
   if (kind.parse) option.argParser(kind.parse);
   // What is shown; values themselves are put together with those of a recipe.
   if (spec.default !== undefined && kind.schema.type !== "boolean") option.default(spec.default);

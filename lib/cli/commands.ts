@@ -4,9 +4,10 @@
  * @module
  */
 import type { CommandSpec } from "./command_spec.ts";
+import { CONVERT } from "./convert_command.ts";
 import { COMPARE } from "./compare_command.ts";
 import { INSPECT } from "./inspect_command.ts";
 import { QUANTIZE } from "./quantize_command.ts";
 
 /** As help lists them. */
-export const COMMANDS: readonly CommandSpec[] = [INSPECT, QUANTIZE, COMPARE];
+export const COMMANDS: readonly CommandSpec[] = [INSPECT, QUANTIZE, CONVERT, COMPARE];

@@ -146,7 +146,7 @@ function fish(name: string, commands: readonly Described[]): string {
         [
           within,
           `-l ${long.slice(2)}`,
-          short && `-s ${short.slice(1)}`,
+          short && (short.startsWith("--") ? `-l ${short.slice(2)}` : `-s ${short.slice(1)}`),
           takesValue && (choices.length ? `-x -a ${fishText(choices.join(" "))}` : "-r"),
           `-d ${fishText(text)}`,
         ].filter(Boolean).join(" ")

@@ -101,14 +101,17 @@ const IMAGES: readonly OptionSpec[] = [
   },
 ];
 
-/** The options of a command that reads samples, which are `what`; `required` unless it can do without. */
-export function dataOptions(what: string, required: true | undefined = true): OptionSpec[] {
+/** The options of a command that reads samples, which are `what`, or that can do without. */
+export function dataOptions(
+  what: string,
+  need: "required" | "optional" = "required",
+): OptionSpec[] {
   const data: OptionSpec = {
     at: "data",
     flags: "--data <path>",
     text: `${what}: a file or a folder of files of one kind`,
     kind: PATH,
-    required,
+    ...need === "required" ? { required: true } : {},
   };
   return [
     ...[data, ...SAMPLES].map((option) => ({ ...option, group: "Samples" })),

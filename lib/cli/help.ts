@@ -12,6 +12,9 @@ From a float model to a quantized one:
   staticquant compare model.onnx model.int8.onnx --data others \\
     --report report.html
 
+Every form that transformers.js loads, without samples too:
+  staticquant convert my-model --dtype all
+
 Calibration runs the float model on samples and notes the range of every
 tensor; 50 to 200 that look like what the model will see are enough. Judge with
 samples that were not among them.
@@ -122,6 +125,41 @@ ${IMAGE_PERMISSIONS}
 
 Exit codes: 3 if --target-sqnr cannot be met, or with every node in float only;
 the best model found is written nevertheless.
+`;
+
+/** After the options of `convert`. */
+export const CONVERT_HELP = `${DATA_HELP}
+Forms (--dtype), as transformers.js calls them, and their files in onnx/:
+  fp16     model_fp16.onnx       floats of 16 bits: half the size, for GPUs
+  q8       model_quantized.onnx  bytes, ranges found while running: for CPUs, and
+                                 what transformers.js loads by itself on WASM
+  int8     model_int8.onnx       the same with signed weights,
+  uint8    model_uint8.onnx      and with unsigned ones
+  q4       model_q4.onnx         weights of 4 bits, each group with a scale
+  q4f16    model_q4f16.onnx      the same beside floats of 16 bits: for WebGPU
+  bnb4     model_bnb4.onnx       weights that are one of 16 floats
+  static   model_static.onnx     bytes, ranges from --data: the fastest on CPUs;
+                                 load it with { model_file_name: "model_static",
+                                 dtype: "fp32" }
+  A folder with several models, such as encoder_model.onnx and
+  decoder_model_merged.onnx, gets the forms of each; --data is then a folder with
+  one of samples for each, by its name. config.json, tokenizers and the like are
+  copied.
+  Without --data models run on made-up inputs, rows of their vocabulary: sizes
+  and times are right, SQNR says less, and all leaves static out.
+  A run that was stopped goes on when the same is typed again.
+
+Examples:
+  staticquant convert my-model --dtype all
+  staticquant convert my-model --dtype q8,q4f16 --out web-model --card forms.md
+  staticquant convert model.onnx --dtype q8,static --data samples --out folder
+
+Permissions:
+  deno run --allow-read=my-model --allow-write=my-model --allow-ffi \\
+    jsr:@staticquant/staticquant/cli convert my-model
+  The folder of --out is written and read.
+
+Exit codes: 1 if a form that was named could not be made; the others are there.
 `;
 
 /** After the options of `compare`. */

@@ -10,7 +10,7 @@ export interface JsonSchema {
   readonly type?: "object" | "array" | "string" | "number" | "integer" | "boolean";
   readonly description?: string;
   readonly default?: unknown;
-  readonly enum?: readonly string[];
+  readonly enum?: readonly (string | number)[];
   readonly minimum?: number;
   readonly exclusiveMinimum?: number;
   readonly maximum?: number;
@@ -81,14 +81,15 @@ export function problemWith(schema: JsonSchema, value: unknown, at = ""): Proble
     return schema.anyOf.some((each) => !problemWith(each, value)) ? undefined : refused();
   }
   if (schema.type && !TYPES[schema.type](value)) return refused();
-  if (schema.enum && !schema.enum.includes(value as string)) return refused();
+  if (schema.enum && !schema.enum.includes(value as string | number)) return refused();
   if (typeof value === "number" && !inBounds(schema, value)) return refused();
   if (Array.isArray(value)) return elementsProblem(schema, value, at, refused);
   return schema.type === "object" ? propertiesProblem(schema, value as object, at) : undefined;
 }
 
+/** The words that a value may be, or its elements. */
 function choices({ enum: known, anyOf }: JsonSchema): readonly string[] {
-  return known ?? anyOf?.flatMap(choices) ?? [];
+  return known?.filter((each) => typeof each === "string") ?? anyOf?.flatMap(choices) ?? [];
 }
 
 function elementsProblem(

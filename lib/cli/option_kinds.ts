@@ -11,8 +11,10 @@ import {
   parseCount,
   parseDivisors,
   parseMethod,
+  parseNamesOf,
   parseNumber,
   parseNumbers,
+  parseOneOf,
   parsePercentile,
   parsePixel,
   parsePositive,
@@ -90,3 +92,20 @@ export function choice(words: readonly string[]): OptionKind {
 
 /** A method that chooses ranges. */
 export const METHOD: OptionKind = { ...choice(CALIBRATION_METHODS), parse: parseMethod };
+
+/** One of a few numbers. */
+export function numberChoice(numbers: readonly number[]): OptionKind {
+  return {
+    schema: { type: "integer", enum: numbers },
+    parse: (text) => parseOneOf(text, numbers),
+  };
+}
+
+/** Names of forms, or all of them. */
+export function dtypesKind(names: readonly string[]): OptionKind {
+  const each: JsonSchema = { type: "string", enum: names };
+  return {
+    schema: { anyOf: [{ type: "string", enum: ["all"] }, list(each)] },
+    parse: (text) => parseNamesOf(text, names),
+  };
+}

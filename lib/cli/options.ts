@@ -6,6 +6,7 @@
 import type { ReadSamplesOptions } from "../data/read_samples.ts";
 import type { AutoQuantizeOptions } from "../onnx/accuracy/auto_quantize.ts";
 import type { CalibrationMethod } from "../onnx/calibration/method_names.ts";
+import type { ConvertOnnxOptions, FormSettings } from "../onnx/convert/convert_onnx.ts";
 import type { QuantizeStaticOptions } from "../onnx/quantize_static.ts";
 import type { OnnxRuntimeBuild } from "../onnx/run/load_ort.ts";
 
@@ -43,6 +44,16 @@ export interface QuantizeOptions extends SampleOptions, RunOptions {
   json?: boolean;
 }
 
+/** Those of `convert`. */
+export interface ConvertOptions extends Partial<SampleOptions>, RunOptions {
+  source: string;
+  out?: string;
+  force?: boolean;
+  card?: string;
+  json?: boolean;
+  convertOnnx: Pick<ConvertOnnxOptions, "dtypes" | "externalData" | keyof FormSettings>;
+}
+
 /** Those of `compare`. */
 export interface CompareOptions extends SampleOptions, RunOptions {
   float: string;
@@ -58,6 +69,9 @@ const FLAGS: ReadonlyMap<string, string> = new Map([
   ["activationSymmetric", "--symmetric"],
   ["activationType", "--activation-type"],
   ["calibrationMethod", "--method"],
+  ["`dtypes`", "--dtype"],
+  ["`force`", "--force"],
+  ["`out`", "--out"],
   ["heldOut", "--held-out"],
   ["nodesToExclude", "--exclude"],
   ["opTypesToQuantize", "--op-types"],

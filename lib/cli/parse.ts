@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { nearest } from "../numbers/arguments.ts";
+import { printable } from "../numbers/printable.ts";
 import { InvalidArgumentError } from "./commander.ts";
 import type { ImageSide } from "../data/image_options.ts";
 import { CALIBRATION_METHODS, type CalibrationMethod } from "../onnx/calibration/method_names.ts";
@@ -83,4 +85,23 @@ export function collectInputs(
   const at = text.lastIndexOf("=");
   const [name, array] = at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
   return name ? { ...before, [name]: array } : invalid("Give NAME or NAME=ARRAY.");
+}
+
+/** One of some numbers. */
+export function parseOneOf(text: string, numbers: readonly number[]): number {
+  const value = parseNumber(text);
+  return numbers.includes(value) ? value : invalid(`Give one of ${numbers.join(", ")}.`);
+}
+
+/** `all`, or some of these names with commas between. */
+export function parseNamesOf(text: string, known: readonly string[]): "all" | string[] {
+  const names = collectNames(text);
+  if (names.length === 1 && names[0] === "all") return "all";
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown === undefined) return names;
+  const like = nearest(unknown, known);
+  const meant = like === undefined ? "" : ` Did you mean ${like}?`;
+  return invalid(
+    `${printable(unknown)} is none.${meant} Give all, or some of ${known.join(", ")}.`,
+  );
 }

@@ -21,19 +21,24 @@ export class ProgressBar implements Disposable {
   /** A bar on this console. */
   constructor(private readonly console: Console, private readonly now = () => performance.now()) {}
 
-  /** Says that `done` of `total` steps are done; without a total only how many. */
-  update(what: string, done: number, total?: number): void {
+  /**
+   * Says that `done` of `total` steps are done; without a total only how many.
+   *
+   * @param step which one is being done, if steps have names.
+   */
+  update(what: string, done: number, total?: number, step?: string): void {
     const { console } = this;
     if (!console.interactive) return;
     const time = this.now();
     if (what !== this.what) {
       [this.what, this.started, this.before, this.shown] = [what, time, done, -Infinity];
     }
-    if (time - this.shown < INTERVAL_MS && done !== total) return;
+    if (time - this.shown < INTERVAL_MS && done !== total && step === undefined) return;
     this.shown = time;
     const seconds = (time - this.started) / 1000;
     const each = done > this.before ? seconds / (done - this.before) : undefined;
-    const line = total ? withBar(what, done, total, each) : `${what} ${done}`;
+    const bar = total ? withBar(what, done, total, each) : `${what} ${done}`;
+    const line = step === undefined ? bar : `${bar}  ${step}`;
     this.draw([...line].slice(0, console.columns - 1).join(""));
   }
 

@@ -57,8 +57,13 @@ function tableSizes({ graph }: OnnxModel): Map<string, number> {
 }
 
 /** Elements that look random, the same each time. */
-function elements(dtype: OnnxDataType, count: number, rows: number): OnnxElements | undefined {
-  let state = 1;
+function elements(
+  dtype: OnnxDataType,
+  count: number,
+  rows: number,
+  seed: number,
+): OnnxElements | undefined {
+  let state = seed;
   const random = () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state / 2 ** 32;
@@ -90,13 +95,14 @@ function feedFor(
   { dims, dtype }: OnnxValueInfo,
   length: number,
   rows: number,
+  seed: number,
 ): OnnxFeed | undefined {
   if (!dims) return undefined;
   const sizes = dims.map((size, i) =>
     typeof size === "number" ? size : size === undefined && i === 0 ? 1 : openSize(size, length)
   );
   const count = elementCount(sizes);
-  const data = count <= MOST_ELEMENTS ? elements(dtype, count, rows) : undefined;
+  const data = count <= MOST_ELEMENTS ? elements(dtype, count, rows, seed) : undefined;
   return data && { data, dims: sizes };
 }
 
@@ -111,25 +117,44 @@ export async function madeUpSample(
   where: string,
   model: OnnxModel,
 ): Promise<OnnxFeeds | undefined> {
+  return (await madeUpSamples(where, model, 1))[0];
+}
+
+/**
+ * Several such inputs, each with numbers of its own.
+ *
+ * @param lengths that are tried for sizes which are left open.
+ * @returns none if none were found.
+ */
+export async function madeUpSamples(
+  where: string,
+  model: OnnxModel,
+  count: number,
+  lengths: readonly number[] = LENGTHS,
+): Promise<OnnxFeeds[]> {
   const view = new GraphView(model.graph);
-  if (view.inputs.length === 0) return {};
+  if (view.inputs.length === 0) return [{}];
   const rows = tableSizes(model);
   try {
     await using runtime = await OnnxRuntime.open(where, model);
-    for (const length of LENGTHS) {
+    const sample = (length: number, seed: number): OnnxFeeds | undefined => {
       const feeds = runtime.inputs.map((input) =>
-        [input.name, feedFor(input, length, rows.get(input.name) ?? 2)] as const
+        [input.name, feedFor(input, length, rows.get(input.name) ?? 2, seed)] as const
       );
-      if (feeds.some(([, feed]) => !feed)) continue;
-      const sample = Object.fromEntries(feeds) as OnnxFeeds;
+      return feeds.some(([, feed]) => !feed) ? undefined : Object.fromEntries(feeds) as OnnxFeeds;
+    };
+    for (const length of lengths) {
+      const samples = Array.from({ length: count }, (_, i) => sample(length, i + 1));
+      if (samples.some((each) => !each)) continue;
       try {
-        await runtime.run(sample);
-        return sample;
+        await runtime.run(samples[0]!);
+        return samples as OnnxFeeds[];
       } catch {
         // Other lengths may fit.
       }
     }
   } catch {
-    return undefined; // what keeps it from opening is said when it is to run
+    // What keeps it from opening is said when it is to run.
   }
+  return [];
 }
