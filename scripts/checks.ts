@@ -41,6 +41,9 @@ const PROCESS_TESTS = ["tests/cli/process_test.ts", "tests/scripts/action_test.t
 /** Those of the page, in a browser; only the whole checks run them. */
 const PAGE_TESTS = "tests/web";
 
+/** Those of programs that load what is written here, in Node and in a browser; only the whole checks run them. */
+const CLIENT_TESTS = "tests/clients";
+
 const whole = Deno.args.includes("--whole");
 const all = whole || Deno.args.includes("--all");
 const steps = new Steps();
@@ -61,7 +64,7 @@ const testProcesses = () =>
   test(PROCESS_TESTS.join(" "), `--allow-run=${Deno.execPath()},bash`, ...PROCESS_TESTS);
 
 async function testAll(): Promise<void> {
-  await test("", `--ignore=${[...PROCESS_TESTS, PAGE_TESTS]}`);
+  await test("", `--ignore=${[...PROCESS_TESTS, PAGE_TESTS, CLIENT_TESTS]}`);
   await testProcesses();
   await test("--doc", "--doc", "--ignore=tests", ...ENTRIES, "lib");
 }
@@ -72,7 +75,8 @@ async function testChanged(): Promise<void> {
   const sources = files.filter((path) => /^lib\/.*\.ts$/.test(path));
   console.log(`\n${files.length} files differ from main; --all runs the tests of the others too.`);
   const inside = tests.filter((path) =>
-    !PROCESS_TESTS.includes(path) && !path.startsWith(PAGE_TESTS)
+    !PROCESS_TESTS.includes(path) && !path.startsWith(PAGE_TESTS) &&
+    !path.startsWith(CLIENT_TESTS)
   );
   if (inside.length) await test(inside.join(" "), `--ignore=${PROCESS_TESTS}`, ...inside);
   if (PROCESS_TESTS.some((test) => tests.some((path) => test.startsWith(path)))) {
@@ -108,6 +112,14 @@ async function testPage(): Promise<void> {
   });
 }
 
+/** Has transformers.js load a folder of forms in Node and in Chromium. */
+async function testClients(): Promise<void> {
+  await steps.step(`deno test ${CLIENT_TESTS}`, async () => {
+    const { ok, stdout } = await deno(["test", "-A", CLIENT_TESTS], { output: "tee" });
+    return countTests(ok, stdout);
+  });
+}
+
 /** In this order, for Deno is compared with Node. */
 const tryPackage = async () => await nodeConsumers() && await denoConsumer();
 
@@ -124,6 +136,7 @@ if (whole) await check("publish", "--dry-run", "--allow-dirty");
 if (whole) await check("task", "site");
 await (all ? testAll() : testChanged());
 if (whole) await testPage();
+if (whole) await testClients();
 if (whole) await executeNotebooks();
 if (whole) await steps.step("package in Node and Deno", tryPackage);
 if (whole) await steps.step("sizes of what a page loads", checkSizes);
