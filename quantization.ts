@@ -209,7 +209,7 @@ export {
 } from "./lib/quantization/layers/function_kind.ts";
 export { ObservedFunction } from "./lib/quantization/layers/observed_function.ts";
 export { QuantizedTable } from "./lib/quantization/layers/quantized_table.ts";
-export { QuantizedPool } from "./lib/quantization/layers/quantized_pool.ts";
+export { type AveragePool, QuantizedPool } from "./lib/quantization/layers/quantized_pool.ts";
 export {
   QuantizedAdd,
   QuantizedCat,

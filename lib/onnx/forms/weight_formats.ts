@@ -165,8 +165,12 @@ function bnb4(graphs: GraphEditors, { groupSize, bnb4Type }: FormatOptions): Wei
   };
 }
 
-/** The formats by the names of the option. */
-export const WEIGHT_FORMATS = { nbits: nBits, qdq, bnb4 } as const;
-
 /** How a file says that weights have few bits. */
-export type WeightsFormat = keyof typeof WEIGHT_FORMATS;
+export type WeightsFormat = "nbits" | "qdq" | "bnb4";
+
+/** The formats by the names of the option. */
+export const WEIGHT_FORMATS: Readonly<Record<WeightsFormat, typeof nBits>> = {
+  nbits: nBits,
+  qdq,
+  bnb4,
+};

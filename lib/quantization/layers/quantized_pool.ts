@@ -15,7 +15,7 @@ import { type ActivationQuantizer, quantizeActivation } from "../tensors/activat
 import { type FunctionParts, registerFunctionKind } from "./function_kind.ts";
 
 /** Layers of means. */
-type AveragePool = AvgPool1d | AvgPool2d | AdaptiveAvgPool1d | AdaptiveAvgPool2d;
+export type AveragePool = AvgPool1d | AvgPool2d | AdaptiveAvgPool1d | AdaptiveAvgPool2d;
 
 /** The windows of a layer. */
 function windowsOf(pool: AveragePool): MeanOfBytes {
