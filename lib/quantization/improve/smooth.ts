@@ -298,9 +298,7 @@ function predecessorOf(
     return "its input is the model's own, or is made by a function instead of a module";
   }
   const name = source.displayName;
-  const { groups = 1 } = layer as { groups?: number };
-  if (groups !== 1) return `its channels fall into ${groups} groups`;
-  if (!isAbsorber(source, layer.weight.shape[1])) {
+  if (!isAbsorber(source, inputChannels(layer))) {
     return `${name} before it is neither a Linear or another layer of its kind nor a normalization with ` +
       `a weight for each channel`;
   }
@@ -358,19 +356,34 @@ class Edits {
   }
 }
 
-/** The largest magnitude in each input channel; `inner` neighbours are of one. */
-function channelMaxima(values: ArrayLike<number>, channels: number, inner = 1): Float64Array {
+/** The largest magnitude in each channel; `channelOf` tells that of a value. */
+function channelMaxima(
+  values: ArrayLike<number>,
+  channels: number,
+  channelOf: (i: number) => number,
+): Float64Array {
   const maxima = new Float64Array(channels);
   for (let i = 0; i < values.length; i++) {
-    const channel = Math.floor(i / inner) % channels;
+    const channel = channelOf(i);
     const size = Math.abs(values[i]);
     if (size > maxima[channel]) maxima[channel] = size;
   }
   return maxima;
 }
 
-/** How many neighbours in a layer's weight belong to one input channel. */
-const kernelSize = ({ weight }: FloatLayer) => numelOf(weight.shape.slice(2));
+/** Parts that the channels of a layer fall into. */
+const groupsOf = (layer: FloatLayer) => (layer as { groups?: number }).groups ?? 1;
+
+/** How many channels a layer's input has; the weight tells those of one group. */
+const inputChannels = (layer: FloatLayer) => layer.weight.shape[1] * groupsOf(layer);
+
+/** Which input channel an element of a layer's weight multiplies. */
+function weightChannels(layer: FloatLayer): (i: number) => number {
+  const [out, inside, ...kernel] = layer.weight.shape;
+  const inner = numelOf(kernel);
+  const ofGroup = out / groupsOf(layer) * inside * inner;
+  return (i) => Math.floor(i / ofGroup) * inside + Math.floor(i / inner) % inside;
+}
 
 async function smoothGroup(
   predecessor: FloatLayer | Norm,
@@ -379,7 +392,7 @@ async function smoothGroup(
   alpha: number,
   edits: Edits,
 ): Promise<SmoothedLayer[]> {
-  const channels = group[0].weight.shape[1];
+  const channels = inputChannels(group[0]);
   const inputMax: Float64Array[] = [];
   const weightMax: Float64Array[] = [];
   for (const layer of group) {
@@ -387,9 +400,9 @@ async function smoothGroup(
     const [lows, highs] = await Promise.all([min.data(), max.data()]);
     min.dispose();
     max.dispose();
-    inputMax.push(channelMaxima([...lows, ...highs], channels));
+    inputMax.push(channelMaxima([...lows, ...highs], channels, (i) => i % channels));
     // Of the weight as it was, so that the order of layers does not matter.
-    weightMax.push(channelMaxima(await layer.weight.data(), channels, kernelSize(layer)));
+    weightMax.push(channelMaxima(await layer.weight.data(), channels, weightChannels(layer)));
   }
   const scale = Float64Array.from({ length: channels }, (_, j) => {
     const x = Math.max(...inputMax.map((maxima) => maxima[j]));
@@ -406,8 +419,8 @@ async function smoothGroup(
   const layers: SmoothedLayer[] = [];
   for (const [n, layer] of group.entries()) {
     const values = await edits.values(layer, "weight");
-    const inner = kernelSize(layer);
-    for (let i = 0; i < values.length; i++) values[i] *= scale[Math.floor(i / inner) % channels];
+    const channelOf = weightChannels(layer);
+    for (let i = 0; i < values.length; i++) values[i] *= scale[channelOf(i)];
     const largest = (maxima: Float64Array, by = (x: number, _: number) => x) =>
       maxima.reduce((most, x, j) => Math.max(most, by(x, j)), 0);
     layers.push({

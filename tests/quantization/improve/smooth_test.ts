@@ -10,6 +10,7 @@ import {
 import {
   bfloat16,
   computeError,
+  Conv2d,
   deepcopy,
   init,
   Linear,
@@ -270,4 +271,30 @@ Deno.test("a smoothing report prints and draws", async () => {
   const sizes = report.layers[0].scale;
   const rest = sizes.filter((_, j) => !OUTLIERS.includes(j));
   assertGreater(Math.min(...OUTLIERS.map((j) => sizes[j])), Math.max(...rest));
+});
+
+eachBackend("smooth_ takes convolutions whose channels fall into groups", async () => {
+  manualSeed(31);
+  const model = new Sequential({
+    first: new Conv2d(3, 8, 3),
+    relu: new ReLU(),
+    depthwise: new Conv2d(8, 8, 3, { groups: 8 }),
+    grouped: new Conv2d(8, 6, 1, { groups: 2 }),
+    last: new Conv2d(6, 4, 1),
+  });
+  const float = deepcopy(model);
+  const batches = [1, 2].map(() => randn([2, 3, 9, 9]));
+  const report = await smooth_(model, batches, { alpha: 0.6 });
+  assertEquals(report.layers.map(({ layer, predecessor }) => [layer, predecessor]), [
+    ["depthwise", "first"],
+    ["grouped", "depthwise"],
+    ["last", "grouped"],
+  ]);
+  assertGreater(await computeError(float.forward(batches[0]), model.forward(batches[0])), 110);
+  // An input channel of a group is multiplied by the weights of that group alone.
+  const { weight } = (float as unknown as { grouped: Conv2d }).grouped;
+  const weights = await weight.data();
+  const [, { scale, weightMaxBefore }] = report.layers;
+  assertEquals(scale.length, 8);
+  assertAlmostEquals(weightMaxBefore, Math.max(...weights.map(Math.abs)), 1e-6);
 });

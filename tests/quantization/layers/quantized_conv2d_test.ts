@@ -175,6 +175,7 @@ eachBackend("what is done to Linear layers is done to convolutions", async (devi
   const smoothed = deepcopy(float);
   const smoothing = await smooth_(smoothed, batches);
   assertEquals(smoothing.layers.map(({ layer, predecessor }) => [layer, predecessor]), [
+    ["depthwise", "stem"],
     ["point", "depthwise"],
   ]);
   assert(await computeError(float.forward(batches[0]), smoothed.forward(batches[0])) > 100);
