@@ -224,7 +224,7 @@ Deno.test("loadQuantizedModel_ refuses files that do not fit, and changes nothin
   });
 
   // the version, and what describes the layers
-  refused(changed(file, (_, d) => d.version = 2), SafetensorsError, "version 2", "up to 1");
+  refused(changed(file, (_, d) => d.version = 3), SafetensorsError, "version 3", "up to 2");
   refused(changed(file, (_, d) => d.version = "1"), SafetensorsError, 'version is "1"');
   refused(changed(file, (_, d) => d.layers = []), SafetensorsError, "layers is []");
   refused(changed(file, (_, __, m) => m.staticquant = "{"), SafetensorsError, "not JSON");
