@@ -1,10 +1,9 @@
 /**
- * Choosing tiles by measuring them.
+ * Choosing tiles by measuring them, and whether bytes are multiplied as they are or as floats.
  *
  * @module
  */
 import type { WebGpuBackend } from "../backend/webgpu/backend.ts";
-import type { Tile } from "../backend/webgpu/kernels/tile.ts";
 import type { PooledBuffer } from "../backend/webgpu/pool.ts";
 import type { Runtime } from "../backend/webgpu/runtime.ts";
 import type { RecordedDispatch } from "../backend/webgpu/steps.ts";
@@ -23,6 +22,12 @@ const TURN_MS = 4;
 /** How much faster than the rule's tile another must be: less is noise. */
 const WORTHWHILE = 0.97;
 
+/** Says how long a step takes with each of its candidates, in milliseconds. */
+export interface TileClock extends Disposable {
+  /** The step binds these buffers. */
+  times(step: RecordedDispatch, buffers: readonly PooledBuffer[]): Promise<number[]>;
+}
+
 /** A model whose tiles are measured for each new shape of the inputs. */
 export class AutotunedProgram implements Program<Promise<Tensor[]>> {
   /** Records and replays. */
@@ -32,8 +37,17 @@ export class AutotunedProgram implements Program<Promise<Tensor[]>> {
   /** Ends when what was begun is done: two measurements at once would disturb each other. */
   private queue: Promise<unknown> = Promise.resolve();
 
-  /** Measures nothing yet. */
-  constructor(model: Module, private readonly cacheFile?: string | URL | null) {
+  /**
+   * Measures nothing yet.
+   *
+   * @param clockOf what measures on a device; by default the device's own clock.
+   */
+  constructor(
+    model: Module,
+    private readonly cacheFile?: string | URL | null,
+    private readonly clockOf: (runtime: Runtime) => TileClock = (runtime) =>
+      new DeviceTileClock(runtime),
+  ) {
     this.program = new WebGpuProgram(model);
   }
 
@@ -54,8 +68,9 @@ export class AutotunedProgram implements Program<Promise<Tensor[]>> {
   private enqueue(plan: ForwardPlan, inputs: readonly Tensor[]): Promise<void> {
     const backend = inputs[0].backend as WebGpuBackend;
     this.cache ??= AutotuneCache.open(backend.description, this.cacheFile);
-    const { cache } = this;
-    const tuning = this.queue.then(() => autotune(backend.runtime, plan.recording, inputs, cache));
+    const { cache, clockOf } = this;
+    const { runtime } = backend;
+    const tuning = this.queue.then(() => autotune(runtime, plan.recording, inputs, cache, clockOf));
     this.queue = tuning.catch(() => {});
     return tuning;
   }
@@ -72,6 +87,7 @@ async function autotune(
   recording: Recording,
   inputs: readonly Tensor[],
   cache: AutotuneCache,
+  clockOf: (runtime: Runtime) => TileClock,
 ): Promise<void> {
   const products = recording.steps.filter((step): step is RecordedDispatch =>
     "retile" in step && step.retile !== undefined
@@ -83,7 +99,7 @@ async function autotune(
   if (unknown.length > 0) {
     const buffers = inputs.map((x) => x.operand.buffer as PooledBuffer);
     const ys = recording.acquireOutputs();
-    const timer = new DispatchTimer(runtime);
+    using clock = clockOf(runtime);
     try {
       const measured = new Set<string>();
       for (const step of unknown) {
@@ -91,13 +107,12 @@ async function autotune(
         if (measured.has(key)) continue;
         measured.add(key);
         const bound = recording.buffersOf(step, buffers, ys);
-        const times = await time(timer, runtime, step, candidates, bound);
+        const times = await clock.times(step, bound);
         const best = times.indexOf(Math.min(...times));
         const worth = times[best] < times[0] * WORTHWHILE;
         cache.set(key, candidates[worth ? best : 0].name);
       }
     } finally {
-      timer.dispose();
       ys.forEach((y) => runtime.pool.release(y));
     }
     await cache.save();
@@ -108,27 +123,35 @@ async function autotune(
   });
 }
 
-/** Milliseconds that each tile takes: the median of turns. */
-async function time(
-  timer: DispatchTimer,
-  runtime: Runtime,
-  step: RecordedDispatch,
-  candidates: readonly Tile[],
-  buffers: readonly PooledBuffer[],
-): Promise<number[]> {
-  const runs = candidates.map((tile) => {
-    const { kernel, workgroups } = step.retile!.build(tile);
-    return () => runtime.dispatch(kernel, buffers, step.params, workgroups);
-  });
-  const repeats: number[] = [];
-  for (const run of runs) {
-    await timer.measure(run, 1); // compiles
-    const once = await timer.measure(run, 3);
-    repeats.push(Math.max(1, Math.min(200, Math.round(TURN_MS / once))));
+/** Runs candidates in turns; a time is the median of them. */
+class DeviceTileClock implements TileClock {
+  private readonly timer: DispatchTimer;
+
+  constructor(private readonly runtime: Runtime) {
+    this.timer = new DispatchTimer(runtime);
   }
-  const turns: number[][] = candidates.map(() => []);
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const [i, run] of runs.entries()) turns[i].push(await timer.measure(run, repeats[i]));
+
+  async times(step: RecordedDispatch, buffers: readonly PooledBuffer[]): Promise<number[]> {
+    const { runtime, timer } = this;
+    const { candidates, build } = step.retile!;
+    const runs = candidates.map((tile) => {
+      const { kernel, workgroups } = build(tile);
+      return () => runtime.dispatch(kernel, buffers, step.params, workgroups);
+    });
+    const repeats: number[] = [];
+    for (const run of runs) {
+      await timer.measure(run, 1); // compiles
+      const once = await timer.measure(run, 3);
+      repeats.push(Math.max(1, Math.min(200, Math.round(TURN_MS / once))));
+    }
+    const turns: number[][] = runs.map(() => []);
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const [i, run] of runs.entries()) turns[i].push(await timer.measure(run, repeats[i]));
+    }
+    return turns.map((times) => times.sort((a, b) => a - b)[ROUNDS >> 1]);
   }
-  return turns.map((times) => times.sort((a, b) => a - b)[ROUNDS >> 1]);
+
+  [Symbol.dispose](): void {
+    this.timer.dispose();
+  }
 }

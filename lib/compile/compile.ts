@@ -20,7 +20,8 @@ export type CompileBackend = "webgpu" | "onnxruntime";
 
 /**
  * How much compiling may take: `"max-autotune"` measures, for each shape of the inputs, which tiles are
- * fastest on this adapter.
+ * fastest on this adapter. Bytes that it multiplies badly become floats in registers for it, with the same
+ * bits: float32 holds their sums exactly, and weights stay bytes in memory.
  */
 export type CompileMode = "default" | "max-autotune";
 

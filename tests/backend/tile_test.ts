@@ -23,10 +23,10 @@ import {
 } from "../../mod.ts";
 
 /** Every tile that a device with such subgroups may choose, with numbers of rows that it is chosen for. */
-function tiles(subgroup: number): Map<string, { tile: Tile; rows: number[] }> {
+function tiles(subgroup: number, bytes = false): Map<string, { tile: Tile; rows: number[] }> {
   const found = new Map<string, { tile: Tile; rows: number[] }>();
   for (const m of [1, 2, 3, 8, 17, 65]) {
-    for (const tile of candidateTiles({ m, n: 1024, subgroup }, true)) {
+    for (const tile of candidateTiles({ m, n: 1024, subgroup, bytes }, true)) {
       const entry = found.get(tile.name) ?? { tile, rows: [] };
       entry.rows.push(m);
       found.set(tile.name, entry);
@@ -74,7 +74,7 @@ Deno.test("every tile that may be chosen gives the exact int32 sums [webgpu]", a
     xSums: false, // so that the sums of rows are added up by the tile too
   } as const;
 
-  for (const { tile, rows } of tiles(backend.subgroupSize).values()) {
+  for (const { tile, rows } of tiles(backend.subgroupSize, true).values()) {
     await t.step(tile.name, async () => {
       const kernel = packedLinearKernel(spec, tile);
       const sizes = rows.flatMap((m) => [[m, 63, 1000], [m, 1, 17], [m, 65, 1], [m, 3, 1023]]);

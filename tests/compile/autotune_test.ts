@@ -5,12 +5,18 @@ import { AutotuneCache } from "../../lib/compile/autotune_cache.ts";
 import {
   compile,
   init,
+  int8,
   Linear,
   manualSeed,
   MappingType,
+  matmulInteger,
+  Module,
+  PreparedConvWeight,
   randn,
   ReLU,
   Sequential,
+  Tensor,
+  tensor,
   uint8,
 } from "../../mod.ts";
 import { quantized } from "../quantization/flow.ts";
@@ -78,6 +84,66 @@ Deno.test("max-autotune keeps the bits, and remembers winners in a file for the 
   const mended = JSON.parse(await Deno.readTextFile(cacheFile));
   assertEquals(mended.tiles["int8 12 40 48 requantized"], "4x8");
   assert(mended.tiles["int8 12 8 40"] !== "7x3 magic");
+});
+
+/** Products of bytes of every kind: convolutions of few channels and of many, a layer, and two matrices. */
+class Products extends Module {
+  readonly weights = [[6, 3, 3, 3], [5, 6, 3, 3], [10, 20]].map((shape) => {
+    const length = shape.reduce((product, size) => product * size);
+    const values = Array.from({ length }, (_, i) => (i * 37 + 5) % 255 - 127);
+    return tensor(values, { shape, dtype: int8 }).keep();
+  });
+  readonly prepared = this.weights.slice(0, 2).map((weight) => new PreparedConvWeight(weight));
+  readonly one = tensor([1]).keep();
+
+  private convolve(x: Tensor, i: number): Tensor {
+    const one = this.one.operand.buffer;
+    const weight = this.prepared[i].operand;
+    const output = x.shape.slice(2).map((size) => size - 2);
+    const ends = { quantMin: 0, quantMax: 255, zeroPoint: one };
+    const y = x.backend.packedConv(x.channelsLast, weight, {
+      ...{ output, stride: [1, 1], before: [0, 0], dilation: [1, 1], wParamCount: 1 },
+      ...{ xZeroPoint: one, wZeroPoint: null },
+      result: { kind: "bytes", ...ends, multiplier: one, bias: null, dtype: uint8 },
+    });
+    return Tensor.channelsLast(x.backend, y, [x.shape[0], weight.outChannels, ...output], uint8);
+  }
+
+  override forward(x: Tensor): Tensor {
+    using a = this.convolve(x, 0);
+    using b = this.convolve(a, 1);
+    using rows = b.reshape(-1, 20);
+    return matmulInteger(rows, this.weights[2], { aZeroPoint: 3, transposeB: true });
+  }
+}
+
+Deno.test("what a device multiplies badly as bytes is multiplied as floats, with the same bits [webgpu]", async () => {
+  await init({ device: "webgpu" });
+  const products = new Products();
+  const bytes = Uint8Array.from(
+    { length: 3 * 12 * 9 },
+    (_, i) => Math.imul(i + 1, 2654435761) >>> 24,
+  );
+  const image = tensor(bytes, { shape: [1, 3, 12, 9], dtype: uint8 });
+  const linear = await model();
+  for (const [m, x] of [[products, image], [linear.model, linear.x]] as const) {
+    const expected = await m.forward(x).data();
+    let asked = 0;
+    const program = new AutotunedProgram(m, null, () => ({
+      times: (step) => {
+        asked++;
+        return Promise.resolve(step.retile!.candidates.map(({ floats }) => floats ? 1 : 2));
+      },
+      [Symbol.dispose]: () => {},
+    }));
+    const [y] = await program.forwardAll(x);
+    assertEquals(await y.data(), expected);
+    const { steps } = program.program.plan([x]).recording;
+    const tiled = steps.filter((step) => "kernel" in step && step.retile);
+    assertEquals(tiled.length, asked, "each was measured");
+    assert(tiled.every((step) => "kernel" in step && step.kernel.key.endsWith(" f32")));
+    program.dispose();
+  }
 });
 
 Deno.test("a damaged or foreign cache is ignored with a warning, and left alone", async () => {

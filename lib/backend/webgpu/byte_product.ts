@@ -72,7 +72,7 @@ export function byteProduct(
       buffers: [x.data, w.data, x.sums, w.sums, aZeroPoint.buffer, bZeroPoint.buffer, y],
       params: [m, n, k, packedRowBytes(k) / 16],
       batch: { products, params: [...counted, x.offset, w.offset, step] },
-      shape: { m, n, large: m >= 128 },
+      shape: { m, n, large: m >= 128, bytes: true },
       exact: true,
     });
   } finally {

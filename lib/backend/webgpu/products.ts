@@ -188,7 +188,7 @@ function byteProduct(
       y,
     ],
     params: [m, n, k, packedRowBytes(k) / 16, requantize ? packedRowBytes(n) / 4 : 0],
-    shape: { m, n, packed: requantize !== undefined, large: m >= many },
+    shape: { m, n, packed: requantize !== undefined, large: m >= many, bytes: true },
     width: requantize && packedRowBytes(n),
     exact: true,
   });

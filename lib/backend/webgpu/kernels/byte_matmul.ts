@@ -26,7 +26,7 @@ function byteMatmul({ batch, tile }: ByteMatmul): Shader {
   const counted = batchOf(batch, "w_matrix * params.n");
   const fields = [...counted.fields, "x_offset", "w_offset", "zero_step"];
   return matmul({
-    step: packedStep,
+    step: packedStep(tile),
     tile,
     epilogue: EPILOGUE,
     output: int32,

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { type Batch, type KStep, packedStep, type Taps } from "./product.ts";
+import { type Batch, type KStep, loadVector, type Taps } from "./product.ts";
 
 /** What distinguishes convolutions, as far as their places are concerned. */
 export interface ConvPlaces {
@@ -107,7 +107,7 @@ let move_${d} = -i32(${p("step")} * ${p("dilation")} / ${p("stride")});`;
 /** The taps of a convolution whose vectors `step` loads; `outside` is what stands in for one outside. */
 export function convTaps(
   places: ConvPlaces,
-  step: KStep,
+  step: Pick<KStep, "load" | "endings">,
   outside: (s: string) => string,
 ): Taps {
   const { rank, transposed, merged } = places;
@@ -170,7 +170,7 @@ let ${name}_there_${e} = x[select(0u, line_${q} + u32(${name}_at_${e}), ${name}_
 let ${name}_word_${e} = select(0u, select(${outside}, ${name}_there_${e}, ${name}_in_${e}),
   ${name}_tap_${e} < params.kernel_${last});`;
   return {
-    ...convTaps(places, packedStep, () => ""),
+    ...convTaps(places, { load: loadVector }, () => ""),
     load: (name, q, s) =>
       `let ${name}_first = ${s} * 4u;
 ${

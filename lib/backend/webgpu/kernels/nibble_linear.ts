@@ -2,7 +2,7 @@
 import { loader } from "./elements.ts";
 import { type Kernel, kernel } from "./kernel.ts";
 import { matmul } from "./matmul.ts";
-import { type Epilogue, type Groups, type KStep, packedStep } from "./product.ts";
+import { type Epilogue, type Groups, type KStep, loadVector, packedStep } from "./product.ts";
 import { LOW_NIBBLES } from "./pack_nibbles.ts";
 import { packedArrays, type PackedLinearSpec, paramIndex, zeroPoint } from "./packed_linear.ts";
 import { each, type Shader } from "./shader.ts";
@@ -38,14 +38,14 @@ export function nibbleLinearKernel(spec: PackedLinearSpec, tile: Tile, ragged: b
 }
 
 /** Sixteen bytes of `x` by as many nibbles of `w`, from which the zero point is taken if there is one. */
-function nibbleStep(ragged: boolean, corrected: boolean): KStep {
+function nibbleStep({ ragged, tile }: TiledNibbles, corrected: boolean): KStep {
   return {
-    ...packedStep,
+    ...packedStep(tile),
     parts: 2,
     load: (name, from, at) =>
       ragged && at.endsWith("1u")
         ? `var ${name} = vec4<u32>(); if (s * 2u + 1u < params.x_steps) { ${name} = ${from}[${at}]; }`
-        : packedStep.load(name, from, at),
+        : loadVector(name, from, at),
     unpack: (j, p) => {
       const words = [`wide_${j}.${COMPONENTS[2 * p]}`, `wide_${j}.${COMPONENTS[2 * p + 1]}`];
       const zero = corrected ? `zero_${j}` : null;
@@ -98,5 +98,5 @@ function nibbleLinear(spec: TiledNibbles): Shader {
       return product + (bias ? ` + bias_${j}` : "");
     },
   };
-  return matmul({ step: nibbleStep(ragged, wCorrected), tile, epilogue, output, groups });
+  return matmul({ step: nibbleStep(spec, wCorrected), tile, epilogue, output, groups });
 }

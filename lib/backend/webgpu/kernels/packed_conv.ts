@@ -39,8 +39,8 @@ function packedConv(spec: PackedConvSpec & { readonly tile: Tile }): Shader {
   const { places, few, lastBytes, output, requantize, rescale, tile } = spec;
   // Four taps of few channels fill as many words.
   const step: KStep = {
-    ...packedStep,
-    product: (a, b) => productOfBytes(a, b, few),
+    ...packedStep(tile),
+    product: (a, b) => productOfBytes(a, b, tile, few),
     rowSum: sumsRows(spec) ? (a) => sumOfBytes(a, few) : undefined,
     ...few && { element: "u32", weight: "vec4<u32>" },
   };

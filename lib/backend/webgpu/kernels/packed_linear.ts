@@ -5,7 +5,7 @@ import { clipFunction } from "./clip.ts";
 import { literal, loader, rounded } from "./elements.ts";
 import { type Kernel, kernel } from "./kernel.ts";
 import { matmul } from "./matmul.ts";
-import { type Epilogue, type KStep, packedStep, sumOfBytes } from "./product.ts";
+import { type Epilogue, type KStep, loadVector, packedStep, sumOfBytes } from "./product.ts";
 import { quantizeFunction, quantizeVectorFunction } from "./quantize.ts";
 import type { ArrayBinding, Shader } from "./shader.ts";
 import { tableBinding, tableLoader } from "./table.ts";
@@ -124,7 +124,7 @@ function quantizingStep(
 ): { load: KStep["load"]; functions: string } {
   return {
     load: (name, from, at) =>
-      from === "x" ? `let ${name} = load_bytes(${at});` : packedStep.load(name, from, at),
+      from === "x" ? `let ${name} = load_bytes(${at});` : loadVector(name, from, at),
     functions: loader("x", dtype) +
       quantizeVectorFunction("quantize_x", productDtype, quantMin, quantMax) + /* wgsl */ `
 fn load_bytes(at: u32) -> vec4<u32> {
@@ -155,7 +155,7 @@ function packedLinear(spec: PackedLinearSpec & { readonly tile: Tile }): Shader 
   const { output, requantize, quantize, tile } = spec;
   const quantizing = quantize && quantizingStep(quantize);
   const step: KStep = {
-    ...packedStep,
+    ...packedStep(tile),
     ...quantizing ? { element: "u32", weight: "vec4<u32>", load: quantizing.load } : {},
     ...sumsRows(spec) ? { rowSum: (a) => sumOfBytes(a) } : {},
   };

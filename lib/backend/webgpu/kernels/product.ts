@@ -116,10 +116,15 @@ export type SumName = (i: number, j: number) => string;
 export const acc: SumName = (i, j) => `acc_${i}_${j}`;
 const COMPONENTS = ["x", "y", "z", "w"];
 
-/** The sum of products of the signed bytes in the first so many words of two vectors. */
-export function productOfBytes(a: string, b: string, words = 4): string {
+/**
+ * The sum of products of the signed bytes in the first so many words of two vectors, which has the same bits
+ * either way: float32 adds up sixteen products of at most 2¹⁴ exactly.
+ */
+export function productOfBytes(a: string, b: string, { floats }: Tile, words = 4): string {
   const parts = COMPONENTS.slice(0, words);
-  return parts.map((c) => `dot4I8Packed(${a}.${c}, ${b}.${c})`).join(" + ");
+  if (!floats) return parts.map((c) => `dot4I8Packed(${a}.${c}, ${b}.${c})`).join(" + ");
+  const four = (v: string, c: string) => `vec4<f32>(unpack4xI8(${v}.${c}))`;
+  return `i32(${parts.map((c) => `dot(${four(a, c)}, ${four(b, c)})`).join(" + ")})`;
 }
 
 /** The sum of those bytes of one vector. */
@@ -128,18 +133,23 @@ export function sumOfBytes(a: string, words = 4): string {
   return parts.map((c) => `dot4I8Packed(${a}.${c}, 0x01010101u)`).join(" + ");
 }
 
-/** Vectors of sixteen signed bytes. */
-export const packedStep: KStep = {
-  element: "vec4<u32>",
-  accumulator: "i32",
-  load: (name, from, at) => `let ${name} = ${from}[${at}];`,
-  product: (a, b) => productOfBytes(a, b),
-};
+/** Vectors of sixteen signed bytes, multiplied as a tile says. */
+export function packedStep(tile: Tile): KStep {
+  return {
+    element: "vec4<u32>",
+    accumulator: "i32",
+    load: loadVector,
+    product: (a, b) => productOfBytes(a, b, tile),
+  };
+}
+
+/** Loads a vector as it lies. */
+export const loadVector: KStep["load"] = (name, from, at) => `let ${name} = ${from}[${at}];`;
 
 /** Vectors of four floats. */
 export const float32Step: KStep = {
   element: "vec4<f32>",
   accumulator: "f32",
-  load: packedStep.load,
+  load: loadVector,
   product: (a, b) => `dot(${a}, ${b})`,
 };

@@ -25,6 +25,8 @@ export interface Tile {
   readonly lanes: number;
   /** Whether those are one whole subgroup. */
   readonly subgroup: boolean;
+  /** Whether bytes become floats in registers to be multiplied, with the same sums. */
+  readonly floats?: boolean;
   /** A short name, as kernels' keys and the cache of measured tiles have it. */
   readonly name: string;
 }
@@ -66,6 +68,11 @@ export function staged(rows: number, columns: number): Tile {
   return tile(rows, columns, "stage", STAGE_SIDE ** 2, false);
 }
 
+/** A tile that multiplies bytes as floats. */
+function multiplyingFloats(tile: Tile): Tile {
+  return { ...tile, floats: true, name: `${tile.name} f32` };
+}
+
 /** Rows up to which K is split: so few that reading `w` once is what takes the time. */
 export const FEW_ROWS = 8;
 
@@ -93,6 +100,8 @@ export interface Product {
    * such for minutes and in gigabytes.
    */
   readonly gathered?: boolean;
+  /** Whether vectors are bytes, which may be multiplied as floats where a device has no instruction for them. */
+  readonly bytes?: boolean;
 }
 
 /**
@@ -117,7 +126,7 @@ export function chooseTile(product: Product): Tile {
  * are not, only tiles that add in the same order are given.
  */
 export function candidateTiles(product: Product, exact: boolean): Tile[] {
-  const { m, subgroup, grouped, unpacked, packed, gathered } = product;
+  const { m, subgroup, grouped, unpacked, packed, gathered, bytes } = product;
   const rule = chooseTile(product);
   const others = m <= FEW_ROWS
     ? [2, 4, 8, 16].filter((columns) => m * columns <= 64)
@@ -137,7 +146,8 @@ export function candidateTiles(product: Product, exact: boolean): Tile[] {
     !(unpacked && tile.sharing === "stage") &&
     !(gathered && tile.sharing === "nothing" && tile.rows > 4)
   );
-  return [...new Map([rule, ...fitting].map((tile) => [tile.name, tile])).values()];
+  const all = [rule, ...fitting, ...bytes ? [multiplyingFloats(rule)] : []];
+  return [...new Map(all.map((tile) => [tile.name, tile])).values()];
 }
 
 /** Rows and columns of tiles that share rows in subgroups of eight lanes. */
