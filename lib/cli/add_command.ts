@@ -22,8 +22,9 @@ function parserOptions({ flags, negative, text, kind, group, ...spec }: OptionSp
 /** The values that the command line gives, by where they stand in a recipe. */
 function given(command: Command, { options }: CommandSpec): Map<string, unknown> {
   const values = new Map<string, unknown>();
-  options.filter(isArgument).forEach(({ at }, i) => {
-    if (command.args[i] !== undefined) values.set(at, command.args[i]);
+  options.filter(isArgument).forEach(({ at, flags }, i) => {
+    if (command.args[i] === undefined) return;
+    values.set(at, flags!.endsWith("...>") ? command.args.slice(i) : command.args[i]);
   });
   for (const { at, flags } of options.filter((option) => option.flags?.startsWith("-"))) {
     const name = new Option(flags!).attributeName();

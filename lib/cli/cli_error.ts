@@ -13,6 +13,8 @@ export const EXIT = {
   failed: 1,
   /** The command was not understood. */
   usage: 2,
+  /** A server, a disk or a folder on another machine failed for a while: the same may go well later. */
+  again: 75,
   /** All went well, but the target that was asked for is not met. */
   targetMissed: 3,
   /** Stopped with Ctrl-C. */
@@ -35,6 +37,29 @@ export class CliError extends Error {
 /** @throws {CliError} for a command that is not understood. */
 export function usage(message: string): never {
   throw new CliError(EXIT.usage, message);
+}
+
+/** What the system says where the same may go well later. */
+const TEMPORARY: ReadonlySet<string> = new Set([
+  "EAGAIN",
+  "EBUSY",
+  "EIO",
+  "EMFILE",
+  "ENFILE",
+  "ENOMEM",
+  "ENOSPC",
+  "EDQUOT",
+  "ESTALE",
+  "ETIMEDOUT",
+]);
+
+/** Whether the same command may go well at another time. */
+export function isTemporary(error: unknown): boolean {
+  for (let each = error; each instanceof Error; each = each.cause) {
+    const { temporary, code } = each as { temporary?: unknown; code?: unknown };
+    if (temporary === true || typeof code === "string" && TEMPORARY.has(code)) return true;
+  }
+  return false;
 }
 
 /** An error as a line or two without a stack. */

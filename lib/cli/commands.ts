@@ -3,11 +3,16 @@
  *
  * @module
  */
+import { CALIBRATE } from "./calibrate_command.ts";
 import type { CommandSpec } from "./command_spec.ts";
 import { CONVERT } from "./convert_command.ts";
 import { COMPARE } from "./compare_command.ts";
 import { INSPECT } from "./inspect_command.ts";
+import { MERGE } from "./merge_command.ts";
 import { QUANTIZE } from "./quantize_command.ts";
 
 /** As help lists them. */
-export const COMMANDS: readonly CommandSpec[] = [INSPECT, QUANTIZE, CONVERT, COMPARE];
+export const COMMANDS: readonly CommandSpec[] = [
+  ...[INSPECT, QUANTIZE, CONVERT, COMPARE],
+  ...[CALIBRATE, MERGE],
+];

@@ -59,6 +59,7 @@ async function measure(options: CompareOptions, console: Console): Promise<Compa
   let total = reading.limit;
   const samples = readSamples(data, modelInputs(models[0]), {
     ...reading,
+    signal: console.signal,
     onTotal: (samples) => total = samples,
     onWarning: (warning) => console.err(`warning: ${withFlags(warning)}\n`),
   });

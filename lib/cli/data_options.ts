@@ -26,6 +26,12 @@ const SAMPLES: readonly OptionSpec[] = [
     kind: COUNT,
   },
   {
+    at: "readSamples.patience",
+    flags: "--patience <s>",
+    text: "seconds that a server may take to answer before it is asked again (30 by default)",
+    kind: POSITIVE,
+  },
+  {
     at: "readSamples.names",
     flags: "--input <name[=array]>",
     text:
@@ -109,7 +115,7 @@ export function dataOptions(
   const data: OptionSpec = {
     at: "data",
     flags: "--data <path>",
-    text: `${what}: a file or a folder of files of one kind`,
+    text: `${what}: a file, a folder of files of one kind, a URL, or - for a list`,
     kind: PATH,
     ...need === "required" ? { required: true } : {},
   };

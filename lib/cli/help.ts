@@ -34,8 +34,13 @@ it; what is given beside --config goes before:
 
 Results go to standard output, progress and errors to standard error; with
 --json errors are JSON on standard output too. There an infinite SQNR is null.
-Exit codes: 0 done, 1 failed, 2 not understood, 3 target missed, 130 Ctrl-C,
-143 SIGTERM.
+Exit codes: 0 done, 1 failed, 2 not understood, 3 target missed, 75 failed but
+may go well later (a server or a disk), 130 Ctrl-C, 143 SIGTERM. To try again
+helps with 75, 130, 143 and what kills a process (137), not with 1 to 3.
+
+Many machines: calibrate --shard does a share of the samples, merge brings the
+parts together, quantize --calibration takes them; docs/cluster.md shows it on
+engines.
 `;
 
 /** How samples are read, for the commands that take any. */
@@ -48,6 +53,9 @@ Samples:
                               only input
   .jsonl .ndjson              a line is a sample: {"input": [[1, 2], [3, 4]]},
                               or [[1, 2], [3, 4]] for the only input
+  https://…                   such a file on a server, such as a presigned URL
+                              of an object store; needs --allow-net=HOST
+  -                           a list on standard input: a path or URL a line
   A folder holds files of one kind and is read in the order of their names, one
   sample in memory at a time.
   An array with one dimension more than the input has samples along its first.
@@ -160,6 +168,51 @@ Permissions:
   The folder of --out is written and read.
 
 Exit codes: 1 if a form that was named could not be made; the others are there.
+`;
+
+/** After the options of `calibrate`. */
+export const CALIBRATE_HELP = `${DATA_HELP}
+A part holds what one process saw, however many samples, in a file of about a
+megabyte; it names model, method, options, version and samples. It is written
+whole or not at all, so a shard that failed is simply run again.
+
+Examples:
+  All of it on one machine, quantized later without the samples:
+    staticquant calibrate model.onnx --data photos --out all.safetensors
+    staticquant quantize model.onnx --calibration all.safetensors \\
+      --out model.int8.onnx
+  The first of four machines, which see every fourth sample:
+    staticquant calibrate model.onnx --data photos --shard 0/4 \\
+      --out parts/0.safetensors --log json
+  A list from another program:
+    find photos -name '*.jpg' | sort | staticquant calibrate model.onnx \\
+      --data - --shard 0/4 --out parts/0.safetensors
+  Then, on one:
+    staticquant merge parts --out all.safetensors
+
+Permissions:
+  deno run --allow-read=model.onnx,samples,out --allow-write=out --allow-ffi \\
+    jsr:@staticquant/staticquant/cli calibrate model.onnx --data samples \\
+    --out out/part.safetensors
+  --allow-net=HOST where --data names URLs.
+${IMAGE_PERMISSIONS}
+`;
+
+/** After the options of `merge`. */
+export const MERGE_HELP = `
+Parts are read one after the other, in any order; the result has the same bytes
+however they come, and however they were merged before. A part that comes twice
+counts once. Parts of other models, methods, options or versions, overlapping or
+missing shards, and damaged files are named, and nothing is written.
+
+Examples:
+  staticquant merge parts --out all.safetensors
+  staticquant merge a/*.safetensors b/*.safetensors --out all.safetensors
+  find parts -name '*.safetensors' | staticquant merge - --out all.safetensors
+
+Permissions:
+  deno run --allow-read=parts,. --allow-write=. \\
+    jsr:@staticquant/staticquant/cli merge parts --out all.safetensors
 `;
 
 /** After the options of `compare`. */

@@ -5,9 +5,10 @@
  */
 import { CommanderError } from "./commander.ts";
 import { CleanStop } from "./clean_stop.ts";
-import { CliError, EXIT, plainMessage } from "./cli_error.ts";
+import { CliError, EXIT, isTemporary, plainMessage } from "./cli_error.ts";
 import { type Console, processConsole } from "./console.ts";
 import { inspected } from "../files/terminal.ts";
+import { logLine } from "./json_log.ts";
 import { createProgram } from "./program.ts";
 
 /**
@@ -33,9 +34,11 @@ export async function runCommand(args: readonly string[], console: Console): Pro
     const cause = aborted && reason instanceof CliError ? reason : error;
     if (args.includes("--debug")) console.err(`${inspected(error)}\n`);
     const { message, exitCode } = problem(cause);
+    const retry = exitCode !== EXIT.failed && exitCode !== EXIT.usage;
+    if (asksForLog(args)) console.err(logLine("failed", { error: message, exitCode, retry }));
     if (args.includes("--json")) {
       console.out(`${JSON.stringify({ error: message, exitCode }, null, 2)}\n`);
-    } else {
+    } else if (!asksForLog(args)) {
       if (!args.includes("--debug")) console.err(`error: ${message}\n`);
       if (exitCode === EXIT.usage) console.err("Try --help.\n");
     }
@@ -43,12 +46,21 @@ export async function runCommand(args: readonly string[], console: Console): Pro
   }
 }
 
+/** Whether errors are to be lines of JSON, too early for the parser of arguments to tell. */
+function asksForLog(args: readonly string[]): boolean {
+  return args.some((arg, i) => arg === "--log=json" || arg === "json" && args[i - 1] === "--log");
+}
+
 /** What an error means to a person, and the exit code that belongs to it. */
 function problem(error: unknown): { message: string; exitCode: number } {
   if (error instanceof CommanderError) {
     return { message: error.message.replace(/^error: /, ""), exitCode: EXIT.usage };
   }
-  const exitCode = error instanceof CliError ? error.exitCode : EXIT.failed;
+  const exitCode = error instanceof CliError
+    ? error.exitCode
+    : isTemporary(error)
+    ? EXIT.again
+    : EXIT.failed;
   return { message: plainMessage(error), exitCode };
 }
 

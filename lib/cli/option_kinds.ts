@@ -43,6 +43,8 @@ const list = (items: JsonSchema): JsonSchema => ({ type: "array", items, minItem
 export const SWITCH: OptionKind = { schema: { type: "boolean" } };
 /** A file or a folder. */
 export const PATH: OptionKind = { schema: { type: "string" }, isPath: true };
+/** Files or folders. */
+export const PATHS: OptionKind = { schema: list({ type: "string" }), isPath: true };
 /** A text. */
 export const TEXT: OptionKind = { schema: { type: "string" } };
 /** A finite number. */

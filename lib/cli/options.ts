@@ -5,6 +5,7 @@
  */
 import type { ReadSamplesOptions } from "../data/read_samples.ts";
 import type { AutoQuantizeOptions } from "../onnx/accuracy/auto_quantize.ts";
+import type { CalibrationOptions } from "../onnx/calibration/method.ts";
 import type { CalibrationMethod } from "../onnx/calibration/method_names.ts";
 import type { ConvertOnnxOptions, FormSettings } from "../onnx/convert/convert_onnx.ts";
 import type { QuantizeStaticOptions } from "../onnx/quantize_static.ts";
@@ -15,7 +16,7 @@ export interface SampleOptions {
   /** A file or a folder of samples. */
   data: string;
   /** How they are read. */
-  readSamples: Pick<ReadSamplesOptions, "image" | "names" | "split" | "limit">;
+  readSamples: Pick<ReadSamplesOptions, "image" | "names" | "split" | "limit" | "patience">;
 }
 
 /** What all commands that run models take. */
@@ -29,13 +30,39 @@ export interface InspectOptions {
   json?: boolean;
 }
 
+/** What all commands that many machines share take. */
+interface SharedOptions {
+  shard?: string;
+  log?: "json";
+}
+
+/** Those of `calibrate`. */
+export interface CalibrateOptions extends SampleOptions, RunOptions, SharedOptions {
+  model: string;
+  out: string;
+  force?: boolean;
+  json?: boolean;
+  calibrateOnnx: CalibrationOptions;
+}
+
+/** Those of `merge`. */
+export interface MergeOptions extends Pick<SharedOptions, "log"> {
+  parts: string[];
+  out: string;
+  force?: boolean;
+  partial?: boolean;
+  json?: boolean;
+}
+
 /** Those of `quantize`. */
-export interface QuantizeOptions extends SampleOptions, RunOptions {
+export interface QuantizeOptions extends Omit<SampleOptions, "data">, RunOptions {
+  data?: string;
+  calibration?: string;
   model: string;
   out: string;
   force?: boolean;
   quantizeStatic: Omit<QuantizeStaticOptions, "calibrationMethod"> & {
-    calibrationMethod: CalibrationMethod;
+    calibrationMethod?: CalibrationMethod;
   };
   autoQuantize: Partial<Pick<AutoQuantizeOptions, "targetSqnr">>;
   exclude?: string[];

@@ -9,8 +9,16 @@ import type { Console } from "./console.ts";
 const INTERVAL_MS = 100;
 const BAR = 24;
 
+/** Hears how far a command is. */
+export interface Progress extends Disposable {
+  /** Says that `done` of `total` steps are done; without a total only how many. */
+  update(what: string, done: number, total?: number): void;
+  /** Ends what is shown, so that something else can be written. */
+  clear(): void;
+}
+
 /** A line on a terminal that shows what is done and how long the rest takes. Silent where nobody watches. */
-export class ProgressBar implements Disposable {
+export class ProgressBar implements Progress {
   private started = 0;
   /** What was done when it was first shown, in another run perhaps. */
   private before = 0;

@@ -9,19 +9,17 @@ import { replay } from "../data/replay.ts";
 import { autoQuantize, type AutoQuantizeResult } from "../onnx/accuracy/auto_quantize.ts";
 import type { OnnxCalibration } from "../onnx/calibration/calibrate.ts";
 import { compareOnnx } from "../onnx/accuracy/compare_onnx.ts";
-import { loadOnnx, saveOnnx } from "../onnx/file/model_file.ts";
+import { saveOnnx } from "../onnx/file/model_file.ts";
 import type { OnnxModel } from "../onnx/file/model.ts";
 import { walkGraphs } from "../onnx/file/subgraphs.ts";
 import { quantizeStatic, type QuantizeStaticOptions } from "../onnx/quantize_static.ts";
-import { useOnnxRuntime } from "../onnx/run/load_ort.ts";
-import { nameNodes, sharedNodeNames } from "../onnx/prepare/name_nodes.ts";
 import { decibels } from "../plot/format.ts";
-import { calibrate } from "./calibrate.ts";
-import { CliError, EXIT, usage } from "./cli_error.ts";
+import { calibrate, checkSource } from "./calibrate.ts";
+import { EXIT, usage } from "./cli_error.ts";
 import type { Console } from "./console.ts";
 import { excludedNodes } from "./excluded_nodes.ts";
+import { floatModel } from "./float_model.ts";
 import { modelInputs } from "../onnx/inspect/model_inputs.ts";
-import { quantizedNode } from "../onnx/qdq/already_quantized.ts";
 import { type QuantizeOptions, withFlags } from "./options.ts";
 import { checkFree, checkOutputs } from "./output_file.ts";
 import { ProgressBar } from "./progress_bar.ts";
@@ -38,16 +36,16 @@ export async function quantize(options: QuantizeOptions, console: Console): Prom
   if (targetSqnr !== undefined && !heldOut) {
     usage("--target-sqnr needs --held-out: samples that the model is not calibrated on");
   }
+  checkSource(options);
   const outputs = { "--out": out, "--state": options.state };
-  await checkOutputs(outputs, { "the model": path, "--data": options.data, "--held-out": heldOut });
+  await checkOutputs(outputs, {
+    "the model": path,
+    "--data": options.data,
+    "--calibration": options.calibration,
+    "--held-out": heldOut,
+  });
   await checkFree(out, force);
-  useOnnxRuntime(options.runtime);
-  const model = await loadOnnx(path);
-  if (quantizedNode(model)) {
-    throw new CliError(EXIT.failed, `${path} is quantized already; give the float model`);
-  }
-  const renamed = sharedNodeNames(model.graph);
-  if (renamed.length > 0) nameNodes(model.graph);
+  const { model, renamed } = await floatModel(path, options.runtime);
   using bar = new ProgressBar(console);
   const ofSamples: string[] = [];
   const note = (warning: string) => void ofSamples.push(warning);
@@ -107,9 +105,12 @@ function staticOptions(
   const { quantizeStatic, exclude, out } = options;
   const nodes = [...walkGraphs(calibration.model.graph)].flatMap(({ node }) => node);
   return {
+    ...calibration.selection,
     ...quantizeStatic,
     temporaryFolder: paths().dirname(out),
-    nodesToExclude: exclude ? excludedNodes(nodes, exclude) : quantizeStatic.nodesToExclude,
+    nodesToExclude: exclude
+      ? excludedNodes(nodes, exclude)
+      : quantizeStatic.nodesToExclude ?? calibration.selection.nodesToExclude,
   };
 }
 

@@ -46,9 +46,8 @@ export const STATIC_OPTIONS: readonly OptionSpec[] = [
   {
     at: "quantizeStatic.calibrationMethod",
     flags: "--method <name>",
-    text: "how ranges are chosen; see below",
+    text: "how ranges are chosen; see below (minmax by default)",
     kind: METHOD,
-    default: "minmax",
   },
   {
     at: "quantizeStatic.percentile",
@@ -167,6 +166,13 @@ export const QUANTIZE: CommandSpec = {
       group: "Accuracy",
     },
     {
+      at: "calibration",
+      flags: "--calibration <path>",
+      text: "what calibrate wrote, or merge, in place of --data and --method",
+      kind: PATH,
+      group: "Calibration",
+    },
+    {
       at: "state",
       flags: "--state <path>",
       text:
@@ -174,7 +180,7 @@ export const QUANTIZE: CommandSpec = {
       kind: PATH,
       group: "Calibration",
     },
-    ...dataOptions("samples to calibrate with"),
+    ...dataOptions("samples to calibrate with", "optional"),
   ],
   async run(options, console) {
     const { quantize } = await import("./quantize.ts");

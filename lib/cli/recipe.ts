@@ -55,7 +55,7 @@ export async function readRecipe(
   for (const { at, kind } of command.options) {
     const value = valueAt(part, at.split("."));
     if (value === undefined) continue;
-    values.set(at, kind.isPath ? seenFrom(folder, value as string) : value);
+    values.set(at, kind.isPath ? allSeenFrom(folder, value as string | string[]) : value);
   }
   return values;
 }
@@ -115,9 +115,15 @@ function valueAt(from: unknown, [key, ...rest]: readonly string[]): unknown {
   return there ? valueAt((from as Record<string, unknown>)[key], rest) : undefined;
 }
 
+function allSeenFrom(folder: string, path: string | string[]): string | string[] {
+  return Array.isArray(path) ? path.map((each) => seenFrom(folder, each)) : seenFrom(folder, path);
+}
+
 function seenFrom(folder: string, path: string): string {
   const { isAbsolute, join } = paths();
-  return folder === "." || path === "" || isAbsolute(path) ? path : join(folder, path);
+  // Standard input, and what lies on a server, are nowhere in a folder.
+  const elsewhere = path === "" || path === "-" || /^\w+:\/\//.test(path) || isAbsolute(path);
+  return folder === "." || elsewhere ? path : join(folder, path);
 }
 
 /** The values as the objects in objects that a recipe has, and that the library takes. */

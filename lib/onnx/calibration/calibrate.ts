@@ -34,7 +34,7 @@ import { GraphFacts } from "../qdq/graph_facts.ts";
 import type { TensorRange } from "../qdq/params.ts";
 import { placeQuantization } from "../qdq/placement.ts";
 import { observedValues } from "../qdq/value_ranges.ts";
-import { checkSelection } from "../qdq/selection.ts";
+import { checkSelection, type NodeSelection } from "../qdq/selection.ts";
 import { checkFloatModel } from "../qdq/already_quantized.ts";
 import { checkFinite, oddConstantBehind } from "../qdq/finite.ts";
 import { nothingToQuantize } from "../qdq/nothing_to_quantize.ts";
@@ -130,16 +130,21 @@ export class OnnxCalibration {
   /** The share of the list that they are. */
   private shard: Shard | undefined;
 
+  /** The nodes that it was opened for. */
+  readonly selection: NodeSelection;
+
   private constructor(
     /** The float model that is run, prepared; {@linkcode quantizeStatic} starts from it. */
     readonly model: OnnxModel,
     /** The model as it was given, and the options. */
-    private readonly source: { readonly model: OnnxModel; readonly settings: string },
+    private readonly source: { readonly model: OnnxModel; readonly options: CalibrationOptions },
     private readonly method: RangeMethod,
     private records: ReadonlyMap<string, RangeRecord>,
     private learnt: Learnt,
   ) {
     this.tensors = [...records.keys()];
+    const { opTypesToQuantize, nodesToQuantize, nodesToExclude } = source.options;
+    this.selection = { opTypesToQuantize, nodesToQuantize, nodesToExclude };
   }
 
   /**
@@ -171,7 +176,7 @@ export class OnnxCalibration {
     return new OnnxCalibration(
       prepared,
       // A caller's own may be changed before anybody asks what it was.
-      { model: model === source ? model.clone() : model, settings: settingsOf(options) },
+      { model: model === source ? model.clone() : model, options: { ...options } },
       method,
       new Map(observed.map((name) => [name, method.record()])),
       Learnt.of(facts, learn, learnFrom),
@@ -212,7 +217,7 @@ export class OnnxCalibration {
 
   /** What it is of. */
   private origin(): Promise<Origin> {
-    return this.known ??= originOf(this.source.model, this.source.settings);
+    return this.known ??= originOf(this.source.model, settingsOf(this.source.options));
   }
 
   /**
