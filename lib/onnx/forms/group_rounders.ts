@@ -42,10 +42,9 @@ export function nearestRounder(spec: RoundingSpec): GroupRounder {
   return (group, _, chosen) => hold(group, spec, chosen);
 }
 
-/** How far a scale is shortened or stretched in a search, as factors of what holds all. */
-const SHORTEST = 0.5;
-const LONGEST = 1.1;
-const STEPS = 30;
+/** Parts of the scale that holds all which are tried, by whether integers are few or many. */
+const FEW = [1.06, 0.94, 0.88, 0.82, 0.76, 0.7, 0.62];
+const MANY = [0.99, 0.97];
 
 /** How often a scale is fitted to the integers that it gives. */
 const REFITS = 4;
@@ -90,12 +89,13 @@ function refit({ group, weights, most }: Weighted, scale: number, zero: number):
 }
 
 /**
- * What has the least squared error: scales around the one that holds all are tried with zero points around where
- * they have to be, and the best is fitted to its integers.
+ * What has the least squared error: scales around the one that holds all are tried, then zero points beside the one
+ * that it has, and the best is fitted to its integers.
  */
 export function mseRounder(spec: RoundingSpec): GroupRounder {
   const { bits, symmetric, importance } = spec;
   const most = 2 ** bits - 1;
+  const parts = bits > 4 ? MANY : FEW;
   return (group, start, chosen) => {
     hold(group, spec, chosen);
     const { scale: whole, zeroPoint: middle } = chosen;
@@ -104,19 +104,16 @@ export function mseRounder(spec: RoundingSpec): GroupRounder {
     const weighted = { group, weights, most };
     let least = errorOf(weighted, Math.fround(whole), middle);
     const consider = (scale: number, zero: number) => {
+      if (zero < 0 || zero > most) return;
       const error = errorOf(weighted, scale, zero);
       if (error < least) [least, chosen.scale, chosen.zeroPoint] = [error, scale, zero];
     };
-    const signs = symmetric ? [1, -1] : [1];
-    const moves = symmetric ? [0] : bits > 4 ? [-1, 0, 1] : [-2, -1, 0, 1, 2];
-    for (let i = 0; i < STEPS; i++) {
-      const factor = SHORTEST + (LONGEST - SHORTEST) * i / (STEPS - 1);
-      for (const sign of signs) {
-        for (const move of moves) {
-          const zero = middle + move;
-          if (zero >= 0 && zero <= most) consider(sign * whole * factor, zero);
-        }
-      }
+    for (const part of parts) consider(whole * part, middle);
+    if (symmetric) { for (const part of [1, ...parts]) consider(-whole * part, middle); }
+    else {
+      // The end that is cut off more moves the zero point.
+      const best = chosen.scale;
+      for (const zero of [middle - 1, middle + 1]) consider(best, zero);
     }
     for (let i = 0; i < REFITS; i++) {
       const { scale, zeroPoint } = chosen;
@@ -128,80 +125,97 @@ export function mseRounder(spec: RoundingSpec): GroupRounder {
 
 /** The norm below 1 that half-quadratic splitting minimizes, which lets a few errors be large. */
 const NORM = 0.7;
-/** How strongly it begins to hold on to the errors, by how much more in each round, and how many there are. */
+/** How strongly it begins to hold on to the errors, in steps, by how much more in each round, and how many there are. */
 const BETA = 10;
-const KAPPA = 1.01;
-const ROUNDS = 20;
+const KAPPA = 1.05;
+const ROUNDS = 12;
 
-/**
- * Half-quadratic quantization: the zero point is moved so that the errors have a small norm of 0.7, which leaves
- * outliers to themselves; scale and zero point are then fitted as in the others.
- *
- * Badri and Shaji, "Half-Quadratic Quantization of Large Machine Learning Models", 2023.
- */
-export function hqqRounder(spec: RoundingSpec): GroupRounder {
-  const { bits, symmetric } = spec;
-  const most = 2 ** bits - 1;
-  const fine = mseRounder(spec);
-  return (group, start, chosen) => {
-    if (symmetric) return shrunkScale(group, spec, chosen);
-    hold(group, spec, chosen);
-    const { scale } = chosen;
-    if (scale === 0 || !Number.isFinite(1 / scale)) return fine(group, start, chosen);
-    let zero = chosen.zeroPoint;
-    let beta = BETA;
-    let best = Infinity;
-    for (let round = 0; round < ROUNDS; round++, beta *= KAPPA) {
-      let [sum, size] = [0, 0];
-      for (let i = 0; i < group.length; i++) {
-        const x = group[i];
-        let q = x / scale + zero + ROUNDER - ROUNDER;
-        if (q < 0) q = 0;
-        else if (q > most) q = most;
-        const off = x - (q - zero) * scale;
-        size += Math.abs(off);
-        sum += q - (x - shrink(off, beta)) / scale;
-      }
-      if (size >= best) break;
-      best = size;
-      chosen.zeroPoint = Math.min(Math.max(Math.round(zero), 0), most);
-      zero = sum / group.length;
-    }
-  };
-}
-
-/** An error without what the norm lets go. */
-function shrink(off: number, beta: number): number {
+/** An error, in steps, without what the norm lets go. */
+function shrunk(off: number, beta: number): number {
   const size = Math.abs(off);
   if (size === 0) return 0;
   return Math.sign(off) * Math.max(size - size ** (NORM - 1) / beta, 0);
 }
 
-/** Where the zero point is fixed, the scale is moved in the same way. */
-function shrunkScale(group: Float32Array, spec: RoundingSpec, chosen: GroupParams): void {
-  hold(group, spec, chosen);
-  const most = 2 ** spec.bits - 1;
-  const { zeroPoint: zero } = chosen;
-  let { scale } = chosen;
-  if (scale === 0 || !Number.isFinite(1 / scale)) return;
-  let beta = BETA;
-  let best = Infinity;
-  for (let round = 0; round < ROUNDS; round++, beta *= KAPPA) {
-    let [products, squares, size] = [0, 0, 0];
-    for (let i = 0; i < group.length; i++) {
-      const x = group[i];
-      let q = x / scale + zero + ROUNDER - ROUNDER;
-      if (q < 0) q = 0;
-      else if (q > most) q = most;
-      const steps = q - zero;
-      const off = x - steps * scale;
-      size += Math.abs(off);
-      products += steps * (x - shrink(off, beta));
-      squares += steps * steps;
+/**
+ * Half-quadratic quantization: what has the least sum of the errors' powers of 0.7, which leaves outliers to themselves. In
+ * turn the errors are shrunk, and scale and zero point fitted to what is left.
+ *
+ * Badri and Shaji, "Half-Quadratic Quantization of Large Machine Learning Models", 2023; there the zero point is a
+ * float, and alone is fitted.
+ */
+export function hqqRounder(spec: RoundingSpec): GroupRounder {
+  const { bits, symmetric } = spec;
+  const most = 2 ** bits - 1;
+  return (group, _, chosen) => {
+    hold(group, spec, chosen);
+    let { scale, zeroPoint } = chosen;
+    if (scale === 0 || !Number.isFinite(1 / scale)) return;
+    let beta = BETA;
+    let best = Infinity;
+    for (let round = 0; round < ROUNDS; round++, beta *= KAPPA) {
+      const sums = shrunkSums(group, { scale, zeroPoint }, most, beta);
+      if (sums.size < best) {
+        best = sums.size;
+        [chosen.scale, chosen.zeroPoint] = [scale, zeroPoint];
+      }
+      const fit = symmetric
+        ? aroundZero(sums, group.length, zeroPoint)
+        : fitted(sums, group.length);
+      if (!fit || fit.scale === scale && fit.zeroPoint === zeroPoint) break;
+      scale = Math.fround(fit.scale);
+      zeroPoint = Math.min(Math.max(fit.zeroPoint, 0), most);
     }
-    if (size >= best) break;
-    [best, chosen.scale] = [size, scale];
-    if (squares === 0 || products === 0) break;
-    scale = Math.fround(products / squares);
+  };
+}
+
+/** What the integers and the numbers that they are fitted to add up to. */
+interface Sums {
+  q: number;
+  x: number;
+  qq: number;
+  qx: number;
+  /** The powers of the errors. */
+  size: number;
+}
+
+function shrunkSums(
+  group: Float32Array,
+  { scale, zeroPoint }: GroupParams,
+  most: number,
+  beta: number,
+): Sums {
+  const perStep = 1 / scale;
+  const sums = { q: 0, x: 0, qq: 0, qx: 0, size: 0 };
+  for (let i = 0; i < group.length; i++) {
+    let q = group[i] * perStep + zeroPoint + ROUNDER - ROUNDER;
+    if (q < 0) q = 0;
+    else if (q > most) q = most;
+    const off = group[i] * perStep + zeroPoint - q;
+    const x = group[i] - shrunk(off, beta) * scale;
+    sums.size += Math.abs(off * scale) ** NORM;
+    sums.q += q;
+    sums.x += x;
+    sums.qq += q * q;
+    sums.qx += q * x;
   }
+  return sums;
+}
+
+/** The line through integers and numbers. */
+function fitted({ q, x, qq, qx }: Sums, count: number): GroupParams | undefined {
+  const scale = (count * qx - q * x) / (count * qq - q * q);
+  return scale > 0 && Number.isFinite(scale)
+    ? { scale, zeroPoint: Math.round((q - x / scale) / count) }
+    : undefined;
+}
+
+/** The line whose zero point is known. */
+function aroundZero(
+  { q, x, qq, qx }: Sums,
+  count: number,
+  zeroPoint: number,
+): GroupParams | undefined {
+  const scale = (qx - zeroPoint * x) / (qq - 2 * zeroPoint * q + count * zeroPoint ** 2);
+  return scale !== 0 && Number.isFinite(scale) ? { scale, zeroPoint } : undefined;
 }
