@@ -32,6 +32,8 @@ export const FLOORS: readonly string[] = [
   "lib/onnx/forms",
   "lib/onnx/quantize_static.ts",
   "lib/onnx/accuracy",
+  "lib/onnx/improve",
+  "lib/onnx/tune",
   "lib/onnx/inspect",
   "lib/onnx/convert",
   "lib/onnx/import/node",

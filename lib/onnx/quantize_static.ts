@@ -21,6 +21,7 @@ import {
   quantizeGraph,
 } from "./qdq/quantize_graph.ts";
 import type { Specs } from "./qdq/quantizer.ts";
+import type { QuantizedConstant } from "./qdq/weights.ts";
 import { QUANTIZE_TARGETS, type QuantizeTarget, TARGETS } from "./qdq/targets.ts";
 import { type VerifiedGraph, verifiedGraph } from "./verify/verify.ts";
 
@@ -183,12 +184,14 @@ export async function quantizeStatic(
  * Quantizes a model that was calibrated, as {@linkcode quantizeStatic} does.
  *
  * @param left nodes of which is known that onnxruntime does not run them right, and what is wrong with them.
+ * @param weights those that were rounded before, by the names of constants.
  * @returns those that were found beside them too.
  */
 export async function quantizeCalibrated(
   calibration: OnnxCalibration,
   options: QuantizeStaticOptions,
   left: ReadonlyMap<string, string> = new Map(),
+  weights?: ReadonlyMap<string, QuantizedConstant>,
 ): Promise<VerifiedGraph> {
   const overrides = new Map(Object.entries(options.tensorOverrides ?? {}));
   const specs = specsOf(options);
@@ -197,7 +200,7 @@ export async function quantizeCalibrated(
     ranges?: ReadonlyMap<string, TensorRange>,
   ) =>
     quantizeGraph(WHERE, calibration.model, ranges ?? await calibration.ranges(), {
-      ...{ specs, selection: options, overrides, left },
+      ...{ specs, selection: options, overrides, left, weights },
     });
   const { verify = true, temporaryFolder, signal } = options;
   return verify

@@ -17,6 +17,7 @@ import type { QuantParams, TensorRange } from "./params.ts";
 import { placeWithRanges } from "./ranged_placement.ts";
 import { Quantizer, type Specs, takesNibbles } from "./quantizer.ts";
 import { checkSelection, nodeName, type NodeSelection } from "./selection.ts";
+import type { QuantizedConstant } from "./weights.ts";
 
 /** What was done to a node. */
 export interface QuantizedNode {
@@ -57,6 +58,8 @@ export interface QuantizeGraphOptions {
   readonly overrides: ReadonlyMap<string, TensorOverride>;
   /** Nodes that are left in float for another reason, by {@linkcode nodeName}. */
   readonly left: ReadonlyMap<string, string>;
+  /** Weights that were rounded before, by the names of constants; all others are rounded to the nearest. */
+  readonly weights?: ReadonlyMap<string, QuantizedConstant>;
 }
 
 /** Why a node stays float for browsers. */
@@ -74,7 +77,7 @@ export function quantizeGraph(
   where: string,
   float: OnnxModel,
   ranges: ReadonlyMap<string, TensorRange>,
-  { specs, selection, overrides, left }: QuantizeGraphOptions,
+  { specs, selection, overrides, left, weights }: QuantizeGraphOptions,
 ): QuantizedGraph {
   const upgraded = specs.nibbles ? upgradeOpset(float, 21) : float;
   const model = upgraded === float ? float.clone() : upgraded;
@@ -107,7 +110,7 @@ export function quantizeGraph(
   });
   const activations = [...placement.bytes].filter(([value]) => !facts.isConstant(value))
     .map(([name, group]) => ({ name, ...params.get(group)! }));
-  new Quantizer(model, facts, placement, params, specs).quantize();
+  new Quantizer(model, facts, placement, params, specs, weights).quantize();
   Object.assign(model.proto, PRODUCER);
   return { model, nodes, activations };
 }

@@ -76,6 +76,7 @@ export class Quantizer {
     private readonly placement: Placement,
     private readonly params: ReadonlyMap<string, QuantParams>,
     private readonly options: Specs,
+    private readonly rounded: ReadonlyMap<string, QuantizedConstant> = new Map(),
   ) {
     this.graph = model.graph;
     this.writer = new QdqWriter(model, options.target.domain);
@@ -141,13 +142,8 @@ export class Quantizer {
         leastWeightScale(bias, this.paramsOf(node.input[0]).scale, channels, products)
           .forEach((scale, c) => least[c] = Math.max(least[c], scale));
       }
-      const quantized = quantizeWeight(
-        weight,
-        this.options.weight,
-        axis,
-        least,
-        this.inputMean(nodes),
-      );
+      const quantized = this.roundedBefore(name, axis, least) ??
+        quantizeWeight(weight, this.options.weight, axis, least, this.inputMean(nodes));
       const read = this.writeWeight(name, weight, quantized);
       for (const node of nodes) {
         if (this.isIntegerBias(node)) {
@@ -160,6 +156,17 @@ export class Quantizer {
         node.input[1] = read;
       }
     }
+  }
+
+  /** A weight that was rounded before, if it fits these options and the biases that go with it. */
+  private roundedBefore(
+    name: string,
+    axis: number | undefined,
+    least: Float64Array,
+  ): QuantizedConstant | undefined {
+    const rounded = this.rounded.get(name);
+    const fits = rounded?.axis === axis && rounded?.type === this.options.weight.type;
+    return fits && rounded!.scale.every((scale, c) => scale >= least[c]) ? rounded : undefined;
   }
 
   /** Adds a weight in integers, or reads those of a table that is the same; returns the name of its values. */

@@ -1,0 +1,104 @@
+/**
+ * Leaving in float what costs most in integers.
+ *
+ * @module
+ */
+import { Runs } from "../../quantization/analysis/inputs.ts";
+import { OutputJudge } from "../accuracy/output_judge.ts";
+import { rankNodes } from "../accuracy/rank_nodes.ts";
+import { OnnxError } from "../file/onnx_error.ts";
+import type { OnnxModel } from "../file/model.ts";
+import type { TensorOverride } from "../qdq/activation_params.ts";
+import type { QuantizeStaticOptions } from "../quantize_static.ts";
+import type { Remedied, Remedy } from "./remedy.ts";
+import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
+
+/** Nodes that are tried at most. */
+const MOST_TRIED = 10;
+/** A node stays float if the output gains so much by it, in dB. */
+const LEAST_GAIN = 0.25;
+
+/** The options without scales of values that stay floats. */
+async function fitting(state: ImprovedModel): Promise<ImprovedModel> {
+  const { tensorOverrides, ...options } = state.options;
+  if (!tensorOverrides) return state;
+  const { activations } = await quantizedState({ ...state, options });
+  const bytes = new Set(activations.map(({ name }) => name));
+  const kept: [string, TensorOverride][] = Object.entries(tensorOverrides)
+    .filter(([name]) => bytes.has(name));
+  return { ...state, options: { ...options, tensorOverrides: Object.fromEntries(kept) } };
+}
+
+/** A state in which these nodes are float too. */
+export async function withoutNodes(
+  state: ImprovedModel,
+  nodes: readonly string[],
+): Promise<ImprovedModel> {
+  const nodesToExclude = [...state.options.nodesToExclude ?? [], ...nodes];
+  return await fitting({ ...state, options: { ...state.options, nodesToExclude } });
+}
+
+/** Options with which a model is ranked, without what other nodes than one are told. */
+function ranking(
+  { tensorOverrides: _, verify: __, onProgress: ___, signal: ____, ...options }:
+    QuantizeStaticOptions,
+) {
+  return { ...options, verify: false };
+}
+
+async function search(
+  state: ImprovedModel,
+  tools: ImproveTools,
+): Promise<Remedied | undefined> {
+  const { calibration, options } = state;
+  const { nodes } = await rankNodes(calibration.model, calibration, {
+    ...ranking(options),
+    heldOut: tools.few,
+  });
+  await using judge = await OutputJudge.open(
+    "tuneOnnx",
+    tools.reference ?? calibration.model,
+    tools.few,
+    new Runs({}),
+  );
+  const sqnr = async (model: OnnxModel) => await judge.sqnr(model, "nodes in float");
+  const before = await sqnr((await quantizedState(state)).model);
+  let best = { state, sqnr: before };
+  const left: string[] = [];
+  for (const { node } of nodes.slice(0, MOST_TRIED)) {
+    tools.check();
+    const tried = await withoutNodes(best.state, [node]);
+    const { model } = await quantizedState(tried);
+    const reached = await sqnr(model);
+    if (reached < best.sqnr + LEAST_GAIN || !await tools.allows(model)) continue;
+    best = { state: tried, sqnr: reached };
+    left.push(node);
+    if (tools.enough(reached)) break;
+  }
+  if (left.length === 0) return undefined;
+  return {
+    state: best.state,
+    found: left,
+    summary:
+      `${left.length} of the ${nodes.length} layers stay float, by which the output of the samples ` +
+      `gains ${(best.sqnr - before).toFixed(1)} dB: ${left.join(", ")}`,
+  };
+}
+
+/** The noisiest layers stay float, one after the other, as long as the output gains and the limits allow. */
+export const leaveFloat: Remedy = {
+  name: "float",
+  purpose: "leaves in float what costs most in integers",
+  rewrites: false,
+  async apply(state, tools, found) {
+    if (found === undefined) return await search(state, tools);
+    if (!Array.isArray(found) || !found.every((name) => typeof name === "string")) {
+      throw new OnnxError("the recipe has something else than names of nodes to leave in float");
+    }
+    return {
+      state: await withoutNodes(state, found),
+      found,
+      summary: `${found.length} nodes stay float, as the recipe has it`,
+    };
+  },
+};

@@ -1,0 +1,162 @@
+/**
+ * Ranges that suit the model's output.
+ *
+ * @module
+ */
+import { floatNumbers, isFloatType } from "../accuracy/float_output.ts";
+import { OnnxError } from "../file/onnx_error.ts";
+import { type TensorOverride } from "../qdq/activation_params.ts";
+import { quantParams } from "../qdq/params.ts";
+import { Noise } from "../../quantization/analysis/noise.ts";
+import { type OnnxOutput, OnnxRuntime } from "../run/runtime.ts";
+import type { Remedied, Remedy } from "./remedy.ts";
+import { type SimulatedParams, Simulation } from "./simulation.ts";
+import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
+
+/** What is tried of each end of a range, one after the other. */
+const FACTORS = [0.8, 0.9, 1.15] as const;
+/** How often a change that pays is made once more. */
+const MOST_STEPS = 4;
+/** A change pays from this share of the noise on. */
+const LEAST_SHARE = 5e-4;
+/** An end that is this much nearer to 0 than the other is left as it is. */
+const NEAR = 0.02;
+
+/** A range as scales have it. */
+interface Ends {
+  readonly min: number;
+  readonly max: number;
+}
+
+function endsOf({ type, scale, zeroPoint }: SimulatedParams): Ends {
+  const [low, high] = type === "uint8" ? [0, 255] : [-128, 127];
+  return { min: (low - zeroPoint) * scale, max: (high - zeroPoint) * scale };
+}
+
+/** How far outputs are from those of the float model, as a share of their squares: the worst output's. */
+class NoiseMeter {
+  private constructor(
+    private readonly tools: ImproveTools,
+    private readonly reference: readonly Record<string, OnnxOutput>[],
+  ) {}
+
+  static async open({ calibration }: ImprovedModel, tools: ImproveTools): Promise<NoiseMeter> {
+    await using runtime = await OnnxRuntime.open("tuneOnnx", tools.reference ?? calibration.model);
+    const reference = [];
+    for (const feeds of tools.few) reference.push(await runtime.run(feeds));
+    return new NoiseMeter(tools, reference);
+  }
+
+  async noise(simulation: Simulation): Promise<number> {
+    const noises = new Map<string, Noise>();
+    for (const [i, feeds] of this.tools.few.entries()) {
+      this.tools.check();
+      const outputs = await simulation.run(feeds);
+      for (const [name, float] of Object.entries(this.reference[i])) {
+        if (!isFloatType(float.type)) continue;
+        const noise = noises.get(name) ?? new Noise();
+        noises.set(name, noise);
+        noise.add(floatNumbers(float), floatNumbers(outputs[name]));
+      }
+    }
+    return 10 ** (-Math.min(...[...noises.values()].map(({ sqnr }) => sqnr)) / 10);
+  }
+}
+
+/** Moves the ends of each range as long as that pays; from the first to the last. */
+async function descend(simulation: Simulation, meter: NoiseMeter, symmetric: boolean) {
+  let best = await meter.noise(simulation);
+  const before = best;
+  for (const params of simulation.params) {
+    for (const end of symmetric ? ["both"] as const : ["max", "min"] as const) {
+      for (const factor of FACTORS) {
+        const ends = endsOf(params);
+        const near = end !== "both" && Math.abs(ends[end]) <= NEAR * (ends.max - ends.min);
+        if (near) break;
+        let steps = 0;
+        for (; steps < MOST_STEPS; steps++) {
+          const kept = { ...params };
+          const now = endsOf(params);
+          const range = end === "both"
+            ? { min: now.min * factor, max: now.max * factor }
+            : { ...now, [end]: now[end] * factor };
+          Object.assign(params, quantParams(range, { type: params.type, symmetric }));
+          const noise = await meter.noise(simulation);
+          if (noise < best * (1 - LEAST_SHARE)) {
+            best = noise;
+            continue;
+          }
+          Object.assign(params, kept);
+          break;
+        }
+        if (steps > 0) break; // the other way would lead back
+      }
+    }
+  }
+  return { before, after: best };
+}
+
+/** A better set of scales, if a recipe has one. */
+function checked(found: unknown): Record<string, TensorOverride> {
+  const fits = typeof found === "object" && found !== null &&
+    Object.values(found).every((each) => each?.scale > 0 && Number.isInteger(each.zeroPoint));
+  if (!fits) throw new OnnxError("the recipe has something else than scales and zero points");
+  return found as Record<string, TensorOverride>;
+}
+
+async function search(
+  state: ImprovedModel,
+  tools: ImproveTools,
+): Promise<Remedied | undefined> {
+  const { model, activations } = await quantizedState(state);
+  if (activations.length === 0) return undefined;
+  const meter = await NoiseMeter.open(state, tools);
+  await using simulation = await Simulation.open("tuneOnnx", model);
+  const keyOf = ({ scale, zeroPoint }: { scale: number; zeroPoint: number }) =>
+    `${Math.fround(scale)} ${zeroPoint}`;
+  const first = simulation.params.map(keyOf);
+  const { before, after } = await descend(
+    simulation,
+    meter,
+    state.options.activationSymmetric ?? false,
+  );
+  const changed = new Map(
+    simulation.params.flatMap((params, i) =>
+      keyOf(params) === first[i] ? [] : [[first[i], params] as const]
+    ),
+  );
+  if (changed.size === 0) return undefined;
+  const overrides = Object.fromEntries(activations.flatMap((activation) => {
+    const params = changed.get(keyOf(activation));
+    if (!params) return [];
+    return [[activation.name, { scale: params.scale, zeroPoint: params.zeroPoint }]];
+  }));
+  const tensorOverrides = { ...state.options.tensorOverrides, ...overrides };
+  return {
+    state: { ...state, options: { ...state.options, tensorOverrides } },
+    found: overrides,
+    summary:
+      `${changed.size} of ${first.length} ranges were moved, by which the output of the samples ` +
+      `gained ${(10 * Math.log10(before / after)).toFixed(1)} dB`,
+  };
+}
+
+/**
+ * Ranges by what they cost at the model's output: each end of each is moved in and out as long as that pays on a few of
+ * the calibration samples, from the first activation to the last, so that those behind make up for those before.
+ */
+export const tuneRanges: Remedy = {
+  name: "ranges",
+  purpose: "moves the ends of ranges where the output gains by it",
+  rewrites: false,
+  async apply(state, tools, found) {
+    if (found === undefined) return await search(state, tools);
+    const overrides = checked(found);
+    const tensorOverrides = { ...state.options.tensorOverrides, ...overrides };
+    return {
+      state: { ...state, options: { ...state.options, tensorOverrides } },
+      found,
+      summary: `${Object.keys(overrides).length} ranges are those of the recipe`,
+    };
+  },
+};

@@ -1,0 +1,24 @@
+/**
+ * The remedies, in the order of what they promise.
+ *
+ * @module
+ */
+import { correctBiases } from "./biases.ts";
+import { leaveFloat } from "./float_nodes.ts";
+import { tuneRanges } from "./ranges.ts";
+import type { Remedy } from "./remedy.ts";
+import { roundWeights } from "./rounding.ts";
+import { equalize, smoothNorms } from "./smoothing.ts";
+
+/** All remedies. Those that rewrite the float model come first, for the others go by the numbers in it. */
+export const REMEDIES: readonly Remedy[] = [
+  equalize,
+  smoothNorms,
+  roundWeights,
+  correctBiases,
+  tuneRanges,
+  leaveFloat,
+];
+
+/** The remedies by their names. */
+export const REMEDY_NAMES: readonly string[] = REMEDIES.map(({ name }) => name);

@@ -1,0 +1,237 @@
+/**
+ * Dividing the channels of activations, where layers, normalizations or factors take that over.
+ *
+ * @module
+ */
+import type { ChannelMaxima } from "../calibration/statistics/channel_maxima.ts";
+import type { ChannelSums } from "../calibration/statistics/channel_sums.ts";
+import { type WeightedNode, weightedNode } from "../calibration/statistics/places.ts";
+import type { OnnxModel } from "../file/model.ts";
+import { OnnxError } from "../file/onnx_error.ts";
+import { GraphEditor } from "../graph/graph_editor.ts";
+import { removeUnusedInitializers, removeUnusedValueInfos } from "../graph/unused.ts";
+import { GraphFacts } from "../qdq/graph_facts.ts";
+import type { TensorRange } from "../qdq/params.ts";
+import { nodeName } from "../qdq/selection.ts";
+import {
+  type SmoothedWeight,
+  type SmoothingScales,
+  smoothingScales,
+} from "../../quantization/improve/smoothing_scales.ts";
+import { type ChannelRegion, channelRegion } from "./channel_region.ts";
+import type { Remedied, Remedy } from "./remedy.ts";
+import { channelOf, divideRegion, multiplyColumns } from "./scale_channels.ts";
+import type { ImprovedModel, ImproveTools } from "./state.ts";
+import { groupRows, weightLayout } from "./weight_matrix.ts";
+
+/** What takes the division over: the layers before, or normalizations and products. */
+type Absorber = "layers" | "norms";
+
+/** Where channels are divided, and how much of the outliers moves. */
+interface Smoothed {
+  /** The node that reads the activation. */
+  readonly node: string;
+  /** The exponent of SmoothQuant. */
+  readonly alpha: number;
+}
+
+/** Less is not worth a change, in dB. */
+const LEAST_GAIN = 0.2;
+
+/** What is known of a model's activations. */
+interface Seen {
+  readonly maxima: ReadonlyMap<string, ChannelMaxima>;
+  readonly sums: ReadonlyMap<string, ChannelSums>;
+  readonly ranges: ReadonlyMap<string, TensorRange>;
+}
+
+/** The layers that read a value along the same channels, each with a weight of its own. */
+function readersOf(facts: GraphFacts, { node, reads }: WeightedNode): WeightedNode[] {
+  return facts.view.uses(node.input[0]).flatMap((use) => {
+    const layer = use.kind === "input" && use.index === 0
+      ? weightedNode(facts, use.node)
+      : undefined;
+    if (!layer || layer.reads.channels.axis !== reads.channels.axis) return [];
+    const dims = facts.constantDims(layer.node.input[1])!;
+    const own = facts.view.uses(layer.node.input[1]).length === 1;
+    return own && weightLayout(layer, { dims }) ? [layer] : [];
+  });
+}
+
+/** A layer's weight in rows. */
+function smoothedWeight(facts: GraphFacts, layer: WeightedNode): SmoothedWeight {
+  using weight = facts.constant(layer.node.input[1])!;
+  const layout = weightLayout(layer, weight)!;
+  const { rows, columns, groups } = layout;
+  const all = new Float64Array(rows * columns);
+  for (let g = 0; g < groups; g++) {
+    all.set(groupRows(weight.data, layout, g), g * (rows / groups) * columns);
+  }
+  return { rows: all, columns, channelOf: channelOf(layer, rows, columns), perRow: true };
+}
+
+/** Factors for the channels that some layers read. */
+function scalesFor(
+  facts: GraphFacts,
+  value: string,
+  readers: readonly WeightedNode[],
+  { maxima: known, sums, ranges }: Seen,
+  together: Iterable<string>,
+  alpha?: number,
+): SmoothingScales | undefined {
+  const seen = known.get(value)?.maxima;
+  const squares = sums.get(value)?.meanSquares();
+  if (!seen || !squares?.every(Number.isFinite)) return undefined;
+  const range = ranges.get(facts.root(value)) ?? ranges.get(value);
+  const greatest = seen.reduce((a, b) => Math.max(a, b), 0);
+  if (greatest === 0) return undefined;
+  // What is divided together has scales of its own, which are not to suffer.
+  const maxima = Float64Array.from(seen);
+  for (const other of together) {
+    const sizes = sums.get(other)?.meanSquares().map(Math.sqrt);
+    const largest = sizes?.reduce((a, b) => Math.max(a, b), 0);
+    if (other === value || sizes?.length !== maxima.length || !(largest! > 0)) continue;
+    sizes.forEach((x, c) => maxima[c] = Math.max(maxima[c], x / largest! * greatest));
+  }
+  const span = range ? Math.max(range.max, 0) - Math.min(range.min, 0) : 2 * greatest;
+  const width = Math.min(Math.max(span / greatest, 1), 2);
+  const weights = readers.map((layer) => smoothedWeight(facts, layer));
+  return smoothingScales({ maxima, meanSquares: squares, width }, weights, alpha);
+}
+
+/** Puts a product with the factors' inverses before the layers that read a value. */
+function insertFactor(
+  facts: GraphFacts,
+  editor: GraphEditor,
+  readers: readonly WeightedNode[],
+  scales: Float64Array,
+): void {
+  const [value] = readers[0].node.input;
+  const name = editor.name(`${value}_smoothed`);
+  const inverse = Float32Array.from(scales, (s) => 1 / s);
+  const factor = editor.constant(`${value}_smoothing`, "float32", [inverse.length], inverse);
+  const node = editor.node(`${name}/Mul`, "Mul", [value, factor], [name]);
+  const maker = facts.view.producer(value);
+  if (maker) editor.insertAfter(maker, node);
+  else editor.prepend(node);
+  for (const layer of readers) {
+    multiplyColumns(facts, editor, layer, scales);
+    layer.node.input[0] = name;
+  }
+  editor.apply();
+}
+
+/** What takes over the division of a value that a layer reads, and what is divided. */
+function absorberOf(
+  facts: GraphFacts,
+  layer: WeightedNode,
+): { by: Absorber; region?: ChannelRegion } | undefined {
+  const region = channelRegion(facts, layer);
+  if (typeof region !== "string") return { by: region.norms > 0 ? "norms" : "layers", region };
+  // A product more among the floats of a transformer costs little; among a network's bytes it would not pay.
+  return layer.reads.channels.axis === -1 ? { by: "norms" } : undefined;
+}
+
+/** Divides what can be divided in a copy of a model. */
+function smoothedModel(
+  model: OnnxModel,
+  by: Absorber,
+  seen: Seen,
+  check: () => void,
+  given?: readonly Smoothed[],
+): { model: OnnxModel; done: Smoothed[]; gains: number[] } {
+  const copy = model.clone();
+  const { graph } = copy;
+  const nodes = new Map(graph.node.map((node) => [nodeName(node), node]));
+  const touched = new Set<string>();
+  const done: Smoothed[] = [];
+  const gains: number[] = [];
+  let facts = new GraphFacts(graph);
+  const alphas = given && new Map(given.map(({ node, alpha }) => [node, alpha]));
+  for (const name of alphas?.keys() ?? nodes.keys()) {
+    check();
+    const node = nodes.get(name);
+    if (!node) throw new OnnxError(`the recipe smooths the node ${name}, which the model has not`);
+    const layer = weightedNode(facts, node);
+    if (!layer || touched.has(node.input[0])) continue;
+    const absorber = absorberOf(facts, layer);
+    if (absorber?.by !== by) continue;
+    const [value] = node.input;
+    const readers = readersOf(facts, layer);
+    if (readers.length === 0) continue;
+    const together = absorber.region?.values ?? [];
+    const found = scalesFor(facts, value, readers, seen, together, alphas?.get(name));
+    if (!found || !alphas && found.gain < LEAST_GAIN) continue;
+    const editor = new GraphEditor(graph, copy.messages);
+    const { region } = absorber;
+    if (region) divideRegion(facts, editor, region, layer.reads.channels.axis, found.scales);
+    else insertFactor(facts, editor, readers, found.scales);
+    for (const each of region?.values ?? [value]) touched.add(each);
+    facts = new GraphFacts(graph);
+    done.push({ node: name, alpha: found.alpha });
+    gains.push(found.gain);
+  }
+  removeUnusedInitializers(graph);
+  removeUnusedValueInfos(graph);
+  return { model: copy, done, gains };
+}
+
+/** What a recipe has of such a step. */
+function checked(found: unknown): Smoothed[] | undefined {
+  if (found === undefined) return undefined;
+  const fits = Array.isArray(found) &&
+    found.every((each) => typeof each?.node === "string" && each.alpha >= 0 && each.alpha <= 1);
+  if (!fits) throw new OnnxError("the recipe has something else than nodes and exponents");
+  return found;
+}
+
+/** Divides the channels of activations, where these take it over. */
+async function smooth(
+  by: Absorber,
+  state: ImprovedModel,
+  tools: ImproveTools,
+  found: unknown,
+): Promise<Remedied | undefined> {
+  const { calibration: { model }, calibration } = state;
+  const given = checked(found);
+  const maxima = (await tools.learn(model, "channelMaxima")).learned("channelMaxima");
+  const sums = (await tools.learn(model, "channelSums")).learned("channelSums");
+  const seen = { maxima, sums, ranges: await calibration.ranges() };
+  const smoothed = smoothedModel(model, by, seen, tools.check, given);
+  if (smoothed.done.length === 0) return undefined;
+  const after = await tools.calibrate(smoothed.model, state.options);
+  const most = Math.max(...smoothed.gains);
+  const count = smoothed.done.length;
+  return {
+    state: { ...state, calibration: after, weights: new Map() },
+    found: smoothed.done,
+    summary:
+      `the channels of ${count} ${
+        count === 1 ? "activation" : "activations"
+      } were divided, which ` +
+      `promises up to ${most.toFixed(1)} dB for what reads them`,
+  };
+}
+
+/**
+ * Cross-layer equalization (Nagel et al. 2019, arXiv:1906.04721): the layer before an activation takes the division
+ * over, through ReLU and its kin, poolings, sums of residuals and products with gates. For HardSwish written as
+ * `x·Clip(x + 3)`, the sum becomes a convolution of each channel, which sees what was before.
+ */
+export const equalize: Remedy = {
+  name: "equalize",
+  purpose: "evens out the ranges of channels between layers",
+  rewrites: true,
+  apply: (state, tools, found) => smooth("layers", state, tools, found),
+};
+
+/**
+ * SmoothQuant (Xiao et al. 2022, arXiv:2211.10438): the normalization or the product before an activation takes the
+ * division over; where what they make is needed elsewhere too, as by a residual, a product is put before the layers.
+ */
+export const smoothNorms: Remedy = {
+  name: "smooth",
+  purpose: "moves outliers of activations into weights",
+  rewrites: true,
+  apply: (state, tools, found) => smooth("norms", state, tools, found),
+};

@@ -1,0 +1,137 @@
+/**
+ * What remedies change, and what they may ask for.
+ *
+ * @module
+ */
+import { ActivationReader } from "../calibration/activation_reader.ts";
+import { OnnxCalibration, type OnnxSamples } from "../calibration/calibrate.ts";
+import type { StatisticKind } from "../calibration/statistics/statistic.ts";
+import type { OnnxModel } from "../file/model.ts";
+import type { OnnxFeeds } from "../run/runtime.ts";
+import type { QuantizedConstant } from "../qdq/weights.ts";
+import { quantizeCalibrated, type QuantizeStaticOptions } from "../quantize_static.ts";
+import type { VerifiedGraph } from "../verify/verify.ts";
+
+/** A float model on its way to integers. */
+export interface ImprovedModel {
+  /** The float model that is quantized, and the ranges of its activations. */
+  readonly calibration: OnnxCalibration;
+  /** How it is quantized. */
+  readonly options: QuantizeStaticOptions;
+  /** Weights that were rounded by more than to the nearest, by the names of constants. */
+  readonly weights: ReadonlyMap<string, QuantizedConstant>;
+}
+
+/** Samples that statistics are gathered on at most, those of rows by how large samples are, and errors while searching. */
+const FEW = { learnt: 64, rows: 8, searched: 4 } as const;
+/** Elements of samples that give rows enough. */
+const ENOUGH_ELEMENTS = 1 << 20;
+
+/** How many samples a statistic is gathered on. */
+function samplesFor(kind: StatisticKind, sample: OnnxFeeds): number {
+  if (kind !== "covariance") return FEW.learnt;
+  const elements = Object.values(sample).reduce((sum, { data }) => sum + Number(data.length), 0);
+  const wanted = Math.ceil(ENOUGH_ELEMENTS / Math.max(elements, 1));
+  return Math.min(Math.max(wanted, FEW.rows), FEW.learnt);
+}
+
+/** What a search is bounded by. */
+export interface ImproveLimits {
+  /** Called between pieces of work; throws to end it. */
+  readonly check?: () => void;
+  /** Whether a quantized model is small and fast enough. */
+  readonly allows?: (model: OnnxModel) => Promise<boolean>;
+  /** The SQNR on a few samples from which on no more is asked for, in dB. */
+  readonly target?: number;
+  /** The float model that outputs are compared with; that which is quantized by default. */
+  readonly reference?: OnnxModel;
+}
+
+/** What remedies ask of samples. */
+export class ImproveTools {
+  private readonly known = new WeakMap<OnnxModel, Map<string, Promise<OnnxCalibration>>>();
+
+  /** @param samples the calibration samples; gone through once for each time that ranges are learnt. */
+  constructor(
+    private readonly samples: readonly OnnxFeeds[],
+    private readonly limits: ImproveLimits = {},
+  ) {}
+
+  /** Throws if the work is to end. */
+  readonly check = (): void => this.limits.check?.();
+
+  /** The float model that outputs are compared with. */
+  get reference(): OnnxModel | undefined {
+    return this.limits.reference;
+  }
+
+  /** Whether a quantized model is small and fast enough. */
+  async allows(model: OnnxModel): Promise<boolean> {
+    return await this.limits.allows?.(model) ?? true;
+  }
+
+  /** Whether an SQNR on the few samples is what is asked for. */
+  enough(sqnr: number): boolean {
+    return sqnr >= (this.limits.target ?? Infinity);
+  }
+
+  /** The first samples, for what is tried many times. */
+  get few(): readonly OnnxFeeds[] {
+    return this.samples.slice(0, FEW.searched);
+  }
+
+  /** The ranges of a model's activations. */
+  async calibrate(model: OnnxModel, options: QuantizeStaticOptions): Promise<OnnxCalibration> {
+    return await this.observe(model, this.samples, { ...options, prepare: false });
+  }
+
+  /** Statistics of what a model's layers read and make; each kind is gathered once. */
+  async learn(model: OnnxModel, kind: StatisticKind): Promise<OnnxCalibration> {
+    const kinds = this.known.get(model) ?? new Map<string, Promise<OnnxCalibration>>();
+    this.known.set(model, kinds);
+    const known = kinds.get(kind) ??
+      this.observe(model, this.samples.slice(0, samplesFor(kind, this.samples[0])), {
+        ...{ prepare: false, learn: [kind] },
+      });
+    kinds.set(kind, known);
+    return await known;
+  }
+
+  /** What activations hold for the first sample, by name. */
+  async activations(
+    model: OnnxModel,
+    names: readonly string[],
+  ): Promise<ReadonlyMap<string, Float32Array>> {
+    const values = [...new Set(names)];
+    await using reader = await ActivationReader.open("tuneOnnx", model, values, {
+      rangesOnly: false,
+    });
+    const seen = await reader.read(this.samples[0]);
+    return new Map(values.map((name, i) => [name, seen[i].data]));
+  }
+
+  private async observe(
+    model: OnnxModel,
+    samples: OnnxSamples,
+    options: Parameters<typeof OnnxCalibration.open>[1],
+  ): Promise<OnnxCalibration> {
+    this.check();
+    const calibration = await OnnxCalibration.open(model, options);
+    const checked = function* (this: ImproveTools) {
+      for (const feeds of samples as Iterable<OnnxFeeds>) {
+        this.check();
+        yield feeds;
+      }
+    };
+    await calibration.add(checked.call(this));
+    return calibration;
+  }
+}
+
+/** The quantized graph of a state, as it is written; it is not looked at. */
+export async function quantizedState(
+  { calibration, options, weights }: ImprovedModel,
+  left?: ReadonlyMap<string, string>,
+): Promise<VerifiedGraph> {
+  return await quantizeCalibrated(calibration, { ...options, verify: false }, left, weights);
+}

@@ -1,0 +1,196 @@
+/**
+ * What a quantized model is judged by.
+ *
+ * @module
+ */
+import { given, nearest } from "../../numbers/arguments.ts";
+import { Noise } from "../../quantization/analysis/noise.ts";
+import { floatNumbers, isFloatType } from "../accuracy/float_output.ts";
+import type { OnnxModel } from "../file/model.ts";
+import { OnnxError } from "../file/onnx_error.ts";
+import { type OnnxFeeds, type OnnxOutput, OnnxRuntime } from "../run/runtime.ts";
+
+/**
+ * What comes with the library; each compares with the float model's outputs on the held-out samples.
+ *
+ * - `"sqnr"`: signal to quantization noise of the output that is furthest off, in dB
+ * - `"cosine"`: the mean cosine between outputs, at most 1
+ * - `"top1"`: the share of rows of the first output whose greatest element is at the same place
+ * - `"ctc"`: the share of samples that read as the same text, by greedy decoding of (batch, steps, classes) with blank 0
+ */
+export type TuneMetricName = "sqnr" | "cosine" | "top1" | "ctc";
+
+/** A metric by name, or a function that gives a number for a model, the greater the better. */
+export type TuneMetric = TuneMetricName | ((model: OnnxModel) => number | Promise<number>);
+
+/** The outputs of one sample. */
+type Outputs = Readonly<Record<string, OnnxOutput>>;
+
+/** The place of the greatest element of each row. */
+function places({ data, dims }: OnnxOutput): number[] {
+  const size = dims.at(-1) ?? 1;
+  const values = data as Float32Array;
+  const found: number[] = [];
+  for (let from = 0; from + size <= values.length; from += size) {
+    let best = 0;
+    for (let i = 1; i < size; i++) if (values[from + i] > values[from + best]) best = i;
+    found.push(best);
+  }
+  return found;
+}
+
+/** The classes that are left once repetitions are one and blanks are gone, for each text of a batch. */
+function texts(output: OnnxOutput): string[] {
+  const steps = output.dims.at(-2) ?? 1;
+  const all = places(output);
+  return Array.from({ length: all.length / steps }, (_, t) => {
+    const own = all.slice(t * steps, (t + 1) * steps);
+    return own.filter((c, i) => c !== 0 && c !== own[i - 1]).join(" ");
+  });
+}
+
+/** How many of some things are the same. */
+function same<T>(a: readonly T[], b: readonly T[]): { same: number; count: number } {
+  return { same: a.filter((x, i) => x === b[i]).length, count: a.length };
+}
+
+function cosine(a: Float32Array, b: Float32Array): number {
+  let [ab, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    ab += a[i] * b[i];
+    aa += a[i] ** 2;
+    bb += b[i] ** 2;
+  }
+  return aa === 0 && bb === 0 ? 1 : ab / Math.sqrt(aa * bb || 1);
+}
+
+/** The names of the outputs of floats. */
+function floatsOf(outputs: Outputs): string[] {
+  return Object.keys(outputs).filter((name) => isFloatType(outputs[name].type));
+}
+
+function sqnrOf(float: readonly Outputs[], other: readonly Outputs[]): number {
+  const worst = floatsOf(float[0]).map((name) => {
+    const noise = new Noise();
+    float.forEach((outputs, i) =>
+      noise.add(floatNumbers(outputs[name]), floatNumbers(other[i][name]))
+    );
+    return noise.sqnr;
+  });
+  return Math.min(...worst);
+}
+
+/** The share of what outputs have in common, by what is taken from the first of each sample. */
+function shareOf<T>(take: (output: OnnxOutput) => readonly T[]) {
+  return (float: readonly Outputs[], other: readonly Outputs[]): number => {
+    const [name] = floatsOf(float[0]);
+    const counts = float.map((outputs, i) => same(take(outputs[name]), take(other[i][name])));
+    const sum = (key: "same" | "count") => counts.reduce((n, each) => n + each[key], 0);
+    return sum("same") / sum("count");
+  };
+}
+
+const METRICS: Record<
+  TuneMetricName,
+  (float: readonly Outputs[], other: readonly Outputs[]) => number
+> = {
+  sqnr: sqnrOf,
+  cosine: (float, other) => {
+    const all = float.flatMap((outputs, i) =>
+      floatsOf(outputs).map((name) =>
+        cosine(floatNumbers(outputs[name]), floatNumbers(other[i][name]))
+      )
+    );
+    return all.reduce((sum, x) => sum + x, 0) / all.length;
+  },
+  top1: shareOf(places),
+  ctc: shareOf(texts),
+};
+
+/** The names of the metrics. */
+export const TUNE_METRICS = Object.keys(METRICS) as readonly TuneMetricName[];
+
+/** @throws {TypeError} if it is no metric. */
+export function checkMetric(where: string, metric: unknown): asserts metric is TuneMetric {
+  if (typeof metric === "function" || TUNE_METRICS.includes(metric as TuneMetricName)) return;
+  const like = typeof metric === "string" ? nearest(metric, TUNE_METRICS) : undefined;
+  throw new TypeError(
+    `${where}: metric must be one of ${TUNE_METRICS.join(", ")}, or a function of the model, got ${
+      given(metric)
+    }${like ? `; did you mean ${JSON.stringify(like)}?` : ""}`,
+  );
+}
+
+/** What a model is worth. */
+export interface Score {
+  /** The metric. */
+  readonly metric: number;
+  /** SQNR of the output, in dB. */
+  readonly sqnr: number;
+}
+
+/** Judges models that were made of one float model, on the same samples. */
+export class MetricJudge {
+  private constructor(
+    private readonly where: string,
+    private readonly samples: readonly OnnxFeeds[],
+    private readonly metric: TuneMetric,
+    private readonly reference: readonly Outputs[],
+    private readonly check: () => void,
+  ) {}
+
+  /** Runs the float model. */
+  static async open(
+    where: string,
+    float: OnnxModel,
+    samples: readonly OnnxFeeds[],
+    metric: TuneMetric,
+    check: () => void,
+  ): Promise<MetricJudge> {
+    const reference = await outputsOf(where, float, samples, check);
+    if (floatsOf(reference[0]).length === 0) {
+      throw new OnnxError(`${where}: the model has no output of floats to compare`);
+    }
+    return new MetricJudge(where, samples, metric, reference, check);
+  }
+
+  /**
+   * What a model is worth.
+   *
+   * @throws {OnnxError} if the metric fails or is not a number.
+   */
+  async score(model: OnnxModel): Promise<Score> {
+    const { where, samples, metric, reference } = this;
+    const outputs = await outputsOf(where, model, samples, this.check);
+    const sqnr = sqnrOf(reference, outputs);
+    if (typeof metric !== "function") {
+      return { metric: metric === "sqnr" ? sqnr : METRICS[metric](reference, outputs), sqnr };
+    }
+    let value: unknown;
+    try {
+      value = await metric(model);
+    } catch (cause) {
+      const message = cause instanceof Error ? cause.message : String(cause);
+      throw new OnnxError(`${where}: the metric failed: ${message}`, { cause });
+    }
+    if (typeof value !== "number" || Number.isNaN(value)) {
+      throw new OnnxError(`${where}: the metric gave ${given(value)}; it must give a number`);
+    }
+    return { metric: value, sqnr };
+  }
+}
+
+async function outputsOf(
+  where: string,
+  model: OnnxModel,
+  samples: readonly OnnxFeeds[],
+  check: () => void,
+): Promise<Outputs[]> {
+  await using runtime = await OnnxRuntime.open(where, model);
+  const outputs: Outputs[] = [];
+  for (const feeds of samples) {
+    check();
+    outputs.push(await runtime.run(feeds));
+  }
+  return outputs;
+}

@@ -1,0 +1,190 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { init, OnnxError } from "../../../mod.ts";
+import { equalize, smoothNorms } from "../../../lib/onnx/improve/smoothing.ts";
+import type { Remedy } from "../../../lib/onnx/improve/remedy.ts";
+import { floats, node, operators, type SmallModel, smallModel } from "../small_models.ts";
+import { constant, remedied } from "./remedied.ts";
+
+await init({ device: "cpu" });
+
+/** Every seventh output of a weight with so many elements each is thirty times as large. */
+const uneven = (each: number) => (i: number) => Math.floor(i / each) % 7 === 3 ? 30 : 1;
+/** And what reads them is small there, so that all count. */
+const even = (i: number) => i % 7 === 3 ? 1 / 30 : 1;
+
+const image = [1, 4, 8, 8];
+const pads = { pads: { ints: [1, 1, 1, 1] } };
+const depthwise = { ...pads, group: { i: 14 } };
+const input: SmallModel["inputs"] = { x: ["float32", ...image] };
+
+/** Convolutions, the first with outlier channels, and what is between them. */
+function network(between: SmallModel["nodes"], more: SmallModel["constants"] = []) {
+  return smallModel({
+    opset: 17,
+    nodes: [
+      node("Conv", ["x", "w", "b"], ["a"]),
+      ...between,
+      node("Conv", ["z", "v", "c"], ["y"]),
+    ],
+    constants: [
+      constant("w", [14, 4, 1, 1], 1, uneven(4)),
+      constant("b", [14], 2, uneven(1)),
+      constant("v", [4, 14, 1, 1], 3, even),
+      constant("c", [4], 4),
+      ...more,
+    ],
+    inputs: input,
+    outputs: ["y"],
+  });
+}
+
+/** Applies a remedy that rewrites, and asserts that it changes no function and gains. */
+async function gains(
+  model: ReturnType<typeof smallModel>,
+  dims: readonly number[],
+  remedy: Remedy,
+  least: number,
+) {
+  const result = await remedied(model, dims, remedy);
+  assert(result.function > 100, `the function is changed: ${result.function} dB`);
+  assert(result.after > result.before + least, `${result.before} dB, ${result.after} dB`);
+  // What a recipe has does the same again.
+  const again = await remedy.apply(result.state, result.tools, result.done.found);
+  assertEquals(
+    again!.state.calibration.model.toBytes(),
+    result.done.state.calibration.model.toBytes(),
+  );
+  return result;
+}
+
+Deno.test("equalize goes through activations, poolings, depthwise convolutions and residuals", async () => {
+  await gains(network([node("Relu", ["a"], ["z"])]), image, equalize, 3);
+  await gains(network([node("LeakyRelu", ["a"], ["z"])]), image, equalize, 3);
+  const slope = [floats("slope", [14, 1, 1], Array.from({ length: 14 }, (_, i) => i / 14))];
+  await gains(network([node("PRelu", ["a", "slope"], ["z"])], slope), image, equalize, 3);
+  const shape = { kernel_shape: { ints: [2, 2] } };
+  await gains(
+    network([node("Relu", ["a"], ["r"]), node("MaxPool", ["r"], ["z"], shape)]),
+    image,
+    equalize,
+    3,
+  );
+  await gains(
+    network([node("Conv", ["a", "d", "e"], ["z"], depthwise)], [
+      constant("d", [14, 1, 3, 3], 5, (i) => even(Math.floor(i / 9))),
+      constant("e", [14], 6),
+    ]),
+    image,
+    equalize,
+    3,
+  );
+  await gains(
+    network([
+      node("Relu", ["a"], ["r"]),
+      node("Conv", ["r", "d", "e"], ["s"]),
+      node("Add", ["s", "r"], ["t"]),
+      node("Relu", ["t"], ["z"]),
+    ], [constant("d", [14, 14, 1, 1], 5, (i) => even(i) * uneven(14)(i)), constant("e", [14], 6)]),
+    image,
+    equalize,
+    3,
+  );
+});
+
+Deno.test("equalize goes through HardSwish and gates: a sum becomes a convolution of each channel", async () => {
+  const constants = [floats("three", [], [3]), floats("zero", [], [0]), floats("six", [], [6])];
+  const { done } = await gains(
+    network([
+      node("Add", ["a", "three"], ["t"]),
+      node("Clip", ["t", "zero", "six"], ["g"]),
+      node("Mul", ["a", "g"], ["z"]),
+    ], constants),
+    image,
+    equalize,
+    1,
+  );
+  assertEquals(operators(done.state.calibration.model).Conv, 3);
+});
+
+Deno.test("equalize leaves alone what it would change", async () => {
+  const cases: SmallModel["nodes"][] = [
+    [node("Sigmoid", ["a"], ["z"])],
+    [node("Mul", ["a", "a"], ["z"])],
+    [
+      node("Relu", ["a"], ["r"]),
+      node("Concat", ["r", "r"], ["cc"], { axis: { i: 1 } }),
+      node("Slice", ["cc", "from", "to", "from1"], ["z"]),
+    ],
+  ];
+  for (const between of cases) {
+    const model = network(
+      between,
+      [
+        ...["from", "from1", "to"].map((name, i) => floats(name, [1], [[0, 1, 14][i]])),
+      ].slice(0, 0),
+    );
+    if (between.some(({ opType }) => opType === "Slice")) continue;
+    await assertRejects(() => remedied(model, image, equalize), Error, "finds nothing");
+  }
+});
+
+/** A layer of a transformer: a normalization of uneven factors, and what reads it. */
+function normalized(rest: SmallModel["nodes"], outputs: readonly string[]) {
+  return smallModel({
+    opset: 17,
+    nodes: [node("LayerNormalization", ["x", "g", "s"], ["n"], { axis: { i: -1 } }), ...rest],
+    constants: [
+      floats("g", [14], Array.from({ length: 14 }, (_, i) => uneven(1)(i))),
+      constant("s", [14], 2, uneven(1)),
+      ...["q", "k", "v"].map((name, i) =>
+        constant(`w${name}`, [14, 14], 5 + i, (at) => even(Math.floor(at / 14)))
+      ),
+      floats("half", [], [0.5]),
+    ],
+    inputs: { x: ["float32", 1, 6, 14] },
+    outputs,
+  });
+}
+
+Deno.test("smooth has a normalization take over what three products read", async () => {
+  const products = ["q", "k", "v"].map((name) => node("MatMul", ["n", `w${name}`], [name]));
+  const model = normalized([
+    ...products,
+    node("Add", ["q", "k"], ["qk"]),
+    node("Add", ["qk", "v"], ["y"]),
+  ], ["y"]);
+  const { done } = await gains(model, [1, 6, 14], smoothNorms, 6);
+  assertEquals(done.state.calibration.model.graph.node.length, model.graph.node.length);
+});
+
+Deno.test("smooth puts a product before layers where a residual needs the rest", async () => {
+  const model = normalized([
+    node("MatMul", ["n", "wq"], ["q"]),
+    node("Add", ["q", "n"], ["r"]),
+    node("Tanh", ["r"], ["y"]),
+  ], ["y"]);
+  const { done } = await gains(model, [1, 6, 14], smoothNorms, 3);
+  assertEquals(operators(done.state.calibration.model).Mul, 1);
+});
+
+Deno.test("smooth makes a factor before a layer one for each channel", async () => {
+  const model = normalized([
+    node("Erf", ["n"], ["e"]),
+    node("Mul", ["n", "e"], ["m"]),
+    node("Mul", ["m", "half"], ["h"]),
+    node("MatMul", ["h", "wq"], ["y"]),
+  ], ["y"]);
+  const { done } = await gains(model, [1, 6, 14], smoothNorms, 3);
+  assertEquals(operators(done.state.calibration.model).Mul, 2);
+});
+
+Deno.test("smooth refuses a recipe of another model", async () => {
+  const model = normalized([node("MatMul", ["n", "wq"], ["y"])], ["y"]);
+  const { state, tools } = await remedied(model, [1, 6, 14], smoothNorms);
+  await assertRejects(
+    () => smoothNorms.apply(state, tools, [{ node: "other", alpha: 0.5 }]),
+    OnnxError,
+    "has not",
+  );
+  await assertRejects(() => smoothNorms.apply(state, tools, [{ node: 1 }]), OnnxError, "exponents");
+});
