@@ -5,7 +5,7 @@
  */
 import { floatNumbers, isFloatType } from "../accuracy/float_output.ts";
 import { OnnxError } from "../file/onnx_error.ts";
-import { type TensorOverride } from "../qdq/activation_params.ts";
+import type { TensorOverride } from "../qdq/activation_params.ts";
 import { quantParams } from "../qdq/params.ts";
 import { Noise } from "../../quantization/analysis/noise.ts";
 import { type OnnxOutput, OnnxRuntime } from "../run/runtime.ts";
