@@ -36,7 +36,7 @@ Results go to standard output, progress and errors to standard error; with
 --json errors are JSON on standard output too. There an infinite SQNR is null.
 Exit codes: 0 done, 1 failed, 2 not understood, 3 target missed, 75 failed but
 may go well later (a server or a disk), 130 Ctrl-C, 143 SIGTERM. To try again
-helps with 75, 130, 143 and what kills a process (137), not with 1 to 3.
+helps with 75, 130, 143, and 137 of what was killed, not with 1 to 3.
 
 Many machines: calibrate --shard does a share of the samples, merge brings the
 parts together, quantize --calibration takes them; docs/cluster.md shows it on

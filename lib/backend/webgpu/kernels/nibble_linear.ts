@@ -57,7 +57,7 @@ function nibbleStep({ ragged, tile }: TiledNibbles, corrected: boolean): KStep {
 }
 
 function nibbleLinear(spec: TiledNibbles): Shader {
-  const { xOffset, wOffset, xPerRow, wParams, bias, output, ragged, tile } = spec;
+  const { xOffset, wOffset, xPerRow, wParams, bias, output, tile } = spec;
   const exact = !output.isFloat;
   const several = wParams === "group";
   const zx = (at: string) => zeroPoint("x_zero_point", spec.xZeroPoint, xOffset, at);
