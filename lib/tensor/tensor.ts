@@ -277,7 +277,7 @@ export class Tensor implements Disposable {
     return this.live().quantized !== undefined;
   }
 
-  /** The bytes and what they stand for. */
+  /** The bytes that floats are kept as, and what they stand for. */
   private bytesAndParams(): Quantized {
     const { quantized } = this.live();
     if (quantized) return quantized;
