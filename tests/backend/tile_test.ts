@@ -21,6 +21,7 @@ import {
   tensor,
   uint8,
 } from "../../mod.ts";
+import { few } from "../backends.ts";
 
 /** Every tile that a device with such subgroups may choose, with numbers of rows that it is chosen for. */
 function tiles(subgroup: number, bytes = false): Map<string, { tile: Tile; rows: number[] }> {
@@ -74,7 +75,7 @@ Deno.test("every tile that may be chosen gives the exact int32 sums [webgpu]", a
     xSums: false, // so that the sums of rows are added up by the tile too
   } as const;
 
-  for (const { tile, rows } of tiles(backend.subgroupSize, true).values()) {
+  for (const { tile, rows } of few([...tiles(backend.subgroupSize, true).values()], 10)) {
     await t.step(tile.name, async () => {
       const kernel = packedLinearKernel(spec, tile);
       const sizes = rows.flatMap((m) => [[m, 63, 1000], [m, 1, 17], [m, 65, 1], [m, 3, 1023]]);
@@ -106,7 +107,7 @@ Deno.test("every tile that may be chosen gives the float sums [webgpu]", async (
   const { runtime } = backend;
   const upload = (values: Float32Array) =>
     backend.upload(new Uint8Array(values.buffer)) as PooledBuffer;
-  for (const { tile, rows } of tiles(backend.subgroupSize).values()) {
+  for (const { tile, rows } of few([...tiles(backend.subgroupSize).values()], 10)) {
     await t.step(tile.name, async () => {
       for (const [m, n, k] of rows.map((m) => [m, 63, 68])) {
         const x = Float32Array.from({ length: m * k }, (_, i) => Math.sin(i * 12.9898));
@@ -129,7 +130,7 @@ Deno.test("every tile that may be chosen gives the float sums [webgpu]", async (
 });
 
 Deno.test("the rule's tile is the first candidate, and inexact sums keep its order", () => {
-  for (const subgroup of [1, 8, 32]) {
+  for (const subgroup of [1, 4, 8, 32]) {
     for (const m of [1, 2, 5, 8, 9, 31, 64, 1000]) {
       for (const grouped of [false, true]) {
         const product = { m, n: 512, subgroup, grouped };
@@ -144,6 +145,11 @@ Deno.test("the rule's tile is the first candidate, and inexact sums keep its ord
         assert(packed.every(({ columns }) => columns % 4 === 0));
         const unpacked = candidateTiles({ ...product, unpacked: true }, true);
         assert(unpacked.every(({ sharing }) => sharing !== "stage"));
+        // Chromium's software adapter, which runs out of memory where it compiles large ones.
+        if (subgroup === 4) {
+          const all = [...candidateTiles(product, true), ...packed, ...unpacked];
+          assert(all.every(({ rows, columns }) => rows * columns <= 32));
+        }
       }
     }
   }

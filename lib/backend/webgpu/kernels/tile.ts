@@ -104,9 +104,18 @@ export interface Product {
   readonly bytes?: boolean;
 }
 
+/** Lanes of the subgroups of Chromium's software adapter. */
+const CHROMIUM_LANES = 4;
 /**
- * The tile by rule. Few rows split K. More rows are shared by subgroups of eight lanes, as software
- * adapters have, which spend their time on loads; other devices stage them in workgroup memory.
+ * Outputs of a tile at most there: its compiler takes seconds for more, and for a convolution of bytes with 64 all
+ * memory that there is.
+ */
+const CHROMIUM_OUTPUTS = 32;
+
+/**
+ * The tile by rule. Few rows split K. More rows are shared by subgroups of eight lanes, as Deno's software
+ * adapter has, which spends its time on loads; other devices stage them in workgroup memory, but Chromium's software
+ * adapter, which is to have little to compile.
  */
 export function chooseTile(product: Product): Tile {
   const { m, n, subgroup, grouped = false, unpacked = false, large = false, gathered } = product;
@@ -116,8 +125,9 @@ export function chooseTile(product: Product): Tile {
     const wide = rows === 8 ? n > 64 : rows === 32 && large && n >= 64;
     return sharingRows(rows, wide ? 8 : 4, 8);
   }
-  if (!grouped && !unpacked && m > 32 && n > 32) return staged(8, 8);
-  const rows = m >= 8 && !gathered ? 8 : m >= 4 ? 4 : m >= 2 ? 2 : 1;
+  const inChromium = subgroup === CHROMIUM_LANES;
+  if (!grouped && !unpacked && m > 32 && n > 32 && !inChromium) return staged(8, 8);
+  const rows = m >= 8 && !gathered && !inChromium ? 8 : m >= 4 ? 4 : m >= 2 ? 2 : 1;
   return alone(rows, rows === 1 ? 4 : 8);
 }
 
@@ -140,6 +150,7 @@ export function candidateTiles(product: Product, exact: boolean): Tile[] {
     ];
   const splits = ({ sharing, lanes }: Tile) => sharing === "k" ? lanes : 1;
   const fitting = others.filter((tile) =>
+    (subgroup !== CHROMIUM_LANES || tile.rows * tile.columns <= CHROMIUM_OUTPUTS) &&
     tile.rows <= Math.max(m, 8) && (!packed || tile.columns % 4 === 0) &&
     (exact || splits(tile) === splits(rule)) &&
     (!grouped || tile.sharing === "nothing" || tile.sharing === "x") &&
