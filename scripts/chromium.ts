@@ -32,8 +32,9 @@ export const CHROMIUM_FLAGS: readonly string[] = [
   "--disable-sync",
 ];
 
-/** WebGPU, computed in software. */
+/** WebGPU, computed in software, where a kernel may compile for longer than is waited for a GPU. */
 export const WEBGPU_FLAGS: readonly string[] = [
+  "--disable-gpu-watchdog",
   "--enable-unsafe-webgpu",
   "--use-webgpu-adapter=swiftshader",
 ];

@@ -12,7 +12,7 @@ import {
   uint8,
 } from "../../mod.ts";
 import type { Backend, DeviceBuffer, PackedConvArgs } from "../../mod.ts";
-import { eachBackend, eachTiling } from "../backends.ts";
+import { eachBackend, eachTiling, few } from "../backends.ts";
 
 /** Numbers that repeat with a long period and reach both ends of the dtype. */
 function integers(dtype: DType, length: number, seed: number): number[] {
@@ -153,7 +153,7 @@ eachBackend(
   "sums of bytes over taps are exact, whatever is quantized how",
   (device) =>
     eachTiling(device, async (backend) => {
-      for (const [i, c] of CASES.entries()) {
+      for (const [i, c] of few([...CASES.entries()], 6)) {
         for (const turn of [i, i + 7].slice(0, 1 + i % 2)) {
           const made = make(device, c, turn);
           const { x, weight, args, exact, shape } = made;
@@ -180,7 +180,7 @@ eachBackend(
   "sums become floats, or bytes of another scale",
   (device) =>
     eachTiling(device, async (backend) => {
-      for (const [i, c] of CASES.entries()) {
+      for (const [i, c] of few([...CASES.entries()], 4)) {
         const made = make(device, c, i);
         const { x, weight, args, exact, shape, floats } = made;
         const area = shape[2] * shape[3];

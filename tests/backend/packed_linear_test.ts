@@ -11,7 +11,7 @@ import {
   tensor,
   uint8,
 } from "../../mod.ts";
-import { eachBackend, eachTiling } from "../backends.ts";
+import { eachBackend, eachTiling, few } from "../backends.ts";
 
 /** Numbers that repeat with a long period and reach both ends of the dtype. */
 function integers(dtype: DType, length: number, seed: number): number[] {
@@ -87,21 +87,16 @@ async function checkProduct(
 }
 
 const SIZES = [1, 3, 17, 63, 65];
+const CUBE = SIZES.flatMap((m) => SIZES.flatMap((n) => SIZES.map((k) => [m, n, k])));
+const PAIRS = [[uint8, uint8], [int8, int8], [uint8, int8], [int8, uint8]];
 
 eachBackend(
   "packedLinear's int32 sums are exact for all 8-bit pairs and odd sizes",
   (device) =>
     eachTiling(device, async (backend) => {
-      let turn = 0;
-      for (const m of SIZES) {
-        for (const n of SIZES) {
-          for (const k of SIZES) {
-            const [xDtype, wDtype] = [[uint8, uint8], [int8, int8], [uint8, int8], [int8, uint8]][
-              turn++ % 4
-            ];
-            await checkProduct(backend, [m, n, k], xDtype, wDtype, turn % 3 > 0);
-          }
-        }
+      for (const [turn, sizes] of few([...CUBE.entries()], 14)) {
+        const [xDtype, wDtype] = PAIRS[turn % 4];
+        await checkProduct(backend, sizes, xDtype, wDtype, (turn + 1) % 3 > 0);
       }
       for (const k of [1000, 1023]) {
         await checkProduct(backend, [17, 33, k], uint8, uint8, true);

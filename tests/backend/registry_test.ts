@@ -6,6 +6,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
+import { gpuAdvice } from "../../lib/files/gpu.ts";
 import { backendFor, getDefaultDevice, init, tensor } from "../../mod.ts";
 import { withWarnings } from "../oracles.ts";
 
@@ -21,7 +22,8 @@ async function withoutAdapter<T>(fn: () => Promise<T>): Promise<T> {
   }
 }
 
-const INSTALL = "apt-get install -y mesa-vulkan-drivers";
+/** What to do, on this host: in Deno the line that installs a driver. */
+const INSTALL = await gpuAdvice();
 
 Deno.test("before init everything is on the CPU, and WebGPU says what to call", async () => {
   assertEquals(getDefaultDevice(), "cpu");

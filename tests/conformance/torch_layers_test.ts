@@ -17,7 +17,7 @@ import {
   TransformerEncoder,
   TransformerEncoderLayer,
 } from "../../mod.ts";
-import { eachBackend } from "../backends.ts";
+import { eachBackend, few } from "../backends.ts";
 import { reference } from "./reference.ts";
 
 interface Case {
@@ -162,7 +162,7 @@ for (const family of FAMILIES) {
     const cases = recorded.cases.filter((one) => one.layer === layer);
     eachBackend(`${layer} gives what PyTorch's gives`, async (device) => {
       assert(cases.length >= 20);
-      for (const [i, one] of cases.entries()) {
+      for (const [i, one] of few([...cases.entries()], 3)) {
         for (const dtype of [float32, i % 2 ? float16 : bfloat16]) {
           await check(recorded, one, device, dtype);
         }

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import * as library from "../../mod.ts";
 import { type Device, dtypes, Tensor, tensorFromBytes } from "../../mod.ts";
-import { eachBackend } from "../backends.ts";
+import { eachBackend, few } from "../backends.ts";
 import { reference } from "./reference.ts";
 
 /** A tensor by its recorded name, a number, or a list of such. */
@@ -64,8 +64,8 @@ const functions = new Map<string, (...args: unknown[]) => Tensor | Tensor[]>(
 
 for (const call of new Set(cases.map((one) => one.call))) {
   eachBackend(`${call} gives what PyTorch gives`, async (device) => {
-    for (const { name, args, options, results, many, atol } of cases) {
-      if (!name.startsWith(`${call}-`)) continue;
+    const mine = cases.filter(({ name }) => name.startsWith(`${call}-`));
+    for (const { name, args, options, results, many, atol } of few(mine, 3)) {
       const given = args.map((arg) => valueOf(arg, device));
       const result = functions.get(call)!(...given, ...(options ? [options] : []));
       assertEquals(Array.isArray(result), many, name);
