@@ -32,6 +32,7 @@ export interface Form {
   readonly reduceRange: boolean;
   readonly opTypes: string;
   readonly exclude: string;
+  readonly targetSqnr: string;
 }
 
 /** The defaults, which are those of the command line. */
@@ -58,6 +59,7 @@ export const DEFAULTS: Form = {
   reduceRange: false,
   opTypes: "",
   exclude: "",
+  targetSqnr: "",
 };
 
 /** Thrown for a field that says nothing sensible. */
@@ -130,6 +132,7 @@ export function settingsOf(form: Form): { read: ReadSettings; settings: Quantize
       percentile: read(form, "percentile", Number, (p) => p > 50 && p <= 100),
       opTypes: names(form.opTypes),
       exclude: names(form.exclude),
+      targetSqnr: read(form, "targetSqnr", Number, Number.isFinite),
     },
   };
 }

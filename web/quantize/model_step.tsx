@@ -11,6 +11,7 @@ import { useTexts } from "../texts/texts.ts";
 import { DataTable } from "../widgets/data_table.tsx";
 import { DropZone } from "../widgets/drop_zone.tsx";
 import { Problem } from "../widgets/problem.tsx";
+import type { ModelFiles } from "../worker/protocol.ts";
 import { EXAMPLES } from "./examples.ts";
 import type { Quantization } from "./use_quantization.ts";
 
@@ -28,9 +29,9 @@ export function ModelStep({ state: { model, run, openModel, openExample } }: {
       <p class="muted">{texts.intro}</p>
       <DropZone
         label={texts.drop}
-        accept=".onnx"
+        multiple
         testId="model-file"
-        onFiles={([file]) => openModel(file)}
+        onFiles={openModel}
       />
       <p class="muted">{texts.try}</p>
       <ul class="examples">
@@ -45,21 +46,22 @@ export function ModelStep({ state: { model, run, openModel, openExample } }: {
       </ul>
       {busy && <p role="status">{texts.opening}</p>}
       {model?.error && <Problem error={model.error} where={model.name} />}
-      {model?.inspection && model.file && (
-        <Inspection name={model.name} size={model.file.size} found={model.inspection} />
+      {model?.inspection && model.files && (
+        <Inspection files={model.files} found={model.inspection} />
       )}
     </section>
   );
 }
 
 /** What is in the model. */
-function Inspection({ name, size, found }: {
-  readonly name: string;
-  readonly size: number;
+function Inspection({ files: { model, data }, found }: {
+  readonly files: ModelFiles;
   readonly found: OnnxInspection;
 }) {
   const texts = useTexts().model;
   const { facts } = texts;
+  const name = data.length > 0 ? texts.withData(model.name, data.length) : model.name;
+  const size = [model, ...data].reduce((sum, { size }) => sum + size, 0);
   const { opset, producer, constants, nodes, operators, problem } = found;
   const sum = (what: "prepared" | "quantizable") =>
     operators.reduce((total, row) => total + row[what], 0);

@@ -67,6 +67,15 @@ export function OptionsStep({ state: { form, setForm } }: { readonly state: Quan
           choices={[["int8", "int8"], ["uint8", "uint8"], ["int4", "int4"], ["uint4", "uint4"]]}
         />
       </div>
+      <div class="fields">
+        <TextField
+          label={texts.targetSqnr}
+          hint={texts.targetSqnrHint}
+          placeholder={texts.anySqnr}
+          value={form.targetSqnr}
+          onValue={(targetSqnr) => set({ targetSqnr })}
+        />
+      </div>
       <CheckField
         label={texts.perChannel}
         value={form.perChannel}

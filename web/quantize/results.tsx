@@ -9,7 +9,7 @@ import { type Texts, useTexts } from "../texts/texts.ts";
 import { DataTable } from "../widgets/data_table.tsx";
 import { withLabels } from "../widgets/problem.tsx";
 import { download } from "../widgets/download.ts";
-import type { Comparison } from "../worker/protocol.ts";
+import type { Comparison, TargetOutcome } from "../worker/protocol.ts";
 import { Activations } from "./activations.tsx";
 import { Hurt } from "./hurt.tsx";
 import { Noise } from "./noise.tsx";
@@ -50,6 +50,7 @@ export function Results({ state, result }: {
           </button>
           <button type="button" disabled={!compared} onClick={report}>{words.report}</button>
         </p>
+        {outcome.target && <Target target={outcome.target} />}
         {outcome.warnings.length > 0 && (
           <div class="note">
             <strong>{words.warnings}</strong>
@@ -62,8 +63,7 @@ export function Results({ state, result }: {
         )}
         {compared && (
           <p class="muted small">
-            {result.judgedOnSame ? `${words.sameSamples} ` : ""}
-            {words.latencyNote}
+            {words.judges[outcome.judges]} {words.latencyNote}
           </p>
         )}
       </section>
@@ -73,6 +73,17 @@ export function Results({ state, result }: {
       {compared && <Hurt state={state} ranking={result.ranking} />}
       <LeftInFloat result={result} />
     </>
+  );
+}
+
+/** Whether the target is met, and by what. */
+function Target({ target: { asked, reached, leftOut } }: { readonly target: TargetOutcome }) {
+  const words = useTexts().results;
+  const [wish, found] = [asked, reached].map((sqnr) => together(decibels(sqnr)));
+  return (
+    <p class="note" data-testid="target">
+      {reached >= asked ? words.targetMet(wish, found, leftOut) : words.targetMissed(wish, found)}
+    </p>
   );
 }
 

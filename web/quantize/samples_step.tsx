@@ -21,7 +21,7 @@ export function fieldLabel(field: keyof Form, { samples, options }: Texts): stri
   const labels: Partial<Record<keyof Form, string>> = {
     ...{ limit: samples.limit, size: samples.size, padValue: samples.padValue },
     ...{ multipleOf: samples.multipleOf, scale: samples.scale, mean: samples.mean },
-    ...{ std: samples.std, percentile: options.percentile },
+    ...{ std: samples.std, percentile: options.percentile, targetSqnr: options.targetSqnr },
   };
   return labels[field] ?? field;
 }

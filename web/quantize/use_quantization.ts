@@ -9,6 +9,7 @@ import { Cancelled, WorkerClient } from "../worker/client.ts";
 import type {
   Calls,
   CompareOutcome,
+  ModelFiles,
   Progress,
   QuantizeOutcome,
   RankOutcome,
@@ -20,7 +21,7 @@ import { DEFAULTS, type Form, settingsOf } from "./form.ts";
 /** A model that was given, and what became of looking into it. */
 export interface ModelState {
   readonly name: string;
-  readonly file?: File;
+  readonly files?: ModelFiles;
   readonly inspection?: OnnxInspection;
   readonly error?: Error;
 }
@@ -29,7 +30,6 @@ export interface ModelState {
 export interface ResultState {
   readonly model: string;
   readonly data: string;
-  readonly judgedOnSame: boolean;
   readonly outcome: QuantizeOutcome;
   readonly compared?: CompareOutcome;
   readonly seen?: readonly SeenValues[];
@@ -48,6 +48,21 @@ const worker = new WorkerClient();
 const sorted = (files: readonly File[]) =>
   files.toSorted((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 
+const isModel = ({ name }: File) => /\.onnx$/i.test(name);
+
+/**
+ * Which of the files that were given is the model; the others are its data. Data alone are for the model that could
+ * not be opened without them.
+ */
+function modelFiles(given: readonly File[], before: ModelState | undefined): ModelFiles {
+  const model = given.find(isModel);
+  if (!model && before?.error && before.files && isModel(before.files.model)) {
+    return { model: before.files.model, data: [...before.files.data, ...given] };
+  }
+  const first = model ?? given[0];
+  return { model: first, data: given.filter((file) => file !== first) };
+}
+
 /** The state of the tab. */
 export function useQuantization() {
   const [model, setModel] = useState<ModelState>();
@@ -60,16 +75,18 @@ export function useQuantization() {
   /** Counts models, so that what is found out about one is not told of another. */
   const turn = useRef(0);
 
-  const openModel = async (file: File) => {
+  const openModel = async (given: readonly File[]) => {
+    const files = modelFiles(given, model);
+    const { name } = files.model;
     const mine = ++turn.current;
     const tell = (state: ModelState) => mine === turn.current && setModel(state);
     setResult(undefined);
     setError(undefined);
-    tell({ name: file.name });
+    tell({ name });
     try {
-      tell({ name: file.name, file, inspection: await worker.call("inspect", file) });
+      tell({ name, files, inspection: await worker.call("inspect", files) });
     } catch (error) {
-      tell({ name: file.name, error: error as Error });
+      tell({ name, files, error: error as Error });
     }
   };
 
@@ -80,7 +97,7 @@ export function useQuantization() {
       setSamples(samples);
       setHeldOut(heldOut);
       setForm({ ...DEFAULTS, ...settings });
-      await openModel(model);
+      await openModel([model]);
     } catch (error) {
       setModel({ name: example.model, error: error as Error });
     }
@@ -116,14 +133,13 @@ export function useQuantization() {
       setResult(undefined);
       const { read, settings } = settingsOf(form);
       const outcome = await call("quantize", {
-        ...{ model: model!.file!, samples: sorted(samples), heldOut: sorted(heldOut) },
+        ...{ model: model!.files!, samples: sorted(samples), heldOut: sorted(heldOut) },
         ...{ read, settings },
       });
       const files = heldOut.length > 0 ? heldOut : samples;
       const first: ResultState = {
         model: model!.name,
         data: files.length === 1 ? files[0].name : `${files.length} files`,
-        judgedOnSame: heldOut.length === 0,
         outcome,
       };
       setResult(first);

@@ -21,8 +21,9 @@ export const en = {
 
   model: {
     title: "Model",
-    intro: "A float model as an ONNX file of at most 1 GiB.",
+    intro: "A float model: an ONNX file, and its data files if it has any; at most 1 GiB together.",
     drop: "Drop an ONNX file here, or choose one",
+    withData: (file: string, n: number) => `${file} and ${count(n, "data file", "data files")}`,
     try: "No model at hand? Try one of these; their samples come along:",
     examples: {
       digits: { name: "Digits", about: "a classifier of handwritten digits, 0.9 MB" },
@@ -71,7 +72,7 @@ export const en = {
       } few: ranges may miss what the model meets later. Give 16 or more.`,
     heldOut: "Other samples to judge with",
     heldOutIntro:
-      "Optional. Without them, the same samples say what quantizing cost, which flatters a little.",
+      "Optional. Without them, the same samples say what quantizing cost, which flatters a little; if there is an SQNR to keep, every fourth of them is kept from the calibration.",
     clear: "Remove",
     reading: "How they are read",
     limit: "At most so many samples",
@@ -127,6 +128,10 @@ export const en = {
     },
     activationType: "Activations",
     weightType: "Weights",
+    targetSqnr: "SQNR to keep, in dB",
+    targetSqnrHint:
+      "a number such as 30; the nodes that cost most stay in float until the output has it, judged on samples that were not calibrated on",
+    anySqnr: "none",
     perChannel: "A scale for each output channel of a weight",
     symmetric: "Zero in the middle of the ranges of activations",
     reduceRange: "Weights of 7 bits, for x64 processors without VNNI",
@@ -148,6 +153,7 @@ export const en = {
       opening: "Preparing the model",
       calibrating: "Calibrating",
       quantizing: "Quantizing and checking",
+      searching: "Looking for the nodes that cost most",
       comparing: "Running both models",
       counting: "Counting activations",
       ranking: "Quantizing one node at a time",
@@ -187,7 +193,19 @@ export const en = {
     },
     latencyNote:
       "Times are those of WebAssembly in this tab; onnxruntime on your system has faster integer kernels.",
-    sameSamples: "Judged on the samples of the calibration.",
+    judges: {
+      same: "Judged on the samples of the calibration.",
+      share: "Judged on every fourth sample, which the calibration has not seen.",
+      others: "",
+    },
+    targetMet: (asked: string, reached: string, left: number) =>
+      left === 0
+        ? `The target of ${asked} is met with every node quantized: ${reached}.`
+        : `The target of ${asked} is met: ${reached}, with ${
+          count(left, "node", "nodes")
+        } more in float.`,
+    targetMissed: (asked: string, reached: string) =>
+      `The target of ${asked} is out of reach: ${reached} is the most that was found. Try another method, or give samples that are more like what the model meets.`,
     warnings: "To know",
     activations: "Activations",
     activationsIntro:
@@ -284,6 +302,8 @@ export const en = {
     gone:
       "The browser has ended the worker that computes, mostly for want of memory. Your files are untouched; try it again, with a smaller model or fewer samples, or use the command line.",
     field: (label: string) => `“${label}” is not filled in right; its hint says what goes there.`,
+    noShare:
+      "An SQNR to keep is judged on samples that the calibration has not seen, and one sample cannot be shared: give two or more, or other samples to judge with.",
     example: "The example could not be fetched from this page's own server.",
   },
 };

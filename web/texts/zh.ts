@@ -20,8 +20,9 @@ export const zh: Texts = {
 
   model: {
     title: "模型",
-    intro: "浮点 ONNX 文件，不超过 1 GiB。",
+    intro: "浮点模型：ONNX 文件；有单独的数据文件就一起拖进来。合计不超过 1 GiB。",
     drop: "把 ONNX 文件拖到这里，或点击选择",
+    withData: (file, n) => `${file} 和 ${number(n)} 个数据文件`,
     try: "手头没有模型？先试试这些，自带样本：",
     examples: {
       digits: { name: "手写数字", about: "手写数字分类器，0.9 MB" },
@@ -66,7 +67,8 @@ export const zh: Texts = {
     chosen: (n, size) => `${number(n)} 个文件，${size}`,
     few: (n) => `只有 ${number(n)} 个样本，定出的范围可能装不下以后的数据。建议至少 16 个。`,
     heldOut: "另选样本来评测",
-    heldOutIntro: "可选。不选就用校准样本评测，结果会略偏乐观。",
+    heldOutIntro:
+      "可选。不选就用校准样本评测，结果会略偏乐观；设了要保持的 SQNR 时，每四个样本留出一个不参与校准。",
     clear: "移除",
     reading: "读取方式",
     limit: "样本数上限",
@@ -113,6 +115,9 @@ export const zh: Texts = {
     },
     activationType: "激活值",
     weightType: "权重",
+    targetSqnr: "要保持的 SQNR（dB）",
+    targetSqnrHint: "例如 30；最伤精度的节点保持浮点，直到输出达到这个值，用未参与校准的样本评测",
+    anySqnr: "不限",
     perChannel: "权重逐通道量化：每个输出通道一个缩放因子",
     symmetric: "激活值对称量化：范围以 0 为中心",
     reduceRange: "权重用 7 位，适合没有 VNNI 的 x64 处理器",
@@ -134,6 +139,7 @@ export const zh: Texts = {
       opening: "预处理模型",
       calibrating: "校准",
       quantizing: "量化并检查",
+      searching: "寻找最伤精度的节点",
       comparing: "运行两个模型",
       counting: "统计激活值",
       ranking: "逐个节点量化",
@@ -171,7 +177,17 @@ export const zh: Texts = {
       nodesMeaning: (samples) => `用 ${number(samples)} 个样本校准`,
     },
     latencyNote: "这里测的是本标签页里 WebAssembly 的耗时；系统上的 onnxruntime 有更快的整数内核。",
-    sameSamples: "评测用的就是校准样本。",
+    judges: {
+      same: "评测用的就是校准样本。",
+      share: "每四个样本留出一个来评测，没有参与校准。",
+      others: "",
+    },
+    targetMet: (asked, reached, left) =>
+      left === 0
+        ? `全部节点量化，达到了目标 ${asked}：实际 ${reached}。`
+        : `达到了目标 ${asked}：实际 ${reached}，另有 ${number(left)} 个节点保持浮点。`,
+    targetMissed: (asked, reached) =>
+      `达不到目标 ${asked}：最好只有 ${reached}。请换一种方法，或换用更接近实际输入的样本。`,
     warnings: "请注意",
     activations: "激活值",
     activationsIntro: "每个激活值的分布，以及为它定下的范围；范围之外的数值会被截断。",
@@ -282,6 +298,8 @@ export const zh: Texts = {
     gone:
       "浏览器结束了负责计算的 worker，多半是内存不足。你的文件没有改动；请换小一点的模型或少一些样本再试，或改用命令行。",
     field: (label) => `“${label}”填得不对，请看旁边的提示。`,
+    noShare:
+      "要保持的 SQNR 用未参与校准的样本来评测，只有一个样本就留不出来：请至少给两个样本，或另选样本来评测。",
     example: "没能从本页的服务器取到示例。",
   },
 };

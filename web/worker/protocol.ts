@@ -12,6 +12,13 @@ import type { QuantizedActivation, QuantizedNode } from "../../lib/onnx/qdq/quan
 import type { QuantizeTarget } from "../../lib/onnx/qdq/targets.ts";
 import type { PlotCounts } from "../../lib/plot/counts.ts";
 
+/** A model as it is given. */
+export interface ModelFiles {
+  readonly model: File;
+  /** The files in which constants of it lie. */
+  readonly data: readonly File[];
+}
+
 /** How files of samples are read; what `--size`, `--input` and their like say on the command line. */
 export interface ReadSettings {
   readonly image: ImageOptions;
@@ -36,13 +43,18 @@ export interface QuantizeSettings {
   readonly opTypes: readonly string[];
   /** Names of nodes that stay in float. */
   readonly exclude: readonly string[];
+  /** The SQNR in dB that the output is to keep; nodes that cost too much stay in float. */
+  readonly targetSqnr?: number;
 }
 
 /** A whole run. */
 export interface QuantizeJob {
-  readonly model: File;
+  readonly model: ModelFiles;
   readonly samples: readonly File[];
-  /** Samples to judge with; those of the calibration if there are none. */
+  /**
+   * Samples to judge with. If there are none, those of the calibration; if a target is to be met, a share of them
+   * that is not calibrated on.
+   */
   readonly heldOut: readonly File[];
   readonly read: ReadSettings;
   readonly settings: QuantizeSettings;
@@ -57,6 +69,22 @@ export interface QuantizeOutcome {
   readonly nodes: readonly QuantizedNode[];
   readonly activations: readonly QuantizedActivation[];
   readonly warnings: readonly string[];
+  /** What samples it is judged on. */
+  readonly judges: Judges;
+  /** What became of the target, if there was one. */
+  readonly target?: TargetOutcome;
+}
+
+/** The samples that models are judged on: others than those calibrated on, a share kept from them, or the same. */
+export type Judges = "others" | "share" | "same";
+
+/** What meeting a target came to. */
+export interface TargetOutcome {
+  /** What was asked for, and what was reached on the samples held out, in dB. */
+  readonly asked: number;
+  readonly reached: number;
+  /** Nodes that were left in float for it. */
+  readonly leftOut: number;
 }
 
 /** The numbers of a comparison. */
@@ -145,7 +173,7 @@ export interface TutorialOutcome {
 /** What the worker can be asked for: argument and answer of each call. */
 export interface Calls {
   /** What is in a model. */
-  inspect: { argument: File; result: OnnxInspection };
+  inspect: { argument: ModelFiles; result: OnnxInspection };
   /** Quantizes a model and remembers it for the calls below. */
   quantize: { argument: QuantizeJob; result: QuantizeOutcome };
   /** Runs both models. */
@@ -160,7 +188,14 @@ export interface Calls {
 
 /** How far a call is. */
 export interface Progress {
-  readonly step: "opening" | "calibrating" | "quantizing" | "comparing" | "counting" | "ranking";
+  readonly step:
+    | "opening"
+    | "calibrating"
+    | "quantizing"
+    | "searching"
+    | "comparing"
+    | "counting"
+    | "ranking";
   readonly done: number;
   readonly total?: number;
 }

@@ -7,23 +7,30 @@ import { readSamples } from "../../lib/data/read_samples.ts";
 import { replay } from "../../lib/data/replay.ts";
 import type { Feeds } from "../../lib/data/sample.ts";
 import { median } from "../../lib/onnx/accuracy/comparison.ts";
+import { autoQuantize } from "../../lib/onnx/accuracy/auto_quantize.ts";
 import { compareOnnx } from "../../lib/onnx/accuracy/compare_onnx.ts";
 import { rankNodes } from "../../lib/onnx/accuracy/rank_nodes.ts";
 import { OnnxCalibration } from "../../lib/onnx/calibration/calibrate.ts";
 import type { OnnxModel } from "../../lib/onnx/file/model.ts";
 import { modelInputs } from "../../lib/onnx/inspect/model_inputs.ts";
 import { nameNodes, sharedNodeNames } from "../../lib/onnx/prepare/name_nodes.ts";
-import { quantizeStatic, type QuantizeStaticOptions } from "../../lib/onnx/quantize_static.ts";
+import {
+  quantizeStatic,
+  type QuantizeStaticOptions,
+  type QuantizeStaticResult,
+} from "../../lib/onnx/quantize_static.ts";
 import { OnnxRuntime } from "../../lib/onnx/run/runtime.ts";
 import { coarser } from "../../lib/plot/counts.ts";
 import { openModel } from "./model.ts";
 import type {
   CompareOutcome,
+  Judges,
   OutputPair,
   QuantizeJob,
   QuantizeOutcome,
   RankOutcome,
   SeenValues,
+  TargetOutcome,
 } from "./protocol.ts";
 import type { Turn } from "./turn.ts";
 
@@ -76,13 +83,62 @@ async function* first(count: number, samples: AsyncIterable<Feeds>): AsyncGenera
   }
 }
 
-/** Samples that may be gone through many times. */
+/** Of so many samples one is kept from the calibration, where a target is to be met and no others are given. */
+const SHARE = 4;
+
+/** Thrown where a share of the samples is nothing; the page has words for it. */
+class NoShare extends Error {
+  override readonly name: string = "NoShare";
+}
+
+/** How many of so many samples are kept. */
+const keptOf = (samples: number) => Math.floor((samples + SHARE - 2) / SHARE);
+
+/** The samples that are kept from the calibration, or all others. */
+async function* share(samples: AsyncIterable<Feeds>, kept: boolean): AsyncGenerator<Feeds> {
+  let i = 0;
+  for await (const sample of samples) if ((i++ % SHARE === 1) === kept) yield sample;
+  if (kept && keptOf(i) === 0) throw new NoShare();
+}
+
+/** What a job is judged on. */
+function judgesOf({ heldOut, settings }: QuantizeJob): Judges {
+  if (heldOut.length > 0) return "others";
+  return settings.targetSqnr === undefined ? "same" : "share";
+}
+
+/** Samples to judge with, which may be gone through many times. */
 function repeated(job: QuantizeJob, model: OnnxModel): () => AsyncIterable<Feeds> {
   const { heldOut, samples, read } = job;
-  const files = heldOut.length > 0 ? heldOut : samples;
-  const options = heldOut.length > 0 ? { ...read, limit: undefined } : read;
+  const judges = judgesOf(job);
+  const [files, options] = judges === "others"
+    ? [heldOut, { ...read, limit: undefined }]
+    : [samples, read];
   const again = replay(() => readSamples(files, modelInputs(model), options));
-  return () => breathing(again());
+  return () => breathing(judges === "share" ? share(again(), true) : again());
+}
+
+/** Quantizes what was calibrated, as far as the target allows if there is one. */
+async function makeOf(
+  calibration: OnnxCalibration,
+  options: QuantizeStaticOptions,
+  targetSqnr: number | undefined,
+  heldOut: () => AsyncIterable<Feeds>,
+  { signal, onProgress }: Turn,
+): Promise<
+  Pick<QuantizeStaticResult, "model" | "nodes" | "activations" | "warnings"> & {
+    target?: TargetOutcome;
+  }
+> {
+  if (targetSqnr === undefined) {
+    return await quantizeStatic(calibration.model, calibration, { ...options, signal });
+  }
+  const found = await autoQuantize(calibration.model, calibration, {
+    ...{ ...options, targetSqnr, heldOut, signal },
+    onProgress: ({ done, total }) => onProgress({ step: "searching", done, total }),
+  });
+  const target = { asked: targetSqnr, reached: found.sqnr, leftOut: found.leftOut.length };
+  return { ...found, target };
 }
 
 /** Quantizes a model as the command line does. */
@@ -102,11 +158,12 @@ export async function quantize(
     opTypesToQuantize,
   });
   let total = job.read.limit;
-  const samples = readSamples(job.samples, modelInputs(model), {
+  const judgedOn = judgesOf(job);
+  const all = breathing(readSamples(job.samples, modelInputs(model), {
     ...job.read,
-    onTotal: (samples) => total = samples,
-  });
-  await calibration.add(breathing(samples), {
+    onTotal: (samples) => total = judgedOn === "share" ? samples - keptOf(samples) : samples,
+  }));
+  await calibration.add(judgedOn === "share" ? share(all, false) : all, {
     signal,
     onProgress: ({ samples }) => onProgress({ step: "calibrating", done: samples, total }),
   });
@@ -118,11 +175,12 @@ export async function quantize(
     opTypesToQuantize,
     nodesToExclude: exclude.length > 0 ? [...exclude] : undefined,
   };
-  const made = await quantizeStatic(calibration.model, calibration, { ...settings, signal });
+  const judges = repeated(job, model);
+  const made = await makeOf(calibration, settings, rest.targetSqnr, judges, { signal, onProgress });
   last = {
     ...{ job, float: model, quantized: made.model, calibration, settings },
     observed: new Set(made.activations.map(({ name }) => name)),
-    judges: repeated(job, model),
+    judges,
   };
   return {
     file: new Uint8Array(made.model.toBytes()),
@@ -131,6 +189,8 @@ export async function quantize(
     nodes: made.nodes,
     activations: made.activations,
     warnings: made.warnings,
+    judges: judgedOn,
+    target: made.target,
   };
 }
 

@@ -17,7 +17,7 @@ const quantizing = () => import("./quantize.ts");
 
 /** What is done for each call; its code is loaded with the first. */
 const WORK: Work = {
-  inspect: async (file) => (await import("./inspect.ts")).inspect(file),
+  inspect: async (files) => (await import("./inspect.ts")).inspect(files),
   quantize: async (job, turn) => (await quantizing()).quantize(job, turn),
   compare: async (_, turn) => (await quantizing()).compare(turn),
   distributions: async (_, turn) => (await quantizing()).distributions(turn),

@@ -10,6 +10,7 @@ import { Table } from "../../plot/table.ts";
 import type { OnnxCalibration, OnnxSamples, OnnxSource } from "../calibration/calibrate.ts";
 import { fewestLeftOut } from "./fewest_left_out.ts";
 import type { OnnxModel } from "../file/model.ts";
+import type { QuantizedActivation } from "../qdq/quantize_graph.ts";
 import type { QuantizedNode, QuantizeStaticOptions } from "../quantize_static.ts";
 import type { VerifiedGraph } from "../verify/verify.ts";
 import { type NodeSensitivity, type VariantOptions, Variants } from "./variants.ts";
@@ -49,6 +50,8 @@ export class AutoQuantizeResult extends AnalysisReport {
   readonly quantizedNodes: number;
   /** The nodes that can be quantized, in the graph's order, and whether they were. */
   readonly nodes: readonly QuantizedNode[];
+  /** The activations that are bytes now. */
+  readonly activations: readonly QuantizedActivation[];
   /** What a person should know of the model, as {@linkcode quantizeStatic} tells it. */
   readonly warnings: readonly string[];
 
@@ -63,6 +66,7 @@ export class AutoQuantizeResult extends AnalysisReport {
       | "leftOut"
       | "quantizedNodes"
       | "nodes"
+      | "activations"
       | "warnings"
     >,
   ) {
@@ -74,6 +78,7 @@ export class AutoQuantizeResult extends AnalysisReport {
     this.leftOut = parts.leftOut;
     this.quantizedNodes = parts.quantizedNodes;
     this.nodes = parts.nodes;
+    this.activations = parts.activations;
     this.warnings = parts.warnings;
   }
 
@@ -215,9 +220,10 @@ export async function autoQuantize(
   const result = await variants.verified(chosen);
   // Nodes may be run right alone, in the variants before, and not with these.
   if (result.left.size > best.left.size) sqnr = await take("what is run right", result.model);
-  const { model: quantized, nodes, warnings } = result;
+  const { model: quantized, nodes, activations, warnings } = result;
   const quantizedNodes = nodes.filter(({ quantized }) => quantized).length;
   return new AutoQuantizeResult({
-    ...{ model: quantized, targetSqnr, sqnr, steps, leftOut, quantizedNodes, nodes, warnings },
+    ...{ model: quantized, targetSqnr, sqnr, steps, leftOut, quantizedNodes },
+    ...{ nodes, activations, warnings },
   });
 }
