@@ -142,6 +142,7 @@ export {
 } from "./lib/quantization/tensors/quantized_tensor.ts";
 export {
   type CustomInputQuantizer,
+  type DynamicInputOptions,
   type DynamicInputQuantizer,
   dynamicInputQuantizer,
   float8InputQuantizer,
@@ -269,7 +270,11 @@ export {
   Int4WeightOnlyConfig,
   type Int4WeightOnlyOptions,
 } from "./lib/quantization/configs/int4_weight_only.ts";
-export { Int8DynamicActivationInt8WeightConfig } from "./lib/quantization/configs/int8_dynamic_activation.ts";
+export {
+  Int8DynamicActivationInt8WeightConfig,
+  type Int8DynamicActivationInt8WeightOptions,
+} from "./lib/quantization/configs/int8_dynamic_activation.ts";
+export { type Int8RangeOptions } from "./lib/quantization/configs/int8_range.ts";
 export {
   Int8StaticActivationInt4WeightConfig,
   type Int8StaticActivationInt4WeightOptions,

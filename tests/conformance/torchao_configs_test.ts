@@ -33,7 +33,7 @@ type GranularitySpec = Parameters<typeof granularityOf>[0];
 
 interface Case {
   name: string;
-  what: "static" | "smooth" | "domain";
+  what: "static" | "smooth" | "domain" | "dynamic";
   granularity: [GranularitySpec, GranularitySpec];
   actMappingType: MappingType;
   reduceRange: boolean;
@@ -126,6 +126,34 @@ eachBackend("layers with fixed scales of inputs are those of torchao 0.18", asyn
     await checkLayer(observed, c, device);
   }
 });
+
+eachBackend(
+  "layers whose inputs are quantized as they come are those of torchao 0.18",
+  async (device) => {
+    assertEquals(casesOf("dynamic").length, 24);
+    for (const c of casesOf("dynamic")) {
+      const model = modelOf(c.name, device);
+      const config = new Int8DynamicActivationInt8WeightConfig({
+        granularity: [granularityOf(c.granularity[0]), granularityOf(c.granularity[1])],
+        actMappingType: c.actMappingType,
+        reduceRange: c.reduceRange,
+      });
+      assertEquals(await quantize_(model, config), ["fc"]);
+      const { input } = describeLayer(layerOf(model))!;
+      using q = quantizeInput(input!, recorded.load(`${c.name}.x1`, device));
+      await sameBits(q.scale, `${c.name}.scale`);
+      const zeroPoint = `${c.name}.zero_point`;
+      assertEquals(q.zeroPoint !== null, recorded.has(zeroPoint));
+      if (q.zeroPoint) {
+        assertEquals(
+          await q.zeroPoint.data(),
+          Int32Array.from(await recorded.load(zeroPoint, device).data()),
+        );
+      }
+      await checkLayer(model, c, device);
+    }
+  },
+);
 
 eachBackend("zero points of each domain keep to a range of one's own", async (device) => {
   assertEquals(casesOf("domain").length, 96);

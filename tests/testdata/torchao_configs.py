@@ -160,6 +160,27 @@ def domains():
                     count += 1
 
 
+def dynamic_int8():
+    """Inputs quantized as they come, with one scale or one a row, with zero points or without."""
+    count = 0
+    for dtype in DTYPES:
+        for mapping in [MappingType.SYMMETRIC, MappingType.ASYMMETRIC]:
+            for act, weight in [(PerTensor(), PerTensor()), (PerTensor(), PerRow()), (PerRow(), PerRow()), (PerRow(), PerTensor())]:
+                reduce_range = count % 3 == 1
+                layer = linear(20, 6, dtype, bias=count % 2 == 0)
+                before = layer.weight.detach().clone()
+                x = inputs((3, 20), dtype, KINDS[count % 4])
+                model = torch.nn.Sequential(layer)
+                quantize_(model, Int8DynamicActivationInt8WeightConfig(granularity=[act, weight], act_mapping_type=mapping, reduce_range=reduce_range, set_inductor_config=False))
+                w = model[0].weight
+                q = Int8Tensor.from_hp(x, act, mapping, reduce_range=reduce_range)
+                record(f"y{count}", dict(what="dynamic", granularity=[granularity(act), granularity(weight)], actMappingType=mapping.name,
+                                         reduceRange=reduce_range, inputDtype=name(dtype)),
+                       x1=x, w=before, bias=layer.bias, scale=q.scale, zero_point=q.zero_point if mapping == MappingType.ASYMMETRIC else None,
+                       weight_scale=w.scale, weight_q=w.qdata, input_q=q.qdata, y=model(x))
+                count += 1
+
+
 def float8_numbers():
     """Scales, bytes and what they stand for, of weights and of inputs quantized as they come."""
     count = 0
@@ -222,7 +243,7 @@ def float8_layers():
 
 
 part = sys.argv[1]
-for write in [static_int8, smooth, domains] if part == "int8" else [float8_numbers, float8_layers]: write()
+for write in [static_int8, smooth, domains, dynamic_int8] if part == "int8" else [float8_numbers, float8_layers]: write()
 out = "torchao-configs" if part == "int8" else "torchao-float8"
 save_file(tensors, out + ".safetensors")
 json.dump({"reference": f"torchao {torchao.__version__}, torch {torch.__version__}", "cases": cases}, open(out + ".json", "w"), indent=1)

@@ -46,13 +46,14 @@ export type InputQuantization = StaticInput | DynamicInput;
  * @throws {RangeError} if a zero point is none of the integers.
  */
 export async function readInput(where: string, input: InputQuantizer): Promise<InputQuantization> {
-  if (input.kind === "dynamic" && isByte(input.targetDtype)) return input;
+  const byRows = input.kind === "dynamic" && !input.perTensor && !input.asymmetric;
+  if (byRows && isByte(input.targetDtype)) return input;
   const oneScale = input.kind === "static" && input.scale.numel === 1;
   if (oneScale && isByte(input.targetDtype)) return await readStatic(where, input);
   const how = input.kind === "custom"
     ? `the function ${input.quantize.name || "without a name"}`
     : isByte(input.targetDtype)
-    ? "fixed scales of each row"
+    ? input.kind === "dynamic" ? "found as it comes" : "fixed scales of each row"
     : input.targetDtype.name;
   throw new TypeError(
     `${where} quantizes its input in a way that has no ONNX form here (${how}); supported are 8 bits with ` +

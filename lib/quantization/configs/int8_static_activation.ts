@@ -11,7 +11,7 @@ import { type Tensor, tensor } from "../../tensor/tensor.ts";
 import { INT4_GROUP_SIZES, uint4WeightScheme } from "./int4_weight_only.ts";
 import { int8WeightScheme } from "./int8_weight_only.ts";
 import { type Granularity, PerRow, PerTensor } from "../affine/granularity.ts";
-import { checkMappingType, MappingType } from "../affine/mapping.ts";
+import { MappingType } from "../affine/mapping.ts";
 import type { QParams } from "../affine/primitives.ts";
 import { AOBaseConfig, type ObservedAs, registerQuantizeModuleHandler } from "./quantize.ts";
 import {
@@ -28,6 +28,12 @@ import { staticInputQuantizer } from "../tensors/input_quantizer.ts";
 import { toLinearActivationQuantized } from "../tensors/linear_activation_quantized_tensor.ts";
 import { checkAccumulator, checkIntegerWeight } from "../tensors/quantized_tensor.ts";
 import { type GranularityPair, granularityPair } from "./granularity_pair.ts";
+import {
+  checkInt8Range,
+  int8Integers,
+  type Int8RangeOptions,
+  type Integers,
+} from "./int8_range.ts";
 import { prepared } from "./observe.ts";
 import type { ObserverStep } from "./quantization_step.ts";
 import {
@@ -39,7 +45,8 @@ import {
 } from "./static_scale.ts";
 
 /** Options of {@linkcode Int8StaticActivationInt8WeightConfig}. */
-export interface Int8StaticActivationInt8WeightOptions extends StaticScaleOptions {
+export interface Int8StaticActivationInt8WeightOptions
+  extends StaticScaleOptions, Int8RangeOptions {
   /**
    * The scale of the layer's input, above 0: one number, or with rows as the granularity of activations a
    * tensor of one for each row of the inputs to come, which must have as many. By default the one that the
@@ -54,13 +61,6 @@ export interface Int8StaticActivationInt8WeightOptions extends StaticScaleOption
    * may then be of any number.
    */
   granularity?: GranularityPair | null;
-  /** How inputs are laid onto integers, `SYMMETRIC` (by default) or `ASYMMETRIC`. */
-  actMappingType?: MappingType;
-  /**
-   * Whether inputs and weights use the integers −64…63 alone, so that sums of two products fit 16 bits, which
-   * processors without VNNI add up in; false by default. Here no sum overflows either way.
-   */
-  reduceRange?: boolean;
 }
 
 /** Options of {@linkcode Int8StaticActivationInt4WeightConfig}. */
@@ -70,19 +70,6 @@ export interface Int8StaticActivationInt4WeightOptions extends StaticScaleOption
    * or 256.
    */
   groupSize?: number;
-}
-
-/** The integers of inputs. */
-interface Integers {
-  readonly quantMin: number;
-  readonly quantMax: number;
-}
-
-/** The integers that are used: all, or half of them. */
-function integersOf(reduceRange: boolean): Integers {
-  const { min, max } = int8;
-  if (!reduceRange) return { quantMin: min, quantMax: max };
-  return { quantMin: Math.floor(min / 2), quantMax: Math.floor(max / 2) };
 }
 
 /** The observers that find the scale of an input. */
@@ -150,14 +137,11 @@ export class Int8StaticActivationInt8WeightConfig extends AOBaseConfig {
       ...["actQuantScale", "actQuantZeroPoint", "granularity"],
       ...["actMappingType", "reduceRange", "step"],
     ]);
-    const { actQuantZeroPoint, granularity, reduceRange = false } = options;
-    const { actMappingType = MappingType.SYMMETRIC } = options;
+    const { actQuantZeroPoint, granularity } = options;
+    const { actMappingType, reduceRange } = checkInt8Range(where, options);
     this.granularity = granularityPair(where, granularity, new PerRow());
     const perRow = !(this.granularity[0] instanceof PerTensor);
     const { actQuantScale, step } = checkStaticScale(where, options, perRow);
-    if (checkMappingType(where, actMappingType) === MappingType.SYMMETRIC_NO_CLIPPING_ERR) {
-      throw new TypeError(`${where}: actMappingType must be SYMMETRIC or ASYMMETRIC`);
-    }
     if (actQuantZeroPoint !== undefined && actMappingType === MappingType.SYMMETRIC) {
       throw new TypeError(
         `${where}: actQuantZeroPoint is for actMappingType: MappingType.ASYMMETRIC; leave it out, or give that`,
@@ -169,14 +153,14 @@ export class Int8StaticActivationInt8WeightConfig extends AOBaseConfig {
     this.actQuantScale = actQuantScale;
     this.actQuantZeroPoint = actQuantZeroPoint;
     this.actMappingType = actMappingType;
-    this.reduceRange = Boolean(reduceRange);
+    this.reduceRange = reduceRange;
     this.step = step;
   }
 
   /** int8 in the config's mapping and range, where no scale is given. */
   override observedAs(): ObservedAs | undefined {
     if (this.actQuantScale !== undefined) return undefined;
-    return observedAs(this.actMappingType, integersOf(this.reduceRange));
+    return observedAs(this.actMappingType, int8Integers(this.reduceRange));
   }
 }
 
@@ -232,7 +216,7 @@ export class Int8StaticActivationInt4WeightConfig extends AOBaseConfig {
   /** Symmetric int8, where no scale is given. */
   override observedAs(): ObservedAs | undefined {
     if (this.actQuantScale !== undefined) return undefined;
-    return observedAs(MappingType.SYMMETRIC, integersOf(false));
+    return observedAs(MappingType.SYMMETRIC, int8Integers(false));
   }
 }
 
@@ -254,7 +238,7 @@ async function inputRange(
   linear: FloatLinear,
   { actQuantScale, actQuantZeroPoint = 0, actMappingType, reduceRange = false, step }: Inputs,
 ): Promise<InputRange> {
-  const integers = integersOf(reduceRange);
+  const integers = int8Integers(reduceRange);
   const asymmetric = actMappingType === MappingType.ASYMMETRIC;
   const { device } = linear.weight;
   const fixed = step === "prepare_for_loading" ? 1 : actQuantScale;
@@ -312,7 +296,7 @@ async function quantizeLayer(
 
 registerQuantizeModuleHandler(Int8StaticActivationInt8WeightConfig, (module, config) => {
   const { granularity: [, granularity], reduceRange } = config;
-  const range = integersOf(reduceRange);
+  const range = int8Integers(reduceRange);
   return quantizeLayer(module, config, { ...int8WeightScheme(), granularity, range });
 });
 

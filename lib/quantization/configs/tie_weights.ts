@@ -74,7 +74,8 @@ function sameInput(
   if (a.kind === "custom" && b.kind === "custom") return a.quantize === b.quantize;
   return a.kind === "dynamic" && b.kind === "dynamic" && a.targetDtype === b.targetDtype &&
     a.quantMin === b.quantMin && a.quantMax === b.quantMax && a.eps === b.eps &&
-    a.perTensor === b.perTensor && a.valueLb === b.valueLb && a.valueUb === b.valueUb &&
+    a.perTensor === b.perTensor && a.asymmetric === b.asymmetric && a.valueLb === b.valueLb &&
+    a.valueUb === b.valueUb &&
     a.preScale === b.preScale;
 }
 

@@ -138,13 +138,14 @@ function formatInput(input: InputQuantizer) {
     return { ...formatIntegers(input), ...(rows === 1 ? {} : { rows }) };
   }
   if (input.kind === "custom") return null;
-  const { targetDtype, quantMin, quantMax, eps, perTensor, valueLb, valueUb } = input;
+  const { targetDtype, quantMin, quantMax, eps, perTensor, asymmetric, valueLb, valueUb } = input;
   if (targetDtype.isFloat) {
     return { targetDtype: targetDtype.name, quantMin, quantMax, perTensor, valueLb, valueUb };
   }
   const usual = quantMin === DYNAMIC.quantMin && quantMax === DYNAMIC.quantMax &&
-    eps === DYNAMIC.eps;
-  return usual ? null : { targetDtype: targetDtype.name, quantMin, quantMax, eps };
+    eps === DYNAMIC.eps && !perTensor && !asymmetric;
+  const known = { targetDtype: targetDtype.name, quantMin, quantMax, eps };
+  return usual ? null : { ...known, perTensor, asymmetric };
 }
 
 function formatIntegers(
@@ -307,7 +308,8 @@ function parseInput(
     }
     try {
       if (isFloat8) return parseFloat8(targetDtype, input);
-      return dynamicInputQuantizer({ ...range, eps: input.eps as number });
+      const [perTensor, asymmetric] = ["perTensor", "asymmetric"].map((key) => flagOf(input, key));
+      return dynamicInputQuantizer({ ...range, eps: input.eps as number, perTensor, asymmetric });
     } catch {
       return wrong(where, what, value);
     }
@@ -321,9 +323,15 @@ function parseInput(
 
 /** A dynamic input of 8-bit floats. Throws where it is none. */
 function parseFloat8(dtype: DType, value: Record<string, unknown>): DynamicInputQuantizer {
-  const { perTensor = false, valueLb, valueUb } = value as Record<string, never>;
-  if (typeof perTensor !== "boolean") throw new TypeError();
-  return float8InputQuantizer({ dtype, perRow: !perTensor, valueLb, valueUb });
+  const { valueLb, valueUb } = value as Record<string, never>;
+  return float8InputQuantizer({ dtype, perRow: !flagOf(value, "perTensor"), valueLb, valueUb });
+}
+
+/** A truth value that may be left out. Throws where there is something else. */
+function flagOf(value: Record<string, unknown>, key: string): boolean {
+  const flag = Object.hasOwn(value, key) ? value[key] : false;
+  if (typeof flag !== "boolean") throw new TypeError();
+  return flag;
 }
 
 function parseIntegers(

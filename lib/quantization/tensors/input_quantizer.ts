@@ -8,9 +8,10 @@ import { checkOptions, given } from "../../numbers/arguments.ts";
 import { type DType, int8 } from "../../numbers/dtype.ts";
 import { formatShape, numelOf } from "../../numbers/shape.ts";
 import { mul } from "../../tensor/pointwise.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import { checkTensor, type Tensor } from "../../tensor/tensor.ts";
 import { LEAST_SCALE, type MagnitudeBounds } from "../affine/float8.ts";
 import { quantRange } from "../affine/range.ts";
+import { toAffineQuantizedDynamic } from "./dynamic.ts";
 import {
   type Float8Options,
   float8Options,
@@ -65,8 +66,10 @@ export interface DynamicInputQuantizer extends MagnitudeBounds, PreScaled {
   readonly quantMax: number;
   /** The least scale. */
   readonly eps: number;
-  /** Whether all of the input has one scale, as 8-bit floats may; false by default. */
+  /** Whether all of the input has one scale, not each row its own; false by default. */
   readonly perTensor?: boolean;
+  /** Whether integers have a zero point, so that a range uses them all; false by default. */
+  readonly asymmetric?: boolean;
 }
 
 /** Quantizes a layer's input. */
@@ -128,11 +131,19 @@ export function staticInputQuantizer(
   return { kind: "static", scale, zeroPoint, targetDtype, ...integers, zeroPoints };
 }
 
+/** Options of {@linkcode dynamicInputQuantizer}. */
+export interface DynamicInputOptions extends PerTokenOptions {
+  /** Whether all of an input has one scale, not each row its own; false by default. */
+  perTensor?: boolean;
+  /** Whether integers have a zero point, so that a range uses them all; false by default. */
+  asymmetric?: boolean;
+}
+
 /**
  * Input quantization to int8 with a scale for each row, found when the model runs.
  *
- * @param options the integer range and the least scale; by default −128…127 and float32's eps, as
- * torchao 0.18 has them.
+ * @param options the integer range and the least scale, by default −128…127 and float32's eps, as
+ * torchao 0.18 has them; whether all of an input has one scale, and whether there are zero points.
  * @throws {RangeError} if the range is not symmetric about zero or leaves int8, or eps is not above 0.
  *
  * @example
@@ -142,10 +153,17 @@ export function staticInputQuantizer(
  * // -128 -127
  * ```
  */
-export function dynamicInputQuantizer(options: PerTokenOptions = {}): DynamicInputQuantizer {
-  checkOptions("dynamicInputQuantizer", options, ["quantMin", "quantMax", "eps"]);
-  const range = perTokenRange("dynamicInputQuantizer", options);
-  return { kind: "dynamic", targetDtype: int8, ...range };
+export function dynamicInputQuantizer(options: DynamicInputOptions = {}): DynamicInputQuantizer {
+  const where = "dynamicInputQuantizer";
+  checkOptions(where, options, ["quantMin", "quantMax", "eps", "perTensor", "asymmetric"]);
+  const { perTensor, asymmetric } = options;
+  return {
+    kind: "dynamic",
+    targetDtype: int8,
+    ...perTokenRange(where, options),
+    ...(perTensor ? { perTensor: true } : {}),
+    ...(asymmetric ? { asymmetric: true } : {}),
+  };
 }
 
 /**
@@ -208,6 +226,8 @@ export function quantizeScaled(input: InputQuantizer, x: Tensor): AffineQuantize
     if (dtype.isFloat) {
       return toAffineQuantizedFloat8(x, { dtype, perRow: !perTensor, valueLb, valueUb });
     }
+    const { asymmetric } = input;
+    if (perTensor || asymmetric) return quantizeByRange(input, x);
     return toAffineQuantizedPerToken(x, { quantMin, quantMax, eps });
   }
   const { scale, zeroPoint, targetDtype, quantMin, quantMax, zeroPoints } = input;
@@ -215,6 +235,19 @@ export function quantizeScaled(input: InputQuantizer, x: Tensor): AffineQuantize
   const block = staticBlock(x, scale);
   if (targetDtype.isFloat) return toAffineQuantizedFloat8Static(x, scale, block, targetDtype);
   return toAffineQuantizedIntxStatic(x, scale, zeroPoint, block, targetDtype, range);
+}
+
+/** The input by its own range, in a way that has no kernel of its own. */
+function quantizeByRange(input: DynamicInputQuantizer, x: Tensor): AffineQuantizedTensor {
+  const { quantMin, quantMax, eps, perTensor = false, asymmetric = false } = input;
+  checkTensor("quantizeInput", x);
+  if (!x.dtype.isFloat) {
+    throw new TypeError(`the input must be a float tensor, got ${x.dtype.name}`);
+  }
+  if (x.ndim === 0 || x.numel === 0) {
+    throw new RangeError(`an input of shape ${formatShape(x.shape)} has no range`);
+  }
+  return toAffineQuantizedDynamic(x, { quantMin, quantMax, eps, perTensor, asymmetric });
 }
 
 /** What of an input shares a scale that is fixed: all of it, or a row. */
@@ -295,5 +328,6 @@ export function inputName(input: InputQuantizer): string {
   if (input.targetDtype.isFloat) {
     return `${input.targetDtype.name}Per${input.perTensor ? "Tensor" : "Token"}Quant`;
   }
-  return `int8SymmPerToken${input.quantMin > -128 ? "ReducedRange" : ""}Quant`;
+  const how = `${input.asymmetric ? "Asymm" : "Symm"}Per${input.perTensor ? "Tensor" : "Token"}`;
+  return `int8${how}${input.quantMin > -128 ? "ReducedRange" : ""}Quant`;
 }
