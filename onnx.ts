@@ -138,6 +138,12 @@ export {
   type OnnxTensorComparison,
 } from "./lib/onnx/accuracy/comparison.ts";
 export { NodeRanking, rankNodes } from "./lib/onnx/accuracy/rank_nodes.ts";
+export { type TuneBudget, tuneOnnx, type TuneOnnxOptions } from "./lib/onnx/tune/tune_onnx.ts";
+export { TuneOnnxResult, type TuneStep } from "./lib/onnx/tune/result.ts";
+export type { TuneRecipe } from "./lib/onnx/tune/recipe.ts";
+export type { Finding, FindingCause } from "./lib/onnx/tune/diagnosis.ts";
+export { TUNE_METRICS, type TuneMetric, type TuneMetricName } from "./lib/onnx/tune/metrics.ts";
+export type { RemedyStep } from "./lib/onnx/improve/remedy.ts";
 export {
   autoQuantize,
   type AutoQuantizeOptions,

@@ -10,9 +10,10 @@ import { COMPARE } from "./compare_command.ts";
 import { INSPECT } from "./inspect_command.ts";
 import { MERGE } from "./merge_command.ts";
 import { QUANTIZE } from "./quantize_command.ts";
+import { TUNE } from "./tune_command.ts";
 
 /** As help lists them. */
 export const COMMANDS: readonly CommandSpec[] = [
-  ...[INSPECT, QUANTIZE, CONVERT, COMPARE],
+  ...[INSPECT, QUANTIZE, TUNE, CONVERT, COMPARE],
   ...[CALIBRATE, MERGE],
 ];

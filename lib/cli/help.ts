@@ -216,6 +216,45 @@ Permissions:
 `;
 
 /** After the options of `compare`. */
+export const TUNE_HELP = `${DATA_HELP}
+Which --metric, on the samples held out, beside the float model's outputs:
+  sqnr    signal to quantization noise of the outputs, in dB. The default.
+  cosine  the mean cosine between outputs.
+  top1    the share of rows whose greatest element is at the same place.
+  ctc     the share of samples that read as the same text: the greatest class of
+          each step, repetitions once, class 0 left out.
+
+What is tried (--remedies), in this order, and kept where it helps:
+  equalize  evens out the ranges of channels between layers
+  smooth    moves outliers of activations into weights
+  round     rounds weights by what they are multiplied with (GPTQ)
+  bias      makes up for what rounding weights adds on average
+  ranges    moves the ends of ranges where the output gains by it
+  float     leaves in float what costs most
+
+Examples:
+  The best that can be done for an hour:
+    staticquant tune model.onnx --data train.npz --held-out test.npz \\
+      --out model.int8.onnx --seconds 3600 --recipe recipe.json
+  The same again, byte for byte:
+    staticquant tune model.onnx --data train.npz --held-out test.npz \\
+      --out again.onnx --use-recipe recipe.json
+  Until 25 dB, at no more than half of the float model's time:
+    staticquant tune model.onnx --data train --held-out test --reach 25 \\
+      --max-latency 0.5 --out model.int8.onnx
+
+Where --reach is missed, nothing is written unless --keep-best says so, and the
+exit code is 3.
+
+Permissions:
+  deno run --allow-read=model.onnx,train,test,out --allow-write=out --allow-ffi \\
+    jsr:@staticquant/staticquant/cli tune model.onnx --data train \\
+    --held-out test --out out/model.int8.onnx
+  --allow-run=PROGRAM for --metric-program.
+${IMAGE_PERMISSIONS}
+`;
+
+/** What follows the options of `compare`. */
 export const COMPARE_HELP = `${DATA_HELP}
 What it tells:
   SQNR      signal to quantization noise of each tensor that both models have,

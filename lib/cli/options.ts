@@ -9,6 +9,7 @@ import type { CalibrationOptions } from "../onnx/calibration/method.ts";
 import type { CalibrationMethod } from "../onnx/calibration/method_names.ts";
 import type { ConvertOnnxOptions, FormSettings } from "../onnx/convert/convert_onnx.ts";
 import type { QuantizeStaticOptions } from "../onnx/quantize_static.ts";
+import type { TuneOnnxOptions } from "../onnx/tune/tune_onnx.ts";
 import type { OnnxRuntimeBuild } from "../onnx/run/load_ort.ts";
 
 /** What all commands that read samples take. */
@@ -79,6 +80,20 @@ export interface ConvertOptions extends Partial<SampleOptions>, RunOptions {
   card?: string;
   json?: boolean;
   convertOnnx: Pick<ConvertOnnxOptions, "dtypes" | "externalData" | keyof FormSettings>;
+}
+
+/** Those of `tune`. */
+export interface TuneOptions extends SampleOptions, RunOptions {
+  model: string;
+  out: string;
+  force?: boolean;
+  heldOut: string;
+  metricProgram?: string;
+  keepBest?: boolean;
+  recipe?: string;
+  useRecipe?: string;
+  json?: boolean;
+  tuneOnnx: Pick<TuneOnnxOptions, "metric" | "target" | "budget" | "quantize" | "remedies">;
 }
 
 /** Those of `compare`. */

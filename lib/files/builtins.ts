@@ -8,6 +8,7 @@ import { theProcess } from "./host.ts";
 /** Their types. */
 interface Builtins {
   "node:crypto": typeof import("node:crypto");
+  "node:child_process": typeof import("node:child_process");
   "node:fs": typeof import("node:fs");
   "node:os": typeof import("node:os");
   "node:path": typeof import("node:path");

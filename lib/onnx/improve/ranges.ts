@@ -18,7 +18,7 @@ const FACTORS = [0.8, 0.9, 1.15] as const;
 /** How often a change that pays is made once more. */
 const MOST_STEPS = 4;
 /** A change pays from this share of the noise on. */
-const LEAST_SHARE = 5e-4;
+const LEAST_SHARE = 5e-3;
 /** An end that is this much nearer to 0 than the other is left as it is. */
 const NEAR = 0.02;
 

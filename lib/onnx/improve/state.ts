@@ -23,16 +23,21 @@ export interface ImprovedModel {
 }
 
 /** Samples that statistics are gathered on at most, those of rows by how large samples are, and errors while searching. */
-const FEW = { learnt: 64, rows: 8, searched: 4 } as const;
-/** Elements of samples that give rows enough. */
-const ENOUGH_ELEMENTS = 1 << 20;
+const FEW = { learnt: 64, rows: 8, searched: { least: 4, most: 16 } } as const;
+/** Elements of samples that give rows enough, and that errors are measured on. */
+const ENOUGH = { rows: 1 << 20, searched: 1 << 17 } as const;
+
+/** How many samples have so many elements, between two numbers. */
+function samplesWith(elements: number, sample: OnnxFeeds, least: number, most: number): number {
+  const each = Object.values(sample).reduce((sum, { data }) => sum + Number(data.length), 0);
+  return Math.min(Math.max(Math.ceil(elements / Math.max(each, 1)), least), most);
+}
 
 /** How many samples a statistic is gathered on. */
 function samplesFor(kind: StatisticKind, sample: OnnxFeeds): number {
-  if (kind !== "covariance") return FEW.learnt;
-  const elements = Object.values(sample).reduce((sum, { data }) => sum + Number(data.length), 0);
-  const wanted = Math.ceil(ENOUGH_ELEMENTS / Math.max(elements, 1));
-  return Math.min(Math.max(wanted, FEW.rows), FEW.learnt);
+  return kind === "covariance"
+    ? samplesWith(ENOUGH.rows, sample, FEW.rows, FEW.learnt)
+    : FEW.learnt;
 }
 
 /** What a search is bounded by. */
@@ -77,7 +82,8 @@ export class ImproveTools {
 
   /** The first samples, for what is tried many times. */
   get few(): readonly OnnxFeeds[] {
-    return this.samples.slice(0, FEW.searched);
+    const { least, most } = FEW.searched;
+    return this.samples.slice(0, samplesWith(ENOUGH.searched, this.samples[0], least, most));
   }
 
   /** The ranges of a model's activations. */

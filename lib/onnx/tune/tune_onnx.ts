@@ -16,7 +16,7 @@ import { type ImprovedModel, ImproveTools, quantizedState } from "../improve/sta
 import { prepareOnnx } from "../prepare/prepare.ts";
 import { quantizeCalibrated, type QuantizeStaticOptions } from "../quantize_static.ts";
 import { copyFeeds, type OnnxFeeds } from "../run/runtime.ts";
-import { diagnose } from "./diagnosis.ts";
+import { diagnose, type Finding } from "./diagnosis.ts";
 import { latencyShare } from "./latency.ts";
 import { checkMetric, MetricJudge, type Score, type TuneMetric } from "./metrics.ts";
 import { checkRecipe, digestOf, RECIPE_OPTIONS, recipeOptions, type TuneRecipe } from "./recipe.ts";
@@ -151,9 +151,15 @@ class Tuning {
   /** Throws where the work is to end. */
   private readonly check = (): void => {
     this.options.signal?.throwIfAborted();
-    const { seconds = Infinity } = this.options.budget ?? {};
-    if (this.timed && performance.now() - this.began > 1000 * seconds) throw new TimeIsUp();
+    if (this.timed && this.isOver) throw new TimeIsUp();
   };
+
+  /** Whether the time is over. */
+  private get isOver(): boolean {
+    const { seconds = Infinity } = this.options.budget ?? {};
+    return performance.now() - this.began > 1000 * seconds;
+  }
+
   /** Whether the time counts: not before there is anything. */
   private timed = false;
 
@@ -202,6 +208,7 @@ class Tuning {
     const methods = quantize.calibrationMethod ? [quantize.calibrationMethod] : METHODS;
     let best: { state: ImprovedModel; score: Score } | undefined;
     for (const calibrationMethod of methods) {
+      if (best && this.isOver) break;
       const options = { ...quantize, calibrationMethod };
       const calibration = await calibrateOnnx(this.float, this.data, {
         ...options,
@@ -213,7 +220,6 @@ class Tuning {
       if (kept) best = { state, score };
       const name = typeof calibrationMethod === "string" ? calibrationMethod : "an observer";
       this.note("plain", `ranges by ${name}`, score, kept);
-      this.timed = true;
     }
     return best!.state;
   }
@@ -223,6 +229,7 @@ class Tuning {
     const { target = Infinity } = this.options;
     let state = first;
     let score = await this.score(state);
+    this.timed = true;
     try {
       for (const remedy of remedies) {
         if (score.metric >= target && score.allowed) break;
@@ -273,8 +280,8 @@ class Tuning {
   }
 
   /** What costs most in a state. */
-  async diagnose(state: ImprovedModel) {
-    return await diagnose(state, this.tools);
+  async diagnose(state: ImprovedModel): Promise<Finding[]> {
+    return this.isOver ? [] : await diagnose(state, this.tools);
   }
 }
 

@@ -69,9 +69,10 @@ export async function remedied(
   dims: readonly number[],
   remedy: Remedy,
   options: ImprovedModel["options"] = {},
+  data: OnnxFeeds[] = samplesOf(dims, 8),
 ) {
   const float = await prepareOnnx(model);
-  const [data, heldOut] = [samplesOf(dims, 8), samplesOf(dims, 4, 99)];
+  const heldOut = samplesOf(dims, 4, 99);
   const calibration = await calibrateOnnx(float, data, { ...options, prepare: false });
   const state: ImprovedModel = { calibration, options, weights: new Map() };
   const tools = new ImproveTools(data, { reference: float });

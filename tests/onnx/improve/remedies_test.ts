@@ -90,7 +90,7 @@ Deno.test("bias: what rounding adds on average is taken away", async () => {
   const { before, after, done } = await remedied(model, image, correctBiases, {
     perChannel: false,
   });
-  assert(after > before + 1, `${before} dB, ${after} dB`);
+  assert(after > before + 0.3, `${before} dB, ${after} dB`);
   assert(done.summary.startsWith("1 biases"));
 });
 
@@ -108,13 +108,13 @@ Deno.test("a simulation computes what the quantized model does, with scales that
       (most, v, i) => Math.max(most, Math.abs(v - (y.data as Float32Array)[i])),
       0,
     );
-  assert(worst(a, b) <= 1.01 * step, `${worst(a, b)} of ${step}`);
+  assert(worst(a, b) <= 2.01 * step, `${worst(a, b)} of ${step}`);
   simulation.params[0].scale *= 50;
   assert(worst(a, (await simulation.run(data[0])).y) !== worst(a, b));
 });
 
 Deno.test("ranges: an outlier that nothing needs is cut off", async () => {
-  // The greatest values of r are cut off behind it, which the graph does not tell.
+  // One sample is far greater than all others, and Tanh gives 1 for it whatever it is.
   const model = smallModel({
     opset: 17,
     nodes: [
@@ -123,16 +123,19 @@ Deno.test("ranges: an outlier that nothing needs is cut off", async () => {
       node("Tanh", ["h"], ["y"]),
     ],
     constants: [
-      constant("w", [8, 4, 1, 1], 1, (i) => i < 4 ? 60 : 1),
+      constant("w", [8, 4, 1, 1], 1),
       constant("b", [8], 2),
-      constant("v", [4, 8, 1, 1], 3, (i) => i % 8 === 0 ? 1 : 0.7),
+      constant("v", [4, 8, 1, 1], 3),
       constant("c", [4], 4),
     ],
     inputs: { x: ["float32", ...image] },
     outputs: ["y"],
   });
-  const { before, after, done, state, tools } = await remedied(model, image, tuneRanges);
-  assert(after > before + 1, `${before} dB, ${after} dB`);
+  const data = samplesOf(image, 8);
+  const x = (data[7].x.data as Float32Array).map((value) => 40 * value);
+  data[7] = { x: { data: x, dims: image } };
+  const { before, after, done, state, tools } = await remedied(model, image, tuneRanges, {}, data);
+  assert(after > before + 3, `${before} dB, ${after} dB`);
   const again = await tuneRanges.apply(state, tools, JSON.parse(JSON.stringify(done.found)));
   assertEquals(
     (await quantizedState(again!.state)).model.toBytes(),
@@ -168,7 +171,10 @@ Deno.test("float: the noisiest layer stays float, and scales of its values go wi
   const state = { calibration, options: { tensorOverrides }, weights: new Map() };
   const done = await leaveFloat.apply(state, new ImproveTools(data, { reference: float }));
   const left = done!.found as string[];
-  assert(left.length >= 1 && left.length < 3, left.join());
+  assert(left.length >= 1, left.join());
+  // What is asked for is enough.
+  const less = new ImproveTools(data, { reference: float, target: 1 });
+  assertEquals((await leaveFloat.apply(state, less))?.found, left.slice(0, 1));
   const { nodes } = await quantizedState(done!.state);
   assert(left.every((name) => !nodes.find((each) => each.name === name)!.quantized));
   // Nothing is allowed: nothing is done.

@@ -1,0 +1,44 @@
+/**
+ * A program that judges models.
+ *
+ * @module
+ */
+import { builtin } from "../files/builtins.ts";
+import { paths } from "../files/paths.ts";
+import { TemporaryFile } from "../files/temporary_file.ts";
+import { saveOnnx } from "../onnx/file/model_file.ts";
+import type { OnnxModel } from "../onnx/file/model.ts";
+
+/** What a program may print at most, in characters. */
+const MOST_OUTPUT = 1 << 20;
+
+/** The last number on standard output of a program that is given a model's path. */
+async function judge(program: string, path: string): Promise<number> {
+  const { execFile } = builtin("node:child_process");
+  const output = await new Promise<string>((resolve, reject) => {
+    execFile(program, [path], { maxBuffer: MOST_OUTPUT }, (error, stdout) => {
+      if (error) reject(new Error(`${program} failed: ${error.message}`));
+      else resolve(String(stdout));
+    });
+  });
+  const last = output.trim().split(/\s+/).at(-1) ?? "";
+  const value = Number(last);
+  if (last === "" || Number.isNaN(value)) {
+    throw new Error(`${program} printed no number at its end`);
+  }
+  return value;
+}
+
+/**
+ * A metric by a program: it is given the path of a model's file, and prints a number, the greater the better.
+ *
+ * @param out the file beside which the models lie meanwhile.
+ */
+export function programMetric(program: string, out: string): (model: OnnxModel) => Promise<number> {
+  return async (model) => {
+    await using file = await TemporaryFile.create(paths().dirname(out));
+    if (!file) throw new Error(`no temporary file may be written beside ${out}`);
+    await saveOnnx(model, file.path, { force: true });
+    return await judge(program, file.path);
+  };
+}

@@ -1,0 +1,132 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  init,
+  OnnxError,
+  type OnnxFeeds,
+  type OnnxModel,
+  tuneOnnx,
+  type TuneOnnxOptions,
+  type TuneRecipe,
+} from "../../../mod.ts";
+import { node, smallModel } from "../small_models.ts";
+import { constant, samplesOf } from "../improve/remedied.ts";
+
+await init({ device: "cpu" });
+
+const dims = [1, 4, 8, 8];
+
+/** Convolutions with outlier channels between them. */
+function network(seed = 1) {
+  return smallModel({
+    opset: 17,
+    nodes: [
+      node("Conv", ["x", "w", "b"], ["a"]),
+      node("Relu", ["a"], ["r"]),
+      node("Conv", ["r", "v", "c"], ["h"]),
+      node("Relu", ["h"], ["s"]),
+      node("Conv", ["s", "u"], ["y"]),
+    ],
+    constants: [
+      constant("w", [14, 4, 1, 1], seed, (i) => i < 8 ? 40 : 1),
+      constant("b", [14], 2),
+      constant("v", [8, 14, 1, 1], 3, (i) => i % 14 < 2 ? 1 / 40 : 1),
+      constant("c", [8], 4),
+      constant("u", [4, 8, 1, 1], 5),
+    ],
+    inputs: { x: ["float32", ...dims] },
+    outputs: ["y"],
+  });
+}
+
+const data = samplesOf(dims, 8);
+const heldOut = samplesOf(dims, 4, 99);
+
+/** Tunes without looking at what comes out, which takes most of the time. */
+function tuned(options: Partial<TuneOnnxOptions> = {}, model: OnnxModel = network()) {
+  return tuneOnnx(model, { data, heldOut, quantize: { verify: false }, ...options });
+}
+
+Deno.test("tuneOnnx says what is wrong, keeps what helps, and its recipe gives the same bytes", async () => {
+  const result = await tuned();
+  const [plain] = result.steps;
+  assertEquals(plain.remedy, "plain");
+  assert(result.sqnr > plain.sqnr + 3, `${plain.sqnr} dB, ${result.sqnr} dB`);
+  assert(result.recipe.steps.some(({ remedy }) => remedy === "equalize"));
+  assert(result.reached && result.value === result.sqnr);
+  const [worst] = result.diagnosis;
+  assert(worst.sentence.includes(worst.node) && worst.sentence.includes("dB"));
+  assert(["clipping", "rounding", "weights"].includes(worst.cause));
+  assert(String(result.table()).includes("equalize"));
+  assert(await result.figure());
+  const recipe: TuneRecipe = JSON.parse(JSON.stringify(result.recipe));
+  const again = await tuned({ recipe });
+  assertEquals(again.model.toBytes(), result.model.toBytes());
+  assertEquals(again.sqnr, result.sqnr);
+});
+
+Deno.test("tuneOnnx stops at the target, and says where it is out of reach", async () => {
+  const easy = await tuned({ target: 5 });
+  assertEquals([easy.reached, easy.recipe.steps.length], [true, 0]);
+  const hard = await tuned({ target: 200, remedies: ["equalize"] });
+  assert(!hard.reached && hard.sqnr < 200);
+  assert(String(hard.table()).includes("nothing that was tried reaches"));
+});
+
+Deno.test("tuneOnnx judges by a metric of the user's, and by those it has", async () => {
+  let asked = 0;
+  const metric = () => ++asked;
+  const own = await tuned({ metric, remedies: ["bias"] });
+  assert(asked > 2 && own.value === asked);
+  for (const name of ["cosine", "top1", "ctc"] as const) {
+    const { value } = await tuned({ metric: name, remedies: ["equalize"] });
+    assert(value > 0.5 && value <= 1.000001, `${name} is ${value}`);
+  }
+});
+
+Deno.test("tuneOnnx keeps within the budget", async () => {
+  const short = await tuned({ budget: { seconds: 1e-9 } });
+  assertEquals(short.recipe.steps, []);
+  assert(short.warnings.some((warning) => warning.includes("seconds were over")));
+  assert(Number.isFinite(short.sqnr), "the best so far is there");
+  const tiny = await tuned({ budget: { bytes: 10 }, remedies: ["equalize"] });
+  assert(!tiny.reached && !tiny.allowed);
+  const slow = await tuned({ budget: { latency: 1e9 }, remedies: ["equalize"] });
+  assert(slow.allowed);
+});
+
+Deno.test("tuneOnnx tells of samples that are on both sides", async () => {
+  const { warnings } = await tuned({ heldOut: [heldOut[0], data[3]], remedies: ["bias"] });
+  assert(warnings.some((warning) => warning.startsWith("1 of the 2 held-out samples")));
+});
+
+Deno.test("tuneOnnx refuses what makes no sense", async () => {
+  const refuses = async (
+    options: Partial<TuneOnnxOptions>,
+    type: typeof OnnxError | typeof TypeError | typeof RangeError,
+    message: string,
+  ) => void await assertRejects(() => tuned(options), type, message);
+  await refuses({ remedies: ["bias", "bias"] }, TypeError, "named twice");
+  await refuses({ remedies: ["magic"] }, TypeError, "no remedy");
+  await refuses({ target: NaN }, RangeError, "target");
+  await refuses({ budget: { seconds: -1 } }, RangeError, "seconds");
+  await refuses({ metric: "sqn" as "sqnr" }, TypeError, "did you mean");
+  await refuses({ metric: () => NaN }, OnnxError, "gave NaN");
+  await refuses({ metric: () => Promise.reject(new Error("no disk")) }, OnnxError, "no disk");
+  await refuses({ data: [] }, RangeError, "no samples in data");
+  await refuses({ heldOut: [] as OnnxFeeds[] }, RangeError, "no samples in heldOut");
+  await refuses({ heldout: [] } as Partial<TuneOnnxOptions>, TypeError, "heldOut");
+  const { recipe } = await tuned({ remedies: ["equalize"] });
+  await assertRejects(() => tuned({ recipe }, network(7)), OnnxError, "of another model");
+  const odd = (change: object) => ({ recipe: { ...recipe, ...change } as TuneRecipe });
+  await refuses(odd({ version: 2 }), OnnxError, "newer version");
+  await refuses(odd({ steps: [{ remedy: "magic" }] }), OnnxError, "names the remedy");
+  await refuses(odd({ steps: 1 }), OnnxError, "no steps");
+  await refuses(odd({ options: { verify: true } }), OnnxError, "no option");
+  await refuses(odd({ steps: [{ remedy: "equalize", found: 1 }] }), OnnxError, "something else");
+});
+
+Deno.test("tuneOnnx ends when it is told to", async () => {
+  const controller = new AbortController();
+  const onProgress = () => controller.abort(new Error("enough"));
+  await assertRejects(() => tuned({ onProgress, signal: controller.signal }), Error, "enough");
+});
