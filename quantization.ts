@@ -183,6 +183,10 @@ export {
 } from "./lib/quantization/observers/percentile_observer.ts";
 export { AffineQuantizedEntropyObserver } from "./lib/quantization/observers/entropy_observer.ts";
 export {
+  AffineQuantizedMSEHistogramObserver,
+  type MSEHistogramObserverOptions,
+} from "./lib/quantization/observers/mse_histogram_observer.ts";
+export {
   AffineQuantizedMSEObserver,
   type MSEObserverOptions,
 } from "./lib/quantization/observers/mse_observer.ts";
@@ -347,6 +351,13 @@ export {
   saveSafetensors,
 } from "./lib/nn/state_file.ts";
 export { StateError } from "./lib/nn/state_error.ts";
+export {
+  loadCalibration_,
+  mergeCalibration_,
+  type MergeModuleOptions,
+  saveCalibration,
+  type SaveModuleOptions,
+} from "./lib/quantization/saved/calibration.ts";
 export {
   loadQuantizedModel_,
   saveQuantizedModel,

@@ -20,16 +20,14 @@ import {
   init,
   insertObservers_,
   isObservedLinear,
-  loadSafetensors,
   MappingType,
-  type Module,
+  mergeCalibration_,
   ObservedLinear,
   PerAxis,
   PerTensor,
   quantize_,
-  RangeObserver,
-  saveSafetensors,
   type Sequential,
+  type Shard,
   StaticQuantConfig,
   Table,
   type TableCell,
@@ -57,6 +55,8 @@ export interface CalibrationJob {
   device: Device;
   /** The worker's share of the sample, 784 pixels an image. */
   images: Float32Array<ArrayBuffer>;
+  /** Which share that is. */
+  shard: Shard;
 }
 
 const BATCH = 32;
@@ -86,48 +86,13 @@ export function calibrate(model: Sequential, images: Float32Array<ArrayBuffer>):
   }
 }
 
-/** The observers of a model by full name. */
-export function observersOf(model: Module): [name: string, observer: RangeObserver][] {
-  return model.namedModules().filter((entry): entry is [string, RangeObserver] =>
-    entry[1] instanceof RangeObserver
-  );
-}
-
-/** What a model's observers saw, as one safetensors file. */
-export async function saveObservers(model: Module): Promise<Uint8Array> {
-  const tensors: Record<string, Tensor> = {};
-  for (const [name, observer] of observersOf(model)) {
-    for (const [key, t] of Object.entries(observer.stateDict())) tensors[`${name}.${key}`] = t;
-  }
-  return await saveSafetensors(tensors);
-}
-
-/** Merges files of {@linkcode saveObservers} into the observers of a model like theirs. */
-export async function mergeObservers_(model: Module, files: readonly Uint8Array[]): Promise<void> {
-  for (const file of files) {
-    const tensors = loadSafetensors(file);
-    for (const [name, observer] of observersOf(model)) {
-      const state = Object.fromEntries(
-        Object.entries(tensors)
-          .filter(([key]) => key.startsWith(`${name}.`))
-          .map(([key, t]) => [key.slice(name.length + 1), t]),
-      );
-      // A copy has the same settings; what it has seen is replaced.
-      const other = deepcopy(observer);
-      await other.loadStateDict(state);
-      await observer.merge(other);
-    }
-    for (const t of Object.values(tensors)) t.dispose();
-  }
-}
-
 /** Lets workers calibrate, each on its part of the sample; gives back the files that they made. */
 export async function calibrateInWorkers(
   parts: readonly Float32Array<ArrayBuffer>[],
   kind: ObserverKind,
   device: Device,
 ): Promise<Uint8Array[]> {
-  return await Promise.all(parts.map(async (images) => {
+  return await Promise.all(parts.map(async (images, index) => {
     const url = new URL("./support/merge_calibration_worker.ts", import.meta.url);
     const worker = new Worker(url, { type: "module" });
     try {
@@ -138,7 +103,8 @@ export async function calibrateInWorkers(
           event.preventDefault();
           reject(new Error(`A calibration worker failed: ${event.message}`));
         };
-        const job: CalibrationJob = { kind, device, images };
+        const shard = { index, of: parts.length };
+        const job: CalibrationJob = { kind, device, images, shard };
         worker.postMessage(job);
       });
     } finally {
@@ -178,7 +144,7 @@ async function main(): Promise<void> {
     calibrate(onePass, train.images);
 
     const merged = observed(float, kind);
-    await mergeObservers_(merged, await calibrateInWorkers(parts, kind, device));
+    await mergeCalibration_(merged, await calibrateInWorkers(parts, kind, device));
 
     const layers = new Map(onePass.namedModules());
     for (const [layer, module] of merged.namedModules()) {

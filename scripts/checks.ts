@@ -38,6 +38,9 @@ const SOURCES = [
 /** Those of the command line as a process and of the GitHub Action, which may start this Deno and a shell. */
 const PROCESS_TESTS = ["tests/cli/process_test.ts", "tests/scripts/action_test.ts"];
 
+/** Those of files on servers, which start one on this machine. */
+const SERVER_TESTS = "tests/data/remote_test.ts";
+
 /** Those of the page, in a browser; only the whole checks run them. */
 const PAGE_TESTS = "tests/web";
 
@@ -63,9 +66,12 @@ const test = (name: string, ...what: string[]) =>
 const testProcesses = () =>
   test(PROCESS_TESTS.join(" "), `--allow-run=${Deno.execPath()},bash`, ...PROCESS_TESTS);
 
+const testServers = () => test(SERVER_TESTS, "--allow-net=127.0.0.1", SERVER_TESTS);
+
 async function testAll(): Promise<void> {
-  await test("", `--ignore=${[...PROCESS_TESTS, PAGE_TESTS, CLIENT_TESTS]}`);
+  await test("", `--ignore=${[...PROCESS_TESTS, SERVER_TESTS, PAGE_TESTS, CLIENT_TESTS]}`);
   await testProcesses();
+  await testServers();
   await test("--doc", "--doc", "--ignore=tests", ...ENTRIES, "lib");
 }
 
@@ -74,14 +80,15 @@ async function testChanged(): Promise<void> {
   const tests = [...new Set(files.flatMap((path) => testsOf(path) ?? []))];
   const sources = files.filter((path) => /^lib\/.*\.ts$/.test(path));
   console.log(`\n${files.length} files differ from main; --all runs the tests of the others too.`);
+  const own = [...PROCESS_TESTS, SERVER_TESTS];
   const inside = tests.filter((path) =>
-    !PROCESS_TESTS.includes(path) && !path.startsWith(PAGE_TESTS) &&
-    !path.startsWith(CLIENT_TESTS)
+    !own.includes(path) && !path.startsWith(PAGE_TESTS) && !path.startsWith(CLIENT_TESTS)
   );
-  if (inside.length) await test(inside.join(" "), `--ignore=${PROCESS_TESTS}`, ...inside);
+  if (inside.length) await test(inside.join(" "), `--ignore=${own}`, ...inside);
   if (PROCESS_TESTS.some((test) => tests.some((path) => test.startsWith(path)))) {
     await testProcesses();
   }
+  if (tests.some((path) => SERVER_TESTS.startsWith(path))) await testServers();
   if (sources.length) await steps.step("deno test --doc", () => docTests(sources));
 }
 

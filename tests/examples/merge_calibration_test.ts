@@ -1,11 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { init, ObservedLinear } from "../../mod.ts";
+import { init, mergeCalibration_, ObservedLinear, RangeObserver } from "../../mod.ts";
 import {
   calibrate,
   calibrateInWorkers,
-  mergeObservers_,
   observed,
-  observersOf,
   partsOf,
   qparamsOf,
 } from "../../examples/merge_calibration.ts";
@@ -23,7 +21,7 @@ for (const kind of ["min-max", "histogram"] as const) {
     const merged = observed(float, kind);
     const parts = partsOf(train, 2);
     assertEquals(parts.map((part) => part.length), [96 * 784, 96 * 784]);
-    await mergeObservers_(merged, await calibrateInWorkers(parts, kind, device));
+    await mergeCalibration_(merged, await calibrateInWorkers(parts, kind, device));
 
     const layers = new Map(onePass.namedModules());
     const found = merged.namedModules().filter(([, module]) => module instanceof ObservedLinear);
@@ -36,7 +34,8 @@ for (const kind of ["min-max", "histogram"] as const) {
       );
       assertEquals(others, weights, name);
     }
-    assertEquals(observersOf(merged)[0][1].batchCount, 6);
+    const observers = merged.namedModules().map(([, module]) => module);
+    assertEquals(observers.find((each) => each instanceof RangeObserver)!.batchCount, 6);
   });
 }
 

@@ -327,7 +327,7 @@ export class CpuBackend implements Backend {
 
   moveAverages(state: DeviceBuffer, blocks: number, constant: number): void {
     const words = new Uint32Array(bytesOf(state).buffer);
-    const averages = new Float32Array(words.buffer, 4 * (2 * blocks + 1));
+    const averages = new Float32Array(words.buffer, 4 * (2 * blocks + 1), 2 * blocks);
     averages.forEach((average, i) => {
       const now = keyFloat(words[i]);
       const moved = average + Math.fround(Math.fround(constant) * Math.fround(now - average));

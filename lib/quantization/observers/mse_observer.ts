@@ -28,6 +28,9 @@ export interface MSEObserverOptions extends ObserverOptions {
  * ([Wei et al., 2022](https://arxiv.org/abs/2209.13325)). As there, the last batch decides, or with
  * `runOnce` the first; it is kept on the device and searched when the parameters are asked for.
  *
+ * One batch is nothing that could be merged with another. `AffineQuantizedMSEHistogramObserver` counts the values of
+ * all batches and searches along the same line.
+ *
  * @example
  * ```ts
  * import { AffineQuantizedMSEObserver, int8, MappingType, PerAxis, randn } from "@staticquant/staticquant";
@@ -128,7 +131,8 @@ export class AffineQuantizedMSEObserver extends AffineQuantizedObserverBase {
   override stateDict(): Record<string, Tensor> {
     throw new Error(
       `${this.displayName}: a line search keeps its last batch, which is no state to save or to merge; ` +
-        `use a histogram observer where a calibration is split or resumed`,
+        `use a histogram observer where a calibration is split or resumed: ` +
+        `AffineQuantizedMSEHistogramObserver searches along the same line`,
     );
   }
 

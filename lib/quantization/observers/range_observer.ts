@@ -83,6 +83,10 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
     blocks: number,
     counts: readonly [number, number],
   ): Uint32Array;
+  /** The state of an observer that has seen so many empty batches besides; the same by default. */
+  protected joinEmpty({ words }: SavedRange, _batches: number): Uint32Array {
+    return words!;
+  }
   /** The ranges that a state stands for. */
   protected abstract chooseRanges(words: Uint32Array, blocks: number): Ranges;
   /**
@@ -415,7 +419,7 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
    * What an observer of this kind and these settings has saved, once it was checked.
    *
    * @param description the bytes of the description.
-   * @param state the words of the state; zeros at its end may be missing.
+   * @param state the words of the state; zeros at the end of one block's may be missing.
    * @throws {StateError} as {@linkcode RangeObserver.loadStateDict}.
    * @ignore
    */
@@ -429,11 +433,10 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
     if (!saved) return fail("the description is not one that an observer wrote");
     if (saved.signature !== this.signature()) this.checkSignature(saved.signature, fail);
     if (!state) return saved.blocks === 0 ? saved : fail(`the key "state" is missing`);
-    if (saved.blocks !== 1) fail(`there are ${saved.blocks} blocks in place of one`);
-    const expected = this.bytesOfOneBlock;
-    if (state.byteLength > expected) {
-      fail(`the state takes ${expected} bytes, but there are ${state.byteLength}`);
-    }
+    if (saved.blocks === 0) fail(`there is a state, but the description tells of no values`);
+    const expected = saved.blocks === 1 ? this.bytesOfOneBlock : this.stateBytes(saved.blocks);
+    const fits = saved.blocks === 1 ? state.byteLength <= expected : state.byteLength === expected;
+    if (!fits) fail(`the state takes ${expected} bytes, but there are ${state.byteLength}`);
     const words = new Uint32Array(expected / 4);
     words.set(state);
     this.checkWords(saved, words, fail);
@@ -448,12 +451,15 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
   mergeSaved(a: SavedRange, b: SavedRange, fail: (why: string) => never): SavedRange {
     const batches = a.batches + b.batches;
     if (batches >= NO_BAD) fail(`${batches} batches are more than can be counted`);
-    if (!b.words) return { ...a, batches };
+    if (!b.words) return { ...a, batches, words: a.words && this.joinEmpty(a, b.batches) };
     // Batches are counted on from the first's, so that a bad one can still be told.
     const theirs = b.words.slice();
     const at = 2 * b.blocks;
     if (theirs[at] !== NO_BAD) theirs[at] += a.batches;
-    if (!a.words) return { ...b, batches, words: theirs };
+    if (!a.words) {
+      const words = this.joinEmpty({ ...b, words: theirs }, a.batches);
+      return { ...b, batches, words };
+    }
     if (a.blocks !== b.blocks || !sameShape(a.shape, b.shape) && a.blocks > 1) {
       fail(`ranges of shape ${formatShape(a.shape)} here and ${formatShape(b.shape)} there`);
     }
