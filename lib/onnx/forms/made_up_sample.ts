@@ -5,8 +5,7 @@
  */
 import type { OnnxDataType } from "../file/data_type.ts";
 import type { OnnxModel } from "../file/model.ts";
-import { elementCount } from "../file/tensor_data.ts";
-import { tensorDims } from "../file/tensor_data.ts";
+import { elementCount, tensorDims } from "../file/tensor_data.ts";
 import { isOp } from "../graph/operator.ts";
 import { GraphView } from "../graph/graph_view.ts";
 import { ShapeFacts } from "../graph/infer_shapes.ts";
@@ -27,13 +26,20 @@ const MOST_ELEMENTS = 1 << 24;
 /** Operators that an index goes through. */
 const PASSES = ["Cast", "Identity", "Reshape", "Slice", "Squeeze", "Unsqueeze"];
 
+/** How open sizes are filled in, and where the numbers begin. */
+interface Filling {
+  readonly length: number;
+  readonly batch: number;
+  readonly seed: number;
+}
+
 /** The size of a dimension of which at most a name is known. */
-function openSize(name: string | undefined, length: number): number {
+function openSize(name: string | undefined, { batch, length }: Filling): number {
   // Exporters write sums, as of what was said before and what is said now.
   const parts = (name ?? "").split("+").map((part) => part.trim());
   return parts.reduce((sum, part) => {
     const number = /^\d+$/.test(part) ? Math.min(Number(part), MOST_ELEMENTS) : undefined;
-    return sum + (number ?? (/batch/i.test(part) ? 1 : /past/i.test(part) ? 0 : length));
+    return sum + (number ?? (/batch/i.test(part) ? batch : /past/i.test(part) ? 0 : length));
   }, 0);
 }
 
@@ -93,16 +99,16 @@ function elements(
 /** A tensor for an input; nothing if none can be made. */
 function feedFor(
   { dims, dtype }: OnnxValueInfo,
-  length: number,
+  filling: Filling,
   rows: number,
-  seed: number,
 ): OnnxFeed | undefined {
   if (!dims) return undefined;
-  const sizes = dims.map((size, i) =>
-    typeof size === "number" ? size : size === undefined && i === 0 ? 1 : openSize(size, length)
-  );
+  const sizes = dims.map((size, i) => {
+    if (typeof size === "number") return size;
+    return size === undefined && i === 0 ? filling.batch : openSize(size, filling);
+  });
   const count = elementCount(sizes);
-  const data = count <= MOST_ELEMENTS ? elements(dtype, count, rows, seed) : undefined;
+  const data = count <= MOST_ELEMENTS ? elements(dtype, count, rows, filling.seed) : undefined;
   return data && { data, dims: sizes };
 }
 
@@ -111,19 +117,9 @@ function feedFor(
  * sizes that are left open have the first length with which it runs.
  *
  * @param where opens the errors.
- * @returns nothing if none were found.
- */
-export async function madeUpSample(
-  where: string,
-  model: OnnxModel,
-): Promise<OnnxFeeds | undefined> {
-  return (await madeUpSamples(where, model, 1))[0];
-}
-
-/**
- * Several such inputs, each with numbers of its own.
- *
+ * @param count how many samples there are, each with numbers of its own.
  * @param lengths that are tried for sizes which are left open.
+ * @param batch the size of a batch that is left open.
  * @returns none if none were found.
  */
 export async function madeUpSamples(
@@ -131,30 +127,46 @@ export async function madeUpSamples(
   model: OnnxModel,
   count: number,
   lengths: readonly number[] = LENGTHS,
+  batch = 1,
 ): Promise<OnnxFeeds[]> {
   const view = new GraphView(model.graph);
   if (view.inputs.length === 0) return [{}];
   const rows = tableSizes(model);
+  const make = (inputs: readonly OnnxValueInfo[], filling: Filling) => {
+    const feeds = inputs.map((input, i) =>
+      [
+        input.name,
+        feedFor(input, { ...filling, seed: filling.seed + i }, rows.get(input.name) ?? 2),
+      ] as const
+    );
+    return feeds.every(([, feed]) => feed) ? Object.fromEntries(feeds) as OnnxFeeds : undefined;
+  };
   try {
     await using runtime = await OnnxRuntime.open(where, model);
-    const sample = (length: number, seed: number): OnnxFeeds | undefined => {
-      const feeds = runtime.inputs.map((input) =>
-        [input.name, feedFor(input, length, rows.get(input.name) ?? 2, seed)] as const
-      );
-      return feeds.some(([, feed]) => !feed) ? undefined : Object.fromEntries(feeds) as OnnxFeeds;
-    };
     for (const length of lengths) {
-      const samples = Array.from({ length: count }, (_, i) => sample(length, i + 1));
-      if (samples.some((each) => !each)) continue;
-      try {
-        await runtime.run(samples[0]!);
-        return samples as OnnxFeeds[];
-      } catch {
-        // Other lengths may fit.
-      }
+      const sample = make(runtime.inputs, { length, batch, seed: 1 });
+      if (!sample || !await runs(runtime, sample)) continue;
+      const more = Array.from(
+        { length: count - 1 },
+        (_, i) => make(runtime.inputs, { length, batch, seed: 1000 * (i + 1) })!,
+      );
+      return [sample, ...more];
     }
   } catch {
     // What keeps it from opening is said when it is to run.
   }
   return [];
+}
+
+/** Whether a model takes a sample; other lengths may fit. */
+async function runs(runtime: OnnxRuntime, sample: OnnxFeeds): Promise<boolean> {
+  return await runtime.run(sample).then(() => true, () => false);
+}
+
+/** One such sample, if there is one. */
+export async function madeUpSample(
+  where: string,
+  model: OnnxModel,
+): Promise<OnnxFeeds | undefined> {
+  return (await madeUpSamples(where, model, 1))[0];
 }

@@ -1,0 +1,108 @@
+/**
+ * Rounding the weights of a model, each once however often the model is made.
+ *
+ * @module
+ */
+import type { ChannelSums } from "../calibration/statistics/channel_sums.ts";
+import type { Covariance } from "../calibration/statistics/covariance.ts";
+import { type BlockMatrix, roundBlocks } from "./blocks.ts";
+import { hqqRounder, mseRounder, nearestRounder, type RoundingSpec } from "./group_rounders.ts";
+import {
+  awqFactors,
+  gptqBlocks,
+  importanceOf,
+  type ScaledMatrix,
+  withFactors,
+} from "./learnt_rounding.ts";
+import type { FloatWeight } from "./weight_formats.ts";
+
+/** How weights are rounded. */
+export type WeightsMethod = "nearest" | "mse" | "hqq" | "gptq" | "awq";
+
+/** The methods, and what each has to know of what layers read. */
+export const WEIGHT_METHODS = {
+  nearest: undefined,
+  mse: undefined,
+  hqq: undefined,
+  gptq: "covariance",
+  awq: "channelSums",
+} as const;
+
+/** How groups are rounded by methods that look at nothing else. */
+const ROUNDERS = { nearest: nearestRounder, mse: mseRounder, hqq: hqqRounder };
+
+/** What was learnt of what layers read, by the names of values. */
+export interface LearntInputs {
+  readonly covariance?: ReadonlyMap<string, Covariance>;
+  readonly channelSums?: ReadonlyMap<string, ChannelSums>;
+}
+
+/** How weights are rounded. */
+export interface RounderSpecs extends RoundingSpec {
+  readonly groupSize: number;
+  readonly method: WeightsMethod;
+}
+
+/** Rounds weights and remembers them. */
+export class WeightRounder {
+  private readonly done = new Map<string, BlockMatrix>();
+  private readonly found = new Map<string, Float32Array | undefined>();
+
+  constructor(private readonly specs: RounderSpecs, private readonly learnt: LearntInputs) {}
+
+  /**
+   * Factors for the columns of all weights that read a value; nothing if there are none.
+   *
+   * @param matrices those weights.
+   */
+  factors(input: string, matrices: () => readonly ScaledMatrix[]): Float32Array | undefined {
+    const { specs, found, learnt: { channelSums } } = this;
+    const sums = specs.method === "awq" ? channelSums?.get(input) : undefined;
+    if (!sums || sums.count === 0) return undefined;
+    if (!found.has(input)) {
+      found.set(input, awqFactors(matrices(), sums.channels.count, specs, sums));
+    }
+    return found.get(input);
+  }
+
+  /**
+   * A weight in few bits.
+   *
+   * @param key by which it is known.
+   * @param input what it is multiplied with.
+   * @param factors of its columns.
+   */
+  round(
+    key: string,
+    weight: FloatWeight,
+    input: string,
+    factors: Float32Array | undefined,
+  ): BlockMatrix {
+    const known = this.done.get(key) ?? this.rounded(weight, input, factors);
+    this.done.set(key, known);
+    return known;
+  }
+
+  private rounded(
+    { rows, columns, data }: FloatWeight,
+    input: string,
+    factors: Float32Array | undefined,
+  ): BlockMatrix {
+    const { specs, learnt } = this;
+    const { bits, groupSize, method, symmetric } = specs;
+    const layout = { rows, columns, groupSize, bits };
+    const covariance = learnt.covariance?.get(input);
+    if (method === "gptq" && covariance && covariance.count > 0) {
+      return gptqBlocks(data, layout, specs, covariance);
+    }
+    const sums = method === "awq" ? learnt.channelSums?.get(input) : undefined;
+    if (sums && sums.count > 0) {
+      const importance = importanceOf(sums, factors);
+      const scaled = factors ? withFactors(data, factors) : data;
+      return roundBlocks(scaled, layout, mseRounder({ bits, symmetric, importance }), symmetric);
+    }
+    // What is not known, such as what inner graphs read, is rounded as without.
+    const plain = method === "gptq" || method === "awq" ? "mse" : method;
+    return roundBlocks(data, layout, ROUNDERS[plain](specs), symmetric);
+  }
+}
