@@ -9,6 +9,7 @@ import { intOf } from "../../../lib/onnx/file/attributes.ts";
 import { bnb4Bytes } from "../../../lib/onnx/forms/bnb4.ts";
 import { roundBlocks, unroundBlocks } from "../../../lib/onnx/forms/blocks.ts";
 import { hqqRounder, mseRounder, nearestRounder } from "../../../lib/onnx/forms/group_rounders.ts";
+import { messages } from "../files.ts";
 import { node, operators, smallModel } from "../small_models.ts";
 import { attentionNet, gauss, input, sqnrOf, tokens, weight } from "./networks.ts";
 
@@ -112,6 +113,50 @@ Deno.test("embeddings in 4 bits are looked up in groups, in 8 with a scale a row
   assertEquals(operators(eight.model).Gather, 2);
   assertEquals(operators(none.model).Gather, 1);
   assert(await sqnrOf(none.model, eight.model, words) > 30);
+});
+
+Deno.test("gptq and awq round by what layers read, on samples or on made-up ones", async () => {
+  // One channel in eight is large, as outliers of transformers are.
+  const outliers = gauss(64, 9).map((x, i) => i % 8 === 0 ? 12 * x : x);
+  const float = smallModel({
+    opset: 17,
+    inputs: { x: ["float32", "batch", 64] },
+    outputs: ["y"],
+    constants: [
+      messages.tensor("k", "float32", [64], outliers),
+      weight("w", [64, 48], 1),
+      weight("v", [64, 40], 2),
+    ],
+    nodes: [
+      node("Mul", ["x", "k"], ["a"]),
+      node("MatMul", ["a", "w"], ["p"]),
+      node("MatMul", ["a", "v"], ["q"]),
+      node("Concat", ["p", "q"], ["y"], { axis: { i: 1 } }),
+    ],
+  });
+  const data = Array.from({ length: 6 }, (_, i) => ({ x: input([32, 64], 20 + i) }));
+  const test = { x: input([64, 64], 99) };
+  const sqnr = async (options: QuantizeWeightsOptions) => {
+    const { model, warnings } = await quantizeWeights(float, {
+      groupSize: 16,
+      bits: 4,
+      ...options,
+    });
+    assertEquals(warnings, []);
+    return await sqnrOf(float, model, test);
+  };
+  const plain = await sqnr({ method: "mse" });
+  for (const method of ["gptq", "awq"] as const) {
+    for (const symmetric of [true, false]) {
+      const learnt = await sqnr({ method, data, symmetric });
+      assert(learnt > plain + 1, `${method} gives ${learnt} dB, mse ${plain}`);
+    }
+    const free = await sqnr({ method });
+    assert(free > plain + 0.5, `${method} without samples gives ${free} dB, mse ${plain}`);
+  }
+  const { model } = await quantizeWeights(float, { method: "awq", groupSize: 16, data });
+  // Both products read one value whose channels are divided.
+  assertEquals(operators(model), { Mul: 2, MatMulNBits: 2, Concat: 1 });
 });
 
 Deno.test("weights of 4 bits go on with float16 for the rest", async () => {
