@@ -6,6 +6,7 @@
  * @module
  */
 import { join, relative } from "node:path";
+import { testPages } from "./browser_tests.ts";
 import { checkSizes } from "./bundle_sizes.ts";
 import { denoConsumer, nodeConsumers } from "./consumers.ts";
 import { changedFiles, testsOf } from "./changed.ts";
@@ -117,6 +118,7 @@ async function testPage(): Promise<void> {
     const { ok, stdout } = await deno(["test", "-A", PAGE_TESTS], { output: "tee" });
     return countTests(ok, stdout);
   });
+  await steps.step("tests of kernels in Chromium", testPages);
 }
 
 /** Has transformers.js load a folder of forms in Node and in Chromium. */

@@ -163,7 +163,8 @@ Deno.test("vectors that are put together of several loads are taken for four row
         assert(tile.sharing === "stage" || tile.rows <= 4, `${tile.name} of ${m} × ${n}`);
       }
       const plain = chooseTile(of);
-      assertEquals(plain.rows, 8, "as ever where a vector is one load");
+      // Where a vector is one load it is as ever, in Chromium's software adapter four anyway.
+      assertEquals(plain.rows, subgroup === 4 ? 4 : 8);
     }
   }
 });

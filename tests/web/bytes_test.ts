@@ -1,4 +1,5 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { basename } from "node:path";
 import sharp from "sharp";
 import { loadOnnx, readTensor } from "../../mod.ts";
 import { npy } from "../../scripts/web/npy.ts";
@@ -36,7 +37,7 @@ async function byPage(
   browser: TestBrowser,
   files: readonly string[],
   fill: Readonly<Record<string, string>> = {},
-): Promise<Uint8Array> {
+): Promise<{ file: Uint8Array; line: string }> {
   await using test = await browser.open();
   const { page } = test;
   await test.giveModel(recognition);
@@ -45,8 +46,13 @@ async function byPage(
   for (const [label, text] of Object.entries(fill)) await page.getByLabel(label).fill(text);
   await test.quantize();
   assertEquals(await page.getByRole("alert").count(), 0);
-  return await test.download("Download the quantized model");
+  await page.getByTestId("command-line").locator("summary").click();
+  const line = await page.getByTestId("command-line").locator("pre").innerText();
+  return { file: await test.download("Download the quantized model"), line };
 }
+
+/** The flags of a command line after the paths. */
+const flagsOf = (line: string) => line.split(" ").slice(7);
 
 /** Whether two files have the same bytes; a difference of megabytes is not printed. */
 function assertSameBytes(actual: Uint8Array, expected: Uint8Array): void {
@@ -71,12 +77,19 @@ browserTest(
     );
     const path = `${folder.path}/samples.npy`;
     await Deno.writeFile(path, npy(data, shape));
-    const page = await byPage(browser, [path]);
-    assertSameBytes(page, await byCommandLine(path, folder.path, "--runtime", "wasm"));
+    const { file, line } = await byPage(browser, [path]);
+    const name = basename(recognition);
+    assertEquals(
+      line,
+      `staticquant quantize ${name} --data samples.npy --out ${
+        name.replace(".onnx", ".int8.onnx")
+      } --runtime wasm`,
+    );
+    assertSameBytes(file, await byCommandLine(path, folder.path, ...flagsOf(line)));
 
     // Native code adds floats in another order: scales may differ in their last bits, integers hardly.
     const native = await loadOnnx(new Uint8Array(await byCommandLine(path, folder.path)));
-    const ours = await loadOnnx(new Uint8Array(page));
+    const ours = await loadOnnx(new Uint8Array(file));
     const scales = new Map(native.graph.initializer.map((tensor) => [tensor.name, tensor]));
     for (const tensor of ours.graph.initializer.filter(({ name }) => name.endsWith("_scale"))) {
       const [a, b] = [tensor, scales.get(tensor.name)!].map((t) => readTensor(t).data);
@@ -110,13 +123,15 @@ browserTest(
     ];
     const paths = made.map((_, i) => `${images}/${i}.png`);
     for (const [i, image] of made.entries()) await Deno.writeFile(paths[i], await image.toBuffer());
-    const page = await byPage(browser, paths, {
+    const { file, line } = await byPage(browser, paths, {
       "Height and width": "48xauto",
       "to a multiple of": "8",
       "minus": "0.5",
       "divided by": "0.5",
     });
     const flags = ["--size", "48xauto", "--multiple-of", "8", "--mean", "0.5", "--std", "0.5"];
-    assertSameBytes(page, await byCommandLine(images, folder.path, ...flags, "--runtime", "wasm"));
+    assertStringIncludes(line, "--data samples --out ");
+    assertEquals(flagsOf(line).toSorted(), [...flags, "--runtime", "wasm"].toSorted());
+    assertSameBytes(file, await byCommandLine(images, folder.path, ...flagsOf(line)));
   },
 );

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { loadOnnx } from "../../mod.ts";
+import { loadOnnx, saveOnnx } from "../../mod.ts";
 import { browserTest, given, type GivenFile, type TestPage } from "./browser.ts";
 
 async function openDigits(test: TestPage): Promise<void> {
@@ -25,6 +25,14 @@ browserTest(
     assertMatch(await picture.getAttribute("alt") ?? "", /25,088 values from 0 to 1; uint8 covers/);
     await page.getByRole("button", { name: "Next" }).click();
     await page.getByText("2 of 5").waitFor();
+    // Any other is chosen from the list, by its name or with the keyboard.
+    const list = page.getByLabel("Activation", { exact: true });
+    await list.focus();
+    await page.keyboard.press("End");
+    await page.getByText("5 of 5", { exact: true }).waitFor();
+    const last = await list.evaluate((list) => (list as HTMLSelectElement).selectedOptions[0].text);
+    assert(last.length > 0);
+    await page.getByTestId("activations").getByRole("img").waitFor();
     const report = new TextDecoder().decode(await test.download("Download the report"));
     assertMatch(report, /^<!doctype html>[^]*digits\.onnx quantized[^]*<svg[^]*<\/html>\s*$/);
     await page.getByRole("button", { name: "Measure each node" }).click();
@@ -71,6 +79,67 @@ browserTest("wrong files give the library's sentences, and the page goes on", as
   const quantized = await test.download("Download the quantized model");
   await test.giveModel(given("again.onnx", quantized));
   assertStringIncludes(await page.getByTestId("inspection").innerText(), "is quantized already");
+});
+
+browserTest("a target is met on samples that the calibration has not seen", async (browser) => {
+  await using test = await browser.open();
+  const { page } = test;
+  await openDigits(test);
+  await page.getByText("Other samples to judge with").click();
+  await page.getByRole("button", { name: "Remove" }).last().click();
+  await page.getByLabel("SQNR to keep, in dB").fill("much");
+  await test.quantize();
+  assertStringIncludes(await test.alert(), "“SQNR to keep, in dB” is not filled in right");
+  await page.getByLabel("SQNR to keep, in dB").fill("45");
+  await test.quantize();
+  const target = page.getByTestId("target");
+  assertMatch(
+    await target.innerText(),
+    /^The target of 45\.0\sdB is met: 4\d\.\d\sdB, with 1 node more in float\.$/,
+  );
+  await page.getByTestId("activations").waitFor();
+  const result = await page.getByTestId("result").innerText();
+  assertStringIncludes(result, "calibrated on 48 samples");
+  assertStringIncludes(result, "Judged on every fourth sample");
+  const sqnr = Number(/SQNR of the output\s+([\d.]+)/.exec(result)![1]);
+  assert(sqnr >= 45, `${sqnr} dB`);
+
+  await page.getByLabel("SQNR to keep, in dB").fill("300");
+  await test.quantize();
+  assertMatch(
+    await target.innerText(),
+    /^The target of 300\.0\sdB is met with every node in float only/,
+  );
+  await page.getByText("How they are read").click();
+  await page.getByLabel("At most so many samples").fill("1");
+  await test.quantize();
+  assertStringIncludes(await test.alert(), "one sample cannot be shared");
+});
+
+browserTest("a model is opened with its data files, in one go or after", async (browser) => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const path = `${folder}/digits.onnx`;
+    const whole = await (await fetch(`${browser.origin}/examples/digits.onnx`)).bytes();
+    await saveOnnx(await loadOnnx(whole), path, { externalData: true });
+    await using test = await browser.open();
+    const { page } = test;
+    const give = page.getByTestId("model-file");
+    await test.giveModel(path);
+    assertStringIncludes(await test.alert(), 'give the file "digits.onnx.data" together with');
+    await give.setInputFiles(`${path}.data`);
+    const inspection = page.getByTestId("inspection");
+    await inspection.filter({ hasText: "digits.onnx and 1 data file" }).waitFor();
+    await give.setInputFiles([`${path}.data`, path]);
+    await inspection.filter({ hasText: "235,146 numbers in 6 tensors" }).waitFor();
+    const samples = await (await fetch(`${browser.origin}/examples/digits.npy`)).bytes();
+    await page.getByTestId("sample-files").setInputFiles(given("digits.npy", samples));
+    await test.quantize();
+    const { graph } = await loadOnnx(await test.download("Download the quantized model"));
+    assert(graph.node.some(({ opType }) => opType === "QuantizeLinear"));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 browserTest("a model too large for a tab is refused before it is read", async (browser) => {

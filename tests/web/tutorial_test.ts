@@ -52,6 +52,26 @@ browserTest(
   },
 );
 
+browserTest("a lost device is told of, and the next run has a new one", async (browser) => {
+  await using test = await browser.open("#tutorial");
+  const { page } = test;
+  await ready(test);
+  await page.workers()[0].evaluate(() => {
+    const { createBuffer } = GPUDevice.prototype;
+    GPUDevice.prototype.createBuffer = function (descriptor) {
+      GPUDevice.prototype.createBuffer = createBuffer;
+      this.destroy();
+      return createBuffer.call(this, descriptor);
+    };
+  });
+  await page.getByLabel("inputs in a batch").fill("48");
+  await page.getByRole("button", { name: "Run" }).click();
+  assertStringIncludes(await test.alert(), "The browser has taken the graphics device away");
+  await page.getByRole("button", { name: "Run" }).click();
+  await page.getByRole("img", { name: /^Input of linear1; 30,720 values/ }).waitFor();
+  assertEquals(await page.getByRole("alert").count(), 0);
+});
+
 browserTest(
   "without WebGPU the page says so and computes on the CPU",
   async (browser) => {

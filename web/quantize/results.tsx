@@ -11,6 +11,7 @@ import { withLabels } from "../widgets/problem.tsx";
 import { download } from "../widgets/download.ts";
 import type { Comparison, TargetOutcome } from "../worker/protocol.ts";
 import { Activations } from "./activations.tsx";
+import { commandLine } from "./command_line.ts";
 import { Hurt } from "./hurt.tsx";
 import { Noise } from "./noise.tsx";
 import { Outputs } from "./outputs.tsx";
@@ -50,7 +51,12 @@ export function Results({ state, result }: {
           </button>
           <button type="button" disabled={!compared} onClick={report}>{words.report}</button>
         </p>
-        {outcome.target && <Target target={outcome.target} />}
+        {outcome.target && (
+          <Target
+            target={outcome.target}
+            quantized={outcome.nodes.filter(({ quantized }) => quantized).length}
+          />
+        )}
         {outcome.warnings.length > 0 && (
           <div class="note">
             <strong>{words.warnings}</strong>
@@ -61,6 +67,7 @@ export function Results({ state, result }: {
             </ul>
           </div>
         )}
+        {!outcome.target && <CommandLine result={result} />}
         {compared && (
           <p class="muted small">
             {words.judges[outcome.judges]} {words.latencyNote}
@@ -77,13 +84,35 @@ export function Results({ state, result }: {
 }
 
 /** Whether the target is met, and by what. */
-function Target({ target: { asked, reached, leftOut } }: { readonly target: TargetOutcome }) {
+function Target({ target: { asked, reached, leftOut }, quantized }: {
+  readonly target: TargetOutcome;
+  readonly quantized: number;
+}) {
   const words = useTexts().results;
   const [wish, found] = [asked, reached].map((sqnr) => together(decibels(sqnr)));
+  const met = reached >= asked;
   return (
     <p class="note" data-testid="target">
-      {reached >= asked ? words.targetMet(wish, found, leftOut) : words.targetMissed(wish, found)}
+      {!met && words.targetMissed(wish, found)}
+      {met && quantized === 0 && words.targetOnlyFloat(wish)}
+      {met && quantized > 0 && words.targetMet(wish, found, leftOut)}
     </p>
+  );
+}
+
+/** What to type for the same file. */
+function CommandLine({ result: { model, samples, form } }: { readonly result: ResultState }) {
+  const words = useTexts().results;
+  const line = commandLine(model, quantizedName(model), samples, form);
+  return (
+    <details data-testid="command-line">
+      <summary>{words.commandLine}</summary>
+      <pre class="output" tabIndex={0} aria-label={words.commandLine}>{line}</pre>
+      <p class="muted small">
+        {samples.length > 1 ? `${words.samplesFolder} ` : ""}
+        {words.sameBytes}
+      </p>
+    </details>
   );
 }
 

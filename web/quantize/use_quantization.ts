@@ -30,6 +30,9 @@ export interface ModelState {
 export interface ResultState {
   readonly model: string;
   readonly data: string;
+  /** What the run was asked for. */
+  readonly form: Form;
+  readonly samples: readonly File[];
   readonly outcome: QuantizeOutcome;
   readonly compared?: CompareOutcome;
   readonly seen?: readonly SeenValues[];
@@ -140,7 +143,7 @@ export function useQuantization() {
       const first: ResultState = {
         model: model!.name,
         data: files.length === 1 ? files[0].name : `${files.length} files`,
-        outcome,
+        ...{ form, samples, outcome },
       };
       setResult(first);
       const compared = await call("compare", null);

@@ -193,6 +193,10 @@ export const en = {
     },
     latencyNote:
       "Times are those of WebAssembly in this tab; onnxruntime on your system has faster integer kernels.",
+    commandLine: "The same on the command line",
+    sameBytes:
+      "With --runtime wasm it writes the very bytes of this file; without, native code is faster and adds in another order, which changes the last bits of scales.",
+    samplesFolder: "samples is the folder with your files.",
     judges: {
       same: "Judged on the samples of the calibration.",
       share: "Judged on every fourth sample, which the calibration has not seen.",
@@ -204,6 +208,8 @@ export const en = {
         : `The target of ${asked} is met: ${reached}, with ${
           count(left, "node", "nodes")
         } more in float.`,
+    targetOnlyFloat: (asked: string) =>
+      `The target of ${asked} is met with every node in float only, so that nothing was gained. Try another method or a lower target.`,
     targetMissed: (asked: string, reached: string) =>
       `The target of ${asked} is out of reach: ${reached} is the most that was found. Try another method, or give samples that are more like what the model meets.`,
     warnings: "To know",
@@ -301,6 +307,8 @@ export const en = {
       "There is not enough memory in this tab for it. Close other tabs, give fewer or smaller samples, or use the command line: staticquant quantize.",
     gone:
       "The browser has ended the worker that computes, mostly for want of memory. Your files are untouched; try it again, with a smaller model or fewer samples, or use the command line.",
+    deviceLost:
+      "The browser has taken the graphics device away, as it does after a driver's restart, when the machine slept or for want of memory. Nothing of yours is lost: run it again, with smaller numbers if it happens anew.",
     field: (label: string) => `“${label}” is not filled in right; its hint says what goes there.`,
     noShare:
       "An SQNR to keep is judged on samples that the calibration has not seen, and one sample cannot be shared: give two or more, or other samples to judge with.",

@@ -177,6 +177,10 @@ export const zh: Texts = {
       nodesMeaning: (samples) => `用 ${number(samples)} 个样本校准`,
     },
     latencyNote: "这里测的是本标签页里 WebAssembly 的耗时；系统上的 onnxruntime 有更快的整数内核。",
+    commandLine: "用命令行做同样的事",
+    sameBytes:
+      "加上 --runtime wasm，写出的文件与这里逐字节相同；不加则用原生代码，更快，但加法顺序不同，缩放因子的最后几位会有出入。",
+    samplesFolder: "samples 是放样本的文件夹。",
     judges: {
       same: "评测用的就是校准样本。",
       share: "每四个样本留出一个来评测，没有参与校准。",
@@ -186,6 +190,8 @@ export const zh: Texts = {
       left === 0
         ? `全部节点量化，达到了目标 ${asked}：实际 ${reached}。`
         : `达到了目标 ${asked}：实际 ${reached}，另有 ${number(left)} 个节点保持浮点。`,
+    targetOnlyFloat: (asked) =>
+      `只有全部节点保持浮点才达到目标 ${asked}，等于没有量化。请换一种方法，或把目标定低一些。`,
     targetMissed: (asked, reached) =>
       `达不到目标 ${asked}：最好只有 ${reached}。请换一种方法，或换用更接近实际输入的样本。`,
     warnings: "请注意",
@@ -297,6 +303,8 @@ export const zh: Texts = {
       "这个标签页的内存不够。请关掉其他标签页，减少或缩小样本，或改用命令行：staticquant quantize。",
     gone:
       "浏览器结束了负责计算的 worker，多半是内存不足。你的文件没有改动；请换小一点的模型或少一些样本再试，或改用命令行。",
+    deviceLost:
+      "浏览器收回了图形设备：驱动重启、电脑休眠或内存不足时会这样。你的数据没有丢失，再运行一次即可；若再次发生，请把数字改小。",
     field: (label) => `“${label}”填得不对，请看旁边的提示。`,
     noShare:
       "要保持的 SQNR 用未参与校准的样本来评测，只有一个样本就留不出来：请至少给两个样本，或另选样本来评测。",

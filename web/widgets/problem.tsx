@@ -50,6 +50,7 @@ export function inWords(error: Error, texts: Texts): string {
   if (name === "WorkerGone") return errors.gone;
   if (name === "ExampleMissing") return errors.example;
   if (name === "NoShare") return errors.noShare;
+  if (name === "DeviceLostError") return errors.deviceLost;
   // How engines say that there is no room for an array, and onnxruntime that WebAssembly has none.
   if (/array buffer allocation|out of memory|bad_alloc|failed to allocate/i.test(message)) {
     return errors.memory;
