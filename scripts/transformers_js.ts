@@ -119,14 +119,14 @@ export async function inNode({ models, ...job }: ClientJob): Promise<ClientAnswe
   const modules = await clientPackages();
   const folder = `${cache}/transformers`;
   const program = `import * as transformers from "@huggingface/transformers";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 const { env } = transformers;
 ${OFFLINE}
 env.localModelPath = ${JSON.stringify(`${models}/`)};
 globalThis.fetch = (url) => { throw new Error("it asks for " + url); };
 const answer = ${answer};
 const answers = await answer(transformers, JSON.parse(readFileSync(0, "utf8")));
-console.log(JSON.stringify(answers));
+writeFileSync("answers.json", JSON.stringify(answers));
 process.exit();
 `;
   const path = `${folder}/client.mjs`;
@@ -138,7 +138,7 @@ process.exit();
     env: { ORT_DISABLE_TELEMETRY: "1" },
   });
   if (!ok) throw new Error(`transformers.js did not end well in Node, from ${modules}:\n${stdout}`);
-  return JSON.parse(stdout.trim().split("\n").at(-1)!);
+  return JSON.parse(await Deno.readTextFile(`${folder}/answers.json`));
 }
 
 /** Files that are served beside the models. */

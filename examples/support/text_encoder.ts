@@ -40,7 +40,7 @@ export interface EncoderSizes {
 const EPS = 1e-12;
 
 /** Token, position and type embeddings, then attention and feed-forward layers, normalized after each. */
-export class TextEncoder extends Module {
+export class SentenceEncoder extends Module {
   readonly words: Embedding;
   readonly positions: Embedding;
   readonly types: Embedding;
@@ -141,7 +141,7 @@ class EncoderGraph {
   }
 
   /** The embeddings of all tokens, normalized. */
-  async embeddings(encoder: TextEncoder): Promise<string> {
+  async embeddings(encoder: SentenceEncoder): Promise<string> {
     const { graph } = this;
     const table = (name: string, { weight }: Embedding) => this.constant(name, weight);
     const words = await table("embeddings.word.weight", encoder.words);
@@ -246,7 +246,7 @@ class EncoderGraph {
 }
 
 /** The encoder as an ONNX model, with the inputs and the output that BERT has in files for transformers.js. */
-export async function encoderModel(encoder: TextEncoder): Promise<OnnxModel> {
+export async function encoderModel(encoder: SentenceEncoder): Promise<OnnxModel> {
   const messages = await loadMessages("encoderModel");
   const { sizes } = encoder;
   const open = ["batch_size", "sequence_length"];

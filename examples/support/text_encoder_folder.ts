@@ -4,7 +4,7 @@
  * @module
  */
 import { saveOnnx } from "@staticquant/staticquant";
-import { encoderModel, type EncoderSizes, TextEncoder } from "./text_encoder.ts";
+import { encoderModel, type EncoderSizes, SentenceEncoder } from "./text_encoder.ts";
 
 /** Words that the tokenizer knows whole; it spells others. */
 const WORDS =
@@ -116,8 +116,8 @@ export interface TextEncoderOptions {
 }
 
 /** The encoder of a seed. */
-export function textEncoder(seed = 1): TextEncoder {
-  return new TextEncoder(SIZES, seed);
+export function textEncoder(seed = 1): SentenceEncoder {
+  return new SentenceEncoder(SIZES, seed);
 }
 
 /**

@@ -15,7 +15,7 @@ import { copyFeeds, type OnnxFeeds } from "../run/runtime.ts";
 import { copyBeside, noteDataFiles } from "./beside.ts";
 import { CONVERT_DTYPES, type ConvertDType } from "./dtypes.ts";
 import { FormJudge } from "./judge.ts";
-import { type FormSettings, makeForm } from "./make_form.ts";
+import { type FormSettings, type FormSource, makeForm } from "./make_form.ts";
 import { type ModelFolder, modelFolder, MODELS, type SourceModel } from "./model_folder.ts";
 import { sampleInputs } from "./sample_inputs.ts";
 import { Unfinished } from "./unfinished.ts";
@@ -202,10 +202,13 @@ class Conversion {
     if (!own) this.madeUp = true;
     const judge = inputs.length > 0 ? await FormJudge.open(WHERE, model, inputs) : undefined;
     const made: ConvertedFile[] = [];
+    const narrow = {};
     for (const dtype of this.dtypes) {
       this.step(`${name} ${dtype}`);
       const samples = () => own?.() ?? (inputs.length > 0 ? inputs : undefined);
-      made.push(await this.form(dtype, source, model, samples, judge));
+      const { signal } = this.options;
+      const from = { model, samples, settings: this.options, signal, narrow };
+      made.push(await this.form(dtype, source, from, judge));
     }
     const problem = made.find((each) => each.problem)?.problem;
     if (problem !== undefined && made.every(({ files }) => files.length === 0)) {
@@ -233,19 +236,18 @@ class Conversion {
   private async form(
     dtype: ConvertDType,
     { name }: SourceModel,
-    model: OnnxModel,
-    samples: () => OnnxSamples | undefined,
+    from: FormSource,
     judge: FormJudge | undefined,
   ): Promise<ConvertedFile> {
     const file = `${name}${CONVERT_DTYPES.get(dtype)!.suffix}.onnx`;
     const common = { model: name, dtype };
     let written: Pick<ConvertedFile, "files" | "bytes">;
     let warnings: readonly string[] = [];
+    const { signal } = from;
     if (await this.unfinished.has(this.place(file).file)) written = await this.writtenBefore(file);
     else {
-      const { signal } = this.options;
       try {
-        const made = await makeForm(dtype, { model, samples, settings: this.options, signal });
+        const made = await makeForm(dtype, from);
         ({ warnings } = made);
         signal?.throwIfAborted();
         written = await this.write(made.model, file);
@@ -255,8 +257,14 @@ class Conversion {
         return { ...common, files: [], bytes: 0, problem: error.message, warnings };
       }
     }
-    const worth = await judge?.worth(await loadOnnx(this.place(file).path));
-    return { ...common, ...written, ...worth, warnings };
+    try {
+      const worth = await judge?.worth(await loadOnnx(this.place(file).path));
+      return { ...common, ...written, ...worth, warnings };
+    } catch (error) {
+      signal?.throwIfAborted();
+      const problem = `it does not run here: ${error instanceof Error ? error.message : error}`;
+      return { ...common, ...written, problem, warnings };
+    }
   }
 
   private async write(model: OnnxModel, name: string) {

@@ -37,6 +37,8 @@ export interface FormSource {
   readonly samples: () => OnnxSamples | undefined;
   readonly settings: FormSettings;
   readonly signal?: AbortSignal;
+  /** The model with weights of 4 bits, which two forms are made of, from one to the other. */
+  readonly narrow: { made?: Promise<MadeForm> };
 }
 
 /** Whether a model convolves: onnxruntime's kernel for that takes unsigned weights only. */
@@ -72,9 +74,10 @@ const MAKERS: Readonly<Record<ConvertDType, (source: FormSource) => Promise<Made
   q8: dynamic((model) => convolves(model) ? "uint8" : "int8"),
   int8: dynamic(() => "int8"),
   uint8: dynamic(() => "uint8"),
-  q4: weights({}),
+  q4: (source) => source.narrow.made ??= weights({})(source),
   async q4f16(source) {
-    const made = await weights({})(source);
+    const made = await (source.narrow.made ?? weights({})(source));
+    source.narrow.made = undefined;
     const halves = await toFloat16(made.model, {
       ...common(source),
       ...source.settings.toFloat16,
