@@ -3,24 +3,15 @@
  *
  * @module
  */
-import { builtin } from "../files/builtins.ts";
 import { paths } from "../files/paths.ts";
+import { runProgram } from "../files/run_program.ts";
 import { TemporaryFile } from "../files/temporary_file.ts";
 import { saveOnnx } from "../onnx/file/model_file.ts";
 import type { OnnxModel } from "../onnx/file/model.ts";
 
-/** What a program may print at most, in characters. */
-const MOST_OUTPUT = 1 << 20;
-
 /** The last number on standard output of a program that is given a model's path. */
 async function judge(program: string, path: string): Promise<number> {
-  const { execFile } = builtin("node:child_process");
-  const output = await new Promise<string>((resolve, reject) => {
-    execFile(program, [path], { maxBuffer: MOST_OUTPUT }, (error, stdout) => {
-      if (error) reject(new Error(`${program} failed: ${error.message}`));
-      else resolve(String(stdout));
-    });
-  });
+  const output = await runProgram(program, [path]);
   const last = output.trim().split(/\s+/).at(-1) ?? "";
   const value = Number(last);
   if (last === "" || Number.isNaN(value)) {
