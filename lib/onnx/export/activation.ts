@@ -9,6 +9,7 @@ import type {
   InputQuantizer,
   StaticInputQuantizer,
 } from "../../quantization/tensors/input_quantizer.ts";
+import type { ActivationQuantizer } from "../../quantization/tensors/activation_quantizer.ts";
 import type { GraphEditor } from "../graph/graph_editor.ts";
 import { checkZeroPoints } from "./weights.ts";
 
@@ -78,6 +79,19 @@ async function readStatic(where: string, input: StaticInputQuantizer): Promise<S
     zeroPoint: atZero,
     quantMin: input.quantMin + shift,
     quantMax: input.quantMax + shift,
+  };
+}
+
+/** What is fixed for activations that go on as bytes, moved up in the same way. */
+export function staticInputOf(to: ActivationQuantizer): StaticInput {
+  const shift = to.targetDtype.min < 0 ? 128 : 0;
+  return {
+    kind: "static",
+    scale: to.scale,
+    divisor: Math.fround(1 / Math.fround(1 / to.scale)),
+    zeroPoint: to.zeroPoint + shift,
+    quantMin: to.quantMin + shift,
+    quantMax: to.quantMax + shift,
   };
 }
 

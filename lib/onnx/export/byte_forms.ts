@@ -13,33 +13,26 @@ import {
 import { QuantizedPool } from "../../quantization/layers/quantized_pool.ts";
 import { QuantizedTable } from "../../quantization/layers/quantized_table.ts";
 import type { ActivationQuantizer } from "../../quantization/tensors/activation_quantizer.ts";
+import { staticInputOf } from "./activation.ts";
 import { entry, type FormEntry, type LayerUse } from "./form.ts";
 import { float, type Input, type Nodes } from "./nodes.ts";
 import { poolForm } from "./pool_forms.ts";
 
-/** What signed bytes are moved up by. */
-function shiftOf({ targetDtype }: ActivationQuantizer): number {
-  return targetDtype.min < 0 ? 128 : 0;
-}
-
 /** Adds the bytes of floats. */
 function bytesOf(nodes: Nodes, x: Input, to: ActivationQuantizer): Input {
-  const { scale, zeroPoint, targetDtype: { min, max }, quantMin, quantMax } = to;
-  // What a layer multiplies with is the reciprocal, as float32.
-  const divisor = Math.fround(1 / Math.fround(1 / scale));
+  const { divisor, zeroPoint, quantMin, quantMax } = staticInputOf(to);
   const bound = (byte: number) => float((byte - zeroPoint) * divisor);
   // QuantizeLinear saturates where the type ends; a narrower range is cut beforehand.
-  const cut = quantMin > min || quantMax < max
+  const cut = quantMin > 0 || quantMax < 255
     ? nodes.add("Clip", [x, bound(quantMin), bound(quantMax)])
     : x;
-  const zero: Input = { kind: "uint8", value: zeroPoint + shiftOf(to) };
-  return nodes.add("QuantizeLinear", [cut, float(divisor), zero]);
+  return nodes.add("QuantizeLinear", [cut, float(divisor), { kind: "uint8", value: zeroPoint }]);
 }
 
 /** Adds the floats that bytes stand for. */
 function floatsOf(nodes: Nodes, bytes: Input, to: ActivationQuantizer): Input {
-  const zero: Input = { kind: "uint8", value: to.zeroPoint + shiftOf(to) };
-  return nodes.add("DequantizeLinear", [bytes, float(to.scale), zero]);
+  const { scale, zeroPoint: value } = staticInputOf(to);
+  return nodes.add("DequantizeLinear", [bytes, float(scale), { kind: "uint8", value }]);
 }
 
 /** Adds floats rounded to those that bytes stand for. */
@@ -50,7 +43,7 @@ export function throughBytes(nodes: Nodes, x: Input, to: ActivationQuantizer): I
 /** The byte of each byte, looked up. */
 function table(nodes: Nodes, layer: QuantizedTable, [x]: readonly Input[]): Input {
   const { table, input, output } = layer;
-  const [from, to] = [shiftOf(input), shiftOf(output)];
+  const [from, to] = [input, output].map(({ targetDtype: { min } }) => min < 0 ? 128 : 0);
   const bytes: Input = {
     kind: "parameter",
     tensors: [table],

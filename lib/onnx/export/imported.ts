@@ -4,6 +4,7 @@
  * @module
  */
 import type { Module } from "../../nn/module.ts";
+import { describeFunction } from "../../quantization/layers/function_kind.ts";
 import { describeLayer } from "../../quantization/layers/layer_kinds.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { ImportedParameter } from "../import/build_graph.ts";
@@ -16,7 +17,7 @@ import { tensorDims, tensorType, writeTensor } from "../file/tensor_data.ts";
 import { PRODUCER } from "../graph/new_model.ts";
 import { GraphEditor } from "../graph/graph_editor.ts";
 import { removeUnusedInitializers } from "../graph/unused.ts";
-import { addStaticInput, readInput } from "./activation.ts";
+import { addStaticInput, readInput, staticInputOf } from "./activation.ts";
 import { addGroupedWeight, addSignedWeight, floats, readWeight } from "./weights.ts";
 
 /** A parameter's numbers as the file has them. */
@@ -26,8 +27,8 @@ function inFile(values: Float32Array, dims: readonly number[], form: WeightForm)
   return values.map((_, i) => values[i % columns * rows + Math.floor(i / columns)]);
 }
 
-/** The child that a parameter belongs to. */
-function childOf(model: OnnxModule, { child }: ImportedParameter): Module {
+/** The child that a parameter belongs to, or that a layer is. */
+function childOf(model: OnnxModule, { child }: { readonly child: string }): Module {
   return (model as unknown as Record<string, Module>)[child];
 }
 
@@ -86,6 +87,32 @@ async function writeQuantized(
   }
 }
 
+/** Has what layers hand on as bytes go through QuantizeLinear and DequantizeLinear in the file too. */
+function writeBytes(model: OnnxModule, editor: GraphEditor): void {
+  const { view } = editor;
+  const handed = new Map<string, string>();
+  for (const layer of model.origin.layers) {
+    const child = childOf(model, layer);
+    const parts = describeFunction(child)?.parts;
+    const output = parts?.output ?? describeLayer(child)?.output;
+    const maker = view.producer(layer.output);
+    if (!output || !maker) continue; // a node on bytes has made the file's own nodes into one
+    if (parts?.input) {
+      const read = addStaticInput(editor, maker.name, layer.input, staticInputOf(parts.input));
+      maker.input = maker.input.map((name) => name === layer.input ? read : name);
+    }
+    // What comes out of the bytes has the value's name, so that whoever reads it reads that.
+    const float = editor.name(`${layer.output}/float`);
+    maker.output = maker.output.map((name) => name === layer.output ? float : name);
+    const made = addStaticInput(editor, `${maker.name}.output`, float, staticInputOf(output));
+    handed.set(made, layer.output);
+  }
+  editor.apply();
+  for (const node of editor.graph.node) {
+    node.output = node.output.map((name) => handed.get(name) ?? name);
+  }
+}
+
 /**
  * The file that a model was imported from with what its children hold now: the graph as it was imported (operator
  * set 21, norms and factors part of layers), weights from the layers, and where quantized layers took the place of
@@ -109,6 +136,7 @@ export async function exportedImport(where: string, model: OnnxModule): Promise<
     await writeQuantized(where, editor, nodes.get(node)!, child, parameter);
   }
   editor.apply();
+  writeBytes(model, editor);
   removeUnusedInitializers(graph);
   exported.proto.producerName = PRODUCER.producerName;
   exported.proto.producerVersion = PRODUCER.producerVersion;

@@ -62,6 +62,13 @@ export interface ImportedParameter {
   readonly form: WeightForm;
 }
 
+/** A layer, and the values of the file that it reads and makes. */
+export interface ImportedLayer {
+  readonly child: string;
+  readonly input: string;
+  readonly output: string;
+}
+
 /** An input of a graph, and where it is. */
 export interface PlacedInput {
   readonly name: string;
@@ -76,6 +83,7 @@ export class GraphBuilder {
   private readonly fields = new Map<string, string>();
   private readonly fieldNames: ChildNames;
   readonly parameters: ImportedParameter[] = [];
+  readonly layers: ImportedLayer[] = [];
   private readonly aliases: Map<string, string>;
   private joined!: JoinedBiases;
   private facts?: ShapeFacts;
@@ -219,6 +227,7 @@ export class GraphBuilder {
       this.source(node.input[i], onDevice && !rule.unread?.includes(i) && !readsOnHost(rule, i))
     );
     const [made] = this.joined.outputsOf(node);
+    if (layer) this.layers.push({ child, input: node.input[0], output: made });
     const outputs = [made, ...node.output.slice(1)].map((name) => this.slot(name, place));
     this.steps.push({ child, label: describeNode(node), inputs, outputs, onHost: !onDevice });
   }

@@ -31,7 +31,7 @@ import { removeNoOps } from "../prepare/remove_no_ops.ts";
 import { unfuse } from "../prepare/unfuse.ts";
 import { NEWEST_OPSET } from "../upgrade/operators.ts";
 import { upgradeOpset } from "../upgrade/upgrade_opset.ts";
-import { GraphBuilder, type ImportedParameter } from "./build_graph.ts";
+import { GraphBuilder, type ImportedLayer, type ImportedParameter } from "./build_graph.ts";
 import { checkGraph, checkOperators } from "./check_graph.ts";
 import { OnnxBody } from "./control_flow.ts";
 import { importedType } from "./node/element_types.ts";
@@ -118,7 +118,11 @@ function moduleOf(model: OnnxModel, device: Device, float: DType): OnnxModule {
     ...described(info, float, needed),
     onHost: false,
   }));
-  const origin = { model, parameters: [] as ImportedParameter[] };
+  const origin = {
+    model,
+    parameters: [] as ImportedParameter[],
+    layers: [] as ImportedLayer[],
+  };
   return new OnnxModule({ name: graph.name, inputs, outputs, device, origin }, (module) => {
     const context = { constants, float, needed };
     const builder = new GraphBuilder(graph, module, context);
@@ -126,6 +130,7 @@ function moduleOf(model: OnnxModel, device: Device, float: DType): OnnxModule {
       inputs.map(({ name, onHost }) => ({ name, place: onHost ? "host" : "device" })),
     );
     origin.parameters.push(...builder.parameters);
+    origin.layers.push(...builder.layers);
     return plan;
   });
 }

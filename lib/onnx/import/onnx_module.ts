@@ -7,7 +7,7 @@ import { formatShape } from "../../numbers/shape.ts";
 import { Module } from "../../nn/module.ts";
 import { Tensor, tidy } from "../../tensor/tensor.ts";
 import type { OnnxModel } from "../file/model.ts";
-import type { ImportedParameter } from "./build_graph.ts";
+import type { ImportedLayer, ImportedParameter } from "./build_graph.ts";
 import { isOnHost, uploaded } from "./node/host_values.ts";
 import { computeGraph, NO_PLAN, OnnxConstants, type Plan, type Source } from "./onnx_graph.ts";
 
@@ -29,6 +29,7 @@ export interface ImportOrigin {
   /** As it was brought to operator set 21. */
   readonly model: OnnxModel;
   readonly parameters: readonly ImportedParameter[];
+  readonly layers: readonly ImportedLayer[];
 }
 
 /** What an {@linkcode OnnxModule} is made of. */

@@ -70,3 +70,30 @@ eachBackend(
     }
   },
 );
+
+eachBackend(
+  "what layers hand on as bytes is written as bytes, and read back the same",
+  async (device) => {
+    const observer = (granularity: PerTensor | PerAxis) =>
+      new AffineQuantizedMinMaxObserver(MappingType.ASYMMETRIC, uint8, { granularity });
+    for (const name of ["mobilenet_20", "resnet_13"]) {
+      const module = await importOnnx(new URL(`${name}.onnx`, nets), { device });
+      const [info] = module.inputs;
+      const x = noise(info.shape!.map((size) => typeof size === "number" ? size : 2));
+      insertObservers_(module, observer(new PerTensor()), observer(new PerAxis(0)), undefined, {
+        activationPostProcess: observer(new PerTensor()),
+      });
+      runModule(module, { x }, device);
+      await quantize_(module, new StaticQuantConfig(uint8), isObserved);
+      const handing = module.namedModules().filter(([, layer]) =>
+        "output" in layer && layer.output
+      );
+      assert(handing.length >= 5, String(module));
+      const bytes = await exportOnnx(module);
+      const { graph } = await loadOnnx(bytes);
+      const steps = graph.node.filter(({ opType }) => opType === "QuantizeLinear").length;
+      assert(steps >= handing.length, `${steps} of ${handing.length}`);
+      await assertAgree(runModule(module, { x }, device), await runFile(bytes, { x }), 0.03);
+    }
+  },
+);
