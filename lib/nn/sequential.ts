@@ -61,11 +61,12 @@ export class Sequential extends Module {
   }
 
   /**
-   * The child after another, which alone reads its output.
+   * The child after another, which alone reads its output; unknown of a derived class that computes something else.
    *
    * @ignore
    */
   readersOf(field: string): readonly string[] | undefined {
+    if (this.forward !== Sequential.prototype.forward) return undefined;
     const fields = this.namedChildren().map(([name]) => name);
     const at = fields.indexOf(field);
     return at < 0 ? undefined : [fields[at + 1] ?? ""];

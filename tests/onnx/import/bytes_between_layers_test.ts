@@ -32,7 +32,7 @@ const observer = (granularity: Granularity, dtype = uint8) =>
   new AffineQuantizedMinMaxObserver(MappingType.ASYMMETRIC, dtype, { granularity });
 
 const line = (seed: number, device: Device) => {
-  const { data, dims } = image([1, 3, 48, 96], seed);
+  const { data, dims } = image([1, 3, 48, 32], seed);
   return tensor(data as Float32Array, { shape: [...dims], device });
 };
 
@@ -48,7 +48,8 @@ function classes(model: Module): Map<string, number> {
 eachBackend("a recognizer hands bytes from layer to layer", async (device) => {
   const float = await importOnnx(recognition, { device });
   const model = deepcopy(float);
-  const lines = [0, 1].map((seed) => line(seed, device));
+  // The CPU backend is for reference, and slow.
+  const lines = (device === "cpu" ? [0] : [0, 1]).map((seed) => line(seed, device));
   const weights = observer(new PerAxis(0), int8);
   const activationPostProcess = observer(new PerTensor());
   insertObservers_(model, observer(new PerTensor()), weights, undefined, { activationPostProcess });

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   AdaptiveAvgPool2d,
   Add,
+  add,
   AffineQuantizedMinMaxObserver,
   AvgPool2d,
   Cat,
@@ -16,6 +17,7 @@ import {
   GELU,
   type Granularity,
   Hardswish,
+  init,
   insertObservers_,
   int8,
   isObserved,
@@ -156,7 +158,6 @@ eachBackend("bytes stay bytes from layer to layer", async (device) => {
 
 Deno.test("compiled, they give the same bits", async () => {
   manualSeed(12);
-  const { init } = await import("../../../mod.ts");
   await init({ device: "webgpu" });
   const inputs = batches();
   const model = await quantized(new Net(), inputs);
@@ -275,6 +276,34 @@ eachBackend(
     assert(!y.isQuantized);
   },
 );
+
+/** A chain with a shortcut around it, of which nobody can tell who reads what. */
+class Shortcut extends Sequential {
+  override forward(x: Tensor): Tensor {
+    using y = super.forward(x);
+    return add(y, x);
+  }
+}
+
+Deno.test("where a class computes in its own way, no ReLU is taken for granted", async () => {
+  await init({ device: "cpu" });
+  manualSeed(18);
+  const model = new Sequential({
+    block: new Shortcut(new Conv2d(4, 4, 1)),
+    relu: new ReLU(),
+    last: new Conv2d(4, 4, 1),
+  });
+  const x = randn([2, 4, 5, 5]);
+  const expected = model.forward(x);
+  insertObservers_(model, observer(new PerTensor()), observer(new PerAxis(0)), undefined, {
+    activationPostProcess,
+  });
+  model.forward(x);
+  await quantize_(model, new StaticQuantConfig(uint8), isObserved);
+  const { output } = new Map(model.namedModules()).get("block.0") as QuantizedConv2d;
+  assert(output && output.quantMin < output.zeroPoint);
+  assert(await computeError(expected, model.forward(x)).then(Number) > 25);
+});
 
 eachBackend("without an observer of outputs all is as before", async () => {
   manualSeed(16);
