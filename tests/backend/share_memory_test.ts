@@ -35,3 +35,11 @@ Deno.test("a chain takes what its two largest neighbours take, however long it i
   assertEquals(largestLiveSet(lives), 96);
   assertEquals(shareMemory([]), { places: [], sizes: [] });
 });
+
+Deno.test("an order in which something does not fit is tried anew with that first", () => {
+  // By size, by room or by time alone this takes 20.
+  const lives = [[4, 4, 4], [4, 5, 9], [8, 6, 8], [6, 2, 4], [4, 3, 5], [6, 5, 7]]
+    .map(([size, first, last]) => ({ size, first, last }));
+  const total = shareMemory(lives).sizes.reduce((sum, size) => sum + size, 0);
+  assertEquals([total, largestLiveSet(lives)], [18, 18]);
+});

@@ -61,10 +61,20 @@ const ORDERS: readonly ((a: Life, b: Life) => number)[] = [
   (a, b) => a.first - b.first,
 ];
 
+/** How often an order is tried anew, with the life that added memory last at its front. */
+const TRIES = 40;
+
+/** A sharing, and the last life that added memory to it. */
+interface Placed {
+  readonly sharing: Sharing;
+  readonly lastAdded: number;
+}
+
 /** Puts lives, in an order, each where the least has to be added; of several places where it is idle for the least time. */
-function placed(lives: readonly Life[], order: readonly number[]): Sharing {
+function placed(lives: readonly Life[], order: readonly number[]): Placed {
   const allocations: Allocation[] = [];
   const places = new Array<number>(lives.length);
+  let lastAdded = order[0];
   for (const i of order) {
     const life = lives[i];
     let [place, added, idle] = [-1, life.size, Infinity];
@@ -76,10 +86,11 @@ function placed(lives: readonly Life[], order: readonly number[]): Sharing {
       [place, added, idle] = [n, more, beside];
     });
     if (place < 0) place = allocations.push(new Allocation()) - 1;
+    if (added > 0) lastAdded = i;
     allocations[place].take(life);
     places[i] = place;
   }
-  return { places, sizes: allocations.map(({ size }) => size) };
+  return { sharing: { places, sizes: allocations.map(({ size }) => size) }, lastAdded };
 }
 
 /** The bytes of all allocations. */
@@ -89,10 +100,19 @@ function bytesOf({ sizes }: Sharing): number {
 
 /** Puts lives that do not meet into shared allocations, in the order that needs the fewest bytes. */
 export function shareMemory(lives: readonly Life[]): Sharing {
-  const all = lives.map((_, i) => i);
-  return ORDERS.map((compare) =>
-    placed(lives, all.toSorted((a, b) => compare(lives[a], lives[b]) || a - b))
-  ).reduce((best, sharing) => bytesOf(sharing) < bytesOf(best) ? sharing : best);
+  const least = largestLiveSet(lives);
+  let best: Sharing | undefined;
+  for (const compare of ORDERS) {
+    let order = lives.map((_, i) => i).sort((a, b) => compare(lives[a], lives[b]) || a - b);
+    for (let tries = 0; tries < TRIES; tries++) {
+      const { sharing, lastAdded } = placed(lives, order);
+      if (!best || bytesOf(sharing) < bytesOf(best)) best = sharing;
+      if (bytesOf(best) === least) return best;
+      // What came too late to fit comes first.
+      order = [lastAdded, ...order.filter((i) => i !== lastAdded)];
+    }
+  }
+  return best!;
 }
 
 /** The most bytes that are in use at one step: no sharing takes less. */
