@@ -66,8 +66,6 @@ export function OptionsStep({ state: { form, setForm } }: { readonly state: Quan
           onValue={(weightType) => set({ weightType })}
           choices={[["int8", "int8"], ["uint8", "uint8"], ["int4", "int4"], ["uint4", "uint4"]]}
         />
-      </div>
-      <div class="fields">
         <TextField
           label={texts.targetSqnr}
           hint={texts.targetSqnrHint}

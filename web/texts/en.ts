@@ -129,8 +129,7 @@ export const en = {
     activationType: "Activations",
     weightType: "Weights",
     targetSqnr: "SQNR to keep, in dB",
-    targetSqnrHint:
-      "a number such as 30; the nodes that cost most stay in float until the output has it, judged on samples that were not calibrated on",
+    targetSqnrHint: "such as 30: nodes that cost too much stay in float",
     anySqnr: "none",
     perChannel: "A scale for each output channel of a weight",
     symmetric: "Zero in the middle of the ranges of activations",

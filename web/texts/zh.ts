@@ -116,7 +116,7 @@ export const zh: Texts = {
     activationType: "激活值",
     weightType: "权重",
     targetSqnr: "要保持的 SQNR（dB）",
-    targetSqnrHint: "例如 30；最伤精度的节点保持浮点，直到输出达到这个值，用未参与校准的样本评测",
+    targetSqnrHint: "例如 30：太伤精度的节点保持浮点",
     anySqnr: "不限",
     perChannel: "权重逐通道量化：每个输出通道一个缩放因子",
     symmetric: "激活值对称量化：范围以 0 为中心",
