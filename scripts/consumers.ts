@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { browserConsumer } from "./browser_consumer.ts";
 import { copy, emptyFolder } from "./folders.ts";
 import { buildNpm, NPM } from "./npm.ts";
 import { cache, root } from "./paths.ts";
@@ -199,7 +200,7 @@ export async function nodeConsumers(): Promise<boolean> {
     Object.keys(NODES).map((name) => Deno.readFile(`${app}/${name}.onnx`)),
   );
   expectSame("the two versions of Node", a, b);
-  return true;
+  return await browserConsumer(app);
 }
 
 function expectSame(what: string, a: Uint8Array, b: Uint8Array): void {
