@@ -61,7 +61,8 @@ const WHERE = "quantizeWeights";
 /** Options of {@linkcode quantizeWeights}. */
 export interface QuantizeWeightsOptions extends FormOptions {
   /**
-   * Bits a weight; 4 by default. onnxruntime multiplies with 2, 4 and 8; for 3 it has no kernel.
+   * Bits a weight; 4 by default, with which onnxruntime multiplies since 1.20, natively and in browsers. MatMulNBits
+   * of 8 bits needs 1.23, of 2 bits 1.24; for 3 bits there is no kernel.
    */
   bits?: 2 | 3 | 4 | 8;
   /** Neighbours along the inputs of a layer that share a scale: 16, 32, 64, 128 or 256; 32 by default, 64 for `"bnb4"`. */
@@ -126,6 +127,9 @@ interface Specs extends RounderSpecs {
   readonly bnb4Type: Bnb4Type;
   readonly embeddingBits: EmbeddingBits;
 }
+
+/** The version of onnxruntime from which on MatMulNBits has so many bits, native or in WebAssembly; tried from 1.20 on. */
+const NEEDED: ReadonlyMap<number, string> = new Map([[2, "1.24"], [8, "1.23"]]);
 
 const GROUP_SIZES = [16, 32, 64, 128, 256];
 
@@ -392,5 +396,8 @@ export async function quantizeWeights(
     options,
     make: (left) => Promise.resolve(make(float, specs, options, rounder, left)),
   });
-  return result;
+  const needed = specs.format === "nbits" ? NEEDED.get(specs.bits) : undefined;
+  if (needed === undefined) return result;
+  const version = `products with weights of ${specs.bits} bits need onnxruntime ${needed} or later`;
+  return { ...result, warnings: [...result.warnings, version] };
 }

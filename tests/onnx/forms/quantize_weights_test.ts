@@ -46,7 +46,12 @@ Deno.test("quantizeWeights in each format, number of bits and size of groups is 
     const { model, nodes, warnings } = await quantizeWeights(float, options);
     const told = JSON.stringify(options);
     assert(nodes.every(({ quantized }) => quantized), told);
-    assertEquals(warnings, [], told);
+    const newer = options.bits && options.bits !== 4 && !options.format;
+    assertEquals(
+      warnings.map((text) => text.includes("need onnxruntime 1.2")),
+      newer ? [true] : [],
+      told,
+    );
     const groups = options.groupSize ?? 32;
     const bound = least[options.bits ?? 4] - (options.format === "bnb4" || groups > 64 ? 3 : 0);
     const sqnr = await sqnrOf(float, model, { x: input([7, 72]) });
