@@ -247,9 +247,9 @@ Where --reach is missed, nothing is written unless --keep-best says so, and the
 exit code is 3.
 
 Permissions:
-  deno run --allow-read=model.onnx,train,test,out --allow-write=out --allow-ffi \\
-    jsr:@staticquant/staticquant/cli tune model.onnx --data train \\
-    --held-out test --out out/model.int8.onnx
+  deno run --allow-read=model.onnx,train,test,out --allow-write=out \\
+    --allow-ffi jsr:@staticquant/staticquant/cli tune model.onnx \\
+    --data train --held-out test --out out/model.int8.onnx
   --allow-run=PROGRAM for --metric-program.
 ${IMAGE_PERMISSIONS}
 `;

@@ -38,7 +38,7 @@ Deno.test("without arguments the help goes to standard error, with --help to sta
 });
 
 Deno.test("the help of each command has examples and the permissions it needs", async () => {
-  for (const name of ["inspect", "quantize", "compare"]) {
+  for (const name of ["inspect", "quantize", "tune", "compare"]) {
     const { code, out, err } = await command(name, "--help");
     assertEquals([code, err], [0, ""]);
     for (const part of ["Example", "Permissions:", `cli ${name} `]) {
@@ -48,7 +48,7 @@ Deno.test("the help of each command has examples and the permissions it needs", 
 });
 
 Deno.test("all that is printed as help fits 80 columns", async () => {
-  const all = [[], ["inspect"], ["quantize"], ["compare"], ["completion"]];
+  const all = [[], ["inspect"], ["quantize"], ["tune"], ["compare"], ["completion"]];
   for (const args of all) {
     const { out } = await command(...args, "--help");
     for (const line of out.split("\n")) assert(columns(line) <= 80, line);

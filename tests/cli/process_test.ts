@@ -1,6 +1,7 @@
 /** The permissions that the help tells are enough, and no fewer; what a shell sees of a command. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import sharp from "sharp";
+import { judge } from "../../lib/cli/metric_program.ts";
 import { exportOnnx, Linear, loadOnnx, manualSeed, randn, saveOnnx } from "../../mod.ts";
 import { floats, npyFile, TestFolder } from "../data/files.ts";
 import { floats as weights, node, smallModel } from "../onnx/small_models.ts";
@@ -386,4 +387,18 @@ Deno.test("names in a file steer no terminal, and JSON still tells them", async 
       assertEquals((inputs ?? outputs)[0].name, inputs ? name : `${name}y`);
     }
   }
+});
+
+Deno.test("a program that judges models is read by its last number", async () => {
+  using folder = new TestFolder();
+  const script = (name: string, text: string) => {
+    folder.write(name, text);
+    return `${folder.path}/${name}`;
+  };
+  const good = script("good.ts", "console.log('top-1 of 100: 0.5\\n0.75')");
+  assertEquals(await judge(Deno.execPath(), good), 0.75);
+  const odd = script("odd.ts", "console.log('none')");
+  await assertRejects(() => judge(Deno.execPath(), odd), Error, "printed no number");
+  const bad = script("bad.ts", "throw new Error('no')");
+  await assertRejects(() => judge(Deno.execPath(), bad), Error, "failed");
 });

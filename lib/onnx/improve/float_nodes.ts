@@ -13,8 +13,8 @@ import type { QuantizeStaticOptions } from "../quantize_static.ts";
 import type { Remedied, Remedy } from "./remedy.ts";
 import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
 
-/** Nodes that are tried at most. */
-const MOST_TRIED = 10;
+/** Nodes that are tried at most, and the share of the layers that stays float where no target asks for more. */
+const MOST = { tried: 12, share: 1 / 8 } as const;
 /** A node stays float if the output gains so much by it, in dB. */
 const LEAST_GAIN = 0.25;
 
@@ -65,7 +65,10 @@ async function search(
   const before = await sqnr((await quantizedState(state)).model);
   let best = { state, sqnr: before };
   const left: string[] = [];
-  for (const { node } of nodes.slice(0, MOST_TRIED)) {
+  const share = tools.hasTarget ? nodes.length : Math.ceil(nodes.length * MOST.share);
+  const most = Math.min(share, nodes.length - 1);
+  for (const { node } of nodes.slice(0, MOST.tried)) {
+    if (left.length >= most) break;
     tools.check();
     const tried = await withoutNodes(best.state, [node]);
     const { model } = await quantizedState(tried);

@@ -15,6 +15,7 @@ import type { TensorRange } from "../qdq/params.ts";
 import { nodeName } from "../qdq/selection.ts";
 import {
   type SmoothedWeight,
+  type SmoothingExponents,
   type SmoothingScales,
   smoothingScales,
 } from "../../quantization/improve/smoothing_scales.ts";
@@ -28,11 +29,9 @@ import { groupRows, weightLayout } from "./weight_matrix.ts";
 type Absorber = "layers" | "norms";
 
 /** Where channels are divided, and how much of the outliers moves. */
-interface Smoothed {
+interface Smoothed extends SmoothingExponents {
   /** The node that reads the activation. */
   readonly node: string;
-  /** The exponent of SmoothQuant. */
-  readonly alpha: number;
 }
 
 /** Less is not worth a change, in dB. */
@@ -77,7 +76,7 @@ function scalesFor(
   readers: readonly WeightedNode[],
   { maxima: known, sums, ranges }: Seen,
   together: Iterable<string>,
-  alpha?: number,
+  given?: SmoothingExponents,
 ): SmoothingScales | undefined {
   const seen = known.get(value)?.maxima;
   const squares = sums.get(value)?.meanSquares();
@@ -96,7 +95,7 @@ function scalesFor(
   const span = range ? Math.max(range.max, 0) - Math.min(range.min, 0) : 2 * greatest;
   const width = Math.min(Math.max(span / greatest, 1), 2);
   const weights = readers.map((layer) => smoothedWeight(facts, layer));
-  return smoothingScales({ maxima, meanSquares: squares, width }, weights, alpha);
+  return smoothingScales({ maxima, meanSquares: squares, width }, weights, given);
 }
 
 /** Puts a product with the factors' inverses before the layers that read a value. */
@@ -147,8 +146,8 @@ function smoothedModel(
   const done: Smoothed[] = [];
   const gains: number[] = [];
   let facts = new GraphFacts(graph);
-  const alphas = given && new Map(given.map(({ node, alpha }) => [node, alpha]));
-  for (const name of alphas?.keys() ?? nodes.keys()) {
+  const known = given && new Map(given.map((each) => [each.node, each]));
+  for (const name of known?.keys() ?? nodes.keys()) {
     check();
     const node = nodes.get(name);
     if (!node) throw new OnnxError(`the recipe smooths the node ${name}, which the model has not`);
@@ -160,15 +159,15 @@ function smoothedModel(
     const readers = readersOf(facts, layer);
     if (readers.length === 0) continue;
     const together = absorber.region?.values ?? [];
-    const found = scalesFor(facts, value, readers, seen, together, alphas?.get(name));
-    if (!found || !alphas && found.gain < LEAST_GAIN) continue;
+    const found = scalesFor(facts, value, readers, seen, together, known?.get(name));
+    if (!found || !known && found.gain < LEAST_GAIN) continue;
     const editor = new GraphEditor(graph, copy.messages);
     const { region } = absorber;
     if (region) divideRegion(facts, editor, region, layer.reads.channels.axis, found.scales);
     else insertFactor(facts, editor, readers, found.scales);
     for (const each of region?.values ?? [value]) touched.add(each);
     facts = new GraphFacts(graph);
-    done.push({ node: name, alpha: found.alpha });
+    done.push({ node: name, alpha: found.alpha, floor: found.floor });
     gains.push(found.gain);
   }
   removeUnusedInitializers(graph);

@@ -75,6 +75,11 @@ export class ImproveTools {
     return await this.limits.allows?.(model) ?? true;
   }
 
+  /** Whether there is something to reach. */
+  get hasTarget(): boolean {
+    return this.limits.target !== undefined;
+  }
+
   /** Whether an SQNR on the few samples is what is asked for. */
   enough(sqnr: number): boolean {
     return sqnr >= (this.limits.target ?? Infinity);

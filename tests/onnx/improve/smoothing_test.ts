@@ -182,7 +182,7 @@ Deno.test("smooth refuses a recipe of another model", async () => {
   const model = normalized([node("MatMul", ["n", "wq"], ["y"])], ["y"]);
   const { state, tools } = await remedied(model, [1, 6, 14], smoothNorms);
   await assertRejects(
-    () => smoothNorms.apply(state, tools, [{ node: "other", alpha: 0.5 }]),
+    () => smoothNorms.apply(state, tools, [{ node: "other", alpha: 0.5, floor: 0 }]),
     OnnxError,
     "has not",
   );
