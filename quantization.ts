@@ -165,6 +165,8 @@ export {
   type BatchTurn,
   RangeObserver,
   type Ranges,
+  type SavedRange,
+  type StateDescription,
 } from "./lib/quantization/observers/range_observer.ts";
 export { AffineQuantizedMinMaxObserver } from "./lib/quantization/observers/min_max_observer.ts";
 export {

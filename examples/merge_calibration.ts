@@ -31,7 +31,6 @@ import {
   StaticQuantConfig,
   Table,
   type TableCell,
-  type Tensor,
   tensor,
   uint8,
 } from "@staticquant/staticquant";

@@ -298,7 +298,7 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
   }
 
   /** What is known of the batches. */
-  private description(): Description {
+  private description(): StateDescription {
     return {
       signature: this.signature(),
       batches: this.batches,
@@ -309,7 +309,7 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
   }
 
   /** Takes over what is known of the batches. */
-  private takeDescription({ batches, blocks, shape, dtype }: Description): void {
+  private takeDescription({ batches, blocks, shape, dtype }: StateDescription): void {
     this.batches = batches;
     this.blocks = blocks;
     this.observedShape = shape;
@@ -318,7 +318,7 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
 
   /** Fails unless a state has the size that its description tells. Nothing is allocated on its word. */
   private checkSize(
-    { blocks }: Description,
+    { blocks }: StateDescription,
     { nbytes, dtype }: Pick<Tensor, "nbytes" | "dtype">,
     fail: (why: string) => never,
   ): void {
@@ -346,7 +346,7 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
 
   /** Fails unless a state is one that this observer can have come to. */
   private checkWords(
-    { blocks, batches }: Description,
+    { blocks, batches }: StateDescription,
     words: Uint32Array,
     fail: (why: string) => never,
   ): void {
@@ -511,7 +511,7 @@ function words(bytes: Uint8Array, device: Device): Tensor {
 }
 
 /** What a saved state says of itself. */
-interface Description {
+export interface StateDescription {
   readonly signature: string;
   readonly batches: number;
   readonly blocks: number;
@@ -520,14 +520,14 @@ interface Description {
 }
 
 /** What an observer has seen, on the host. */
-export interface SavedRange extends Description {
+export interface SavedRange extends StateDescription {
   /** The words of its state; none before any data. */
   readonly words?: Uint32Array;
 }
 
 /** The description of a saved state, as it is written. */
 export function describe(
-  { signature, batches, blocks, shape, dtype }: Description,
+  { signature, batches, blocks, shape, dtype }: StateDescription,
 ): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(JSON.stringify({ signature, batches, blocks, shape, dtype }));
 }
@@ -537,7 +537,7 @@ function bytesOf({ buffer, byteOffset, byteLength }: Uint32Array): Uint8Array {
 }
 
 /** The description in `bytes`, or undefined if it is not one. */
-function parseDescription(bytes: Uint8Array): Description | undefined {
+function parseDescription(bytes: Uint8Array): StateDescription | undefined {
   const text = new TextDecoder().decode(bytes);
   if (text.split(/[[{]/).length > MAX_BRACKETS) return undefined;
   try {
