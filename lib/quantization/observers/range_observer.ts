@@ -512,10 +512,15 @@ function words(bytes: Uint8Array, device: Device): Tensor {
 
 /** What a saved state says of itself. */
 export interface StateDescription {
+  /** Of which kind the observer is, and with which options it observes. */
   readonly signature: string;
+  /** How many batches were observed. */
   readonly batches: number;
+  /** How many blocks there are. */
   readonly blocks: number;
+  /** Where the parameters of blocks lie. */
   readonly shape: readonly number[];
+  /** The dtype observed; null before any batch. */
   readonly dtype: DTypeName | null;
 }
 
