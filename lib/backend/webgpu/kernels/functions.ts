@@ -92,6 +92,8 @@ fn log_(x: f32) -> f32 {
 }`,
   log1p_: /* wgsl */ `
 fn log1p_(x: f32) -> f32 {
+  // Half of it may be subnormal, which a device may take for 0.
+  if (abs(x) < 5.9604645e-8) { return x; }
   if (abs(x) <= 0.5) { return log_ratio(x / (2.0 + x)); }
   return log_(1.0 + x);
 }`,
