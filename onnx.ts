@@ -130,6 +130,11 @@ export {
 export { type CardFacts, modelCard } from "./lib/onnx/convert/model_card.ts";
 export { upgradeOpset } from "./lib/onnx/upgrade/upgrade_opset.ts";
 export { prepareOnnx, type PrepareOnnxOptions } from "./lib/onnx/prepare/prepare.ts";
+export {
+  compareOnnxPart,
+  mergeComparisons,
+  openComparison,
+} from "./lib/onnx/accuracy/merge_comparisons.ts";
 export { compareOnnx, type CompareOnnxOptions } from "./lib/onnx/accuracy/compare_onnx.ts";
 export {
   OnnxComparison,

@@ -9,6 +9,7 @@ import { COMPARE_HELP } from "./help.ts";
 import { NUMBER, PATH, SWITCH } from "./option_kinds.ts";
 import type { CompareOptions } from "./options.ts";
 import { RUNTIME_OPTION } from "./runtime_option.ts";
+import { LOG_OPTION, SHARD_OPTION } from "./shard_options.ts";
 
 /** Says what quantizing cost. */
 export const COMPARE: CommandSpec = {
@@ -35,7 +36,23 @@ export const COMPARE: CommandSpec = {
       kind: NUMBER,
     },
     RUNTIME_OPTION,
-    ...dataOptions("samples to run"),
+    SHARD_OPTION,
+    {
+      at: "out",
+      flags: "--out <path>",
+      text: "write what was summed up, for merge, in place of a report",
+      kind: PATH,
+      group: "Many machines",
+    },
+    {
+      at: "comparison",
+      flags: "--comparison <path>",
+      text: "tell what merge made of such parts, in place of running --data",
+      kind: PATH,
+      group: "Many machines",
+    },
+    LOG_OPTION,
+    ...dataOptions("samples to run", false),
   ],
   async run(options, console) {
     const { compare } = await import("./compare.ts");

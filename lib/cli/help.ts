@@ -270,6 +270,11 @@ Examples:
     --report report.html
   staticquant compare model.onnx model.int8.onnx --data test.npz --json |
     jq .outputs
+  On many machines, each a share, then merged and told:
+    staticquant compare model.onnx model.int8.onnx --data test.npz \\
+      --shard 0/4 --out parts/0.safetensors
+    staticquant merge parts --out all.safetensors
+    staticquant compare model.onnx model.int8.onnx --comparison all.safetensors
 
 Permissions:
   deno run --allow-read=model.onnx,model.int8.onnx,test.npz --allow-ffi \\

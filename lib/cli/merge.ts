@@ -4,8 +4,10 @@
  * @module
  */
 import { readFolder, statIfThere } from "../files/disk.ts";
+import { InputFile } from "../files/input_file.ts";
 import { paths } from "../files/paths.ts";
 import { inputLines } from "../files/standard_input.ts";
+import { mergeComparisons } from "../onnx/accuracy/merge_comparisons.ts";
 import { mergeCalibrations, type MergedPart } from "../onnx/calibration/merge.ts";
 import { formatBytes } from "../plot/format.ts";
 import { CliError, EXIT } from "./cli_error.ts";
@@ -30,7 +32,11 @@ export async function merge(options: MergeOptions, console: Console): Promise<nu
   using progress = progressOf(console, log, { command: "merge", out });
   const counts = { parts: 0, samples: 0 };
   const known: string[] = [];
-  const merged = await mergeCalibrations(partPaths(options.parts, console.signal), {
+  const parts = partPaths(options.parts, console.signal);
+  const first = await parts.next();
+  if (first.done) throw new CliError(EXIT.failed, "there is no part; give at least one");
+  const mergeParts = await isOfComparison(first.value) ? mergeComparisons : mergeCalibrations;
+  const merged = await mergeParts(following(first.value, parts), {
     partial,
     onPart: (part: MergedPart) => {
       progress.update("merging", ++counts.parts);
@@ -46,6 +52,25 @@ export async function merge(options: MergeOptions, console: Console): Promise<nu
   if (json) console.out(`${JSON.stringify({ ...result, givenTwice: known }, null, 2)}\n`);
   else console.out(`${factLines(factsOf(result), console.outColumns)}\n`);
   return EXIT.ok;
+}
+
+/** Bytes of a file by which it can be told what it is. */
+const BEGINNING = 4096;
+
+/** Whether a part is of a comparison; of one that cannot be read, merging says why. */
+async function isOfComparison(path: string): Promise<boolean> {
+  try {
+    using file = await InputFile.open(path);
+    const text = new TextDecoder().decode(await file.read(0, BEGINNING));
+    return text.includes('"kind":"staticquant comparison"');
+  } catch {
+    return false;
+  }
+}
+
+async function* following(first: string, others: AsyncIterable<string>): AsyncGenerator<string> {
+  yield first;
+  yield* others;
 }
 
 function factsOf(

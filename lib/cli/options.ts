@@ -97,7 +97,10 @@ export interface TuneOptions extends SampleOptions, RunOptions {
 }
 
 /** Those of `compare`. */
-export interface CompareOptions extends SampleOptions, RunOptions {
+export interface CompareOptions extends Omit<SampleOptions, "data">, RunOptions, SharedOptions {
+  data?: string;
+  out?: string;
+  comparison?: string;
   float: string;
   quantized: string;
   report?: string;

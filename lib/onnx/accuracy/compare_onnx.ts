@@ -5,7 +5,10 @@
  */
 import { quote } from "../../numbers/printable.ts";
 import { Noise } from "../../quantization/analysis/noise.ts";
-import type { OnnxSamples, OnnxSource } from "../calibration/calibrate.ts";
+import { checkShard, type Shard, showShard } from "../../data/shard.ts";
+import type { OnnxSource } from "../calibration/calibrate.ts";
+import { type Origin, originOf } from "../calibration/origin.ts";
+import type { OnnxSamples, ShardedSamples } from "../calibration/samples.ts";
 import { classOutputs } from "./class_outputs.ts";
 import {
   comparedNumbers,
@@ -13,11 +16,16 @@ import {
   comparedValues,
   withOutputs,
 } from "../verify/compared_tensors.ts";
+import type { OnnxComparison } from "./comparison.ts";
 import {
-  OnnxComparison,
-  type OnnxOutputComparison,
-  type OnnxTensorComparison,
-} from "./comparison.ts";
+  type ComparedOutput,
+  type ComparedSample,
+  type ComparedTensor,
+  comparisonOf,
+  type ComparisonState,
+  resultDigest,
+} from "./comparison_state.ts";
+import { ExactNoise } from "./exact_noise.ts";
 import { loadOnnx } from "../file/model_file.ts";
 import { floatNumbers, isFloatType } from "./float_output.ts";
 import { OnnxModel } from "../file/model.ts";
@@ -33,6 +41,8 @@ export interface CompareOnnxOptions extends AnalysisOptions {
   tensors?: boolean;
   /** Threads that compute one operator; as many as there are cores by default. */
   threads?: number;
+  /** Runs only this share of the samples. */
+  shard?: Shard;
 }
 
 /** Loads a model unless it is one. */
@@ -70,49 +80,20 @@ class Sessions implements AsyncDisposable {
 }
 
 /** Counts rows whose greatest value is at the same place. */
-class Agreement {
-  private same = 0;
-  private rows = 0;
-
-  add(a: Float32Array, b: Float32Array, size: number): void {
-    const greatest = (values: Float32Array, from: number) => {
-      let best = from;
-      for (let i = from + 1; i < from + size; i++) if (values[i] > values[best]) best = i;
-      return best;
-    };
-    for (let from = 0; from + size <= a.length; from += size) {
-      if (greatest(a, from) === greatest(b, from)) this.same++;
-      this.rows++;
-    }
-  }
-
-  get share(): number | null {
-    return this.rows ? this.same / this.rows : null;
-  }
-}
-
-/** What is summed up of one output. */
-class OutputSums {
-  private readonly noise = new Noise();
-  private readonly perSample: number[] = [];
-  private readonly agreement?: Agreement;
-
-  constructor(private readonly name: string, classes: boolean) {
-    if (classes) this.agreement = new Agreement();
-  }
-
-  add(a: OnnxOutput, b: OnnxOutput): void {
-    const [x, y] = [floatNumbers(a), floatNumbers(b)];
-    const own = new Noise();
-    own.add(x, y);
-    this.noise.add(x, y);
-    this.perSample.push(own.sqnr);
-    this.agreement?.add(x, y, a.dims.at(-1) ?? 1);
-  }
-
-  result(): OnnxOutputComparison {
-    const { name, noise: { sqnr }, perSample: sqnrPerSample } = this;
-    return { name, sqnr, top1: this.agreement?.share ?? null, sqnrPerSample };
+function countSame(
+  classes: { same: number; rows: number },
+  a: Float32Array,
+  b: Float32Array,
+  size: number,
+): void {
+  const greatest = (values: Float32Array, from: number) => {
+    let best = from;
+    for (let i = from + 1; i < from + size; i++) if (values[i] > values[best]) best = i;
+    return best;
+  };
+  for (let from = 0; from + size <= a.length; from += size) {
+    if (greatest(a, from) === greatest(b, from)) classes.same++;
+    classes.rows++;
   }
 }
 
@@ -161,7 +142,7 @@ class StopWatch {
 
 /** Sums up how far off the tensors between inputs and outputs are. */
 class TensorSums {
-  private readonly noises: ReadonlyMap<ComparedValue, Noise>;
+  private readonly noises: ReadonlyMap<ComparedValue, ExactNoise>;
   private readonly names: readonly [string[], string[]];
 
   constructor(
@@ -169,7 +150,7 @@ class TensorSums {
     private readonly models: readonly [OnnxRuntime, OnnxRuntime],
     values: readonly ComparedValue[],
   ) {
-    this.noises = new Map(values.map((value) => [value, new Noise()]));
+    this.noises = new Map(values.map((value) => [value, new ExactNoise()]));
     this.names = [
       values.map(({ name }) => name),
       [...new Set(values.map(({ fetch }) => fetch))],
@@ -204,13 +185,10 @@ class TensorSums {
   }
 
   /** A row for each tensor. */
-  result(): OnnxTensorComparison[] {
-    return [...this.noises].map(([{ name, opType, scale }, { sqnr }]) => ({
-      name,
-      opType,
-      quantized: scale !== undefined,
-      sqnr,
-    }));
+  result(): ComparedTensor[] {
+    return [...this.noises].map(([{ name, opType, scale }, noise]) => {
+      return { name, opType, quantized: scale !== undefined, noise };
+    });
   }
 }
 
@@ -239,51 +217,99 @@ class TensorSums {
 export async function compareOnnx(
   float: OnnxSource,
   quantized: OnnxSource,
-  data: OnnxSamples,
+  data: OnnxSamples | ShardedSamples,
   options: CompareOnnxOptions = {},
 ): Promise<OnnxComparison> {
-  const where = "compareOnnx";
-  const { onProgress, signal, total, threads, tensors: compareTensors = true } = options;
+  return comparisonOf(await compareState("compareOnnx", float, quantized, data, options));
+}
+
+/**
+ * What comparing two models has summed up.
+ *
+ * @param where opens the errors.
+ */
+export async function compareState(
+  where: string,
+  float: OnnxSource,
+  quantized: OnnxSource,
+  data: OnnxSamples | ShardedSamples,
+  options: CompareOnnxOptions,
+): Promise<ComparisonState> {
+  const { onProgress, signal, total, threads, shard, tensors: compareTensors = true } = options;
+  if (shard) checkShard(where, shard);
   const models = [await modelOf(float), await modelOf(quantized)] as const;
-  const outputs = sharedOutputs(where, ...models);
-  const isOutput = new Set(outputs);
+  const names = sharedOutputs(where, ...models);
+  const isOutput = new Set(names);
   const values = compareTensors
     ? comparedValues(...models).filter(({ name }) => !isOutput.has(name))
     : [];
   await using sessions = new Sessions(where, threads);
   const open = (model: OnnxModel) => sessions.open(model);
-  const watch = new StopWatch([await open(models[0]), await open(models[1])], outputs);
+  const watch = new StopWatch([await open(models[0]), await open(models[1])], names);
   const inside = values.length ? await TensorSums.open(where, models, values, open) : undefined;
 
   const classes = classOutputs(models[0]);
-  const sums = new Map<string, OutputSums>();
-  let samples = 0;
-  for await (const feeds of data) {
+  const outputs = new Map<string, ComparedOutput>();
+  const samples: ComparedSample[] = [];
+  const { index: own, of } = shard ?? { index: 0, of: 1 };
+  const picked = typeof data === "function";
+  let count = 0;
+  for await (const feeds of picked ? data(shard) : data) {
     signal?.throwIfAborted();
+    const place = picked ? own + of * count++ : count++;
+    if (place % of !== own) continue;
     const [floats, others] = await watch.run(feeds);
-    for (const name of outputs) {
+    const sqnr: number[] = [];
+    for (const name of names) {
       const [x, y] = [floats[name], others[name]];
       checkPair(where, name, x, y);
       if (!isFloatType(x.type) || !isFloatType(y.type)) continue;
-      const sum = sums.get(name) ?? new OutputSums(name, classes.has(name));
-      sums.set(name, sum);
-      sum.add(x, y);
+      const output = outputs.get(name) ?? {
+        name,
+        noise: new ExactNoise(),
+        classes: classes.has(name) ? { same: 0, rows: 0 } : undefined,
+      };
+      outputs.set(name, output);
+      const [a, b] = [floatNumbers(x), floatNumbers(y)];
+      const alone = new Noise();
+      alone.add(a, b);
+      sqnr.push(alone.sqnr);
+      output.noise.add(a, b);
+      if (output.classes) countSame(output.classes, a, b, x.dims.at(-1) ?? 1);
     }
     await inside?.add(feeds);
-    samples++;
-    onProgress?.({ step: "comparing", done: samples, total });
+    const latency = watch.latency.map((times) => times.at(-1)!) as [number, number];
+    samples.push({ place, sqnr, latency });
+    onProgress?.({ step: "comparing", done: samples.length, total });
   }
-  if (samples === 0) {
+  if (samples.length === 0) {
     throw new RangeError(
-      `${where}: there are no samples, so there is nothing to run the models on`,
+      shard
+        ? `${where}: ${showShard(shard)} holds no sample; share the list out in fewer shards`
+        : `${where}: there are no samples, so there is nothing to run the models on`,
     );
   }
-  const cost = (i: 0 | 1) => ({ bytes: models[i].byteLength(), latency: watch.latency[i] });
-  return new OnnxComparison({
-    samples,
-    outputs: [...sums.values()].map((sum) => sum.result()),
+  const portion = {
+    index: shard?.index ?? -1,
+    samples: samples.length,
+    digest: resultDigest(samples),
+  };
+  return {
+    origin: await comparisonOrigin(...models, compareTensors),
+    seen: { shards: shard?.of ?? 0, portions: [portion] },
+    bytes: [models[0].byteLength(), models[1].byteLength()],
+    outputs: [...outputs.values()],
     tensors: inside?.result() ?? [],
-    float: cost(0),
-    quantized: cost(1),
-  });
+    samples,
+  };
+}
+
+/** What a comparison is of: both models, by content, and whether tensors between are compared too. */
+export async function comparisonOrigin(
+  float: OnnxModel,
+  quantized: OnnxModel,
+  tensors: boolean,
+): Promise<Origin> {
+  const [a, b] = [await originOf(float, ""), await originOf(quantized, "")];
+  return { ...a, model: `${a.model} ${b.model}`, settings: JSON.stringify({ tensors }) };
 }

@@ -1,0 +1,119 @@
+/**
+ * Comparisons that are shared out.
+ *
+ * @module
+ */
+import { readFile } from "../../files/disk.ts";
+import { problemOf } from "../../files/file_problem.ts";
+import { SafetensorsError } from "../../files/safetensors.ts";
+import type { OnnxSource } from "../calibration/calibrate.ts";
+import type { CalibrationParts, MergeCalibrationsOptions } from "../calibration/merge.ts";
+import type { OnnxSamples, ShardedSamples } from "../calibration/samples.ts";
+import { countOfSeen } from "../calibration/seen_samples.ts";
+import { OnnxError } from "../file/onnx_error.ts";
+import { type CompareOnnxOptions, compareState } from "./compare_onnx.ts";
+import type { OnnxComparison } from "./comparison.ts";
+import {
+  checkWhole,
+  comparisonOf,
+  type ComparisonState,
+  mergedComparison,
+  readComparison,
+  writeComparison,
+} from "./comparison_state.ts";
+
+/**
+ * Compares two models as {@linkcode compareOnnx} does, on a share of the samples, and gives what it summed up as the
+ * bytes of a file for {@linkcode mergeComparisons}.
+ *
+ * @throws {Error} as `compareOnnx` does.
+ *
+ * @example
+ * ```ts
+ * import { compareOnnxPart, exportOnnx, Linear, mergeComparisons, openComparison, randn } from "@staticquant/staticquant";
+ * const model = await exportOnnx(new Linear(4, 3), randn([1, 4]));
+ * const samples = Array.from({ length: 4 }, () => ({ input: randn([1, 4]) }));
+ * const part = (index: number) => compareOnnxPart(model, model, samples, { shard: { index, of: 2 } });
+ * const all = openComparison(await mergeComparisons([await part(1), await part(0)]));
+ * console.log(all.samples, all.sqnr); // 4 Infinity
+ * ```
+ */
+export async function compareOnnxPart(
+  float: OnnxSource,
+  quantized: OnnxSource,
+  data: OnnxSamples | ShardedSamples,
+  options: CompareOnnxOptions = {},
+): Promise<Uint8Array> {
+  return writeComparison(await compareState("compareOnnxPart", float, quantized, data, options));
+}
+
+/**
+ * What several processes have summed up together, as the bytes of a file: the same in any order but for times. A part
+ * that is given twice counts once.
+ *
+ * @param parts what {@linkcode compareOnnxPart} gave, or paths of files that hold it.
+ * @throws {OnnxError | SafetensorsError} if one is damaged, they are of other models or versions, overlap, or shards
+ * are missing. Names the part.
+ *
+ * @example
+ * ```ts
+ * import { compareOnnxPart, exportOnnx, Linear, mergeComparisons, randn } from "@staticquant/staticquant";
+ * const model = await exportOnnx(new Linear(4, 3), randn([1, 4]));
+ * const shard = { index: 0, of: 1 };
+ * const part = await compareOnnxPart(model, model, [{ input: randn([1, 4]) }], { shard });
+ * console.log((await mergeComparisons([part, part])).length === part.length); // true
+ * ```
+ */
+export async function mergeComparisons(
+  parts: CalibrationParts,
+  options: MergeCalibrationsOptions = {},
+): Promise<Uint8Array> {
+  let all: ComparisonState | undefined;
+  let number = 0;
+  for await (const part of parts) {
+    const name = typeof part === "string" ? part : `part ${number}`;
+    number++;
+    const where = `mergeComparisons: ${name}`;
+    const one = await read(where, part);
+    const merged: ComparisonState | undefined = all ? mergedComparison(where, all, one) : one;
+    const samples = countOfSeen(one.seen);
+    options.onPart?.({ name, samples, known: merged === undefined });
+    all = merged ?? all;
+  }
+  if (!all) throw new OnnxError("mergeComparisons: there is no part; give at least one");
+  if (!options.partial) checkWhole("mergeComparisons", all);
+  return writeComparison(all);
+}
+
+/**
+ * What a comparison in a file comes to.
+ *
+ * @param file what {@linkcode mergeComparisons} or {@linkcode compareOnnxPart} gave.
+ * @throws {OnnxError | SafetensorsError} if it is damaged, or shards are missing.
+ *
+ * @example
+ * ```ts
+ * import { compareOnnxPart, exportOnnx, Linear, openComparison, randn } from "@staticquant/staticquant";
+ * const model = await exportOnnx(new Linear(4, 3), randn([1, 4]));
+ * const file = await compareOnnxPart(model, model, [{ input: randn([1, 4]) }]);
+ * console.log(openComparison(file).samples); // 1
+ * ```
+ */
+export function openComparison(file: Uint8Array): OnnxComparison {
+  const state = readComparison("openComparison", file);
+  checkWhole("openComparison", state);
+  return comparisonOf(state);
+}
+
+async function read(where: string, part: Uint8Array | string): Promise<ComparisonState> {
+  try {
+    return readComparison(where, typeof part === "string" ? await readFile(part) : part);
+  } catch (error) {
+    if (error instanceof SafetensorsError) {
+      throw new SafetensorsError(`${where}: ${error.message}`, { cause: error });
+    }
+    const problem = problemOf(error);
+    if (problem === undefined) throw error;
+    throw new OnnxError(`${where}: ${problem}`, { cause: error });
+  }
+}
