@@ -110,21 +110,10 @@ Deno.test("equalize leaves alone what it would change", async () => {
   const cases: SmallModel["nodes"][] = [
     [node("Sigmoid", ["a"], ["z"])],
     [node("Mul", ["a", "a"], ["z"])],
-    [
-      node("Relu", ["a"], ["r"]),
-      node("Concat", ["r", "r"], ["cc"], { axis: { i: 1 } }),
-      node("Slice", ["cc", "from", "to", "from1"], ["z"]),
-    ],
+    [node("Softmax", ["a"], ["z"], { axis: { i: 1 } })],
   ];
   for (const between of cases) {
-    const model = network(
-      between,
-      [
-        ...["from", "from1", "to"].map((name, i) => floats(name, [1], [[0, 1, 14][i]])),
-      ].slice(0, 0),
-    );
-    if (between.some(({ opType }) => opType === "Slice")) continue;
-    await assertRejects(() => remedied(model, image, equalize), Error, "finds nothing");
+    await assertRejects(() => remedied(network(between), image, equalize), Error, "finds nothing");
   }
 });
 
