@@ -44,7 +44,7 @@ export interface SmoothingScales extends SmoothingExponents {
 
 /** What is tried. */
 const ALPHAS = Array.from({ length: 13 }, (_, i) => 0.4 + i / 20);
-const FLOORS = [0, 1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2];
+const FLOORS = [1 / 256, 1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2];
 /** Steps of bytes, from the least to the greatest. */
 const INPUT_STEPS = 255;
 const WEIGHT_STEPS = 127;
