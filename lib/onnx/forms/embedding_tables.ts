@@ -108,8 +108,11 @@ function writeRows(
   const constants = stored.get(key) ?? store();
   stored.set(key, constants);
   const [bytes, scales, type] = constants;
-  const look = (table: string, part: string, name = "") => {
+  const look = (from: string, part: string, name = "") => {
     const to = editor.name(`${output}_${part}`);
+    // Cast before, which is done once: not every GPU has floats of 16 bits to look up in.
+    const early = part === "scale" && type === "float16";
+    const table = early ? editor.name(`${to}_float`) : from;
     const lookup = model.messages.node({
       name,
       opType: node.opType,
@@ -117,8 +120,9 @@ function writeRows(
       output: [to],
     });
     lookup.attribute = [...node.attribute];
+    if (early) return { read: to, nodes: [castToFloat(editor, from, table), lookup] };
+    if (part === "scale") return { read: to, nodes: [lookup] };
     const floats = editor.name(`${to}_float`);
-    if (part === "scale" && type === "float32") return { read: to, nodes: [lookup] };
     return { read: floats, nodes: [lookup, castToFloat(editor, to, floats)] };
   };
   const [integers, scale] = [look(bytes, "bytes", node.name), look(scales, "scale")];
