@@ -73,7 +73,7 @@ export interface ConvertedFile {
   readonly bytes: number;
   /** SQNR of the output that is furthest off from the float model's, in dB; nothing if it was not run. */
   readonly sqnr?: number;
-  /** Milliseconds of a run, the median; nothing if it was not run. */
+  /** Milliseconds of a run, the least of several; nothing if it was not run. */
   readonly ms?: number;
   /** Why there is no such file, or why it does not run here. */
   readonly problem?: string;

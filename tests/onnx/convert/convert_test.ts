@@ -54,6 +54,15 @@ Deno.test("a folder gets every form by the names of transformers.js, the same by
     if (dtype === "fp32") assertEquals(sqnr, Infinity);
     else assert(sqnr! > FLOORS[dtype as keyof typeof FLOORS], `${dtype}: ${sqnr} dB`);
   }
+  // Not every GPU has floats of 16 bits to look up in; only forms that are made of these may need it.
+  for (const form of ["quantized", "q4", "bnb4"]) {
+    const { graph } = await loadOnnx(`${a}/onnx/model_${form}.onnx`);
+    const halves = new Set(
+      graph.initializer.filter(({ dataType }) => dataType === 10).map(({ name }) => name),
+    );
+    const looked = graph.node.filter(({ opType }) => opType === "Gather");
+    assert(looked.length > 0 && looked.every(({ input: [table] }) => !halves.has(table)), form);
+  }
   for (const name of ["config.json", "onnx/model.onnx"]) {
     assertEquals(read(`${a}/${name}`), read(`${folder.path}/small/${name}`));
   }
