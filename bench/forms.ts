@@ -3,7 +3,7 @@
  * Node and in Chromium, and which versions of onnxruntime run it.
  *
  * Run: `deno task bench:forms`, which takes the small encoder, or with `--model FOLDER --data SAMPLES --texts FILE` of a
- * sentence encoder. `--out FOLDER` keeps the forms and finds them there again. `--parts forms,node,chromium,versions`
+ * sentence encoder. `--out FOLDER` keeps the forms and finds them there again. `--parts forms,times,node,chromium,versions`
  * says what is measured, `--node 1.20.1,…` and `--web 1.20.1,…` in which versions.
  *
  * @module
@@ -15,6 +15,7 @@ import {
   modelInputs,
   type OnnxFeed,
   type OnnxFeeds,
+  OnnxRuntime,
   readSamples,
   replay,
 } from "../mod.ts";
@@ -39,7 +40,7 @@ const { values: args } = parseArgs({
     data: { type: "string" },
     texts: { type: "string" },
     out: { type: "string" },
-    parts: { type: "string", default: "forms,node,chromium,versions" },
+    parts: { type: "string", default: "forms,times,node,chromium,versions" },
     node: { type: "string", default: "1.20.1,1.22.0,1.24.3,1.27.0,1.30.0" },
     web: { type: "string", default: "1.20.1,1.22.0,1.23.2,1.30.0" },
   },
@@ -49,6 +50,13 @@ const { values: args } = parseArgs({
 const SAMPLES = 32;
 /** How often transformers.js is timed. */
 const ROUNDS = 6;
+/** Rounds of which the shortest counts. */
+const LEAST_OF = 25;
+/** The forms, and what their files' names end with. */
+const NAMES = [
+  ["fp32", ""] as const,
+  ...[...CONVERT_DTYPES].map(([dtype, { suffix }]) => [dtype, suffix] as const),
+];
 
 const parts = new Set(args.parts.split(","));
 const scratch = await Deno.makeTempDir({ prefix: "bench-forms-" });
@@ -101,6 +109,38 @@ async function forms(model: string, out: string, data: () => unknown): Promise<v
   console.log(`${seconds.toFixed(0)} s for all\n`);
 }
 
+/** The least time of each file in many rounds, all in turns: what else a machine does makes a run longer only. */
+async function times(out: string, data: () => Iterable<OnnxFeeds> | AsyncIterable<OnnxFeeds>) {
+  const samples: OnnxFeeds[] = [];
+  for await (const sample of data()) if (samples.push(sample) === 4) break;
+  await using runtimes = new AsyncDisposableStack();
+  const open = async ([dtype, suffix]: readonly [string, string]) => {
+    const model = await loadOnnx(`${out}/onnx/model${suffix}.onnx`);
+    return {
+      dtype,
+      least: Infinity,
+      runtime: runtimes.use(await OnnxRuntime.open("bench", model)),
+    };
+  };
+  const all: Awaited<ReturnType<typeof open>>[] = [];
+  for (const each of NAMES) all.push(await open(each));
+  for (let round = 0; round < LEAST_OF; round++) {
+    for (const each of all) {
+      const start = performance.now();
+      for (const sample of samples) await each.runtime.run(sample);
+      if (round > 0) each.least = Math.min(each.least, performance.now() - start);
+    }
+  }
+  print([
+    ["dtype", "ms a sample", "of float"],
+    ...all.map(({ dtype, least }) => [
+      dtype,
+      (least / samples.length).toPrecision(3),
+      `${(100 * least / all[0].least).toFixed(0)} %`,
+    ]),
+  ]);
+}
+
 /** What transformers.js makes of the folder. */
 async function clients(out: string): Promise<void> {
   const [, models, name] = /^(.*)\/([^/]+)$/.exec(out)!;
@@ -142,8 +182,7 @@ function jsonFeeds(feeds: OnnxFeeds): Record<string, JsonFeed> {
 
 /** Which versions run the files, by how near the output is to the float model's in the same version. */
 async function versions(out: string, data: () => Iterable<OnnxFeeds> | AsyncIterable<OnnxFeeds>) {
-  const endings = ["", ...[...CONVERT_DTYPES.values()].map(({ suffix }) => suffix)];
-  const files = endings.map((ending) => `${out}/onnx/model${ending}.onnx`);
+  const files = NAMES.map(([, ending]) => `${out}/onnx/model${ending}.onnx`);
   let feeds: Record<string, JsonFeed> = {};
   for await (const sample of data()) {
     feeds = jsonFeeds(sample);
@@ -182,6 +221,7 @@ async function versions(out: string, data: () => Iterable<OnnxFeeds> | AsyncIter
 const { model, data } = await subject();
 const out = args.out ?? `${scratch}/forms`;
 if (parts.has("forms")) await forms(model, out, data);
+if (parts.has("times")) await times(out, data);
 if (parts.has("node")) await clients(out);
 if (parts.has("versions")) await versions(out, data);
 await Deno.remove(scratch, { recursive: true });
