@@ -52,7 +52,7 @@ export const COMPARE: CommandSpec = {
       group: "Many machines",
     },
     LOG_OPTION,
-    ...dataOptions("samples to run", false),
+    ...dataOptions("samples to run", "optional"),
   ],
   async run(options, console) {
     const { compare } = await import("./compare.ts");
