@@ -221,20 +221,44 @@ export function countValues(words: Uint32Array, values: Float32Array): void {
  */
 export function mergeHistograms(merged: Uint32Array, b: Uint32Array, blocks: number): void {
   const prefix = histogramPrefix(blocks);
-  const exponents = [merged, b].map((words) =>
-    new Int32Array(words.buffer, words.byteOffset + 4 * prefix, blocks)
+  const [signed, theirs] = [merged, b].map((words) =>
+    new Int32Array(words.buffer, words.byteOffset, words.length)
   );
   for (let block = 0; block < blocks; block++) {
-    const widest = Math.max(exponents[0][block], exponents[1][block]);
-    const grid = chooseGrid(keyFloat(merged[block]), keyFloat(merged[blocks + block]), widest);
-    const counts = countsOn(merged, blocks, block, grid);
-    const others = countsOn(b, blocks, block, grid);
-    for (let i = 0; i < BINS; i++) {
-      counts[i] += others[i];
-      if (counts[i] > Number.MAX_SAFE_INTEGER) {
-        throw new RangeError("a bin would hold more values than can be counted, 2^53");
-      }
+    const [exponent, other] = [signed[prefix + block], theirs[prefix + block]];
+    const [min, max] = [keyFloat(merged[block]), keyFloat(merged[blocks + block])];
+    const grid = chooseGrid(min, max, Math.max(exponent, other));
+    const moved = grid.exponent !== exponent || grid.origin !== signed[prefix + blocks + block];
+    if (moved) store(merged, blocks, block, grid, countsOn(merged, blocks, block, grid));
+    addCounts(merged, b, blocks, block, {
+      from: theirs[prefix + blocks + block],
+      wider: 2 ** (grid.exponent - other),
+      to: grid.origin,
+    });
+  }
+}
+
+/** Adds one block's counts to those on a grid that is as wide or wider, where most stay as they are. */
+function addCounts(
+  merged: Uint32Array,
+  b: Uint32Array,
+  blocks: number,
+  block: number,
+  { from, wider, to }: { readonly from: number; readonly wider: number; readonly to: number },
+): void {
+  const low = histogramPrefix(blocks) + 2 * blocks + block * BINS;
+  const high = low + blocks * BINS;
+  for (let i = 0; i < BINS; i++) {
+    const lowWord = b[low + i];
+    const highWord = b[high + i];
+    if ((lowWord | highWord) === 0) continue;
+    const bin = wider === 1 ? i + from - to : Math.floor((i + from) / wider) - to;
+    const sum = merged[low + bin] + lowWord;
+    const carried = merged[high + bin] + highWord + (sum > 0xffffffff ? 1 : 0);
+    if (carried >= 1 << 21) {
+      throw new RangeError("a bin would hold more values than can be counted, 2^53");
     }
-    store(merged, blocks, block, grid, counts);
+    merged[low + bin] = sum; // modulo 2^32
+    merged[high + bin] = carried;
   }
 }

@@ -153,6 +153,9 @@ async function readOne(
   return { origin, method: own, seen, statistics, ranges: rangesOf(where, own, tensors, samples) };
 }
 
+/** Values that are observed in one model at most. */
+const MOST_VALUES = 1 << 14;
+
 function rangesOf(
   where: string,
   method: RangeMethod,
@@ -168,6 +171,11 @@ function rangesOf(
     }
     const entries = values.get(name) ?? new Map<string, SafetensorsEntry>();
     values.set(name, entries.set(end, entry));
+    if (values.size <= MOST_VALUES) continue;
+    // What is counted of each takes more memory than the file, where most bins are empty.
+    throw new OnnxError(
+      `${where}: it tells of more than ${MOST_VALUES} values, which no model has`,
+    );
   }
   return new Map([...values].map(([name, entries]) => {
     return [

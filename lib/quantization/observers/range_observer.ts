@@ -453,8 +453,8 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
     if (batches >= NO_BAD) fail(`${batches} batches are more than can be counted`);
     if (!b.words) return { ...a, batches, words: a.words && this.joinEmpty(a, b.batches) };
     // Batches are counted on from the first's, so that a bad one can still be told.
-    const theirs = b.words.slice();
     const at = 2 * b.blocks;
+    const theirs = b.words[at] === NO_BAD ? b.words : b.words.slice();
     if (theirs[at] !== NO_BAD) theirs[at] += a.batches;
     if (!a.words) {
       const words = this.joinEmpty({ ...b, words: theirs }, a.batches);

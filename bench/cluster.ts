@@ -1,0 +1,152 @@
+/**
+ * What calibrating on many machines costs: sizes of parts and the time and memory of merging them, for a real text
+ * recognizer; two shards beside one process; and a simulation of many shards with failures and stragglers.
+ *
+ * Run it with `deno task bench:cluster`; `--quick` leaves out what runs the model in processes.
+ *
+ * @module
+ */
+import {
+  calibrateOnnx,
+  type CalibrationMethod,
+  init,
+  mergeCalibrations,
+  type OnnxFeeds,
+} from "@staticquant/staticquant";
+import { OCR_MODEL } from "../examples/support/ocr_model.ts";
+import {
+  parseSafetensors,
+  type SafetensorsEntry,
+  serializeSafetensors,
+} from "../lib/files/safetensors.ts";
+import { checksumOf } from "../lib/onnx/calibration/part.ts";
+import { sha256 } from "../lib/files/sha256.ts";
+
+/** Numbers that look random, the same each time. */
+function* random(seed: number): Generator<number> {
+  for (let state = seed;;) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    yield state / 2 ** 32;
+  }
+}
+
+/** Images of lines: noise, which costs what text costs. */
+function samples(count: number): OnnxFeeds[] {
+  const numbers = random(7);
+  return Array.from({ length: count }, () => {
+    const data = Float32Array.from({ length: 3 * 48 * 320 }, () => 2 * numbers.next().value! - 1);
+    return { x: { data, dims: [1, 3, 48, 320] } };
+  });
+}
+
+/** A part as another shard of `of` would have written it. */
+async function asShard(part: Uint8Array, index: number, of: number): Promise<Uint8Array> {
+  const { tensors, metadata } = parseSafetensors(part);
+  const all = new Map<string, SafetensorsEntry>(tensors);
+  const digests = tensors.get("part/digests")!.bytes.slice();
+  new DataView(digests.buffer).setUint32(0, index);
+  const digest = await sha256([digests]);
+  const entry = (dtype: string, numbers: Int32Array): SafetensorsEntry => {
+    return { dtype, shape: [1], bytes: new Uint8Array(numbers.buffer) };
+  };
+  all.set("part/index", entry("I32", Int32Array.of(index)));
+  all.set("part/digests", { dtype: "U8", shape: [digests.length], bytes: digests });
+  all.set("part/digest", { dtype: "U8", shape: [32], bytes: digest });
+  const told: Record<string, string> = { ...metadata, shards: String(of) };
+  return serializeSafetensors(all, { ...told, checksum: checksumOf(told, all) });
+}
+
+const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(2)} MiB`;
+
+/** Merges parts that are made one after the other, so that only merging holds memory. */
+async function merging(
+  part: Uint8Array,
+  of: number,
+): Promise<{ seconds: number; bytes: number; peak: number }> {
+  let spent = 0;
+  let peak = 0;
+  async function* parts() {
+    for (let index = 0; index < of; index++) {
+      const start = performance.now();
+      const made = await asShard(part, index, of);
+      spent += performance.now() - start;
+      yield made;
+      if (index % 100 === 0) peak = Math.max(peak, Deno.memoryUsage().rss);
+    }
+  }
+  const start = performance.now();
+  const merged = await mergeCalibrations(parts());
+  return { seconds: (performance.now() - start - spent) / 1000, bytes: merged.length, peak };
+}
+
+/** What a fleet of machines takes for many shards, some of which fail and some of which are slow. */
+function simulate(shards: number, machines: number, seconds: number): Record<string, number> {
+  const numbers = random(3);
+  const free = new Float64Array(machines);
+  let [runs, failed] = [0, 0];
+  const ready: number[] = [];
+  for (let shard = 0; shard < shards; shard++) {
+    for (let done = false; !done;) {
+      // The machine that is free first takes it.
+      let first = 0;
+      for (let m = 1; m < machines; m++) if (free[m] < free[first]) first = m;
+      const slow = numbers.next().value! < 0.02 ? 10 : 1;
+      const spread = 0.8 + 0.4 * numbers.next().value!;
+      done = numbers.next().value! >= 0.01;
+      const share = done ? 1 : numbers.next().value!;
+      free[first] += seconds * spread * slow * share;
+      runs++;
+      if (done) ready.push(free[first]);
+      else failed++;
+    }
+  }
+  ready.sort((a, b) => a - b);
+  return {
+    runs,
+    failed,
+    "median ready, s": ready[ready.length >> 1],
+    "last ready, s": ready[ready.length - 1],
+    "ideal, s": shards * seconds / machines,
+  };
+}
+
+async function main(): Promise<void> {
+  await init({ device: "cpu" });
+  const model = OCR_MODEL;
+  const list = samples(4);
+  const methods: CalibrationMethod[] = ["minmax", "movingAverage", "percentile"];
+  const timeOf = new Map<string, number>();
+  for (const calibrationMethod of methods) {
+    const calibration = await calibrateOnnx(model, list, {
+      calibrationMethod,
+      shard: { index: 0, of: 2 },
+    });
+    const part = await calibration.save();
+    console.log(
+      `${calibrationMethod}: ${calibration.tensors.length} values, a part of ${
+        mebibytes(part.length)
+      }`,
+    );
+    for (const  of of[100, 1000]) {
+      const { seconds, bytes, peak } = await merging(part, of);
+      timeOf.set(`${calibrationMethod} ${of}`, seconds);
+      console.log(
+        `  ${of} parts merged in ${seconds.toFixed(2)} s into ${
+          mebibytes(bytes)
+        }, resident at most ${mebibytes(peak)}`,
+      );
+    }
+  }
+  console.log("10,000 shards of 60 s, 1 % of the runs fail midway, 2 % take ten times as long:");
+  const each = timeOf.get("percentile 1000")! / 1000;
+  for (const machines of [10, 100, 1000, 10_000]) {
+    const result = simulate(10_000, machines, 60);
+    const shown = Object.entries(result).map(([name, n]) => `${name} ${n.toFixed(0)}`).join(", ");
+    const merge = 10_000 * each;
+    console.log(
+      `  ${machines} machines: ${shown}; merging ${merge.toFixed(0)} s, one after the other`,
+    );
+  }
+}
+
+await main();
