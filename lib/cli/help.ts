@@ -227,9 +227,9 @@ Which --metric, on the samples held out, beside the float model's outputs:
 What is tried (--remedies), in this order, and kept where it helps:
   equalize  evens out the ranges of channels between layers
   smooth    moves outliers of activations into weights
-  round     rounds weights by what they are multiplied with (GPTQ)
-  bias      makes up for what rounding weights adds on average
   ranges    moves the ends of ranges where the output gains by it
+  bias      makes up for what rounding weights adds on average
+  round     rounds weights by what they are multiplied with (GPTQ)
   float     leaves in float what costs most
 
 Examples:
@@ -250,7 +250,7 @@ Permissions:
   deno run --allow-read=model.onnx,train,test,out --allow-write=out \\
     --allow-ffi jsr:@staticquant/staticquant/cli tune model.onnx \\
     --data train --held-out test --out out/model.int8.onnx
-  --allow-run=PROGRAM for --metric-program.
+  --metric-program needs --allow-run=PROGRAM and --allow-env.
 ${IMAGE_PERMISSIONS}
 `;
 

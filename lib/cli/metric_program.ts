@@ -9,12 +9,8 @@ import { TemporaryFile } from "../files/temporary_file.ts";
 import { saveOnnx } from "../onnx/file/model_file.ts";
 import type { OnnxModel } from "../onnx/file/model.ts";
 
-/**
- * The last number on standard output of a program that is given a path.
- *
- * @throws {Error} if it fails or ends with something else.
- */
-export async function judge(program: string, path: string): Promise<number> {
+/** The last number on standard output of a program that is given a model's path. */
+async function judge(program: string, path: string): Promise<number> {
   const output = await runProgram(program, [path]);
   const last = output.trim().split(/\s+/).at(-1) ?? "";
   const value = Number(last);

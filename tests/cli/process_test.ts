@@ -1,7 +1,6 @@
 /** The permissions that the help tells are enough, and no fewer; what a shell sees of a command. */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import sharp from "sharp";
-import { judge } from "../../lib/cli/metric_program.ts";
 import { exportOnnx, Linear, loadOnnx, manualSeed, randn, saveOnnx } from "../../mod.ts";
 import { floats, npyFile, TestFolder } from "../data/files.ts";
 import { floats as weights, node, smallModel } from "../onnx/small_models.ts";
@@ -389,16 +388,25 @@ Deno.test("names in a file steer no terminal, and JSON still tells them", async 
   }
 });
 
-Deno.test("a program that judges models is read by its last number", async () => {
-  using folder = new TestFolder();
-  const script = (name: string, text: string) => {
-    folder.write(name, text);
-    return `${folder.path}/${name}`;
-  };
-  const good = script("good.ts", "console.log('top-1 of 100: 0.5\\n0.75')");
-  assertEquals(await judge(Deno.execPath(), good), 0.75);
-  const odd = script("odd.ts", "console.log('none')");
-  await assertRejects(() => judge(Deno.execPath(), odd), Error, "printed no number");
-  const bad = script("bad.ts", "throw new Error('no')");
-  await assertRejects(() => judge(Deno.execPath(), bad), Error, "failed");
+Deno.test("tune judges by the last number that a program prints", async () => {
+  using folder = await prepared();
+  const { path } = folder;
+  const program = folder.write("judge", '#!/bin/sh\necho rows\nwc -c < "$1"\n');
+  const tune = async (...rights: string[]) =>
+    await run(
+      [`--allow-read=${path}`, `--allow-write=${path}/out`, "--allow-ffi", ...rights],
+      ...["tune", `${path}/float.onnx`, "--data", `${path}/x.npy`, "--held-out", `${path}/x.npy`],
+      ...["--out", `${path}/out/small.onnx`, "--force", "--remedies", "bias", "--json"],
+      ...["--metric-program", program],
+    );
+  Deno.chmodSync(program, 0o700);
+  const rights = [`--allow-run=${program}`, "--allow-env"];
+  const { code, out, err } = await tune(...rights);
+  assertEquals(code, 0, err);
+  const { value, quantizedBytes } = JSON.parse(out);
+  assertEquals(value, quantizedBytes);
+  folder.write("judge", "#!/bin/sh\necho none\n");
+  const odd = await tune(...rights);
+  assertEquals(odd.code, 1);
+  assert((odd.out + odd.err).includes("printed no number"), odd.out + odd.err);
 });

@@ -14,9 +14,9 @@ import { equalize, smoothNorms } from "./smoothing.ts";
 export const REMEDIES: readonly Remedy[] = [
   equalize,
   smoothNorms,
-  roundWeights,
-  correctBiases,
   tuneRanges,
+  correctBiases,
+  roundWeights,
   leaveFloat,
 ];
 

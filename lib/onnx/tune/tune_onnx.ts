@@ -292,9 +292,9 @@ class Tuning {
  *
  * - `equalize`: cross-layer equalization, through activations, residuals and HardSwish
  * - `smooth`: SmoothQuant, its exponent searched for each activation
- * - `round`: GPTQ of all weights
- * - `bias`: correction of biases
  * - `ranges`: the ends of ranges by what they cost at the output
+ * - `bias`: correction of biases
+ * - `round`: GPTQ of all weights
  * - `float`: the noisiest nodes in float
  *
  * With a recipe it does what was done before, and with the same samples gives the same bytes.
