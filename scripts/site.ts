@@ -20,7 +20,9 @@ const PICTURE = /\.(?:svg|png)$/;
 const DOCUMENTS = [
   "README.md",
   "README.zh-CN.md",
-  ...["guide", "install", "onnx", "permissions", "results"].map((name) => `docs/${name}.md`),
+  ...["forms", "guide", "install", "onnx", "permissions", "results"].map((name) =>
+    `docs/${name}.md`
+  ),
   ...["ARCHITECTURE", "CHANGELOG", "CONTRIBUTING", "SECURITY"].map((name) => `${name}.md`),
   "bench/RESULTS.md",
 ];
