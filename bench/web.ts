@@ -24,7 +24,7 @@ import {
 } from "../mod.ts";
 import { type PageFeed, RuntimePage, type WebRuntime } from "../scripts/web/runtime_page.ts";
 import { quantiles } from "./measure.ts";
-import { readSamples as readPictures, writeSamples } from "./onnx_samples.ts";
+import { drawSamples, readSamples as readPictures, writeSamples } from "./onnx_samples.ts";
 
 const { values: args } = parseArgs({
   options: {
@@ -64,7 +64,7 @@ interface Subject {
 async function pictures(kind: "recognition" | "detection", path: string): Promise<Subject> {
   const folder = await Deno.makeTempDir({ prefix: "bench-web-" });
   try {
-    await writeSamples(kind, `${folder}/samples`, 1, SAMPLES + 1);
+    await writeSamples(`${folder}/samples`, "x", drawSamples(kind, 1, SAMPLES + 1));
     const samples = await Array.fromAsync(readPictures(`${folder}/samples`, SAMPLES + 1));
     return { name: kind, path, samples };
   } finally {

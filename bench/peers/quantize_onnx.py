@@ -58,6 +58,11 @@ def main():
                 print(f"{error}; without symbolic shapes then", file=sys.stderr)
                 shape_inference.quant_pre_process(model, prepared, skip_symbolic_shape=True)
             model = prepared
+        if job["method"] == "dynamic":
+            quantization.quantize_dynamic(
+                model, output, per_channel=job["perChannel"], weight_type=quantization.QuantType.QInt8
+            )
+            return tell(start)
         extra = {}
         if job["method"] == "percentile":
             extra["CalibPercentile"] = job["percentile"]
@@ -72,6 +77,10 @@ def main():
             calibrate_method=METHODS[job["method"]],
             extra_options=extra,
         )
+    tell(start)
+
+
+def tell(start):
     print(
         json.dumps(
             {

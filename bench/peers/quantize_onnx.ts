@@ -4,7 +4,14 @@
  *
  * @module
  */
-import { loadOnnx, quantizeStatic, saveOnnx } from "../../mod.ts";
+import {
+  loadOnnx,
+  type OnnxModel,
+  quantizeDynamic,
+  quantizeStatic,
+  saveOnnx,
+  tuneOnnx,
+} from "../../mod.ts";
 import { type QuantizeJob, readSamples } from "../onnx_samples.ts";
 
 /** The most memory that the process has had, in bytes. */
@@ -16,12 +23,20 @@ function peakBytes(): number {
 const job: QuantizeJob = JSON.parse(Deno.args[0]);
 const model = await loadOnnx(job.model); // brings the packages in, as Python's imports do
 const start = performance.now();
-const { model: quantized } = await quantizeStatic(model, readSamples(job.samples, job.count), {
-  calibrationMethod: job.method,
-  percentile: job.percentile,
-  perChannel: job.perChannel,
-  prepare: job.preprocess,
-});
+/** What the job asks for. */
+async function made(): Promise<OnnxModel> {
+  const { method, perChannel, percentile, preprocess: prepare } = job;
+  if (method === "dynamic") return (await quantizeDynamic(model)).model;
+  const data = readSamples(job.samples, job.count);
+  if (method === "tuned") {
+    const heldOut = readSamples(job.heldOut!, job.count);
+    return (await tuneOnnx(model, { data, heldOut, quantize: { perChannel, prepare } })).model;
+  }
+  const settings = { calibrationMethod: method, percentile, perChannel, prepare };
+  return (await quantizeStatic(model, data, settings)).model;
+}
+
+const quantized = await made();
 await saveOnnx(quantized, job.output, { force: true });
 console.log(
   JSON.stringify({ seconds: (performance.now() - start) / 1000, peakBytes: peakBytes() }),
