@@ -20,7 +20,7 @@ const PICTURE = /\.(?:svg|png)$/;
 const DOCUMENTS = [
   "README.md",
   "README.zh-CN.md",
-  ...["forms", "guide", "install", "onnx", "permissions", "results"].map((name) =>
+  ...["forms", "guide", "install", "onnx", "cluster", "permissions", "results"].map((name) =>
     `docs/${name}.md`
   ),
   ...["ARCHITECTURE", "CHANGELOG", "CONTRIBUTING", "SECURITY"].map((name) => `${name}.md`),
