@@ -107,7 +107,7 @@ export async function writeSamples(
   all: Iterable<Sample> | AsyncIterable<Sample>,
 ): Promise<void> {
   const samples: { dims: readonly number[]; offset: number }[] = [];
-  using file = await Deno.open(`${path}.bin`, { write: true, create: true, truncate: true });
+  const file = await Deno.open(`${path}.bin`, { write: true, create: true, truncate: true });
   const writer = file.writable.getWriter();
   let offset = 0;
   for await (const { data, dims } of all) {
@@ -115,6 +115,7 @@ export async function writeSamples(
     samples.push({ dims, offset });
     offset += data.byteLength;
   }
+  await writer.close();
   await Deno.writeTextFile(`${path}.json`, JSON.stringify({ input, samples }));
 }
 
