@@ -12,13 +12,27 @@ export function pinned(names: readonly string[]): Record<string, string> {
   return Object.fromEntries(versions.filter(([name]) => names.includes(name)));
 }
 
+/** What is being installed, by the folder: several may ask for it at a time. */
+const installing = new Map<string, Promise<string>>();
+
 /**
  * Sees to it that packages are in the `node_modules` of a folder, for programs that look there.
  *
  * @param dependencies the packages and their versions.
  * @returns the folder of packages.
  */
-export async function ensureNodePackages(
+export function ensureNodePackages(
+  folder: string,
+  dependencies: Readonly<Record<string, string>>,
+): Promise<string> {
+  const known = installing.get(folder);
+  if (known) return known;
+  const installed = install(folder, dependencies).finally(() => installing.delete(folder));
+  installing.set(folder, installed);
+  return installed;
+}
+
+async function install(
   folder: string,
   dependencies: Readonly<Record<string, string>>,
 ): Promise<string> {
