@@ -100,7 +100,7 @@ const CHECK_NODE = `{
   if (major < ${OLDEST[0]} || major === ${OLDEST[0]} && minor < ${OLDEST[1]}) {
     throw new Error("staticquant needs Node ${
   OLDEST.join(".")
-} or later; this is " + process.version);
+} or later; this is " + globalThis.process.version);
   }
 }`;
 

@@ -12,13 +12,20 @@ from ray.cluster_utils import Cluster
 
 folder, *program = sys.argv[1:]
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-node = cluster.add_node(num_cpus=1)
-cluster.wait_for_nodes()
 environment = {**os.environ, "RAY_ADDRESS": cluster.address}
 child = subprocess.Popen([sys.executable, *program], env=environment)
-while child.poll() is None and not (os.path.isdir(folder) and os.listdir(folder)):
-    time.sleep(0.05)
-assert child.poll() is None, "it ended before a node was killed"
+
+
+def wait_for(condition):
+    while not condition():
+        assert child.poll() is None, "it ended before a node was killed"
+        time.sleep(0.05)
+
+
+# The program makes FOLDER once it is connected: to the head, for there is no other node yet.
+wait_for(lambda: os.path.isdir(folder))
+node = cluster.add_node(num_cpus=1)
+wait_for(lambda: os.listdir(folder))
 cluster.remove_node(node, allow_graceful=False)
 print("killed a node", flush=True)
 code = child.wait()
