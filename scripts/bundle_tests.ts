@@ -18,6 +18,7 @@ const MORE: ReadonlyMap<string, string> = new Map([
   ["tests/nn/tied_weights_test.ts", "onnxruntime"],
   ["tests/quantization/analysis/compare_models_test.ts", "Deno's console"],
   ["tests/numbers/float16_test.ts", "the language's own halves"],
+  ["tests/quantization/configs/smooth_quant_test.ts", "onnxruntime"],
   ["tests/quantization/observers/streaming_observers_test.ts", "onnxruntime"],
   ["tests/quantization/observers/toy_observer_test.ts", "Deno's console"],
   ["tests/quantization/toy_layer_test.ts", "onnxruntime and Deno's console"],
