@@ -5,6 +5,7 @@
  */
 import { bool, type DType, int32 } from "../../numbers/dtype.ts";
 import { encode, type TypedArray } from "../../numbers/encoding.ts";
+import { roundToFloat16 } from "../../numbers/float16.ts";
 import { bfloat16Bits, bfloat16Value, roundHalfEven } from "../../numbers/rounding.ts";
 import { numelOf } from "../../numbers/shape.ts";
 import type { Operand } from "../backend.ts";
@@ -73,7 +74,7 @@ const COMPUTE: Readonly<Record<FunctionName, Compute>> = {
   select: (a, b, c) => a !== 0 ? b : c,
   float: (a) => a,
   int: (a) => Number.isNaN(a) ? 0 : Math.min(Math.max(Math.trunc(a), int32.min), int32.max),
-  float16: (a) => Math.f16round(a),
+  float16: roundToFloat16,
   float32: (a) => a,
   bfloat16: (a) => bfloat16Value(bfloat16Bits(a)),
   uint8: (a) => a & 255,

@@ -22,6 +22,8 @@ import type { Expression } from "../../backend/expression.ts";
 import { pixelOrder } from "../../backend/pixel_walk.ts";
 import { contiguousStrides } from "../../backend/strides.ts";
 import type { DType } from "../../numbers/dtype.ts";
+import { float16Value } from "../../numbers/float16.ts";
+import { bfloat16Value } from "../../numbers/rounding.ts";
 import { numelOf, sameShape } from "../../numbers/shape.ts";
 import { typeOf } from "./element_types.ts";
 import { expressionNodes } from "./expression_nodes.ts";
@@ -128,12 +130,9 @@ const PAD_MODES = { constant: "constant", reflect: "reflect", edge: "edge", wrap
 /** The number that an element's bits stand for. */
 function ofBits(bits: number, { isFloat, name }: DType): number {
   if (!isFloat) return bits | 0;
-  const word = name === "bfloat16" ? bits << 16 : bits;
-  const view = new DataView(new ArrayBuffer(4));
-  view.setUint32(0, word >>> 0);
-  if (name !== "float16") return view.getFloat32(0);
-  view.setUint16(0, bits);
-  return view.getFloat16(0);
+  if (name === "float16") return float16Value(bits);
+  if (name === "bfloat16") return bfloat16Value(bits);
+  return new Float32Array(Uint32Array.of(bits).buffer)[0];
 }
 
 /** A product's leading dimensions, broadcast, with those of its matrices. */
