@@ -48,7 +48,7 @@ function inFile(values: TypedArray, { dtype, shape }: Source): TensorElements {
 }
 
 /** What all steps read. */
-function inputsOf({ steps, outputs }: Steps): Input[] {
+export function inputsOf({ steps, outputs }: Steps): Input[] {
   return [...steps, ...outputs].flatMap(({ nodes, result }: Step) => [
     ...nodes.flatMap(({ inputs }) => inputs),
     result,

@@ -9,7 +9,7 @@ import {
   type FunctionName,
   numberOf,
 } from "../../backend/expression.ts";
-import { bool, type DType } from "../../numbers/dtype.ts";
+import type { DType } from "../../numbers/dtype.ts";
 import { typeOf } from "./element_types.ts";
 import { float, type Input, type Nodes } from "./nodes.ts";
 
@@ -193,9 +193,5 @@ class Writer {
  * @throws {TypeError} if it is one of bytes: what quantized layers do inside.
  */
 export function expressionNodes(nodes: Nodes, expression: Expression, use: ExpressionUse): Input {
-  // What is only true or not is 0 and 1 for arithmetic, and for the bytes of bool.
-  const truths = use.dtypes.filter((dtype) => dtype === bool).length;
-  return truths === use.dtypes.length && expression.steps.length === 0
-    ? use.inputs[0]
-    : new Writer(nodes, expression, use).write();
+  return new Writer(nodes, expression, use).write();
 }

@@ -125,8 +125,6 @@ const REDUCTIONS: Readonly<Record<ReduceKind, string>> = {
   argmin: "ArgMin",
 };
 
-const PAD_MODES = { constant: "constant", reflect: "reflect", edge: "edge", wrap: "wrap" } as const;
-
 /** The number that an element's bits stand for. */
 function ofBits(bits: number, { isFloat, name }: DType): number {
   if (!isFloat) return bits | 0;
@@ -246,7 +244,7 @@ export const OPERATIONS = {
         ? [dtype.isFloat ? float(value) : { kind: "int" as const, values: [value], dims: [] }]
         : [];
       return nodes.add("Pad", [x, ints([...before, ...after]), ...filled], {
-        mode: { s: PAD_MODES[mode] },
+        mode: { s: mode },
       });
     },
   ),

@@ -4,7 +4,7 @@
  * @module
  */
 import type { GraphEditor } from "../graph/graph_editor.ts";
-import { type Constants, repeatedPart } from "./constants.ts";
+import { type Constants, inputsOf, repeatedPart } from "./constants.ts";
 import { typeOf } from "./element_types.ts";
 import { addLayer } from "./layers.ts";
 import type { Input, Node } from "./nodes.ts";
@@ -101,12 +101,8 @@ class Writer {
 }
 
 /** Whether constants that are to be repeated are the same for each sample. */
-export function repeats({ steps, outputs }: Steps, { sources }: Constants): boolean {
-  const inputs = [...steps, ...outputs].flatMap(({ nodes, result }) => [
-    ...nodes.flatMap(({ inputs }) => inputs),
-    result,
-  ]);
-  return inputs.every((input) =>
+export function repeats(steps: Steps, { sources }: Constants): boolean {
+  return inputsOf(steps).every((input) =>
     input.kind !== "repeated" ||
     repeatedPart(sources.get(input.source.buffer)!, input.source.shape, input.axis) !== undefined
   );
