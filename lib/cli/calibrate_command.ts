@@ -7,7 +7,7 @@ import { STATISTIC_KINDS } from "../onnx/calibration/statistics/statistic.ts";
 import type { CommandSpec } from "./command_spec.ts";
 import { dataOptions } from "./data_options.ts";
 import { CALIBRATE_HELP } from "./help.ts";
-import { METHOD, NAMES, PATH, PERCENTILE, SWITCH } from "./option_kinds.ts";
+import { COUNT, METHOD, NAMES, PATH, PERCENTILE, SWITCH } from "./option_kinds.ts";
 import type { CalibrateOptions } from "./options.ts";
 import { RUNTIME_OPTION } from "./runtime_option.ts";
 import { LOG_OPTION, SHARD_OPTION } from "./shard_options.ts";
@@ -32,6 +32,12 @@ export const CALIBRATE: CommandSpec = {
     { at: "json", flags: "--json", text: "print the summary as JSON", kind: SWITCH },
     RUNTIME_OPTION,
     SHARD_OPTION,
+    {
+      at: "threads",
+      flags: "--threads <n>",
+      text: "threads of this process (one a core by default); 1 for a process a core",
+      kind: COUNT,
+    },
     LOG_OPTION,
     {
       at: "calibrateOnnx.calibrationMethod",

@@ -46,6 +46,7 @@ export async function calibratePart(options: CalibrateOptions, console: Console)
     {
       signal,
       shard,
+      threads: options.threads,
       onProgress: ({ samples }) => progress.update("calibrating", samples, total),
     },
   );

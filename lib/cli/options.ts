@@ -40,6 +40,7 @@ interface SharedOptions {
 /** Those of `calibrate`. */
 export interface CalibrateOptions extends SampleOptions, RunOptions, SharedOptions {
   model: string;
+  threads?: number;
   out: string;
   force?: boolean;
   json?: boolean;

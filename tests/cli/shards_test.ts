@@ -165,3 +165,13 @@ Deno.test("--log json tells of progress and of errors in lines that a collector 
   assertEquals([exitCode, retry], [1, false]);
   assert(error.includes("missing: 0"), error);
 });
+
+Deno.test("a process with one thread writes the bytes of one with several; threads are counted", async () => {
+  using folder = await kitchen();
+  const read = (name: string) => Deno.readFileSync(`${folder.path}/${name}`);
+  const line = "calibrate @model.onnx --data @train.npy --shard 0/2";
+  await done(folder, `${line} --out @a.safetensors`);
+  await done(folder, `${line} --threads 1 --out @b.safetensors`);
+  assertEquals(read("a.safetensors"), read("b.safetensors"));
+  await fails(folder, `${line} --threads 0 --out @c.safetensors`, 2, "--threads");
+});

@@ -89,12 +89,12 @@ export class ActivationReader implements AsyncDisposable {
     where: string,
     model: OnnxModel,
     values: readonly string[],
-    options: { rangesOnly: boolean },
+    options: { rangesOnly: boolean; threads?: number },
   ): Promise<ActivationReader> {
-    const { rangesOnly } = options;
+    const { rangesOnly, threads } = options;
     const open = async (reduced: boolean) => {
       const { observed, outputs } = observedModel(model, values, reduced);
-      return { runtime: await OnnxRuntime.open(where, observed), outputs, reduced };
+      return { runtime: await OnnxRuntime.open(where, observed, { threads }), outputs, reduced };
     };
     const reduced = rangesOnly && values.length <= MOST_REDUCED;
     return new ActivationReader(rangesOnly, open, await open(reduced));

@@ -72,6 +72,11 @@ export interface AddSamplesOptions {
    * {@linkcode mergeCalibrations} to the bits of one pass.
    */
   shard?: Shard;
+  /**
+   * Threads that compute one operator; as many as there are cores by default. Where several processes share a machine,
+   * give each its part of them.
+   */
+  threads?: number;
 }
 
 /** Options of {@linkcode calibrateOnnx}. */
@@ -233,13 +238,17 @@ export class OnnxCalibration {
     data: OnnxSamples | ShardedSamples,
     options: AddSamplesOptions = {},
   ): Promise<void> {
-    const { onProgress, signal, skip = 0, shard } = options;
+    const { onProgress, signal, skip = 0, shard, threads } = options;
     const total = options.total ?? (Array.isArray(data) ? data.length : undefined);
     signal?.throwIfAborted();
     this.takeShard(shard);
     const values = [...new Set([...this.tensors, ...this.learnt.values])];
     const rangesOnly = this.learnt.values.length === 0 && this.method.needsOnlyRange;
-    await using reader = await ActivationReader.open(WHERE, this.model, values, { rangesOnly });
+    if (threads !== undefined && !(Number.isSafeInteger(threads) && threads > 0)) {
+      throw new RangeError(`${WHERE}: threads is ${threads}; give a whole number of at least 1`);
+    }
+    const settings = { rangesOnly, threads };
+    await using reader = await ActivationReader.open(WHERE, this.model, values, settings);
     // Where in the list of all samples the first of these stands.
     const begin = Math.max(this.samples - skip, 0);
     const { index: own, of } = shard ?? { index: 0, of: 1 };
