@@ -29,6 +29,7 @@ export {
 } from "./lib/data/read_samples.ts";
 export { replay } from "./lib/data/replay.ts";
 export { exportOnnx, type ExportOnnxOptions } from "./lib/onnx/export/export.ts";
+export type { DynamicAxes } from "./lib/onnx/export/open_plan.ts";
 export {
   loadOnnx,
   type LoadOnnxOptions,

@@ -11,7 +11,10 @@ import { Tensor } from "../../tensor/tensor.ts";
 import type { TensorElements } from "../file/tensor_data.ts";
 import { typeOf } from "./element_types.ts";
 import type { Input, Parameter } from "./nodes.ts";
-import type { Step, Steps } from "./steps.ts";
+import { type OpenConstant, openConstant } from "./open_constant.ts";
+import { Differs } from "./open_sizes.ts";
+import type { OpenName } from "./size.ts";
+import type { Steps } from "./steps.ts";
 import { type LayerData, readLayer } from "./layers.ts";
 import type { Source } from "./source.ts";
 
@@ -22,7 +25,9 @@ export interface Constants {
   /** Of parameters, as the file has them. */
   readonly parameters: ReadonlyMap<Parameter, Float32Array>;
   /** Of constants of the run, as the file has them. */
-  readonly sources: ReadonlyMap<DeviceBuffer, TensorElements>;
+  readonly sources: ReadonlyMap<Source, TensorElements>;
+  /** Of those that each run makes anew. */
+  readonly opened: ReadonlyMap<Input, OpenConstant>;
   /** What constants are called that are tensors of the model. */
   readonly names: ReadonlyMap<DeviceBuffer, string>;
 }
@@ -47,71 +52,74 @@ function inFile(values: TypedArray, { dtype, shape }: Source): TensorElements {
   return name === "bool" ? Uint8Array.from(own) : BigInt64Array.from(own, BigInt);
 }
 
-/** What all steps read. */
-export function inputsOf({ steps, outputs }: Steps): Input[] {
-  return [...steps, ...outputs].flatMap(({ nodes, result }: Step) => [
-    ...nodes.flatMap(({ inputs }) => inputs),
-    result,
-  ]);
+/** A step reads a constant that each run makes, and that does not follow from the open sizes. */
+export class DiffersInConstant extends Differs {}
+
+/** Reads a graph's constants, each memory once. */
+class Reader {
+  readonly sources = new Map<Source, TensorElements>();
+  private readonly memory = new Map<DeviceBuffer, Promise<Uint8Array<ArrayBufferLike>>>();
+
+  constructor(private readonly backend: Backend) {}
+
+  async read(source: Source): Promise<TensorElements> {
+    const { buffer, dtype } = source;
+    const bytes = this.memory.get(buffer) ?? this.backend.read(buffer);
+    this.memory.set(buffer, bytes);
+    const elements = inFile(decode(await bytes, dtype), source);
+    this.sources.set(source, elements);
+    return elements;
+  }
+}
+
+/** The numbers of a layer's parameter, as the file has them. */
+async function readParameter({ tensors, make }: Parameter): Promise<Float32Array> {
+  const data = await Promise.all(tensors.map((t) => t.data()));
+  const floats = data.map((values) => Float32Array.from(values));
+  return make ? make(...floats) : floats[0];
 }
 
 /**
  * Reads all numbers that steps need, each once.
  *
  * @param where opens the errors.
+ * @param open which sizes are.
  * @throws {TypeError} if a weight or the quantization of an input has no ONNX form.
+ * @throws {DiffersInConstant} if a constant that each run makes does not follow from the open sizes.
  */
 export async function readConstants(
   where: string,
   model: Module,
   backend: Backend,
-  steps: Steps,
+  { steps, outputs }: Steps,
+  open: readonly OpenName[],
 ): Promise<Constants> {
   const layers = new Map<Module, LayerData>();
   const parameters = new Map<Parameter, Float32Array>();
-  const sources = new Map<DeviceBuffer, TensorElements>();
-  for (const { layer } of steps.steps.flatMap(({ nodes }) => nodes)) {
-    if (layer && !layers.has(layer)) {
-      layers.set(layer, await readLayer(`${where}: ${layer.displayName}`, layer));
-    }
-  }
-  for (const input of inputsOf(steps)) {
+  const opened = new Map<Input, OpenConstant>();
+  const reader = new Reader(backend);
+  const read = async (input: Input, step: string) => {
     if (input.kind === "parameter" && !parameters.has(input)) {
-      const data = await Promise.all(input.tensors.map((t) => t.data()));
-      const floats = data.map((values) => Float32Array.from(values));
-      parameters.set(input, input.make ? input.make(...floats) : floats[0]);
+      parameters.set(input, await readParameter(input));
     }
-    const constant = input.kind === "repeated" ||
-      input.kind === "source" && input.source.id === undefined;
-    if (!constant || sources.has(input.source.buffer)) continue;
-    const { source } = input;
-    const bytes = await backend.read(source.buffer);
-    sources.set(source.buffer, inFile(decode(bytes, source.dtype), source));
-  }
-  return { layers, parameters, sources, names: namesOf(model) };
-}
-
-/** The part of a repeated constant that is repeated; undefined if its parts differ. */
-export function repeatedPart(
-  elements: TensorElements,
-  shape: readonly number[],
-  axis: number,
-): TensorElements | undefined {
-  const values = elements as Float32Array;
-  const [outer, n, inner] = [
-    numelOf(shape.slice(0, axis)),
-    shape[axis],
-    numelOf(shape.slice(axis + 1)),
-  ];
-  const part = values.slice(0, outer * inner);
-  for (let o = 0; o < outer; o++) {
-    for (let i = 0; i < inner; i++) {
-      const first = values[o * n * inner + i];
-      for (let r = 1; r < n; r++) {
-        if (!Object.is(values[(o * n + r) * inner + i], first)) return undefined;
+    if (input.kind === "source" && input.source.id === undefined) await reader.read(input.source);
+    if (input.kind !== "opened") return;
+    const runs = [];
+    for (const source of input.sources) {
+      runs.push({ elements: await reader.read(source), shape: source.shape });
+    }
+    const constant = openConstant(runs, input.sizes, open);
+    if (!constant) throw new DiffersInConstant(step);
+    opened.set(input, constant);
+  };
+  for (const { name, nodes, result } of [...steps, ...outputs]) {
+    for (const { layer, inputs } of nodes) {
+      if (layer && !layers.has(layer)) {
+        layers.set(layer, await readLayer(`${where}: ${layer.displayName}`, layer));
       }
-      part[o * inner + i] = first;
+      for (const input of inputs) await read(input, name);
     }
+    await read(result, name);
   }
-  return part;
+  return { layers, parameters, opened, sources: reader.sources, names: namesOf(model) };
 }

@@ -4,19 +4,19 @@
  * @module
  */
 import { checkModule, type Module } from "../../nn/module.ts";
-import { checkTensor, type Tensor, zeros } from "../../tensor/tensor.ts";
+import { checkOptions } from "../../numbers/arguments.ts";
+import { checkTensor, type Tensor } from "../../tensor/tensor.ts";
 import { loadMessages } from "../file/messages.ts";
 import { MAX_MESSAGE_BYTES, type OnnxModel } from "../file/model.ts";
 import { GraphEditor } from "../graph/graph_editor.ts";
 import { newModel } from "../graph/new_model.ts";
 import { OnnxModule } from "../import/onnx_module.ts";
-import { type Constants, readConstants } from "./constants.ts";
 import { typeOf } from "./element_types.ts";
 import { exportedImport } from "./imported.ts";
-import { openBatch } from "./open_batch.ts";
-import { type Steps, stepsOf } from "./steps.ts";
-import { type Trace, trace } from "./trace.ts";
-import { repeats, writeSteps } from "./write_steps.ts";
+import type { DynamicAxes } from "./open_plan.ts";
+import { axesGraph, batchGraph, type Dims, fixedGraph } from "./traced_graph.ts";
+import { inputNamesOf, nameDims, valueNames } from "./value_names.ts";
+import { writeSteps } from "./write_steps.ts";
 
 /** Options of {@linkcode exportOnnx}. */
 export interface ExportOnnxOptions {
@@ -28,124 +28,24 @@ export interface ExportOnnxOptions {
   outputName?: string;
   /** The names of several outputs, those of `forwardAll`; `output_0`, `output_1`, … by default. */
   outputNames?: readonly string[];
+  /**
+   * The dimensions that stay open and their names; by default the number of samples, `batch`. A constant of the
+   * model that is as long as one of them, such as a table of positions, is stored as long as the example is: give an
+   * example as long as inputs will ever be.
+   */
+  dynamicAxes?: DynamicAxes;
 }
+
+/** The names of the options. */
+const OPTIONS = ["name", "inputNames", "outputName", "outputNames", "dynamicAxes"];
 
 /** The operator set: the first with 4-bit integers and scales a block. */
 const OPSET = 21;
 
-/** What is called the number of samples. */
-const BATCH = "batch";
-
-/** A model's graph, and which sizes it leaves open. */
-interface Found {
-  readonly steps: Steps;
-  readonly constants: Constants;
-  /** The sizes of inputs and outputs. */
-  readonly inputs: readonly Dims[];
-  readonly outputs: readonly Dims[];
-}
-
-/** A tensor of a file: its sizes, those that stay open by name, and its dtype. */
-interface Dims extends Pick<Tensor, "dtype"> {
-  readonly dims: readonly (number | string)[];
-}
-
-/** Names for the places of a list: `input`, or `input_0`, `input_1`, … */
-function numbered(name: string, count: number): string[] {
-  return Array.from({ length: count }, (_, i) => count === 1 ? name : `${name}_${i}`);
-}
-
-/**
- * The names of inputs and outputs.
- *
- * @throws {RangeError} if they do not fit.
- */
-function namesOf(
-  where: string,
-  { inputs, outputs }: Found,
-  options: ExportOnnxOptions,
-): { inputNames: readonly string[]; outputNames: readonly string[] } {
-  const { inputNames = numbered("input", inputs.length), outputName = "output" } = options;
-  const outputNames = options.outputNames ?? numbered(outputName, outputs.length);
-  const names = [...inputNames, ...outputNames];
-  const fits = inputNames.length === inputs.length && outputNames.length === outputs.length;
-  if (fits && new Set(names).size === names.length) return { inputNames, outputNames };
-  const one = outputs.length === 1 ? "one output" : `${outputs.length} outputs`;
-  throw new RangeError(
-    `${where}: there are ${inputs.length} inputs and ${one}, which need as many different names, got ${
-      inputNames.join(", ") || "none"
-    } and ${outputNames.join(", ") || "none"}`,
-  );
-}
-
-/** The same inputs for `samples` of them: those that have as many as the first, with zeros for numbers. */
-function withSamples(inputs: readonly Tensor[], samples: number): Tensor[] {
-  const [{ shape: [batch] }] = inputs;
-  return inputs.map(({ shape, dtype, device }) => {
-    const many = shape.length > 1 && shape[0] === batch;
-    return zeros(many ? shape.with(0, samples) : shape, { dtype, device });
-  });
-}
-
-/** A run of the model, or nothing if it does not take such inputs. */
-function tried(where: string, model: Module, inputs: readonly Tensor[]): Trace | undefined {
-  try {
-    return trace(where, model, inputs);
-  } catch {
-    return undefined; // the example's own sizes say what is wrong
-  }
-}
-
-/** Sizes of which those that differ in `more` are open. */
-function openDims(a: Trace["inputs"], b: Trace["inputs"]): Dims[] {
-  return a.map(({ shape, dtype }, i) => ({
-    dtype,
-    dims: shape.map((size, d) => size === b[i].shape[d] ? size : d === 0 ? BATCH : `${BATCH}_${d}`),
-  }));
-}
-
-/** The graph for any number of samples; undefined if there is none. */
-async function openGraph(
-  where: string,
-  model: Module,
-  inputs: readonly Tensor[],
-): Promise<Found | undefined> {
-  if (inputs.length === 0 || inputs[0].ndim < 2) return undefined;
-  const examples = [withSamples(inputs, 2), withSamples(inputs, 3)];
-  try {
-    using two = tried(where, model, examples[0]);
-    using three = two && tried(where, model, examples[1]);
-    if (!two || !three) return undefined;
-    const steps = openBatch(stepsOf(where, two), stepsOf(where, three));
-    if (!steps) return undefined;
-    const constants = await readConstants(where, model, two.backend, steps);
-    if (!repeats(steps, constants)) return undefined;
-    const [a, b] = [openDims(two.inputs, three.inputs), openDims(two.outputs, three.outputs)];
-    return { steps, constants, inputs: a, outputs: b };
-  } finally {
-    examples.flat().forEach((x) => x.dispose());
-  }
-}
-
-/** The graph for inputs of these sizes alone. */
-async function fixedGraph(
-  where: string,
-  model: Module,
-  inputs: readonly Tensor[],
-): Promise<Found> {
-  using found = trace(where, model, inputs);
-  const steps = stepsOf(where, found);
-  const constants = await readConstants(where, model, found.backend, steps);
-  const [a, b] = [found.inputs, found.outputs].map((list) =>
-    list.map(({ shape, dtype }) => ({ dims: shape, dtype }))
-  );
-  return { steps, constants, inputs: a, outputs: b };
-}
-
 /** A model as a graph, and what is known of its sizes. */
 export interface ExportedModel {
   readonly model: OnnxModel;
-  /** Whether it takes any number of samples. */
+  /** Whether it takes any number of samples, or of what else was asked to stay open. */
   readonly isOpen: boolean;
 }
 
@@ -163,10 +63,16 @@ export async function exportedModel(
   options: ExportOnnxOptions = {},
 ): Promise<ExportedModel> {
   checkModule(where, model);
+  checkOptions(where, options, OPTIONS);
   for (const x of inputs) checkTensor(where, x);
-  const open = await openGraph(where, model, inputs);
+  const { dynamicAxes } = options;
+  const open = dynamicAxes
+    ? await axesGraph(where, model, inputs, inputNamesOf(inputs.length, options), dynamicAxes)
+    : await batchGraph(where, model, inputs);
   const found = open ?? await fixedGraph(where, model, inputs);
-  const { inputNames, outputNames } = namesOf(where, found, options);
+  const names = valueNames(where, found, options);
+  const { inputNames, outputNames } = names;
+  const outputs = nameDims(where, found, names, dynamicAxes ?? {});
   const messages = await loadMessages(where);
   const infos = (values: readonly Dims[], names: readonly string[]) =>
     values.map(({ dims, dtype }, i) => messages.valueInfo(names[i], typeOf(dtype).name, dims));
@@ -174,11 +80,11 @@ export async function exportedModel(
     name: options.name ?? model.constructor.name,
     opset: OPSET,
     input: infos(found.inputs, inputNames),
-    output: infos(found.outputs, outputNames),
+    output: infos(outputs, outputNames),
   });
   const { graph } = exported;
   const editor = new GraphEditor(graph, messages);
-  const results = writeSteps(editor, found.steps, found.constants, inputNames);
+  const results = writeSteps(editor, found.steps, found.constants, inputNames, found.places);
   editor.apply();
   nameOutputs(editor, results, outputNames);
   const size = graph.initializer.reduce((sum, { rawData }) => sum + rawData.byteLength, 0);
@@ -219,6 +125,7 @@ function nameOutputs(
  * compose them, and between layers functions such as `add`, `cat`, `matmul`, `permute`, `softmax` or `mean`. Two
  * runs that differ in the number of samples tell which sizes stay open: the first dimension of the inputs that
  * have as many rows as the first one. A model that is right for one number only keeps that of the example.
+ * `dynamicAxes` says which other sizes stay open; then there is a run more for each.
  *
  * A model that `importOnnx` made becomes the graph that it was imported from, with what its layers hold now; it is
  * not run, and inputs, output and names are those of the file.
@@ -244,7 +151,7 @@ function nameOutputs(
  * @returns the file's bytes.
  * @throws {TypeError} if a layer, or what is computed between layers, has no ONNX form; the message names it.
  * @throws {RangeError} if zero points are no integers of the quantized range, or the weights take
- * 2 GiB or more.
+ * 2 GiB or more; if `dynamicAxes` does not fit the examples.
  *
  * @example
  * ```ts
@@ -254,6 +161,15 @@ function nameOutputs(
  * console.log(bytes.byteLength); // about 4 · (64 · 32 + 32 · 10)
  * // await Deno.writeFile("model.onnx", bytes);
  * ```
+ *
+ * @example Sentences of any length, any number at once
+ * ```ts
+ * import { exportOnnx, loadOnnx, randn, TransformerEncoderLayer } from "@staticquant/staticquant";
+ * const layer = new TransformerEncoderLayer(16, 2, { dimFeedforward: 32, batchFirst: true });
+ * const dynamicAxes = { input: { 0: "batch", 1: "length" } };
+ * const bytes = await exportOnnx(layer, randn([1, 12, 16]), { dynamicAxes });
+ * console.log(String(await loadOnnx(bytes)));
+ * ```
  */
 export async function exportOnnx(
   model: Module,
@@ -261,6 +177,7 @@ export async function exportOnnx(
   options: ExportOnnxOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   const where = "exportOnnx";
+  checkOptions(where, options, OPTIONS);
   if (model instanceof OnnxModule) return (await exportedImport(where, model)).toBytes();
   const inputs = Array.isArray(exampleInputs) ? exampleInputs : [exampleInputs];
   const exported = await exportedModel(where, model, inputs, options);

@@ -6,6 +6,7 @@
 import type { Module } from "../../nn/module.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { AttributeValue } from "../file/messages.ts";
+import type { Size } from "./size.ts";
 import type { Source } from "./source.ts";
 
 /** A parameter of a layer, as a file has it. */
@@ -27,15 +28,20 @@ export type Input =
   | { readonly kind: "source"; readonly source: Source }
   | { readonly kind: "made"; readonly node: number }
   | {
-    /** A constant that is the same for each sample, as often as there are samples. */
-    readonly kind: "repeated";
-    readonly source: Source;
-    readonly axis: number;
+    /** A constant that each run makes anew, and its sizes. */
+    readonly kind: "opened";
+    readonly sources: readonly Source[];
+    readonly sizes: readonly Size[];
   }
   | Parameter
   | {
-    readonly kind: "float" | "int";
+    readonly kind: "float";
     readonly values: readonly number[];
+    readonly dims: readonly number[];
+  }
+  | {
+    readonly kind: "int";
+    readonly values: readonly Size[];
     readonly dims: readonly number[];
   }
   | { readonly kind: "uint8"; readonly value: number }
@@ -87,7 +93,29 @@ export class Nodes {
 
   /** The same elements in another shape. */
   reshape(x: Input, shape: readonly number[]): Input {
-    return this.add("Reshape", [x, ints(shape)]);
+    const made = x.kind === "made" ? this.list[x.node] : undefined;
+    const from = made?.opType === "Reshape" ? made.inputs[0] : x;
+    return this.add("Reshape", [from, ints(shape)]);
+  }
+
+  /** What makes a result: the nodes that it takes, and where it comes from among these. */
+  making(result: Input): { readonly nodes: readonly Node[]; readonly result: Input } {
+    const taken = new Set<number>();
+    const take = (input: Input) => {
+      if (input.kind === "made") taken.add(input.node);
+    };
+    take(result);
+    for (let i = this.list.length - 1; i >= 0; i--) {
+      if (taken.has(i)) this.list[i].inputs.forEach(take);
+    }
+    const kept = [...this.list.keys()].filter((i) => taken.has(i));
+    const renamed = (input: Input): Input =>
+      input.kind === "made" ? { kind: "made", node: kept.indexOf(input.node) } : input;
+    const nodes = kept.map((i) => ({
+      ...this.list[i],
+      inputs: this.list[i].inputs.map(renamed),
+    }));
+    return { nodes, result: renamed(result) };
   }
 
   /** The dimensions in another order. */

@@ -65,7 +65,7 @@ class Builder {
     const asked = { operands: inputs, rest: args, shape, dtype };
     const result = this.named(call.name, () => OPERATIONS[operation].write(nodes, read, asked));
     this.shapes.push(shape);
-    return { name: call.name || operation, nodes: nodes.list, result };
+    return { name: call.name || operation, ...nodes.making(result) };
   }
 
   private layer({ layer, name, inputs, output }: LayerCall): Step {
@@ -74,7 +74,7 @@ class Builder {
     const use = { where: `${this.where}: ${layer.displayName}`, sources: inputs, output };
     const result = formOf(layer)!(nodes, layer, read, use);
     this.shapes.push(output.shape);
-    return { name: name || layer.constructor.name, nodes: nodes.list, result };
+    return { name: name || layer.constructor.name, ...nodes.making(result) };
   }
 
   /** Layers that multiply rows read and make matrices, so that several in a row need no reshapes. */
@@ -94,7 +94,7 @@ class Builder {
       : nodes.add("Gemm", [x], {}, layer);
     const bytes = describeLayer(layer)?.output;
     const result = bytes ? throughBytes(nodes, y, bytes) : y;
-    return { name: name || layer.constructor.name, nodes: nodes.list, result };
+    return { name: name || layer.constructor.name, ...nodes.making(result) };
   }
 
   private window(layer: QuantizedConv2d, sizes: readonly number[]): Node["attributes"] {
@@ -122,7 +122,7 @@ class Builder {
 
   output(source: Source): Step {
     const nodes = new Nodes();
-    return { name: "output", nodes: nodes.list, result: this.read(nodes, source) };
+    return { name: "output", ...nodes.making(this.read(nodes, source)) };
   }
 }
 

@@ -4,21 +4,29 @@
  * @module
  */
 import type { GraphEditor } from "../graph/graph_editor.ts";
-import { type Constants, inputsOf, repeatedPart } from "./constants.ts";
+import type { Constants } from "./constants.ts";
 import { typeOf } from "./element_types.ts";
 import { addLayer } from "./layers.ts";
 import type { Input, Node } from "./nodes.ts";
+import { type OpenSize, type Size, sizeText } from "./size.ts";
+import type { Source } from "./source.ts";
 import type { Step, Steps } from "./steps.ts";
+
+/** Where each open size stands in the inputs. */
+export type Places = ReadonlyMap<string, { readonly input: number; readonly axis: number }>;
 
 /** Writes steps. */
 class Writer {
   /** The names of values, by number. */
   private readonly values: string[];
+  /** Sizes that were computed, by their texts. */
+  private readonly written = new Map<string, string>();
 
   constructor(
     private readonly graph: GraphEditor,
     private readonly constants: Constants,
     inputNames: readonly string[],
+    private readonly places: Places,
   ) {
     this.values = [...inputNames];
   }
@@ -70,42 +78,87 @@ class Writer {
           Float32Array.from(input.values),
         );
       case "int":
-        return graph.constant(`${step}.shape`, "int64", input.dims, input.values);
+        return input.dims.length === 0
+          ? graph.constant(`${step}.number`, "int64", [], input.values as number[])
+          : this.sizes(step, input.values);
       case "parameter": {
         const data = this.constants.parameters.get(input)!;
         const { name, type = "float32", dims } = input;
         const elements = type === "uint8" ? Uint8Array.from(data) : data;
         return graph.constant(`${step}.${name}`, type, dims, elements);
       }
+      case "opened":
+        return this.opened(step, input);
       default:
-        return this.source(step, input);
+        return this.source(step, input.source);
     }
   }
 
-  private source(step: string, input: Input & { kind: "source" | "repeated" }): string {
-    const { source: { id, buffer, dtype, shape } } = input;
+  private source(step: string, source: Source): string {
+    const { id, buffer, dtype, shape } = source;
     if (id !== undefined) return this.values[id];
     const { graph, constants } = this;
     const wish = constants.names.get(buffer) ?? `${step}.constant`;
-    const [{ name: type }, elements] = [typeOf(dtype), constants.sources.get(buffer)!];
-    if (input.kind === "source") return graph.constant(wish, type, shape, elements);
-    const part = repeatedPart(elements, shape, input.axis)!;
-    const one = graph.constant(wish, type, shape.with(input.axis, 1), part);
-    const count = graph.add(step, "Shape", [this.values[0]], { start: 0, end: 1 });
-    const ones = (n: number) =>
-      n > 0 ? [graph.constant(`${step}.ones`, "int64", [n], new Array(n).fill(1))] : [];
-    const sizes = [...ones(input.axis), count, ...ones(shape.length - input.axis - 1)];
-    const whole = sizes.length === 1 ? count : graph.add(step, "Concat", sizes, { axis: 0 });
-    return graph.add(step, "Expand", [one, whole]);
+    return graph.constant(wish, typeOf(dtype).name, shape, constants.sources.get(source)!);
   }
-}
 
-/** Whether constants that are to be repeated are the same for each sample. */
-export function repeats(steps: Steps, { sources }: Constants): boolean {
-  return inputsOf(steps).every((input) =>
-    input.kind !== "repeated" ||
-    repeatedPart(sources.get(input.source.buffer)!, input.source.shape, input.axis) !== undefined
-  );
+  /** A constant of open sizes. */
+  private opened(step: string, input: Input & { kind: "opened" }): string {
+    const { graph } = this;
+    const { sources: [{ buffer, dtype }], sizes } = input;
+    const { elements, shape, repeated, cut } = this.constants.opened.get(input)!;
+    const wish = this.constants.names.get(buffer) ?? `${step}.constant`;
+    let made = graph.constant(wish, typeOf(dtype).name, shape, elements);
+    if (cut.length > 0) {
+      const from = graph.constant(`${step}.from`, "int64", [cut.length], cut.map(() => 0));
+      const axes = graph.constant(`${step}.axes`, "int64", [cut.length], cut);
+      const to = this.sizes(step, cut.map((d) => sizes[d]));
+      made = graph.add(step, "Slice", [made, from, to, axes]);
+    }
+    if (repeated.length === 0) return made;
+    const times = sizes.map((size, d) => repeated.includes(d) ? size : 1);
+    return graph.add(step, "Expand", [made, this.sizes(step, times)]);
+  }
+
+  /** Sizes in a row, computed where they are open. */
+  private sizes(step: string, values: readonly Size[]): string {
+    const { graph } = this;
+    const row = (list: readonly number[]) =>
+      graph.constant(`${step}.shape`, "int64", [list.length], list);
+    if (values.every((size) => typeof size === "number")) return row(values as number[]);
+    return this.once(values.map(sizeText).join(), () => {
+      const parts = values.map((size) => typeof size === "number" ? row([size]) : this.size(size));
+      return parts.length === 1 ? parts[0] : graph.add("sizes", "Concat", parts, { axis: 0 });
+    });
+  }
+
+  /** An open size, in a row of one. */
+  private size(size: OpenSize): string {
+    return this.once(sizeText(size), () => {
+      const number = (value: number) => this.graph.constant("sizes.number", "int64", [1], [value]);
+      const [first, ...others] = size.of.map((name) => this.open(name));
+      const factors = size.times === 1 ? others : [...others, number(size.times)];
+      const product = factors.reduce((x, y) => this.graph.add("sizes", "Mul", [x, y]), first);
+      if (size.plus === 0) return product;
+      return this.graph.add("sizes", "Add", [product, number(size.plus)]);
+    });
+  }
+
+  /** An open size of the inputs. */
+  private open(name: string): string {
+    const { input, axis } = this.places.get(name)!;
+    return this.once(
+      name,
+      () => this.graph.add("sizes", "Shape", [this.values[input]], { start: axis, end: axis + 1 }),
+    );
+  }
+
+  /** What is computed once and read wherever it is needed. */
+  private once(text: string, write: () => string): string {
+    const made = this.written.get(text) ?? write();
+    this.written.set(text, made);
+    return made;
+  }
 }
 
 /**
@@ -118,8 +171,9 @@ export function writeSteps(
   { steps, outputs }: Steps,
   constants: Constants,
   inputNames: readonly string[],
+  places: Places,
 ): string[] {
-  const writer = new Writer(graph, constants, inputNames);
+  const writer = new Writer(graph, constants, inputNames, places);
   for (const step of steps) writer.define(step);
   return outputs.map((step) => writer.step(step));
 }
