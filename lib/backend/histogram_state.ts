@@ -95,9 +95,12 @@ export function decodeHistogram(words: Uint32Array, blocks: number, block: numbe
 /** The greatest exponent that finite numbers lead to. */
 const MAX_EXPONENT = 128;
 
+/** High words of counts are below this: a count is exact as a float64. */
+const MOST_HIGH = 1 << 21;
+
 /**
  * What is wrong with a state that comes from outside; undefined if a device may have left it: each block has the
- * grid for its range, counts its least and its greatest value, and none beyond them.
+ * grid for its range, counts its least and its greatest value, and none beyond them. Zeros at its end may be missing.
  */
 export function histogramProblem(words: Uint32Array, blocks: number): string | undefined {
   const range = minMaxProblem(words, blocks);
@@ -123,9 +126,12 @@ export function histogramProblem(words: Uint32Array, blocks: number): string | u
 function countsSuit(words: Uint32Array, blocks: number, block: number, last: number): boolean {
   const low = histogramPrefix(blocks) + 2 * blocks + block * BINS;
   const high = low + blocks * BINS;
-  for (let bin = 0; bin < BINS; bin++) {
-    if (words[high + bin] >= 1 << 21) return false;
-    if (bin > last && (words[low + bin] | words[high + bin]) !== 0) return false;
+  const { length } = words;
+  for (let at = low + last + 1; at < Math.min(low + BINS, length); at++) {
+    if (words[at] !== 0) return false;
+  }
+  for (let bin = 0; bin < Math.min(BINS, length - high); bin++) {
+    if (words[high + bin] >= (bin > last ? 1 : MOST_HIGH)) return false;
   }
   const holds = (bin: number) => (words[low + bin] | words[high + bin]) !== 0;
   return holds(0) && holds(last);
@@ -216,8 +222,10 @@ export function countValues(words: Uint32Array, values: Float32Array): void {
 }
 
 /**
- * Adds the counts of `b` to those of `merged`, whose minima and maxima are already those of both.
- * Grids only widen, so the order of merging does not matter.
+ * Adds the counts of `b`, at whose end zeros may be missing, to those of `merged`, whose minima and maxima are already
+ * those of both. Grids only widen, so the order of merging does not matter.
+ *
+ * @throws {RangeError} if a bin would hold more than can be counted; `merged` means nothing then.
  */
 export function mergeHistograms(merged: Uint32Array, b: Uint32Array, blocks: number): void {
   const prefix = histogramPrefix(blocks);
@@ -230,35 +238,48 @@ export function mergeHistograms(merged: Uint32Array, b: Uint32Array, blocks: num
     const grid = chooseGrid(min, max, Math.max(exponent, other));
     const moved = grid.exponent !== exponent || grid.origin !== signed[prefix + blocks + block];
     if (moved) store(merged, blocks, block, grid, countsOn(merged, blocks, block, grid));
-    addCounts(merged, b, blocks, block, {
-      from: theirs[prefix + blocks + block],
-      wider: 2 ** (grid.exponent - other),
+    const from = theirs[prefix + blocks + block];
+    const last = binNumber(keyFloat(b[blocks + block]), other) - from;
+    const low = prefix + 2 * blocks + block * BINS;
+    addCounts(merged, b, { low, high: low + blocks * BINS, bins: last + 1 }, {
+      from,
+      // Numbers of bins have 24 bits, so that a wider shift changes nothing.
+      shift: Math.min(grid.exponent - other, 31),
       to: grid.origin,
     });
   }
 }
 
-/** Adds one block's counts to those on a grid that is as wide or wider, where most stay as they are. */
+/** Where counts lie in both states: their low words and their high ones, and how many are not zero. */
+interface CountPlaces {
+  readonly low: number;
+  readonly high: number;
+  readonly bins: number;
+}
+
+/** Adds one block's counts to those on a grid that is as wide or wider by a power of two. */
 function addCounts(
   merged: Uint32Array,
   b: Uint32Array,
-  blocks: number,
-  block: number,
-  { from, wider, to }: { readonly from: number; readonly wider: number; readonly to: number },
+  { low, high, bins }: CountPlaces,
+  { from, shift, to }: { readonly from: number; readonly shift: number; readonly to: number },
 ): void {
-  const low = histogramPrefix(blocks) + 2 * blocks + block * BINS;
-  const high = low + blocks * BINS;
-  for (let i = 0; i < BINS; i++) {
-    const lowWord = b[low + i];
-    const highWord = b[high + i];
-    if ((lowWord | highWord) === 0) continue;
-    const bin = wider === 1 ? i + from - to : Math.floor((i + from) / wider) - to;
-    const sum = merged[low + bin] + lowWord;
-    const carried = merged[high + bin] + highWord + (sum > 0xffffffff ? 1 : 0);
-    if (carried >= 1 << 21) {
+  const carry = (bin: number, by: number) => {
+    const carried = merged[high + bin] + by;
+    if (carried >= MOST_HIGH) {
       throw new RangeError("a bin would hold more values than can be counted, 2^53");
     }
-    merged[low + bin] = sum; // modulo 2^32
     merged[high + bin] = carried;
+  };
+  const lowWords = Math.min(bins, b.length - low);
+  for (let i = 0; i < lowWords; i++) {
+    const at = low + ((i + from) >> shift) - to;
+    const sum = merged[at] + b[low + i];
+    merged[at] = sum; // modulo 2^32
+    if (sum > 0xffffffff) carry(at - low, 1);
+  }
+  const highWords = Math.min(bins, b.length - high);
+  for (let i = 0; i < highWords; i++) {
+    if (b[high + i] !== 0) carry(((i + from) >> shift) - to, b[high + i]);
   }
 }

@@ -10,6 +10,7 @@ import { HOST } from "./host.ts";
 const POLYNOMIAL = 0xedb88320;
 
 let table: Uint32Array | undefined;
+let ofHost: typeof plainCrc32 | undefined;
 
 /** What each byte does to the sum. */
 function makeTable(): Uint32Array {
@@ -33,5 +34,6 @@ export function plainCrc32(bytes: Uint8Array, before: number = 0): number {
  * @param before the sum of the bytes before these.
  */
 export function crc32(bytes: Uint8Array, before: number = 0): number {
-  return HOST === "browser" ? plainCrc32(bytes, before) : builtin("node:zlib").crc32(bytes, before);
+  ofHost ??= HOST === "browser" ? plainCrc32 : builtin("node:zlib").crc32;
+  return ofHost(bytes, before);
 }

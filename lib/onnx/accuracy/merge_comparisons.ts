@@ -3,11 +3,10 @@
  *
  * @module
  */
-import { readFile } from "../../files/disk.ts";
-import { problemOf } from "../../files/file_problem.ts";
 import { SafetensorsError } from "../../files/safetensors.ts";
 import type { OnnxSource } from "../calibration/calibrate.ts";
-import type { CalibrationParts, MergeCalibrationsOptions } from "../calibration/merge.ts";
+import type { MergeCalibrationsOptions } from "../calibration/merge.ts";
+import { type CalibrationParts, readParts } from "../calibration/part_files.ts";
 import type { OnnxSamples, ShardedSamples } from "../calibration/samples.ts";
 import { countOfSeen } from "../calibration/seen_samples.ts";
 import { OnnxError } from "../file/onnx_error.ts";
@@ -69,12 +68,8 @@ export async function mergeComparisons(
   options: MergeCalibrationsOptions = {},
 ): Promise<Uint8Array> {
   let all: ComparisonState | undefined;
-  let number = 0;
-  for await (const part of parts) {
-    const name = typeof part === "string" ? part : `part ${number}`;
-    number++;
-    const where = `mergeComparisons: ${name}`;
-    const one = await read(where, part);
+  for await (const { name, where, file } of readParts("mergeComparisons", parts)) {
+    const one = read(where, file);
     const merged: ComparisonState | undefined = all ? mergedComparison(where, all, one) : one;
     const samples = countOfSeen(one.seen);
     options.onPart?.({ name, samples, known: merged === undefined });
@@ -105,15 +100,11 @@ export function openComparison(file: Uint8Array): OnnxComparison {
   return comparisonOf(state);
 }
 
-async function read(where: string, part: Uint8Array | string): Promise<ComparisonState> {
+function read(where: string, file: Uint8Array): ComparisonState {
   try {
-    return readComparison(where, typeof part === "string" ? await readFile(part) : part);
+    return readComparison(where, file);
   } catch (error) {
-    if (error instanceof SafetensorsError) {
-      throw new SafetensorsError(`${where}: ${error.message}`, { cause: error });
-    }
-    const problem = problemOf(error);
-    if (problem === undefined) throw error;
-    throw new OnnxError(`${where}: ${problem}`, { cause: error });
+    if (!(error instanceof SafetensorsError)) throw error;
+    throw new SafetensorsError(`${where}: ${error.message}`, { cause: error });
   }
 }

@@ -3,8 +3,6 @@
  *
  * @module
  */
-import { readFile } from "../../files/disk.ts";
-import { problemOf } from "../../files/file_problem.ts";
 import type { SafetensorsEntry } from "../../files/safetensors.ts";
 import { SafetensorsError } from "../../files/safetensors.ts";
 import { StateError } from "../../nn/state_error.ts";
@@ -14,6 +12,7 @@ import { checkMergeable } from "./calibrate.ts";
 import { methodFor } from "./method.ts";
 import { checkOrigin, optionsOf, type Origin } from "./origin.ts";
 import { readPart, writePart } from "./part.ts";
+import { type CalibrationParts, readParts } from "./part_files.ts";
 import type { RangeMethod } from "./range_method.ts";
 import { checkComplete, isNew, type Seen, together } from "./seen_samples.ts";
 import {
@@ -23,6 +22,8 @@ import {
   statisticsTensors,
   takeStatistics,
 } from "./statistics/saved_statistics.ts";
+
+export type { CalibrationParts } from "./part_files.ts";
 
 /** Opens the errors. */
 const WHERE = "mergeCalibrations";
@@ -44,11 +45,6 @@ export interface MergedPart {
   /** Whether all of them were counted before, so that it changed nothing. */
   readonly known: boolean;
 }
-
-/** Parts one after the other: their bytes, or the paths of files. */
-export type CalibrationParts =
-  | Iterable<Uint8Array | string>
-  | AsyncIterable<Uint8Array | string>;
 
 /** What one file or several say. */
 interface Merged {
@@ -89,12 +85,8 @@ export async function mergeCalibrations(
 ): Promise<Uint8Array> {
   checkOptions(WHERE, options, ["partial", "onPart"]);
   let all: Merged | undefined;
-  let number = 0;
-  for await (const part of parts) {
-    const name = typeof part === "string" ? part : `part ${number}`;
-    number++;
-    const where = `${WHERE}: ${name}`;
-    const one = await readOne(where, part, all);
+  for await (const { name, where, file } of readParts(WHERE, parts)) {
+    const one = await readOne(where, file, all);
     if (!all) {
       all = one;
       options.onPart?.({ name, samples: samplesOf(one.seen), known: false });
@@ -118,17 +110,9 @@ function samplesOf({ portions }: Seen): number {
 /** A part, checked as a whole; one of the same origin as others. */
 async function readOne(
   where: string,
-  part: Uint8Array | string,
+  file: Uint8Array,
   like: Pick<Merged, "origin" | "method"> | undefined,
 ): Promise<Merged> {
-  let file: Uint8Array;
-  try {
-    file = typeof part === "string" ? await readFile(part) : part;
-  } catch (error) {
-    const problem = problemOf(error);
-    if (problem === undefined) throw error;
-    throw new OnnxError(`${where}: ${problem}`, { cause: error });
-  }
   let read;
   try {
     read = readPart(where, file);
@@ -207,7 +191,7 @@ function checkValues(where: string, a: Merged, b: Merged): void {
   );
 }
 
-/** What both have seen. Statistics of the first are taken over, for they may be large. */
+/** What both have seen. What the first holds is taken over, for it may be large. */
 function merged(where: string, a: Merged, b: Merged): Merged {
   const ranges = new Map([...a.ranges].map(([name, saved]) => {
     const both = () => a.method.merge(saved, b.ranges.get(name));

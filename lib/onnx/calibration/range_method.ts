@@ -19,6 +19,7 @@ import {
   describe,
   RangeObserver,
   type SavedRange,
+  type StateDescription,
 } from "../../quantization/observers/range_observer.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { TensorRange } from "../qdq/params.ts";
@@ -74,6 +75,8 @@ export class ObserverMethod implements RangeMethod {
   readonly needsOnlyRange: boolean;
   readonly inOrder = false;
   readonly tensorNames = ["description", "state"];
+  /** The description that was read last. */
+  private last: { readonly bytes: Uint8Array; readonly told: StateDescription } | undefined;
 
   /** Copies of an observer that has seen nothing. */
   constructor(readonly observer: AffineQuantizedObserverBase) {
@@ -103,10 +106,20 @@ export class ObserverMethod implements RangeMethod {
         `${mergeable.displayName}: the description is missing or the state is no int32`,
       );
     }
-    const words = state && new Uint32Array(state.bytes.slice().buffer as ArrayBuffer);
-    const saved = mergeable.parseSaved(description.bytes, words);
-    if (saved.batches === samples) return { ...saved, words: words && saved.words };
-    throw new StateError(`it was seen in ${saved.batches} samples of ${samples}`);
+    const told = this.described(description.bytes);
+    if (told.batches !== samples) {
+      throw new StateError(`it was seen in ${told.batches} samples of ${samples}`);
+    }
+    return mergeable.parseState(told, state && wordsOf(state.bytes));
+  }
+
+  /** A description from a file; values that were seen in as many samples have the same. */
+  private described(bytes: Uint8Array): StateDescription {
+    const { last } = this;
+    if (last && isSame(last.bytes, bytes)) return last.told;
+    const told = this.mergeable.parseDescription(bytes);
+    this.last = { bytes: bytes.slice(), told };
+    return told;
   }
 
   merge(a: SavedRange, b: SavedRange): SavedRange {
@@ -123,6 +136,18 @@ export class ObserverMethod implements RangeMethod {
     if (saved.words) entries.set("state", withoutZeros(saved.words));
     return entries;
   }
+}
+
+/** A state of a file as words, which may begin at any byte there. */
+function wordsOf(bytes: Uint8Array): Uint32Array {
+  const { buffer, byteOffset, byteLength } = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  return new Uint32Array(buffer, byteOffset, byteLength / 4);
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  let same = 0;
+  while (same < a.length && a[same] === b[same]) same++;
+  return a.length === b.length && same === a.length;
 }
 
 /** Words without the zeros at their end: the bins behind the range, and the high words of few counts. */

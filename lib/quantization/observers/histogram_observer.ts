@@ -7,6 +7,7 @@ import {
   decodeHistogram,
   emptyHistogramState,
   type Histogram,
+  histogramPrefix,
   histogramProblem,
   mergeHistograms,
 } from "../../backend/histogram_state.ts";
@@ -67,6 +68,11 @@ export abstract class HistogramObserverBase extends RangeObserver {
     return emptyHistogramState(blocks);
   }
 
+  /** All but the counts, most of which are zero. */
+  protected override neededWords(): number {
+    return histogramPrefix(1) + 2;
+  }
+
   /** Whether ranges, bins and counts suit each other. */
   protected override stateProblem(words: Uint32Array, blocks: number): string | undefined {
     return histogramProblem(words, blocks);
@@ -84,9 +90,9 @@ export abstract class HistogramObserverBase extends RangeObserver {
 
   /** The counts of both. */
   protected override mergeStates(a: Uint32Array, b: Uint32Array, blocks: number): Uint32Array {
-    const merged = mergeMinMaxPrefix(a, b, blocks);
-    mergeHistograms(merged, b, blocks);
-    return merged;
+    mergeMinMaxPrefix(a, b, blocks);
+    mergeHistograms(a, b, blocks);
+    return a;
   }
 
   /** Each block's chosen range. */

@@ -54,7 +54,8 @@ export class AffineQuantizedMinMaxObserver extends RangeObserver {
 
   /** The wider of both. */
   protected override mergeStates(a: Uint32Array, b: Uint32Array, blocks: number): Uint32Array {
-    return mergeMinMaxPrefix(a, b, blocks);
+    mergeMinMaxPrefix(a, b, blocks);
+    return a;
   }
 
   /** The ranges as they are. */

@@ -126,15 +126,15 @@ export class AffineQuantizedMovingAverageMinMaxObserver extends RangeObserver {
     blocks: number,
     [batchesA, batchesB]: readonly [number, number],
   ): Uint32Array {
-    const merged = mergeMinMaxPrefix(a, b, blocks);
+    mergeMinMaxPrefix(a, b, blocks);
     const [own, theirs] = [weighed(a, blocks, batchesA), weighed(b, blocks, batchesB)];
     own.sums.merge(theirs.sums);
     const weight = own.weight + theirs.weight;
-    writeSums(merged, blocks, own.sums, batchesA + batchesB, weight);
-    averagesIn(merged, blocks).forEach((_, i, averages) => {
+    writeSums(a, blocks, own.sums, batchesA + batchesB, weight);
+    averagesIn(a, blocks).forEach((_, i, averages) => {
       averages[i] = own.sums.value(i) / weight;
     });
-    return merged;
+    return a;
   }
 
   /** The same averages, which empty batches have no part in. */

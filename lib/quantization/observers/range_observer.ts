@@ -76,13 +76,20 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
     block: readonly number[],
     turn: BatchTurn,
   ): void;
-  /** The state that both parts together would have given; `counts` are their batches. */
+  /**
+   * The state that both parts together would have given; `counts` are their batches. The first may be changed for that,
+   * the second may lack zeros as {@linkcode RangeObserver.neededWords} says.
+   */
   protected abstract mergeStates(
     a: Uint32Array,
     b: Uint32Array,
     blocks: number,
     counts: readonly [number, number],
   ): Uint32Array;
+  /** Words that a saved state of one block has at least; zeros behind them may be missing. All by default. */
+  protected neededWords(): number {
+    return this.bytesOfOneBlock / 4;
+  }
   /** The state of an observer that has seen so many empty batches besides; the same by default. */
   protected joinEmpty({ words }: SavedRange, _batches: number): Uint32Array {
     return words!;
@@ -400,7 +407,7 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
     const merged = this.mergeSaved(own, theirs, fail);
     if (merged.words) {
       this.state?.dispose();
-      this.state = words(bytesOf(merged.words), device!);
+      this.state = words(bytesOf(this.whole(merged)), device!);
     }
     this.takeDescription(merged);
   }
@@ -419,32 +426,64 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
    * What an observer of this kind and these settings has saved, once it was checked.
    *
    * @param description the bytes of the description.
-   * @param state the words of the state; zeros at the end of one block's may be missing.
+   * @param state the words of the state; zeros at the end of one block's may be missing. They are left as they are, and
+   * are not to change as long as the result is used.
    * @throws {StateError} as {@linkcode RangeObserver.loadStateDict}.
    * @ignore
    */
   parseSaved(description: Uint8Array, state: Uint32Array | undefined): SavedRange {
-    const fail = (why: string): never => {
-      throw new StateError(`${this.displayName}: ${why}; nothing was loaded`);
-    };
+    return this.parseState(this.parseDescription(description), state);
+  }
+
+  /**
+   * The description of a state that an observer of this kind and these settings has saved.
+   *
+   * @ignore
+   */
+  parseDescription(description: Uint8Array): StateDescription {
     const saved = description.byteLength > MAX_DESCRIPTION_BYTES
       ? undefined
       : parseDescription(description);
-    if (!saved) return fail("the description is not one that an observer wrote");
-    if (saved.signature !== this.signature()) this.checkSignature(saved.signature, fail);
+    if (!saved) return this.refuse("the description is not one that an observer wrote");
+    this.checkSignature(saved.signature, (why) => this.refuse(why));
+    return saved;
+  }
+
+  /**
+   * A state that suits its description; the words are as for {@linkcode RangeObserver.parseSaved}.
+   *
+   * @ignore
+   */
+  parseState(saved: StateDescription, state: Uint32Array | undefined): SavedRange {
+    const fail = (why: string) => this.refuse(why);
     if (!state) return saved.blocks === 0 ? saved : fail(`the key "state" is missing`);
     if (saved.blocks === 0) fail(`there is a state, but the description tells of no values`);
     const expected = saved.blocks === 1 ? this.bytesOfOneBlock : this.stateBytes(saved.blocks);
-    const fits = saved.blocks === 1 ? state.byteLength <= expected : state.byteLength === expected;
-    if (!fits) fail(`the state takes ${expected} bytes, but there are ${state.byteLength}`);
-    const words = new Uint32Array(expected / 4);
-    words.set(state);
+    const missing = expected / 4 - state.length;
+    if (missing < 0 || missing > 0 && saved.blocks > 1) {
+      fail(`the state takes ${expected} bytes, but there are ${state.byteLength}`);
+    }
+    // Those that are whole are taken over when they are merged.
+    const words = missing === 0
+      ? state.slice()
+      : padded(state, Math.max(this.neededWords(), state.length));
     this.checkWords(saved, words, fail);
     return { ...saved, words };
   }
 
+  /** Fails to load what was saved. */
+  private refuse(why: string): never {
+    throw new StateError(`${this.displayName}: ${why}; nothing was loaded`);
+  }
+
+  /** All words of a state, in a copy if some are missing. */
+  private whole({ words, blocks }: SavedRange): Uint32Array {
+    return padded(words!, (blocks === 1 ? this.bytesOfOneBlock : this.stateBytes(blocks)) / 4);
+  }
+
   /**
-   * What observers of this kind have seen together, the second after the first. Both are left as they are.
+   * What observers of this kind have seen together, the second after the first. The words of the first may be taken over
+   * for that, which spares a copy; the second is left as it is.
    *
    * @ignore
    */
@@ -457,14 +496,14 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
     const theirs = b.words[at] === NO_BAD ? b.words : b.words.slice();
     if (theirs[at] !== NO_BAD) theirs[at] += a.batches;
     if (!a.words) {
-      const words = this.joinEmpty({ ...b, words: theirs }, a.batches);
+      const words = this.joinEmpty({ ...b, words: theirs.slice() }, a.batches);
       return { ...b, batches, words };
     }
     if (a.blocks !== b.blocks || !sameShape(a.shape, b.shape) && a.blocks > 1) {
       fail(`ranges of shape ${formatShape(a.shape)} here and ${formatShape(b.shape)} there`);
     }
     if (a.dtype !== b.dtype) fail(`${a.dtype} batches here and ${b.dtype} ones there`);
-    const words = this.mergeStates(a.words, theirs, a.blocks, [a.batches, b.batches]);
+    const words = this.mergeStates(this.whole(a), theirs, a.blocks, [a.batches, b.batches]);
     return { ...a, batches, shape: shorter(a.shape, b.shape), words };
   }
 
@@ -475,7 +514,7 @@ export abstract class RangeObserver extends AffineQuantizedObserverBase {
    */
   takeSaved(saved: SavedRange, device: Device): void {
     this.state?.dispose();
-    this.state = saved.words ? words(bytesOf(saved.words), device) : null;
+    this.state = saved.words ? words(bytesOf(this.whole(saved)), device) : null;
     this.takeDescription(saved);
   }
 }
@@ -496,14 +535,20 @@ const MAX_DESCRIPTION_BYTES = 1 << 16;
 const MAX_BRACKETS = 1000;
 const MAX_RANK = 64;
 
-/** The minima, maxima and first bad batch of two states, merged into a copy of the first. */
-export function mergeMinMaxPrefix(a: Uint32Array, b: Uint32Array, blocks: number): Uint32Array {
-  const merged = a.slice();
+/** Brings the minima, maxima and first bad batch of two states together, in the first. */
+export function mergeMinMaxPrefix(a: Uint32Array, b: Uint32Array, blocks: number): void {
   for (let i = 0; i <= 2 * blocks; i++) {
     const least = i < blocks || i === 2 * blocks;
-    merged[i] = least ? Math.min(a[i], b[i]) : Math.max(a[i], b[i]);
+    a[i] = least ? Math.min(a[i], b[i]) : Math.max(a[i], b[i]);
   }
-  return merged;
+}
+
+/** Words with zeros behind them, in a copy if there are to be any. */
+function padded(words: Uint32Array, length: number): Uint32Array {
+  if (words.length === length) return words;
+  const all = new Uint32Array(length);
+  all.set(words);
+  return all;
 }
 
 function words(bytes: Uint8Array, device: Device): Tensor {
@@ -526,7 +571,7 @@ export interface StateDescription {
 
 /** What an observer has seen, on the host. */
 export interface SavedRange extends StateDescription {
-  /** The words of its state; none before any data. */
+  /** The words of its state; none before any data. Zeros at the end of one block's may be missing. */
   readonly words?: Uint32Array;
 }
 
