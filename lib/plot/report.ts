@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { plotBars } from "./bars.ts";
 import type { DisplayBundle } from "./bundle.ts";
 import type { Figure } from "./figure.ts";
 import type { Table } from "./table.ts";
@@ -65,7 +66,6 @@ export async function barsOfDecibels(
 ): Promise<Figure | null> {
   const finite = Object.entries(values).filter(([, value]) => Number.isFinite(value));
   if (finite.length === 0) return null;
-  const { plotBars } = await import("./bars.ts");
   return plotBars(Object.fromEntries(finite), {
     title,
     label,

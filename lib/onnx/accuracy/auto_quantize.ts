@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { plotBars } from "../../plot/bars.ts";
 import type { Figure } from "../../plot/figure.ts";
 import { decibels } from "../../plot/format.ts";
 import { AnalysisReport } from "../../plot/report.ts";
@@ -111,7 +112,6 @@ export class AutoQuantizeResult extends AnalysisReport {
   override async figure(): Promise<Figure | null> {
     const finite = this.steps.filter(({ sqnr }) => Number.isFinite(sqnr));
     if (!finite.length) return null;
-    const { plotBars } = await import("../../plot/bars.ts");
     return plotBars(Object.fromEntries(finite.map(({ step, sqnr }) => [step, sqnr])), {
       title: `Asked for: ${decibels(this.targetSqnr)}`,
       label: "SQNR of the output, dB",

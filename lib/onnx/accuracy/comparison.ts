@@ -4,6 +4,7 @@
  * @module
  */
 import type { Figure } from "../../plot/figure.ts";
+import { plotLines } from "../../plot/lines.ts";
 import { decibels, percent } from "../../plot/format.ts";
 import { AnalysisReport, barsOfDecibels } from "../../plot/report.ts";
 import { Table } from "../../plot/table.ts";
@@ -120,7 +121,6 @@ export class OnnxComparison extends AnalysisReport {
     }
     const ratios = values.map(({ sqnr }) => sqnr);
     if (!ratios.some(Number.isFinite)) return null;
-    const { plotLines } = await import("../../plot/lines.ts");
     return plotLines({ SQNR: ratios }, {
       title,
       xLabel: "tensors, in the order in which they are computed",

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { plotBars } from "../../plot/bars.ts";
 import type { Figure } from "../../plot/figure.ts";
 import { decibels } from "../../plot/format.ts";
 import { AnalysisReport } from "../../plot/report.ts";
@@ -110,7 +111,6 @@ export class TuneOnnxResult extends AnalysisReport {
   override async figure(): Promise<Figure | null> {
     const finite = this.steps.filter(({ sqnr }) => Number.isFinite(sqnr));
     if (!finite.length) return null;
-    const { plotBars } = await import("../../plot/bars.ts");
     const bars = finite.map(({ remedy, summary, sqnr, kept }) =>
       [remedy === "plain" ? summary : kept ? remedy : `${remedy} (left)`, sqnr] as const
     );

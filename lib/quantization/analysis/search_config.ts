@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { plotBars } from "../../plot/bars.ts";
 import type { Figure } from "../../plot/figure.ts";
 import { deepcopy, type Module, nameModules } from "../../nn/module.ts";
 import { checkOptions } from "../../numbers/arguments.ts";
@@ -183,7 +184,6 @@ export class ConfigSearchResult extends AnalysisReport {
 
   /** A bar for each layer's bytes. */
   override async figure(): Promise<Figure | null> {
-    const { plotBars } = await import("../../plot/bars.ts");
     const bars = this.layers.map(({ layer, choice, bytes }) => [`${layer}: ${choice}`, bytes]);
     return plotBars(Object.fromEntries(bars), { title: "Bytes of each layer", label: "bytes" });
   }

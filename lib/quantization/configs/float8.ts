@@ -30,7 +30,7 @@ import type { AffineQuantizedTensor } from "../tensors/quantized_tensor.ts";
 import { type GranularityPair, granularityPair } from "./granularity_pair.ts";
 import { prepared } from "./observe.ts";
 import type { ObserverStep } from "./quantization_step.ts";
-import { AOBaseConfig, type ObservedAs, registerQuantizeModuleHandler } from "./quantize.ts";
+import { AOBaseConfig, type ObservedAs } from "./quantize.ts";
 import { checkGroups, floatLinear } from "./quantize_weight.ts";
 import {
   checkStaticScale,
@@ -177,13 +177,14 @@ export class Float8WeightOnlyConfig extends AOBaseConfig {
     this.weightDtype = weightDtype;
     this.granularity = granularity;
   }
-}
 
-registerQuantizeModuleHandler(Float8WeightOnlyConfig, async (module, config) => {
-  const linear = floatLinear(module, config);
-  const weight = await float8Weight(linear, config.weightDtype, config.granularity, config);
-  return linearWith(weight, linear.bias);
-});
+  /** What `quantize_` puts in a module's place. */
+  override async replacement(module: Module): Promise<Module> {
+    const linear = floatLinear(module, this);
+    const weight = await float8Weight(linear, this.weightDtype, this.granularity, this);
+    return linearWith(weight, linear.bias);
+  }
+}
 
 /**
  * Quantizes weights to 8-bit floats, and inputs at run time, each with one scale or one a row. No calibration is
@@ -250,18 +251,16 @@ export class Float8DynamicActivationFloat8WeightConfig extends AOBaseConfig {
     this.activationValueLb = valueLb;
     this.activationValueUb = valueUb;
   }
-}
 
-registerQuantizeModuleHandler(
-  Float8DynamicActivationFloat8WeightConfig,
-  (module, config) => {
-    const { activationDtype: dtype, granularity: [activation, weight] } = config;
-    const { activationValueLb: valueLb, activationValueUb: valueUb } = config;
+  /** What `quantize_` puts in a module's place. */
+  override replacement(module: Module): Promise<Module> {
+    const { activationDtype: dtype, granularity: [activation, weight] } = this;
+    const { activationValueLb: valueLb, activationValueUb: valueUb } = this;
     const perRow = !(activation instanceof PerTensor);
     const input = float8InputQuantizer({ dtype, perRow, valueLb, valueUb });
-    return float8Layer(floatLinear(module, config), input, config, weight);
-  },
-);
+    return float8Layer(floatLinear(module, this), input, this, weight);
+  }
+}
 
 /**
  * Quantizes weights and inputs to 8-bit floats with one scale each, that of inputs being known beforehand: given, or
@@ -339,6 +338,16 @@ export class Float8StaticActivationFloat8WeightConfig extends AOBaseConfig {
       },
     };
   }
+
+  /** What `quantize_` puts in a module's place. */
+  override async replacement(module: Module): Promise<Module> {
+    if (this.step === "convert" && !isObservedLinear(module, "")) return module;
+    if (this.step === "prepare") return prepared(module, this, this.observedAs()!);
+    const linear = floatLinear(module, this);
+    const scale = await inputScale(linear, this);
+    const input = staticInputQuantizer(scale, null, this.activationDtype);
+    return float8Layer(linear, input, this, this.granularity);
+  }
 }
 
 /** The scale of a layer's inputs. Waits for it. */
@@ -353,15 +362,3 @@ async function inputScale(
   zeroPoint?.dispose();
   return scale;
 }
-
-registerQuantizeModuleHandler(
-  Float8StaticActivationFloat8WeightConfig,
-  async (module, config) => {
-    if (config.step === "convert" && !isObservedLinear(module, "")) return module;
-    if (config.step === "prepare") return prepared(module, config, config.observedAs()!);
-    const linear = floatLinear(module, config);
-    const scale = await inputScale(linear, config);
-    const input = staticInputQuantizer(scale, null, config.activationDtype);
-    return float8Layer(linear, input, config, config.granularity);
-  },
-);

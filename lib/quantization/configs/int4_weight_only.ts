@@ -3,11 +3,12 @@
  *
  * @module
  */
+import type { Module } from "../../nn/module.ts";
 import { checkOptions } from "../../numbers/arguments.ts";
 import { int8, uint4 } from "../../numbers/dtype.ts";
 import { PerGroup } from "../affine/granularity.ts";
 import { MappingType } from "../affine/mapping.ts";
-import { AOBaseConfig, registerQuantizeModuleHandler } from "./quantize.ts";
+import { AOBaseConfig } from "./quantize.ts";
 import {
   checkGroupSize,
   floatLinear,
@@ -72,10 +73,11 @@ export class Int4WeightOnlyConfig extends AOBaseConfig {
     this.groupSize = options.groupSize ?? 128;
     checkGroupSize("Int4WeightOnlyConfig", this.groupSize, INT4_GROUP_SIZES);
   }
-}
 
-registerQuantizeModuleHandler(Int4WeightOnlyConfig, async (module, config) => {
-  const linear = floatLinear(module, config);
-  const weight = await quantizeWeight(linear, uint4WeightScheme(config.groupSize), config);
-  return linearWith(weight, linear.bias);
-});
+  /** What `quantize_` puts in a module's place. */
+  override async replacement(module: Module): Promise<Module> {
+    const linear = floatLinear(module, this);
+    const weight = await quantizeWeight(linear, uint4WeightScheme(this.groupSize), this);
+    return linearWith(weight, linear.bias);
+  }
+}

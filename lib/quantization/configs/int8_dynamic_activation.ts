@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Module } from "../../nn/module.ts";
 import { checkOptions } from "../../numbers/arguments.ts";
 import { type Granularity, PerRow, PerTensor } from "../affine/granularity.ts";
 import { MappingType } from "../affine/mapping.ts";
@@ -11,7 +12,7 @@ import { toLinearActivationQuantized } from "../tensors/linear_activation_quanti
 import { dynamicInputQuantizer } from "../tensors/input_quantizer.ts";
 import { type GranularityPair, granularityPair } from "./granularity_pair.ts";
 import { checkInt8Range, int8Integers, type Int8RangeOptions } from "./int8_range.ts";
-import { AOBaseConfig, registerQuantizeModuleHandler } from "./quantize.ts";
+import { AOBaseConfig } from "./quantize.ts";
 import { floatLinear, quantizeWeight } from "./quantize_weight.ts";
 import { linearWith } from "../layers/weight_linear.ts";
 import { checkAccumulator } from "../tensors/quantized_tensor.ts";
@@ -73,21 +74,22 @@ export class Int8DynamicActivationInt8WeightConfig extends AOBaseConfig {
     this.actMappingType = actMappingType;
     this.reduceRange = reduceRange;
   }
-}
 
-registerQuantizeModuleHandler(Int8DynamicActivationInt8WeightConfig, async (module, config) => {
-  const { granularity: [activation, granularity], actMappingType, reduceRange } = config;
-  const linear = floatLinear(module, config);
-  const range = int8Integers(reduceRange);
-  const asymmetric = actMappingType === MappingType.ASYMMETRIC;
-  const symmetric = { ...range, zeroPoints: [0, 0] } as const;
-  checkAccumulator("quantize_", linear.inFeatures, asymmetric ? range : symmetric, symmetric);
-  const weight = await quantizeWeight(
-    linear,
-    { ...int8WeightScheme(), granularity, range },
-    config,
-  );
-  const perTensor = activation instanceof PerTensor;
-  const input = dynamicInputQuantizer({ ...range, perTensor, asymmetric });
-  return linearWith(toLinearActivationQuantized(weight, input), linear.bias);
-});
+  /** What `quantize_` puts in a module's place. */
+  override async replacement(module: Module): Promise<Module> {
+    const { granularity: [activation, granularity], actMappingType, reduceRange } = this;
+    const linear = floatLinear(module, this);
+    const range = int8Integers(reduceRange);
+    const asymmetric = actMappingType === MappingType.ASYMMETRIC;
+    const symmetric = { ...range, zeroPoints: [0, 0] } as const;
+    checkAccumulator("quantize_", linear.inFeatures, asymmetric ? range : symmetric, symmetric);
+    const weight = await quantizeWeight(
+      linear,
+      { ...int8WeightScheme(), granularity, range },
+      this,
+    );
+    const perTensor = activation instanceof PerTensor;
+    const input = dynamicInputQuantizer({ ...range, perTensor, asymmetric });
+    return linearWith(toLinearActivationQuantized(weight, input), linear.bias);
+  }
+}

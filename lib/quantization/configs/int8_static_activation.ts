@@ -13,7 +13,7 @@ import { int8WeightScheme } from "./int8_weight_only.ts";
 import { type Granularity, PerRow, PerTensor } from "../affine/granularity.ts";
 import { MappingType } from "../affine/mapping.ts";
 import type { QParams } from "../affine/primitives.ts";
-import { AOBaseConfig, type ObservedAs, registerQuantizeModuleHandler } from "./quantize.ts";
+import { AOBaseConfig, type ObservedAs } from "./quantize.ts";
 import {
   checkGroupSize,
   floatLinear,
@@ -162,6 +162,13 @@ export class Int8StaticActivationInt8WeightConfig extends AOBaseConfig {
     if (this.actQuantScale !== undefined) return undefined;
     return observedAs(this.actMappingType, int8Integers(this.reduceRange));
   }
+
+  /** What `quantize_` puts in a module's place. */
+  override replacement(module: Module): Promise<Module> {
+    const { granularity: [, granularity], reduceRange } = this;
+    const range = int8Integers(reduceRange);
+    return quantizeLayer(module, this, { ...int8WeightScheme(), granularity, range });
+  }
 }
 
 /**
@@ -217,6 +224,11 @@ export class Int8StaticActivationInt4WeightConfig extends AOBaseConfig {
   override observedAs(): ObservedAs | undefined {
     if (this.actQuantScale !== undefined) return undefined;
     return observedAs(MappingType.SYMMETRIC, int8Integers(false));
+  }
+
+  /** What `quantize_` puts in a module's place. */
+  override replacement(module: Module): Promise<Module> {
+    return quantizeLayer(module, this, uint4WeightScheme(this.groupSize));
   }
 }
 
@@ -293,14 +305,3 @@ async function quantizeLayer(
     actQuantMax: quantMax,
   });
 }
-
-registerQuantizeModuleHandler(Int8StaticActivationInt8WeightConfig, (module, config) => {
-  const { granularity: [, granularity], reduceRange } = config;
-  const range = int8Integers(reduceRange);
-  return quantizeLayer(module, config, { ...int8WeightScheme(), granularity, range });
-});
-
-registerQuantizeModuleHandler(
-  Int8StaticActivationInt4WeightConfig,
-  (module, config) => quantizeLayer(module, config, uint4WeightScheme(config.groupSize)),
-);

@@ -3,11 +3,12 @@
  *
  * @module
  */
+import type { Module } from "../../nn/module.ts";
 import { checkOptions } from "../../numbers/arguments.ts";
 import { finfo, float32, int8 } from "../../numbers/dtype.ts";
 import { PerGroup, PerRow } from "../affine/granularity.ts";
 import { MappingType } from "../affine/mapping.ts";
-import { AOBaseConfig, registerQuantizeModuleHandler } from "./quantize.ts";
+import { AOBaseConfig } from "./quantize.ts";
 import { floatLinear, quantizeWeight, type WeightScheme } from "./quantize_weight.ts";
 import { linearWith } from "../layers/weight_linear.ts";
 
@@ -69,10 +70,11 @@ export class Int8WeightOnlyConfig extends AOBaseConfig {
     }
     this.groupSize = groupSize;
   }
-}
 
-registerQuantizeModuleHandler(Int8WeightOnlyConfig, async (module, config) => {
-  const linear = floatLinear(module, config);
-  const weight = await quantizeWeight(linear, int8WeightScheme(config.groupSize), config);
-  return linearWith(weight, linear.bias);
-});
+  /** What `quantize_` puts in a module's place. */
+  override async replacement(module: Module): Promise<Module> {
+    const linear = floatLinear(module, this);
+    const weight = await quantizeWeight(linear, int8WeightScheme(this.groupSize), this);
+    return linearWith(weight, linear.bias);
+  }
+}

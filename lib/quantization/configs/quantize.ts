@@ -28,7 +28,7 @@ export interface ObservedAs {
 
 /**
  * The base class of configs: says how layers are to be quantized. What a config does to a module is
- * told by {@linkcode registerQuantizeModuleHandler}.
+ * its method `replacement`, or told by {@linkcode registerQuantizeModuleHandler}.
  *
  * @example
  * ```ts
@@ -52,6 +52,9 @@ export abstract class AOBaseConfig {
 
   /** Which step of several this config is; undefined for one that quantizes at once. */
   readonly step?: QuantizationStep;
+
+  /** Makes the module that takes another's place; where a handler is registered, that does it. */
+  replacement?(module: Module): Module | Promise<Module>;
 }
 
 /** Makes the quantized module that takes a module's place. */
@@ -90,6 +93,7 @@ function handlerOf(config: AOBaseConfig): QuantizeModuleHandler {
   const { name } = config.constructor;
   const handler = handlers.get(config.constructor);
   if (handler) return handler;
+  if (config.replacement) return (module) => config.replacement!(module);
   throw new Error(
     `quantize_: no handler is registered for ${name}; tell what it does with ` +
       `registerQuantizeModuleHandler(${name}, (module, config) => …)`,

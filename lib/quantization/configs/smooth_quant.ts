@@ -21,12 +21,7 @@ import type { InputQuantizer } from "../tensors/input_quantizer.ts";
 import { toLinearActivationQuantized } from "../tensors/linear_activation_quantized_tensor.ts";
 import { observersAs } from "./observe.ts";
 import { checkStep, type QuantizationStep } from "./quantization_step.ts";
-import {
-  AOBaseConfig,
-  checkConfig,
-  registerQuantizeModuleHandler,
-  replacementOf,
-} from "./quantize.ts";
+import { AOBaseConfig, checkConfig, replacementOf } from "./quantize.ts";
 import { floatLinear } from "./quantize_weight.ts";
 
 /** Options of {@linkcode SmoothQuantConfig}. */
@@ -112,30 +107,31 @@ export class SmoothQuantConfig extends AOBaseConfig {
     this.step = checkStep(where, step);
     this.alpha = alpha;
   }
-}
 
-registerQuantizeModuleHandler(SmoothQuantConfig, async (module, config) => {
-  switch (config.step) {
-    case "prepare":
-      return SmoothQuantObservedLinear.of(floatLinear(module, config), config.alpha);
-    case "convert": {
-      if (!(module instanceof SmoothQuantObservedLinear)) return module;
-      return await smoothed(module.toFloat() as FloatLinear, config, await factorsOf(module));
+  /** What `quantize_` puts in a module's place. */
+  override async replacement(module: Module): Promise<Module> {
+    switch (this.step) {
+      case "prepare":
+        return SmoothQuantObservedLinear.of(floatLinear(module, this), this.alpha);
+      case "convert": {
+        if (!(module instanceof SmoothQuantObservedLinear)) return module;
+        return await smoothed(module.toFloat() as FloatLinear, this, await factorsOf(module));
+      }
+      case "prepare_for_loading": {
+        const linear = floatLinear(module, this);
+        const ones = new Float64Array(linear.inFeatures).fill(1);
+        const factors = {
+          smoothing: this.alpha === null ? null : ones,
+          min: ones.map((x) => -x),
+          max: ones,
+        };
+        return await smoothed(linear, this, factors);
+      }
+      default:
+        return module;
     }
-    case "prepare_for_loading": {
-      const linear = floatLinear(module, config);
-      const ones = new Float64Array(linear.inFeatures).fill(1);
-      const factors = {
-        smoothing: config.alpha === null ? null : ones,
-        min: ones.map((x) => -x),
-        max: ones,
-      };
-      return await smoothed(linear, config, factors);
-    }
-    default:
-      return module;
   }
-});
+}
 
 /** What a layer's observers led to, a number for each feature. */
 interface Factors {

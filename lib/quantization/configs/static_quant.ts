@@ -16,7 +16,7 @@ import "../layers/layer_kinds.ts";
 import { linearWith } from "../layers/weight_linear.ts";
 import { staticInputQuantizer } from "../tensors/input_quantizer.ts";
 import { toLinearActivationQuantized } from "../tensors/linear_activation_quantized_tensor.ts";
-import { AOBaseConfig, type ObservedAs, registerQuantizeModuleHandler } from "./quantize.ts";
+import { AOBaseConfig, type ObservedAs } from "./quantize.ts";
 import { quantRange } from "../affine/range.ts";
 import { accumulated, checkAccumulator } from "../tensors/quantized_tensor.ts";
 
@@ -82,15 +82,16 @@ export class StaticQuantConfig extends AOBaseConfig {
     const { targetDtype, weightDtype = targetDtype } = this;
     return { mappingType: MappingType.ASYMMETRIC, activation: targetDtype, weight: weightDtype };
   }
-}
 
-registerQuantizeModuleHandler(StaticQuantConfig, async (module, config) => {
-  const { targetDtype, weightDtype = targetDtype } = config;
-  if (module instanceof ObservedFunction) return quantizeFunction(module, targetDtype);
-  const observed = observedLayer(module, config);
-  const parts = await quantizeObserved(observed, targetDtype, weightDtype);
-  return familyOf(module)!.quantize(observed, parts);
-});
+  /** What `quantize_` puts in a module's place. */
+  override async replacement(module: Module): Promise<Module> {
+    const { targetDtype, weightDtype = targetDtype } = this;
+    if (module instanceof ObservedFunction) return quantizeFunction(module, targetDtype);
+    const observed = observedLayer(module, this);
+    const parts = await quantizeObserved(observed, targetDtype, weightDtype);
+    return familyOf(module)!.quantize(observed, parts);
+  }
+}
 
 /**
  * Turns each `ObservedLinear` back into a plain `Linear`, whose weight is a quantized tensor with
@@ -105,22 +106,24 @@ registerQuantizeModuleHandler(StaticQuantConfig, async (module, config) => {
 export class StaticQuantTensorConfig extends StaticQuantConfig {
   /** The class's name, whatever a minifier makes of it. */
   static override readonly name: string = "StaticQuantTensorConfig";
-}
 
-registerQuantizeModuleHandler(StaticQuantTensorConfig, async (module, config) => {
-  const { targetDtype, weightDtype = targetDtype } = config;
-  const observed = observedLayer(module, config);
-  if (!(observed instanceof ObservedLinear)) {
-    throw new TypeError(
-      `quantize_: ${config.constructor.name} makes a Linear with a quantized weight, which ` +
-        `${module.displayName} has no place for; use StaticQuantConfig, or pass isObservedLinear as the filter`,
-    );
+  /** What `quantize_` puts in a module's place. */
+  override async replacement(module: Module): Promise<Module> {
+    const { targetDtype, weightDtype = targetDtype } = this;
+    const observed = observedLayer(module, this);
+    if (!(observed instanceof ObservedLinear)) {
+      throw new TypeError(
+        `quantize_: ${this.constructor.name} makes a Linear with a quantized weight, which ` +
+          `${module.displayName} has no place for; use StaticQuantConfig, or pass isObservedLinear as the filter`,
+      );
+    }
+    const parts = await quantizeObserved(observed, targetDtype, weightDtype);
+    const { actScale, actZeroPoint, qweight, bias, actQuantMin, actQuantMax, actZeroPoints } =
+      parts;
+    const range = quantRange("quantize_", targetDtype, actQuantMin, actQuantMax);
+    const integers = { ...range, zeroPoints: actZeroPoints };
+    checkAccumulator("quantize_", accumulated(qweight), integers, qweight);
+    const input = staticInputQuantizer(actScale, actZeroPoint, targetDtype, integers);
+    return linearWith(toLinearActivationQuantized(qweight, input), bias);
   }
-  const parts = await quantizeObserved(observed, targetDtype, weightDtype);
-  const { actScale, actZeroPoint, qweight, bias, actQuantMin, actQuantMax, actZeroPoints } = parts;
-  const range = quantRange("quantize_", targetDtype, actQuantMin, actQuantMax);
-  const integers = { ...range, zeroPoints: actZeroPoints };
-  checkAccumulator("quantize_", accumulated(qweight), integers, qweight);
-  const input = staticInputQuantizer(actScale, actZeroPoint, targetDtype, integers);
-  return linearWith(toLinearActivationQuantized(qweight, input), bias);
-});
+}

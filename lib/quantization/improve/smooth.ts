@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { plotBars } from "../../plot/bars.ts";
 import type { Figure } from "../../plot/figure.ts";
 import { Table } from "../../plot/table.ts";
 import { deepcopy, type Module, nameModules, setField } from "../../nn/module.ts";
@@ -102,7 +103,6 @@ export class SmoothingReport extends AnalysisReport {
 
   /** The largest input of each layer before and after. */
   override async figure(): Promise<Figure | null> {
-    const { plotBars } = await import("../../plot/bars.ts");
     const bars = this.layers.flatMap(({ layer, inputMaxBefore, inputMaxAfter }) => [
       [`${layer} before`, inputMaxBefore],
       [`${layer} after`, inputMaxAfter],
