@@ -30,19 +30,54 @@ function kindOf(inputs: readonly Tensor[], samples: boolean): string {
   return kinds.join(";");
 }
 
+/** A session that was used last, and what it was given. */
+interface Latest {
+  readonly runtime: OnnxRuntime;
+  readonly inputs: readonly { readonly shape: readonly number[]; readonly dtype: DType }[];
+}
+
+/** Whether inputs are as those of a call before. */
+function areLike(inputs: readonly Tensor[], { inputs: before }: Latest): boolean {
+  if (inputs.length !== before.length) return false;
+  for (let i = 0; i < inputs.length; i++) {
+    const [{ shape, dtype }, known] = [inputs[i], before[i]];
+    if (dtype !== known.dtype || shape.length !== known.shape.length) return false;
+    for (let d = 0; d < shape.length; d++) if (shape[d] !== known.shape[d]) return false;
+  }
+  return true;
+}
+
 /** Runs a model with onnxruntime; sessions are made on the first forward. */
 export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
   private sessions = new Map<string, Promise<Session>>();
   private fields: ModelFields = [];
   /** Ends when all that was asked for so far is done: sessions run one call at a time. */
   private queue: Promise<unknown> = Promise.resolve();
+  /** Calls that have not ended. */
+  private open = 0;
+  /** Spares a call like the last one all that is not running it. */
+  private latest: Latest | undefined;
   private disposed = false;
 
   /** Compiles nothing yet. */
   constructor(private readonly model: Module) {}
 
   /** The model's outputs, on the device and in the dtype of the first input. */
-  async forwardAll(...inputs: Tensor[]): Promise<Tensor[]> {
+  forwardAll(...inputs: Tensor[]): Promise<Tensor[]> {
+    return this.atOnce(inputs) ?? this.later(inputs);
+  }
+
+  /** Runs what needs nobody to be waited for, if it is that. */
+  private atOnce(inputs: readonly Tensor[]): Promise<Tensor[]> | undefined {
+    const { latest, open } = this;
+    if (!latest || open > 0 || !inputs.every(isAtHand)) return undefined;
+    if (!areLike(inputs, latest) || !unchanged(this.fields)) return undefined;
+    const hosts = inputs.map(floatsAtHand);
+    return this.enqueue(() => this.run(latest.runtime, inputs, hosts));
+  }
+
+  /** Runs once the session is there, and what the inputs hold. */
+  private async later(inputs: readonly Tensor[]): Promise<Tensor[]> {
     if (this.disposed) {
       throw new Error(`${WHERE}: this OptimizedModule was disposed; compile the model again`);
     }
@@ -51,9 +86,15 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
     }
     const ready = Promise.all([this.sessionFor(inputs), ...inputs.map(hostValues)]);
     ready.catch(() => {}); // it is the queue that passes an error on
+    const kinds = inputs.map(({ shape, dtype }) => ({ shape, dtype }));
     return await this.enqueue(async () => {
       const [session, ...hosts] = await ready;
-      return await this.run(session, inputs, hosts);
+      const outputs = await this.run(session.runtime, inputs, hosts);
+      // Unless it was given up meanwhile.
+      if (await this.known(inputs) === session) {
+        this.latest = { runtime: session.runtime, inputs: kinds };
+      }
+      return outputs;
     });
   }
 
@@ -63,14 +104,16 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
     this.release();
   }
 
-  /** Runs `work` after all before it. */
+  /** Runs `work` after all before it: at once if there is nothing. */
   private enqueue<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.queue.then(work);
-    this.queue = done.catch(() => {});
+    const done = this.open++ > 0 ? this.queue.then(work) : work();
+    const end = () => void this.open--;
+    this.queue = done.then(end, end);
     return done;
   }
 
   private release(): void {
+    this.latest = undefined;
     const sessions = new Set(this.sessions.values());
     this.sessions.clear();
     this.enqueue(async () => {
@@ -80,12 +123,17 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
     });
   }
 
+  /** The session for such inputs, if there is one. */
+  private known(inputs: readonly Tensor[]): Promise<Session> | undefined {
+    return this.sessions.get(kindOf(inputs, false)) ?? this.sessions.get(kindOf(inputs, true));
+  }
+
   /** The session for such inputs; made anew if a field of the model was replaced since. */
   private sessionFor(inputs: readonly Tensor[]): Promise<Session> {
     if (!unchanged(this.fields)) this.release();
-    const [any, exact] = [kindOf(inputs, false), kindOf(inputs, true)];
-    const known = this.sessions.get(any) ?? this.sessions.get(exact);
+    const known = this.known(inputs);
     if (known) return known;
+    const [any, exact] = [kindOf(inputs, false), kindOf(inputs, true)];
     const session = this.openSession(inputs);
     // Whether it is for any number of samples is seen when it is open.
     this.sessions.set(exact, session);
@@ -105,7 +153,7 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
   }
 
   private async run(
-    { runtime }: Session,
+    runtime: OnnxRuntime,
     inputs: readonly Tensor[],
     hosts: readonly OnnxElements[],
   ): Promise<Tensor[]> {
@@ -138,12 +186,21 @@ function tensorOf(backend: Backend, { data, dims, type }: OnnxOutput, dtype: DTy
   return wide.to(dtype);
 }
 
-/** A tensor's numbers as a file has them; those of a float32 one in the host's memory are not copied. */
+/** Whether a tensor's numbers are floats in the host's memory. */
+function isAtHand(x: Tensor): boolean {
+  return x instanceof Tensor && !x.disposed && x.dtype === float32 &&
+    x.backend instanceof CpuBackend;
+}
+
+/** Those floats, not copied. */
+function floatsAtHand(x: Tensor): Float32Array {
+  const bytes = (x.backend as CpuBackend).view(x.operand.buffer);
+  return new Float32Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, x.numel);
+}
+
+/** A tensor's numbers as a file has them. */
 async function hostValues(x: Tensor): Promise<OnnxElements> {
-  if (x.dtype === float32 && x.backend instanceof CpuBackend) {
-    const bytes = x.backend.view(x.operand.buffer);
-    return new Float32Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, x.numel);
-  }
+  if (isAtHand(x)) return floatsAtHand(x);
   const values = await x.data();
   if (x.dtype.isFloat) return values as Float32Array;
   return x.dtype === bool ? Uint8Array.from(values) : BigInt64Array.from(values, BigInt);

@@ -121,6 +121,11 @@ export class OnnxRuntime implements AsyncDisposable {
   /** The class's name, whatever a minifier makes of it. */
   static readonly name: string = "OnnxRuntime";
 
+  /** Asks for all outputs. */
+  private readonly all: Readonly<Record<string, null>>;
+  /** Those outputs that every object has something by the name of. */
+  private readonly oddNames: readonly string[];
+
   private constructor(
     private readonly where: string,
     private readonly ort: Ort,
@@ -129,7 +134,10 @@ export class OnnxRuntime implements AsyncDisposable {
     readonly inputs: readonly OnnxValueInfo[],
     /** The outputs. */
     readonly outputs: readonly OnnxValueInfo[],
-  ) {}
+  ) {
+    this.all = Object.fromEntries(outputs.map(({ name }) => [name, null]));
+    this.oddNames = outputs.map(({ name }) => name).filter((name) => name in {});
+  }
 
   /**
    * Loads onnxruntime if it is not there yet, and a model into it.
@@ -169,11 +177,9 @@ export class OnnxRuntime implements AsyncDisposable {
    * @throws {TypeError} if an input is missing, unknown or of another element type.
    * @throws {RangeError} if an input has another shape than the model takes.
    */
-  async run(
-    feeds: OnnxFeeds,
-    outputs: readonly string[] = this.outputs.map(({ name }) => name),
-  ): Promise<Record<string, OnnxOutput>> {
-    return await this.compute(feeds, Object.fromEntries(outputs.map((name) => [name, null])));
+  async run(feeds: OnnxFeeds, outputs?: readonly string[]): Promise<Record<string, OnnxOutput>> {
+    const asked = outputs && Object.fromEntries(outputs.map((name) => [name, null]));
+    return await this.compute(feeds, asked ?? this.all);
   }
 
   /**
@@ -197,12 +203,12 @@ export class OnnxRuntime implements AsyncDisposable {
     feeds: OnnxFeeds,
     fetches: Record<string, OrtTensor | null>,
   ): Promise<Record<string, OnnxOutput>> {
-    const inputs = await this.prepare(feeds);
+    const prepared = this.prepare(feeds);
+    const inputs = prepared instanceof Promise ? await prepared : prepared;
     // The binding looks for names in a plain object, and so takes `toString` for asked for with a function to
     // write into; it is left alone where it is really asked for.
-    const missing = this.outputs
-      .filter(({ name }) => name in {} && !Object.hasOwn(fetches, name))
-      .map(({ name }): [string, null] => [name, null]);
+    const missing = this.oddNames.filter((name) => !Object.hasOwn(fetches, name))
+      .map((name): [string, null] => [name, null]);
     const asked = missing.length
       ? Object.fromEntries([...Object.entries(fetches), ...missing])
       : fetches;
@@ -218,8 +224,10 @@ export class OnnxRuntime implements AsyncDisposable {
     }
   }
 
-  /** The tensors that onnxruntime is given. */
-  private async prepare(feeds: OnnxFeeds): Promise<Record<string, OrtTensor>> {
+  /** The tensors that onnxruntime is given; a promise only where there is something to wait for. */
+  private prepare(
+    feeds: OnnxFeeds,
+  ): Record<string, OrtTensor> | Promise<Record<string, OrtTensor>> {
     const unknown = Object.keys(feeds).find((key) => !this.inputs.some(({ name }) => name === key));
     if (unknown !== undefined) {
       throw new TypeError(
@@ -228,6 +236,10 @@ export class OnnxRuntime implements AsyncDisposable {
         }`,
       );
     }
+    const waiting = this.inputs.some(({ name }) =>
+      Object.hasOwn(feeds, name) && feeds[name] instanceof Tensor
+    );
+    if (waiting) return hostFeeds(feeds).then((host) => this.prepare(host));
     const tensors: [string, OrtTensor][] = [];
     for (const input of this.inputs) {
       const feed = Object.hasOwn(feeds, input.name) ? feeds[input.name] : undefined;
@@ -240,8 +252,7 @@ export class OnnxRuntime implements AsyncDisposable {
           }`,
         );
       }
-      const host = feed instanceof Tensor ? await hostFeed(feed) : feed;
-      tensors.push([input.name, this.tensor("input", input, host)]);
+      tensors.push([input.name, this.tensor("input", input, feed as OnnxFeed)]);
     }
     return Object.fromEntries(tensors);
   }
@@ -313,6 +324,15 @@ export async function copyFeeds(feeds: OnnxFeeds): Promise<OnnxFeeds> {
     copies.push([name, { data: data.slice(), dims: [...dims], ...(type ? { type } : {}) }]);
   }
   return Object.fromEntries(copies);
+}
+
+/** A sample with what this library's tensors hold in their place. */
+async function hostFeeds(feeds: OnnxFeeds): Promise<Readonly<Record<string, OnnxFeed>>> {
+  const read: [string, OnnxFeed][] = [];
+  for (const [name, feed] of Object.entries(feeds)) {
+    read.push([name, feed instanceof Tensor ? await hostFeed(feed) : feed]);
+  }
+  return Object.fromEntries(read);
 }
 
 async function hostFeed(x: Tensor): Promise<OnnxFeed> {
