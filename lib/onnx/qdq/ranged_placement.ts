@@ -4,7 +4,9 @@
  *
  * @module
  */
+import { quote } from "../../numbers/printable.ts";
 import type { NodeProto } from "../file/proto.ts";
+import { isOp } from "../graph/operator.ts";
 import type { GraphFacts } from "./graph_facts.ts";
 import { givesFloats, operands, roleOf } from "./operators.ts";
 import type { TensorRange } from "./params.ts";
@@ -45,6 +47,7 @@ export function placeWithRanges(
   const placer = new Placer(facts, chosen, stored);
   const needed = neededRanges(facts, observed);
   refuseConstants(placer, needed);
+  refuseDips(placer, needed);
   for (;;) {
     const placement = placer.place();
     const ranges = new Map<string, TensorRange>();
@@ -129,6 +132,35 @@ function refuseConstants(placer: Placer, needed: ReadonlyMap<string, TensorRange
       const which = JSON.stringify(name);
       placer.leave(node, `its constant ${which} has elements too far apart in size for one scale`);
     }
+  }
+}
+
+/** Functions that give little less than 0 for most numbers below it. */
+const DIPPING = ["Gelu", "HardSwish", "Mish", "Swish"];
+/** Steps that such a dip needs at least. */
+const DIP_STEPS = 2;
+
+/**
+ * Leaves in float the products of what an activation function gives that dips below 0 (GELU, SiLU and their like, a
+ * product once they are written out), if few values are so large that all others share a step or two. Convolutions
+ * have no kernel that reads bytes from one side and floats from the other, so these keep theirs.
+ */
+function refuseDips(placer: Placer, needed: ReadonlyMap<string, TensorRange>): void {
+  const { facts } = placer;
+  for (const node of facts.graph.node) {
+    if (!placer.computes(node) || !givesFloats(node) || !facts.isConstant(node.input[1])) continue;
+    const value = facts.root(node.input[0]);
+    const maker = facts.view.producer(value);
+    const range = needed.get(node.input[0]);
+    if (!range || !maker || !isOp(maker, "Mul") && !isOp(maker, ...DIPPING)) continue;
+    const below = -range.min / (width(range) / 255);
+    if (!(below > 0 && below < DIP_STEPS)) continue;
+    placer.leave(
+      node,
+      `all that its input ${quote(node.input[0])} holds below 0, from ${
+        range.min.toPrecision(2)
+      }, is less than ${DIP_STEPS} steps of a range up to ${range.max.toPrecision(2)}`,
+    );
   }
 }
 

@@ -189,3 +189,32 @@ Deno.test("a node that is left out stays float between integer nodes", async () 
   const { kernels } = await quantized(parts, samples(() => 1), 30, { nodesToExclude: [name] });
   assert(kernels.includes("Sigmoid") && !kernels.includes("QLinearSigmoid"), kernels.join());
 });
+
+Deno.test("a product of what dips below 0 by less than two steps stays float", async () => {
+  const dip = (largest: number) =>
+    quantized(
+      {
+        nodes: [
+          node("Sigmoid", ["x"], ["s"]),
+          node("Mul", ["x", "s"], ["g"]),
+          node("MatMul", ["g", "u"], ["h"]),
+          node("LayerNormalization", ["h", "one", "zero"], ["n"], { axis: { i: -1 } }),
+          node("MatMul", ["n", "v"], ["y"]),
+        ],
+        constants: [
+          ...[weight("u", 8, 8), weight("v", 8, 4)],
+          ...[floats("one", [8], new Array(8).fill(1)), floats("zero", [8], new Array(8).fill(0))],
+        ],
+        inputs: x,
+        outputs: ["y"],
+      },
+      samples((column) => column === 0 ? largest : 2),
+      30,
+    );
+  const products = ({ nodes }: Awaited<ReturnType<typeof dip>>) =>
+    nodes.filter(({ opType }) => opType === "MatMul");
+  const [first, second] = products(await dip(80));
+  assertStringIncludes(first.reason!, "less than 2 steps of a range up to 73");
+  assert(second.quantized);
+  assert(products(await dip(8)).every(({ quantized }) => quantized));
+});
