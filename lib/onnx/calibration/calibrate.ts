@@ -390,6 +390,21 @@ export class OnnxCalibration {
     );
   }
 
+  /** Whether statistics of a kind are learnt. */
+  learns(kind: StatisticKind): boolean {
+    return this.learnt.get(kind) !== undefined;
+  }
+
+  /**
+   * @throws {OnnxError} unless it is of this model, as it was given or prepared; `where` opens the message.
+   * @ignore
+   */
+  async checkModel(where: string, model: OnnxModel): Promise<void> {
+    if (model === this.source.model || model === this.model) return;
+    const theirs = await originOf(model, settingsOf(this.source.options));
+    checkOrigin(`${where}: the calibration`, await this.origin(), theirs);
+  }
+
   /**
    * What was learnt of a kind, by the names of values; the covariance of a convolution by its input's and how it
    * takes rows out of that.

@@ -59,7 +59,7 @@ interface Merged {
 /**
  * What several calibrations of one model have seen together, as the bytes of a file for
  * {@linkcode OnnxCalibration.from}: the same bytes in whatever order they come, and however they were merged before.
- * One part is in memory at a time. A part that is given twice counts once.
+ * Two parts are in memory at a time: the next is read while one is merged. A part that is given twice counts once.
  *
  * @param parts what {@linkcode OnnxCalibration.save} gave, or paths of files that hold it.
  * @throws {OnnxError | SafetensorsError} if there is none, one is damaged or cut off, they are of other models,

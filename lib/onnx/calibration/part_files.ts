@@ -23,7 +23,7 @@ export interface PartFile {
 }
 
 /**
- * Reads parts, each when it is its turn.
+ * Reads parts, each while the one before it is looked at.
  *
  * @throws {OnnxError} if a file cannot be read; names it.
  */
@@ -31,13 +31,30 @@ export async function* readParts(
   where: string,
   parts: CalibrationParts,
 ): AsyncGenerator<PartFile, void> {
+  const source = Symbol.asyncIterator in parts
+    ? parts[Symbol.asyncIterator]()
+    : parts[Symbol.iterator]();
   let number = 0;
-  for await (const part of parts) {
-    const name = typeof part === "string" ? part : `part ${number}`;
+  const take = async (): Promise<PartFile | undefined> => {
+    const { done, value } = await source.next();
+    if (done) return undefined;
+    const name = typeof value === "string" ? value : `part ${number}`;
     number++;
     const whose = `${where}: ${name}`;
-    const file = typeof part === "string" ? await bytesOf(whose, part) : part;
-    yield { name, where: whose, file };
+    const file = typeof value === "string" ? await bytesOf(whose, value) : value;
+    return { name, where: whose, file };
+  };
+  let next = take();
+  try {
+    for (let part = await next; part; part = await next) {
+      next = take();
+      // An error is told when it is its turn.
+      next.catch(() => {});
+      yield part;
+    }
+  } finally {
+    // Who gives the parts may be waiting for the next one.
+    void source.return?.();
   }
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { checkChoice, checkOptions, given } from "../../numbers/arguments.ts";
-import type { OnnxSource } from "../calibration/calibrate.ts";
+import type { OnnxCalibration, OnnxSource } from "../calibration/calibrate.ts";
 import { floatOf, intOf } from "../file/attributes.ts";
 import type { OnnxModel } from "../file/model.ts";
 import type { NodeProto, TensorProto } from "../file/proto.ts";
@@ -79,6 +79,11 @@ export interface QuantizeWeightsOptions extends FormOptions {
    */
   method?: WeightsMethod;
   /**
+   * A calibration of the model, such as many machines have made together, in place of `data`: one that has learnt
+   * `"covariance"` for `"gptq"`, or `"channelSums"` for `"awq"`.
+   */
+  calibration?: OnnxCalibration;
+  /**
    * Whether 0 is in the middle of the integers, so that no zero points are stored; not by default.
    */
   symmetric?: boolean;
@@ -109,6 +114,7 @@ const OPTIONS = [
   "bits",
   "groupSize",
   "method",
+  "calibration",
   "symmetric",
   "accuracyLevel",
   "format",
@@ -350,9 +356,13 @@ function make(
 async function learn(
   model: OnnxModel,
   { method }: Specs,
-  { data, signal }: FormOptions,
+  { data, calibration, signal }: QuantizeWeightsOptions,
 ): Promise<{ learnt: LearntInputs; sample: OnnxFeeds | undefined }> {
   const kind = WEIGHT_METHODS[method];
+  if (calibration) {
+    const learnt = kind ? { [kind]: calibration.learned(kind) } : {};
+    return { learnt, sample: calibration.firstSample };
+  }
   if (!kind) return { learnt: {}, sample: await firstSample(data) };
   const { statistics, first } = await learnInputs({ where: WHERE, model, kind, data, signal });
   return { learnt: { [kind]: statistics }, sample: data && first };
@@ -366,8 +376,8 @@ async function learn(
  * The result is opened in onnxruntime and run once; what it does not run stays float, with the reason.
  *
  * @param source the float model; it is not changed.
- * @throws {OnnxError} if the model is quantized already or has no such weight, a weight is NaN or infinite, or a name
- * in the options is not known.
+ * @throws {OnnxError} if the model is quantized already or has no such weight, a weight is NaN or infinite, a name
+ * in the options is not known, or the calibration is of another model or has not learnt what the method asks for.
  * @throws {TypeError | RangeError} if an option is none, or onnxruntime has no kernel for it.
  *
  * @example
@@ -386,6 +396,7 @@ export async function quantizeWeights(
   const specs = specsOf(options);
   const model = await modelOf(source);
   checkUnquantized(WHERE, model);
+  await options.calibration?.checkModel(WHERE, model);
   const float = await preparedModel(model, options.prepare);
   const { learnt, sample } = await learn(float, specs, options);
   const rounder = new WeightRounder(specs, learnt);

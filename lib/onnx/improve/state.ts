@@ -50,6 +50,8 @@ export interface ImproveLimits {
   readonly target?: number;
   /** The float model that outputs are compared with; that which is quantized by default. */
   readonly reference?: OnnxModel;
+  /** What was learnt before, of its model; that is not gathered again. */
+  readonly learnt?: OnnxCalibration;
 }
 
 /** What remedies ask of samples. */
@@ -98,6 +100,8 @@ export class ImproveTools {
 
   /** Statistics of what a model's layers read and make; each kind is gathered once. */
   async learn(model: OnnxModel, kind: StatisticKind): Promise<OnnxCalibration> {
+    const { learnt } = this.limits;
+    if (learnt?.model === model && learnt.learns(kind)) return learnt;
     const kinds = this.known.get(model) ?? new Map<string, Promise<OnnxCalibration>>();
     this.known.set(model, kinds);
     const known = kinds.get(kind) ??

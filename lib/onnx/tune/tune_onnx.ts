@@ -6,7 +6,7 @@
 import { checkOptions } from "../../numbers/arguments.ts";
 import { ANALYSIS_OPTIONS, type AnalysisOptions } from "../../quantization/analysis/inputs.ts";
 import type { OnnxSamples, OnnxSource } from "../calibration/calibrate.ts";
-import { calibrateOnnx } from "../calibration/calibrate.ts";
+import { calibrateOnnx, type OnnxCalibration } from "../calibration/calibrate.ts";
 import { modelOf } from "../accuracy/compare_onnx.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import type { OnnxModel } from "../file/model.ts";
@@ -40,6 +40,11 @@ export interface TuneOnnxOptions extends AnalysisOptions {
   data: OnnxSamples;
   /** Samples that were not calibrated on, to judge by. */
   heldOut: OnnxSamples;
+  /**
+   * A calibration of the model, such as many machines have made together, to start from in place of one on `data`: its
+   * ranges, and what it has learnt of `"channelMaxima"`, `"channelSums"` and `"covariance"`.
+   */
+  calibration?: OnnxCalibration;
   /** What is judged by; `"sqnr"` by default. */
   metric?: TuneMetric;
   /** What the metric is to reach; tuning goes on as long as something helps without. */
@@ -58,7 +63,17 @@ export interface TuneOnnxOptions extends AnalysisOptions {
 }
 
 const OPTIONS: readonly string[] = [
-  ...["data", "heldOut", "metric", "target", "budget", "quantize", "remedies", "recipe"],
+  ...[
+    "data",
+    "heldOut",
+    "calibration",
+    "metric",
+    "target",
+    "budget",
+    "quantize",
+    "remedies",
+    "recipe",
+  ],
   ...ANALYSIS_OPTIONS,
 ];
 /** How to quantize; what follows the work is asked for beside. */
@@ -165,10 +180,10 @@ class Tuning {
 
   /** Runs the float model. */
   async open(): Promise<void> {
-    const { metric = "sqnr", target } = this.options;
+    const { metric = "sqnr", target, calibration } = this.options;
     this.judge = await MetricJudge.open(WHERE, this.float, this.heldOut, metric, this.check);
     this.tools = new ImproveTools(this.data, {
-      ...{ check: this.check, allows: this.allows, reference: this.float },
+      ...{ check: this.check, allows: this.allows, reference: this.float, learnt: calibration },
       target: metric === "sqnr" ? target : undefined,
     });
   }
@@ -205,6 +220,12 @@ class Tuning {
 
   /** A plain quantized model to start from: of several ways to choose ranges, the best. */
   async start(quantize: QuantizeStaticOptions): Promise<ImprovedModel> {
+    const { calibration } = this.options;
+    if (calibration) {
+      const state = { calibration, options: quantize, weights: new Map() };
+      this.note("plain", "ranges as they were learnt", await this.score(state), true);
+      return state;
+    }
     const methods = quantize.calibrationMethod ? [quantize.calibrationMethod] : METHODS;
     let best: { state: ImprovedModel; score: Score } | undefined;
     for (const calibrationMethod of methods) {
@@ -322,6 +343,7 @@ export async function tuneOnnx(
   const model = await modelOf(source);
   const digest = await digestOf(model);
   const recipe = given && checkRecipe(WHERE, given, digest);
+  await options.calibration?.checkModel(WHERE, model);
   const data = await listOf("data", options.data);
   const heldOut = await listOf("heldOut", options.heldOut);
   const float = quantize.prepare === false ? model.clone() : await prepareOnnx(model);

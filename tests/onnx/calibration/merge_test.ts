@@ -216,6 +216,36 @@ Deno.test("a part that is cut off, altered or no part at all is refused, and nam
   await refused(await nothing.save());
 });
 
+Deno.test("a bad part is told of at once, whatever may come behind it, and parts are left as they are", async () => {
+  const parts = await partsOf(3, "entropy");
+  const before = parts.map((part) => part.slice());
+  let given = 0;
+  const endless = async function* () {
+    for (const part of [parts[0], parts[1].slice(0, 99)]) {
+      given++;
+      yield part;
+    }
+    await new Promise(() => {});
+  };
+  await assertRejects(() => mergeCalibrations(endless()), SafetensorsError, "part 1");
+  assertEquals(given, 2);
+  await mergeCalibrations(parts);
+  assertEquals(parts, before);
+  const folder = Deno.makeTempDirSync();
+  try {
+    const paths = parts.map((part, i) => {
+      Deno.writeFileSync(`${folder}/${i}`, part);
+      return `${folder}/${i}`;
+    });
+    assertEquals(await mergeCalibrations(paths), await mergeCalibrations(parts));
+    await assertRejects(() => mergeCalibrations([paths[0], folder]), OnnxError, "folder");
+    const none = `${folder}/none`;
+    await assertRejects(() => mergeCalibrations([...paths, none]), OnnxError, none);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
+
 Deno.test("shards that cannot be are refused", async () => {
   const refused = (index: number, of: number, message: string, list = samples) =>
     assertRejects(() => calibrateOnnx(model(), list, { shard: { index, of } }), Error, message);

@@ -1,16 +1,21 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import {
+  AffineQuantizedEntropyObserver,
   AffineQuantizedHistogramObserver,
   AffineQuantizedMinMaxObserver,
   AffineQuantizedMovingAverageMinMaxObserver,
   AffineQuantizedMSEHistogramObserver,
   AffineQuantizedMSEObserver,
   type AffineQuantizedObserverBase,
+  AffineQuantizedPercentileObserver,
+  type AOBaseConfig,
   deepcopy,
   init,
   insertObservers_,
   int8,
+  Int8DynamicActivationInt8WeightConfig,
+  isObservedLinear,
   Linear,
   loadCalibration_,
   manualSeed,
@@ -18,11 +23,15 @@ import {
   mergeCalibration_,
   PerAxis,
   PerTensor,
+  quantize_,
   randn,
   type RangeObserver,
   ReLU,
   saveCalibration,
+  saveQuantizedModel,
   Sequential,
+  SmoothQuantConfig,
+  StaticQuantConfig,
   type Tensor,
   tensor,
   uint8,
@@ -88,6 +97,85 @@ for (const kind of Object.keys(KINDS)) {
       );
     assertEquals(await seen(one), await seen(loaded));
     assertEquals((await seen(one)).length, 2);
+  });
+}
+
+/** How a model is observed, and quantized from what was seen. */
+interface Method {
+  readonly observe: (model: Sequential) => unknown;
+  readonly config: AOBaseConfig;
+}
+
+const asymmetric = (Observer: typeof AffineQuantizedPercentileObserver, options = {}) => () =>
+  new Observer(MappingType.ASYMMETRIC, uint8, { ...perTensor, ...options });
+
+/** Observers of inputs by the names of methods; those of weights look for the least and the greatest. */
+function observing(make: () => AffineQuantizedObserverBase): Method {
+  const weights = new AffineQuantizedMinMaxObserver(MappingType.SYMMETRIC, int8, {
+    granularity: new PerAxis(0),
+  });
+  return {
+    observe: (model) => insertObservers_(model, make(), weights),
+    config: new StaticQuantConfig({ targetDtype: make().targetDtype, weightDtype: int8 }),
+  };
+}
+
+function smoothing(baseConfig: AOBaseConfig): Method {
+  return {
+    observe: (model) => quantize_(model, new SmoothQuantConfig({ baseConfig, step: "prepare" })),
+    config: new SmoothQuantConfig({ baseConfig, step: "convert" }),
+  };
+}
+
+const METHODS: Record<string, () => Method> = {
+  ...Object.fromEntries(
+    Object.entries(KINDS).filter(([kind]) => kind !== "moving average")
+      .map(([kind, make]) => [kind, () => observing(make)]),
+  ),
+  percentile: () => observing(asymmetric(AffineQuantizedPercentileObserver, { percentile: 99 })),
+  entropy: () => observing(asymmetric(AffineQuantizedEntropyObserver as never)),
+  "SmoothQuant, static": () =>
+    smoothing(new StaticQuantConfig({ targetDtype: uint8, weightDtype: int8 })),
+  "SmoothQuant, dynamic": () => smoothing(new Int8DynamicActivationInt8WeightConfig()),
+};
+
+for (const [name, method] of Object.entries(METHODS)) {
+  Deno.test(`modules, ${name}: 1 process, 4 shards, 16 shards, with retries: the same quantized model`, async () => {
+    const { observe, config } = method();
+    const list = Array.from({ length: 17 }, (_, i) => {
+      manualSeed(20 + i);
+      return randn([3, 6]).keep();
+    });
+    const prepared = async () => {
+      manualSeed(3);
+      const model = new Sequential({ a: new Linear(6, 5), relu: new ReLU(), b: new Linear(5, 3) });
+      await observe(model);
+      return model;
+    };
+    const quantized = async (model: Sequential) => {
+      await quantize_(
+        model,
+        config,
+        config instanceof StaticQuantConfig ? isObservedLinear : undefined,
+      );
+      return await saveQuantizedModel(model);
+    };
+    const one = await prepared();
+    for (const x of list) one.forward(x).dispose();
+    const expected = await quantized(one);
+    for (const  of of[1, 4, 16]) {
+      const parts = await Promise.all(Array.from({ length: of }, async (_, index) => {
+        const model = await prepared();
+        list.forEach((x, i) => i % of === index && model.forward(x).dispose());
+        return await saveCalibration(model, { shard: { index, of } });
+      }));
+      const merged = await prepared();
+      await mergeCalibration_(
+        merged,
+        parts.toReversed().flatMap((part, i) => i % 3 === 0 ? [part, part] : [part]),
+      );
+      assertEquals(await quantized(merged), expected, `${of} shards`);
+    }
   });
 }
 
