@@ -1,8 +1,8 @@
 /**
  * What calibrating on many machines costs: sizes of parts and the time and memory of merging them, for a real text
- * recognizer, and a simulation of many shards with failures and stragglers.
+ * recognizer, what two shards take beside one process, and a simulation of many shards with failures and stragglers.
  *
- * Run it with `deno task bench:cluster`.
+ * Run it with `deno task bench:cluster`, or a part of it with `merge`, `shards` or `simulate` behind that.
  *
  * @module
  */
@@ -11,7 +11,6 @@ import {
   type CalibrationMethod,
   init,
   mergeCalibrations,
-  type OnnxFeeds,
 } from "@staticquant/staticquant";
 import { OCR_MODEL } from "../examples/support/ocr_model.ts";
 import {
@@ -21,6 +20,7 @@ import {
 } from "../lib/files/safetensors.ts";
 import { checksumOf } from "../lib/onnx/calibration/part.ts";
 import { sha256 } from "../lib/files/sha256.ts";
+import { type SharedSamples, timeShards } from "./shards.ts";
 
 /** Seconds of processor time that this process has taken. */
 function processorSeconds(): number {
@@ -37,7 +37,7 @@ function* random(seed: number): Generator<number> {
 }
 
 /** Images of lines: noise, which costs what text costs. */
-function samples(count: number): OnnxFeeds[] {
+function samples(count: number): SharedSamples {
   const numbers = random(7);
   return Array.from({ length: count }, () => {
     const data = Float32Array.from({ length: 3 * 48 * 320 }, () => 2 * numbers.next().value! - 1);
@@ -116,14 +116,12 @@ function simulate(shards: number, machines: number, seconds: number): Record<str
   };
 }
 
-async function main(): Promise<void> {
-  await init({ device: "cpu" });
-  const model = OCR_MODEL;
+/** What merging costs: processor seconds a part of histograms. */
+async function timeMerging(): Promise<void> {
   const list = samples(4);
   const methods: CalibrationMethod[] = ["minmax", "movingAverage", "percentile"];
-  const timeOf = new Map<string, number>();
   for (const calibrationMethod of methods) {
-    const calibration = await calibrateOnnx(model, list, {
+    const calibration = await calibrateOnnx(OCR_MODEL, list, {
       calibrationMethod,
       shard: { index: 0, of: 2 },
     });
@@ -133,26 +131,51 @@ async function main(): Promise<void> {
         mebibytes(part.length)
       }`,
     );
-    for (const  of of[100, 1000]) {
-      const { seconds, bytes, peak } = await merging(part, of);
-      timeOf.set(`${calibrationMethod} ${of}`, seconds);
+    for (const count of [100, 1000]) {
+      const { seconds, bytes, peak } = await merging(part, count);
       console.log(
-        `  ${of} parts merged in ${seconds.toFixed(2)} s of a processor into ${
+        `  ${count} parts merged in ${seconds.toFixed(2)} s of a processor into ${
           mebibytes(bytes)
         }, resident at most ${mebibytes(peak)}`,
       );
     }
   }
-  console.log("10,000 shards of 60 s, 1 % of the runs fail midway, 2 % take ten times as long:");
-  const each = timeOf.get("percentile 1000")! / 1000;
-  for (const machines of [10, 100, 1000, 10_000]) {
-    const result = simulate(10_000, machines, 60);
-    const shown = Object.entries(result).map(([name, n]) => `${name} ${n.toFixed(0)}`).join(", ");
-    const merge = 10_000 * each;
-    console.log(
-      `  ${machines} machines: ${shown}; merging ${merge.toFixed(0)} s, one after the other`,
-    );
-  }
 }
 
-await main();
+/** Shards of the simulation, and seconds that each takes. */
+const FLEET = { shards: 10_000, seconds: 60 };
+
+/** Many shards whose parts are merged one after the other, and in groups on the machines that made them. */
+async function simulateFleets(): Promise<void> {
+  const { shards, seconds } = FLEET;
+  console.log(
+    `${shards} shards of ${seconds} s, 1 % of the runs fail midway, 2 % take ten times as long:`,
+  );
+  for (const machines of [10, 100, 1000, 10_000]) {
+    const result = simulate(shards, machines, seconds);
+    const shown = Object.entries(result).map(([name, n]) => `${name} ${n.toFixed(0)}`).join(", ");
+    console.log(`  ${machines} machines: ${shown}`);
+  }
+  const calibration = await calibrateOnnx(OCR_MODEL, samples(2), {
+    calibrationMethod: "percentile",
+    shard: { index: 0, of: 2 },
+  });
+  const { seconds: spent, bytes, peak } = await merging(await calibration.save(), shards);
+  console.log(
+    `  merging ${shards} parts of histograms, one after the other: ${
+      spent.toFixed(1)
+    } s of a processor, ` +
+      `${mebibytes(bytes)}, resident at most ${mebibytes(peak)}`,
+  );
+}
+
+const PARTS: Readonly<Record<string, () => Promise<void>>> = {
+  merge: timeMerging,
+  shards: () => timeShards(OCR_MODEL, samples(64), ["minmax", "percentile", "entropy", "mse"]),
+  simulate: simulateFleets,
+};
+
+await init({ device: "cpu" });
+for (const [name, part] of Object.entries(PARTS)) {
+  if (Deno.args.length === 0 || Deno.args.includes(name)) await part();
+}

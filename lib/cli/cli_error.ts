@@ -23,6 +23,16 @@ export const EXIT = {
   terminated: 143,
 } as const;
 
+/**
+ * The exit codes after which the same command is to be run again: what failed for a while, and what was stopped, as an
+ * engine stops a process that it moves. Nothing was written then.
+ */
+export const RUN_AGAIN: ReadonlySet<number> = new Set([
+  EXIT.again,
+  EXIT.interrupted,
+  EXIT.terminated,
+]);
+
 /** Ends the command with a message and an exit code. */
 export class CliError extends Error {
   /** The class's name, as it stands in printed errors. */

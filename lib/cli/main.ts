@@ -5,7 +5,7 @@
  */
 import { CommanderError } from "./commander.ts";
 import { CleanStop } from "./clean_stop.ts";
-import { CliError, EXIT, isTemporary, plainMessage } from "./cli_error.ts";
+import { CliError, EXIT, isTemporary, plainMessage, RUN_AGAIN } from "./cli_error.ts";
 import { type Console, processConsole } from "./console.ts";
 import { inspected } from "../files/terminal.ts";
 import { logLine } from "./json_log.ts";
@@ -34,7 +34,7 @@ export async function runCommand(args: readonly string[], console: Console): Pro
     const cause = aborted && reason instanceof CliError ? reason : error;
     if (args.includes("--debug")) console.err(`${inspected(error)}\n`);
     const { message, exitCode } = problem(cause);
-    const retry = exitCode !== EXIT.failed && exitCode !== EXIT.usage;
+    const retry = RUN_AGAIN.has(exitCode);
     if (asksForLog(args)) console.err(logLine("failed", { error: message, exitCode, retry }));
     if (args.includes("--json")) {
       console.out(`${JSON.stringify({ error: message, exitCode }, null, 2)}\n`);

@@ -1,8 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
-import { manualSeed, randn } from "../../mod.ts";
+import { exportOnnx, Linear, manualSeed, randn } from "../../mod.ts";
+import { CliError, EXIT } from "../../lib/cli/cli_error.ts";
+import { runCommand } from "../../lib/cli/main.ts";
 import { CALIBRATION_METHODS } from "../../lib/onnx/calibration/method_names.ts";
 import { floats, TestFolder } from "../data/files.ts";
-import { command } from "./console.ts";
+import { command, TestConsole } from "./console.ts";
 import { classifier } from "./models.ts";
 
 /** A folder with a model and samples. */
@@ -174,4 +176,63 @@ Deno.test("a process with one thread writes the bytes of one with several; threa
   await done(folder, `${line} --threads 1 --out @b.safetensors`);
   assertEquals(read("a.safetensors"), read("b.safetensors"));
   await fails(folder, `${line} --threads 0 --out @c.safetensors`, 2, "--threads");
+});
+
+Deno.test("a shard that is stopped says that it is to be run again, and leaves nothing", async () => {
+  using folder = await kitchen();
+  const at = (name: string) => `${folder.path}/${name}`;
+  const before = [...Deno.readDirSync(folder.path)].map(({ name }) => name).sort();
+  for (const code of [EXIT.interrupted, EXIT.terminated]) {
+    const console = new TestConsole();
+    console.signal = AbortSignal.abort(new CliError(code, "stopped"));
+    const args = ["calibrate", at("model.onnx"), "--data", at("train.npy"), "--shard", "0/2"];
+    const ended = await runCommand([...args, "--out", at("0.safetensors"), "--log=json"], console);
+    const { event, exitCode, retry } = JSON.parse(console.written.err.trim().split("\n").at(-1)!);
+    assertEquals([ended, event, exitCode, retry], [code, "failed", code, true]);
+    assertEquals([...Deno.readDirSync(folder.path)].map(({ name }) => name).sort(), before);
+  }
+});
+
+Deno.test("shards of two models, and ones that overlap, are named, and nothing is written", async () => {
+  using folder = await kitchen();
+  manualSeed(5);
+  folder.write("other.onnx", await exportOnnx(new Linear(40, 10), randn([1, 40])));
+  const list = (name: string, from: number, to: number) => {
+    const rows = [...Array(26)].map((_, i) => new Float32Array(40).fill(i / 7 + 1));
+    folder.write(
+      name,
+      floats(rows.slice(from, to).flatMap((row) => [...row]), to - from, 40),
+    );
+  };
+  list("a.npy", 0, 10);
+  list("b.npy", 9, 20);
+  for (const name of ["a", "b"]) {
+    await done(folder, `calibrate @model.onnx --data @${name}.npy --out @${name}.safetensors`);
+  }
+  await fails(
+    folder,
+    "merge @a.safetensors @b.safetensors --out @out.safetensors",
+    1,
+    "b.safetensors overlaps with",
+    "its sample 0",
+  );
+  for (const [i, model] of ["model", "other"].entries()) {
+    await done(
+      folder,
+      `calibrate @${model}.onnx --data @a.npy --shard ${i}/2 --out @${i}.safetensors`,
+    );
+  }
+  await fails(
+    folder,
+    "merge @0.safetensors @1.safetensors --out @out.safetensors",
+    1,
+    "1.safetensors is of another model",
+  );
+  await fails(
+    folder,
+    "quantize @other.onnx --calibration @a.safetensors --out @q.onnx",
+    1,
+    "a.safetensors",
+    "another model",
+  );
 });

@@ -82,11 +82,11 @@ Deno.test("1 process, 4 shards, 16 shards: SmoothQuant, bias correction and GPTQ
     const expected = await improved(one, remedies, few);
     const fromFew = await improved(undefined, remedies, few);
     assert(expected.some((byte, i) => byte !== fromFew[i]), "what was learnt before is used");
-    for (const  of of[1, 4, 16]) {
+    for (const shards of [1, 4, 16]) {
       assertEquals(
-        await improved(await together(of), remedies, few),
+        await improved(await together(shards), remedies, few),
         expected,
-        `${remedies}, ${of}`,
+        `${remedies}, ${shards}`,
       );
     }
   }
@@ -101,8 +101,12 @@ Deno.test("1 process, 4 shards, 16 shards: GPTQ and AWQ of few bits make the sam
     assertEquals(await make({ data: samples }), expected, "as from the samples themselves");
     const other = await make({ data: samples.slice(0, 2) });
     assert(other.some((byte, i) => byte !== expected[i]), "samples matter");
-    for (const  of of[1, 4, 16]) {
-      assertEquals(await make({ calibration: await together(of) }), expected, `${method}, ${of}`);
+    for (const shards of [1, 4, 16]) {
+      assertEquals(
+        await make({ calibration: await together(shards) }),
+        expected,
+        `${method}, ${shards}`,
+      );
     }
   }
 });

@@ -163,18 +163,18 @@ for (const [name, method] of Object.entries(METHODS)) {
     const one = await prepared();
     for (const x of list) one.forward(x).dispose();
     const expected = await quantized(one);
-    for (const  of of[1, 4, 16]) {
-      const parts = await Promise.all(Array.from({ length: of }, async (_, index) => {
+    for (const count of [1, 4, 16]) {
+      const parts = await Promise.all(Array.from({ length: count }, async (_, index) => {
         const model = await prepared();
-        list.forEach((x, i) => i % of === index && model.forward(x).dispose());
-        return await saveCalibration(model, { shard: { index, of } });
+        list.forEach((x, i) => i % count === index && model.forward(x).dispose());
+        return await saveCalibration(model, { shard: { index, of: count } });
       }));
       const merged = await prepared();
       await mergeCalibration_(
         merged,
         parts.toReversed().flatMap((part, i) => i % 3 === 0 ? [part, part] : [part]),
       );
-      assertEquals(await quantized(merged), expected, `${of} shards`);
+      assertEquals(await quantized(merged), expected, `${count} shards`);
     }
   });
 }
