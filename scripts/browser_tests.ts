@@ -18,9 +18,6 @@ const NO_WEBGPU = "\\[no webgpu\\]$";
 /** All but what runs on the CPU, and what Chromium has no WebGPU for. */
 const ON_WEBGPU = "^(?!.*\\[(cpu|no webgpu)\\]$)";
 
-/** What only puts together what others try kernel by kernel; named, it runs in Chromium too. */
-const TOGETHER = /^tests\/(quantization|nn)\/|torch_models_test/;
-
 /** Browsers at a time: each compiles its kernels on one core. */
 const BROWSERS = Math.min(Math.max(navigator.hardwareConcurrency, 1), 4);
 
@@ -85,12 +82,10 @@ async function tellKernels(keys: ReadonlySet<string>): Promise<string[]> {
   return [...counts].filter(([, count]) => count === 0).map(([name]) => name);
 }
 
-/** The tests of all kernels, of tensors and of the tutorial, and what is said where there is no WebGPU. */
+/** The tests of kernels, tensors, layers and the tutorial, and what is said where there is no WebGPU. */
 export async function testPages(): Promise<Counts> {
   if (!await ensureChromium()) return { passed: 0, failed: 1 };
-  const portable = await portableTests();
-  const alone = portable.filter((path) => !TOGETHER.test(path.slice(root.length + 1)));
-  const paths = [IN_PAGE, ...alone];
+  const paths = [IN_PAGE, ...await portableTests()];
   const on = await run(paths.map((path) => testsOf(path, ON_WEBGPU)), WEBGPU_FLAGS);
   const without = await run([testsOf(IN_PAGE, NO_WEBGPU)], []);
   await esbuild.stop();

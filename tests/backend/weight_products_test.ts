@@ -99,7 +99,7 @@ eachBackend(
   (device) =>
     eachTiling(device, async (backend) => {
       const cases = [1, 3, 17, 40].flatMap((m) => SIZES.map((k) => [m, k]));
-      for (const [turn, [m, k]] of few([...cases.entries()], 8)) {
+      for (const [turn, [m, k]] of few([...cases.entries()], 5)) {
         const n = [1, 17, 63][turn % 3];
         const wDtype = [uint4, int4][turn % 2];
         const xDtype = [uint8, int8][(turn >> 1) % 2];
@@ -195,7 +195,7 @@ eachBackend(
         [96, 48, uint8],
       ];
       const shapes = [[1, 17], [3, 63], [17, 3], [65, 65]];
-      for (const [i, [k, groupSize, wDtype]] of few([...cases.entries()], 8)) {
+      for (const [i, [k, groupSize, wDtype]] of few([...cases.entries()], 5)) {
         let turn = 2 * i;
         for (const [m, n] of [shapes[turn % 4], shapes[(turn + 1) % 4]]) {
           const dtype = [float32, float16, bfloat16][turn++ % 3];

@@ -135,3 +135,35 @@ browserTest(
     assertSameBytes(file, await byCommandLine(images, folder.path, ...flagsOf(line)));
   },
 );
+
+browserTest("a target leads to the bytes that the command line writes", async (browser) => {
+  using folder = new Folder();
+  for (const name of ["digits.onnx", "digits.npy", "digits-held-out.npy"]) {
+    const response = await fetch(`${browser.origin}/examples/${name}`);
+    await Deno.writeFile(`${folder.path}/${name}`, await response.bytes());
+  }
+  await using test = await browser.open();
+  const { page } = test;
+  await page.getByRole("button", { name: "Digits" }).click();
+  await test.inspected();
+  await page.getByLabel("SQNR to keep, in dB").fill("45");
+  await test.quantize();
+  await page.getByTestId("command-line").locator("summary").click();
+  const line = await page.getByTestId("command-line").locator("pre").innerText();
+  assertEquals(
+    line,
+    "staticquant quantize digits.onnx --data digits.npy --out digits.int8.onnx " +
+      "--held-out digits-held-out.npy --target-sqnr 45 --runtime wasm",
+  );
+  const [cli, config] = ["cli.ts", "deno.json"].map((name) => ofRepository(name));
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--config", config, cli, ...line.split(" ").slice(1)],
+    cwd: folder.path,
+    env: { NO_COLOR: "1", ORT_DISABLE_TELEMETRY: "1" },
+  }).output();
+  assert(success, new TextDecoder().decode(stderr));
+  assertSameBytes(
+    await test.download("Download the quantized model"),
+    await Deno.readFile(`${folder.path}/digits.int8.onnx`),
+  );
+});

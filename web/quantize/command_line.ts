@@ -37,21 +37,30 @@ const SWITCHES: readonly (readonly [field: keyof Form, flag: string])[] = [
   ["split", "--no-split"],
 ];
 
-/** Where the samples are if they are several files. */
-const FOLDER = "samples";
+/** Files as they are called. */
+type Named = readonly { readonly name: string }[];
 
-/** What is asked for on the command line, beside `staticquant quantize`. */
+/** Where samples are: their file, or a folder if they are several. */
+const placeOf = (samples: Named, folder: string) => samples.length === 1 ? samples[0].name : folder;
+
+/**
+ * What is asked for on the command line.
+ *
+ * @param samples those of the calibration: their file, or the folder `samples`.
+ * @param heldOut those that a target is met on, likewise, in the folder `held-out`; a share of the others is there too.
+ */
 export function commandLine(
   model: string,
   out: string,
-  samples: readonly { readonly name: string }[],
+  samples: Named,
+  heldOut: Named,
   form: Form,
 ): string {
   const compact = (text: string) => text.split(",").map((part) => part.trim()).join(",");
   const given = VALUES.filter(([field]) => form[field] !== DEFAULTS[field] && form[field] !== "");
   const words = [
     ...["staticquant", "quantize", model],
-    ...["--data", samples.length === 1 ? samples[0].name : FOLDER],
+    ...["--data", placeOf(samples, "samples")],
     ...["--out", out],
     ...given.flatMap(([field, flag]) => [flag, compact(String(form[field]))]),
     ...(form.method === "percentile" && form.percentile ? ["--percentile", form.percentile] : []),
@@ -59,6 +68,9 @@ export function commandLine(
     ...(form.exclude.trim() ? ["--exclude", compact(form.exclude)] : []),
     ...Object.entries(form.names).filter(([, array]) => array.trim())
       .flatMap(([input, array]) => ["--input", `${input}=${array.trim()}`]),
+    ...(form.targetSqnr.trim()
+      ? ["--held-out", placeOf(heldOut, "held-out"), "--target-sqnr", form.targetSqnr.trim()]
+      : []),
     ...["--runtime", "wasm"],
   ];
   return words.map(quoted).join(" ");

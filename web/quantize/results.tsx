@@ -67,7 +67,7 @@ export function Results({ state, result }: {
             </ul>
           </div>
         )}
-        {!outcome.target && <CommandLine result={result} />}
+        <CommandLine result={result} />
         {compared && (
           <p class="muted small">
             {words.judges[outcome.judges]} {words.latencyNote}
@@ -101,17 +101,20 @@ function Target({ target: { asked, reached, leftOut }, quantized }: {
 }
 
 /** What to type for the same file. */
-function CommandLine({ result: { model, samples, form } }: { readonly result: ResultState }) {
+function CommandLine({ result }: { readonly result: ResultState }) {
   const words = useTexts().results;
-  const line = commandLine(model, quantizedName(model), samples, form);
+  const { model, samples, heldOut, form, outcome } = result;
+  const line = commandLine(model, quantizedName(model), samples, heldOut, form);
+  const folders = [
+    ...samples.length > 1 ? [words.samplesFolder] : [],
+    ...outcome.target && heldOut.length > 1 ? [words.heldOutFolder] : [],
+    ...outcome.target && heldOut.length === 0 ? [words.shareFolder] : [],
+  ];
   return (
     <details data-testid="command-line">
       <summary>{words.commandLine}</summary>
       <pre class="output" tabIndex={0} aria-label={words.commandLine}>{line}</pre>
-      <p class="muted small">
-        {samples.length > 1 ? `${words.samplesFolder} ` : ""}
-        {words.sameBytes}
-      </p>
+      <p class="muted small">{[...folders, words.sameBytes].join(" ")}</p>
     </details>
   );
 }

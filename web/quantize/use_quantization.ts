@@ -33,6 +33,7 @@ export interface ResultState {
   /** What the run was asked for. */
   readonly form: Form;
   readonly samples: readonly File[];
+  readonly heldOut: readonly File[];
   readonly outcome: QuantizeOutcome;
   readonly compared?: CompareOutcome;
   readonly seen?: readonly SeenValues[];
@@ -143,7 +144,7 @@ export function useQuantization() {
       const first: ResultState = {
         model: model!.name,
         data: files.length === 1 ? files[0].name : `${files.length} files`,
-        ...{ form, samples, outcome },
+        ...{ form, samples, heldOut, outcome },
       };
       setResult(first);
       const compared = await call("compare", null);

@@ -196,6 +196,9 @@ export const en = {
     sameBytes:
       "With --runtime wasm it writes the very bytes of this file; without, native code is faster and adds in another order, which changes the last bits of scales.",
     samplesFolder: "samples is the folder with your files.",
+    heldOutFolder: "held-out is the folder with those to judge with.",
+    shareFolder:
+      "held-out has every fourth sample, from the second on, and the other place has the rest: the page divides them so.",
     judges: {
       same: "Judged on the samples of the calibration.",
       share: "Judged on every fourth sample, which the calibration has not seen.",

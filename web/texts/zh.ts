@@ -181,6 +181,9 @@ export const zh: Texts = {
     sameBytes:
       "加上 --runtime wasm，写出的文件与这里逐字节相同；不加则用原生代码，更快，但加法顺序不同，缩放因子的最后几位会有出入。",
     samplesFolder: "samples 是放样本的文件夹。",
+    heldOutFolder: "held-out 是放评测样本的文件夹。",
+    shareFolder:
+      "held-out 里放第 2、6、10…个样本（每四个取一个），其余留作校准：页面就是这样分的。",
     judges: {
       same: "评测用的就是校准样本。",
       share: "每四个样本留出一个来评测，没有参与校准。",

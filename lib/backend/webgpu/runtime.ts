@@ -5,7 +5,7 @@
  * @module
  */
 import type { Kernel } from "./kernels/kernel.ts";
-import { type Dialect, type Shader, writeShader } from "./kernels/shader.ts";
+import { boundSizes, type Dialect, writeShader } from "./kernels/shader.ts";
 import { BufferPool, type Pool, type PooledBuffer } from "./pool.ts";
 import { copiedBytes, type StepSink } from "./steps.ts";
 
@@ -41,11 +41,6 @@ export type Enqueued =
     readonly workgroups: number;
   }
   | { readonly from: GPUBuffer; readonly to: GPUBuffer; readonly size: number };
-
-/** The bytes of each array of a shader that has a length of its own. */
-function boundSizes({ arrays }: Shader): (number | undefined)[] {
-  return arrays.map(([, , access]) => typeof access === "number" ? 16 * access : undefined);
-}
 
 /** One WebGPU device and what was made on it. */
 export class Runtime implements StepSink {

@@ -49,7 +49,7 @@ import {
   type SafetensorsEntry,
   serializeSafetensors,
 } from "../../../lib/files/safetensors.ts";
-import { eachBackend } from "../../backends.ts";
+import { eachBackend, few } from "../../backends.ts";
 import { minMax } from "../flow.ts";
 
 /** Layers of two kinds of bias, and one that stays float. */
@@ -99,7 +99,7 @@ const cases: [string, AOBaseConfig, typeof uint8, Parameters<typeof minMax>[2]?]
   ["static int8 × int8", new Int8StaticActivationInt8WeightConfig(), int8],
 ];
 
-for (const [name, config, dtype, act] of cases) {
+for (const [name, config, dtype, act] of few(cases, 3)) {
   eachBackend(`a saved model comes back with the same bits: ${name}`, async () => {
     const { model, x } = await saved(config, dtype, act);
     await comesBack(model, x);
@@ -118,7 +118,7 @@ const calibrationFree: [string, AOBaseConfig, number][] = [
   ],
 ];
 
-for (const [name, config] of calibrationFree) {
+for (const [name, config] of few(calibrationFree, 3)) {
   eachBackend(`a saved model comes back with the same bits: ${name}`, async () => {
     manualSeed(52);
     const model = build();

@@ -28,10 +28,18 @@ function dequantize({ q, output, rank, product }: Dequantize): Shader {
     fields: blockFields(rank),
     functions: /* wgsl */ `
 ${blockOfFunction(rank)}
+// A device may read a subnormal scale as zero: its mantissa, a whole number, is multiplied in its place.
+fn scaled(steps: f32, scale: f32) -> f32 {
+  if (scale >= 0x1p-126f) { return steps * scale; }
+  let magnitude = abs(steps) * f32(bitcast<u32>(scale) & 0x7fffffu);
+  let normal = magnitude * 0x1p-100f * 0x1p-49f;
+  let bits = select(bitcast<u32>(normal), u32(round(magnitude)), magnitude < 0x1p23f);
+  return bitcast<f32>(bits | (bitcast<u32>(steps) & 0x80000000u));
+}
 fn dequantized(i: u32) -> f32 {
   let block = block_of(i);
   let steps = ${rounded(output, "load_q(i) - load_zero_point(block)")};
-  return ${rounded(product, "steps * load_scale(block)")};
+  return ${rounded(product, "scaled(steps, load_scale(block))")};
 }
 `,
     value: "dequantized(i)",

@@ -91,20 +91,24 @@ export function packedArrays(
   wSums: boolean,
 ): ArrayBinding[] {
   const { xZeroPoint, wZeroPoint, bias, output, quantize, requantize, rescale, table } = spec;
-  const when = (used: boolean, name: string, type: string): ArrayBinding[] =>
+  const several = (used: boolean, name: string, type: string): ArrayBinding[] =>
     used ? [[name, type]] : [];
+  const number = (used: boolean, name: string): ArrayBinding[] =>
+    used ? [[name, "f32", "one"]] : [];
+  const ofX = spec.xPerRow ? several : number;
+  const ofW = spec.wParams === "one" ? number : several;
   return [
-    ...when(xSums, "x_sums", "i32"),
-    ...when(wSums, "w_sums", "i32"),
-    ...when(xZeroPoint, "x_zero_point", "f32"),
-    ...when(wZeroPoint, "w_zero_point", "f32"),
-    ...when(output.isFloat && !rescale, "x_scale", "f32"),
-    ...when(output.isFloat, "w_scale", "f32"),
-    ...when(bias !== undefined, "bias", "u32"),
-    ...when(quantize !== undefined, "x_inverse", "f32"),
-    ...when(quantize !== undefined, "x_shift", "f32"),
-    ...when(requantize !== undefined, "y_inverse", "f32"),
-    ...when(requantize !== undefined || rescale !== undefined, "y_zero_point", "f32"),
+    ...several(xSums, "x_sums", "i32"),
+    ...several(wSums, "w_sums", "i32"),
+    ...ofX(xZeroPoint, "x_zero_point", "f32"),
+    ...ofW(wZeroPoint, "w_zero_point", "f32"),
+    ...ofX(output.isFloat && !rescale, "x_scale", "f32"),
+    ...ofW(output.isFloat, "w_scale", "f32"),
+    ...several(bias !== undefined, "bias", "u32"),
+    ...number(quantize !== undefined, "x_inverse"),
+    ...number(quantize !== undefined, "x_shift"),
+    ...number(requantize !== undefined, "y_inverse"),
+    ...number(requantize !== undefined || rescale !== undefined, "y_zero_point"),
     ...table ? [tableBinding("table", table.dtype)] : [],
   ];
 }

@@ -9,8 +9,9 @@ import type { Shader } from "./shader.ts";
 /**
  * `fn quantize(x, inverse, zero_point)`, the formula that every quantizing kernel uses: an i32, or for
  * an 8-bit float target the f32 that it rounds to, without a zero point. A
- * device may read subnormals as zero, yet a subnormal times a large reciprocal counts, so those
- * are brought into range by their mantissa first. A NaN becomes the zero point.
+ * device may read subnormals as zero, yet a subnormal times a large reciprocal counts, and so does a large
+ * number times the reciprocal of a scale near float32's end: those are brought into range by their mantissa
+ * first. Scales are above zero. A NaN becomes the zero point.
  */
 export function quantizeFunction(
   product: DType,
@@ -29,6 +30,9 @@ fn quantize(x: f32, inverse: f32, zero_point: f32) -> ${target.isFloat ? "f32" :
     let magnitude = f32(bits & 0x7fffffu) * (inverse * 0x1p-80f) * 0x1p-69f;
     p = select(magnitude, -magnitude, (bits >> 31u) == 1u);
   }
+  if (inverse < 0x1p-126f) {
+    p = (x * 0x1p-75f) * (f32(bitcast<u32>(inverse) & 0x7fffffu) * 0x1p-74f);
+  }
   p = ${rounded(product, "p")};
   let is_nan = (bitcast<u32>(p) & 0x7fffffffu) > 0x7f800000u;
   let steps = round(select(p, 0.0, is_nan)) + zero_point;
@@ -38,8 +42,8 @@ fn quantize(x: f32, inverse: f32, zero_point: f32) -> ${target.isFloat ? "f32" :
 }
 
 /**
- * `fn NAME(x, inverse, zero_point)`, the same for four floats at a time. Only a large reciprocal makes
- * subnormals count, which is seen once, not once an element.
+ * `fn NAME(x, inverse, zero_point)`, the same for four floats at a time. Only a very large or small reciprocal
+ * makes subnormals count, which is seen once, not once an element.
  */
 export function quantizeVectorFunction(
   name: string,
@@ -55,7 +59,7 @@ export function quantizeVectorFunction(
   return quantizeFunction(product, quantMin, quantMax).replace("fn quantize(", `fn ${one}(`) +
     /* wgsl */ `
 fn ${name}(x: vec4<f32>, inverse: f32, zero_point: f32) -> vec4<i32> {
-  if (inverse > 0x1p22f) {
+  if (inverse > 0x1p22f || inverse < 0x1p-126f) {
     return vec4<i32>(${parts.map((part) => `${one}(x.${part}, inverse, zero_point)`).join(", ")});
   }
   let p = x * inverse;

@@ -9,13 +9,21 @@ import { layOut } from "./lay_out.ts";
 
 /**
  * An array: its name, its element type and whether the kernel writes it; or, of so many elements of 16 bytes,
- * a uniform that is read at any place.
+ * a uniform that is read at any place. An array of `"one"` number is a uniform as well, for browsers bind as few as
+ * eight or ten arrays; its number is element 0.
  */
 export type ArrayBinding = readonly [
   name: string,
   element: string,
-  access?: "read_write" | number,
+  access?: "read_write" | "one" | number,
 ];
+
+/** How many bytes of each array are bound, where it has a length of its own; nothing for all. */
+export function boundSizes({ arrays }: Shader): (number | undefined)[] {
+  return arrays.map(([, , access]) =>
+    access === "one" ? 16 : typeof access === "number" ? 16 * access : undefined
+  );
+}
 
 /** What distinguishes a shader from others. In its text, `params` has the parameters. */
 export interface Shader {
@@ -52,12 +60,13 @@ function directives({ subgroups }: Shader, { enableSubgroups }: Dialect): string
 }
 
 function bindings({ arrays, fields }: Shader): string {
-  const declared = arrays.map(([name, element, access = "read"], i) =>
-    `@group(0) @binding(${i}) var` +
-    (typeof access === "number"
-      ? `<uniform> ${name}: array<${element}, ${access}>;`
-      : `<storage, ${access}> ${name}: array<${element}>;`)
-  );
+  const declared = arrays.map(([name, element, access], i) => {
+    const uniform = access === "one" ? `vec4<${element}>` : `array<${element}, ${access}>`;
+    return `@group(0) @binding(${i}) var` +
+      (access === undefined || access === "read_write"
+        ? `<storage, ${access ?? "read"}> ${name}: array<${element}>;`
+        : `<uniform> ${name}: ${uniform};`);
+  });
   return `${declared.join("\n")}
 @group(0) @binding(${arrays.length}) var<uniform> params: Params;
 
