@@ -186,7 +186,8 @@ function* packedConvolutions(
       const spec = { ...plain, ...zeroPoints, ...result };
       for (const [at, lastBytes, tile] of all(places, [3, 16], [TILES[1], TILES[4]])) {
         const few = at?.merged && !at.transposed && lastBytes === 3 ? 3 : undefined;
-        yield packedConvKernel({ ...spec, places: at, few, lastBytes }, tile);
+        const partial = at?.transposed;
+        yield packedConvKernel({ ...spec, partial, places: at, few, lastBytes }, tile);
       }
       for (const [kernel, stride] of all(sides, sides)) {
         yield packedDepthwiseKernel({ ...spec, kernel, stride, dilation: stride, block: kernel });

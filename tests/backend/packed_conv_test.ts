@@ -32,6 +32,7 @@ interface Case {
   readonly padding: number;
   readonly dilation: number;
   readonly groups: number;
+  readonly transposed?: boolean;
 }
 
 const CASES: Case[] = ([
@@ -50,25 +51,43 @@ const CASES: Case[] = ([
   [[2, 33, 33, 10, 7], [5, 5], 2, 2, 1, 33],
   [[1, 4, 4, 9, 9], [3, 3], 1, 2, 2, 4],
   [[1, 6, 12, 5, 5], [3, 3], 1, 1, 1, 6],
-] as [Case["sizes"], Case["kernel"], number, number, number, number][])
-  .map(([sizes, kernel, stride, padding, dilation, groups]) => ({
+  [[2, 6, 5, 4, 5], [2, 2], 2, 0, 1, 1, true],
+  [[1, 20, 36, 5, 4], [3, 4], 2, 1, 1, 1, true],
+  [[1, 5, 8, 6, 5], [3, 3], 3, 0, 2, 1, true],
+  [[1, 8, 12, 4, 6], [3, 3], 2, 1, 1, 4, true],
+  [[2, 33, 33, 3, 4], [5, 5], 2, 2, 1, 33, true],
+  [[1, 3, 4, 3, 3], [1, 2], 3, 0, 1, 1, true],
+  [[1, 70, 3, 1, 2], [3, 3], 1, 0, 1, 1, true],
+] as [Case["sizes"], Case["kernel"], number, number, number, number, boolean | undefined][])
+  .map(([sizes, kernel, stride, padding, dilation, groups, transposed]) => ({
     sizes,
     kernel,
     stride,
     padding,
     dilation,
     groups,
+    transposed,
   }));
 
-function outputOf({ sizes, kernel, stride, padding, dilation }: Case): number[] {
-  return [0, 1].map((d) =>
-    Math.floor((sizes[3 + d] + 2 * padding - dilation * (kernel[d] - 1) - 1) / stride) + 1
-  );
+function outputOf({ sizes, kernel, stride, padding, dilation, transposed }: Case): number[] {
+  return [0, 1].map((d) => {
+    const reach = dilation * (kernel[d] - 1) + 1;
+    return transposed
+      ? (sizes[3 + d] - 1) * stride - 2 * padding + reach
+      : Math.floor((sizes[3 + d] + 2 * padding - reach) / stride) + 1;
+  });
+}
+
+/** The input that an output reads with a tap, in one dimension; none where that is no whole step. */
+function readAt({ stride, padding, dilation, transposed }: Case, output: number, tap: number) {
+  if (!transposed) return output * stride - padding + tap * dilation;
+  const place = output + padding - tap * dilation;
+  return place % stride === 0 ? place / stride : -1;
 }
 
 /** The exact sums, by their definition. */
 function sums(c: Case, x: number[], w: number[], zx: number, zw: number[]): number[] {
-  const { sizes: [n, channels, out, h, width], kernel: [kh, kw], stride, padding, dilation } = c;
+  const { sizes: [n, channels, out, h, width], kernel: [kh, kw] } = c;
   const [oh, ow] = outputOf(c);
   const [inGroup, outGroup] = [channels / c.groups, out / c.groups];
   const y: number[] = [];
@@ -77,11 +96,14 @@ function sums(c: Case, x: number[], w: number[], zx: number, zw: number[]): numb
     let sum = 0;
     for (let t = 0; t < inGroup * kh * kw; t++) {
       const channel = Math.floor(o / outGroup) * inGroup + Math.floor(t / (kh * kw));
-      const iy = Math.floor(i / ow) % oh * stride - padding + Math.floor(t / kw) % kh * dilation;
-      const ix = i % ow * stride - padding + t % kw * dilation;
+      const iy = readAt(c, Math.floor(i / ow) % oh, Math.floor(t / kw) % kh);
+      const ix = readAt(c, i % ow, t % kw);
       if (iy < 0 || ix < 0 || iy >= h || ix >= width) continue;
       const q = x[((image * channels + channel) * h + iy) * width + ix];
-      sum += (q - zx) * (w[o * inGroup * kh * kw + t] - zw[zw.length > 1 ? o : 0]);
+      const row = c.transposed
+        ? channel * outGroup + o % outGroup
+        : o * inGroup + channel % inGroup;
+      sum += (q - zx) * (w[row * kh * kw + t % (kh * kw)] - zw[zw.length > 1 ? o : 0]);
     }
     y.push(sum);
   }
@@ -104,8 +126,10 @@ function make(device: Device, c: Case, turn: number): Made {
   const [xDtype, wDtype] = [[uint8, int8], [uint8, uint8], [int8, int8], [int8, uint8]][turn % 4];
   const perRow = turn % 3 > 0;
   const zeros = turn % 5 === 4; // no zero points at all
-  const { sizes: [n, channels, out, h, width], kernel, groups } = c;
-  const shape = [out, channels / groups, ...kernel];
+  const { sizes: [n, channels, out, h, width], kernel, groups, transposed } = c;
+  const shape = transposed
+    ? [channels, out / groups, ...kernel]
+    : [out, channels / groups, ...kernel];
   const x = integers(xDtype, n * channels * h * width, 1);
   const w = integers(wDtype, shape.reduce((product, size) => product * size, 1), 2);
   const zx = zeros ? 0 : xDtype.min + 101;
@@ -121,6 +145,7 @@ function make(device: Device, c: Case, turn: number): Made {
   if (zeroPoint) alive.push(zeroPoint);
   const weight = new PreparedConvWeight(tensor(w, { shape, dtype: wDtype, device }), {
     groups,
+    transposed,
     zeroPoint,
   });
   const both = (size: number) => [size, size];

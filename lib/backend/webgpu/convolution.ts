@@ -88,7 +88,9 @@ export function readyWeight(w: Operand, args: ConvWeightArgs, target: DispatchTa
   return {
     ...facts,
     data,
-    sums: dtype.itemSize === 1 ? rowSums(data, outChannels, lines * width, target) : null,
+    sums: dtype.itemSize === 1 && !transposed
+      ? rowSums(data, outChannels, lines * width, target)
+      : null,
   };
 }
 

@@ -7,6 +7,7 @@ import { type DType, float32 } from "../../numbers/dtype.ts";
 import { numelOf } from "../../numbers/shape.ts";
 import type { DeviceBuffer } from "../backend.ts";
 import { byteOffset, rowStride } from "../channels_last.ts";
+import { groupsTogether } from "../convolution.ts";
 import { dispatchDepthwise, hasFewChannels, hasOwnKernel, productsOf } from "./convolution.ts";
 import { type DispatchTarget, gpu } from "./dispatch_target.ts";
 import type { PackedConvOperation, QuantizePixelsOperation } from "./fusion.ts";
@@ -34,6 +35,7 @@ function specOf({ x, w, args, requantize, table }: PackedConvOperation): PackedL
     bias: result.bias?.dtype,
     output: bytes ? float32 : result.dtype,
     xSums: false,
+    partial: w.transposed,
     clip,
     rescale: bytes
       ? { quantMin: result.quantMin, quantMax: result.quantMax, offset: byteOffset(result.dtype) }
@@ -85,7 +87,7 @@ export function packedConvProduct(operation: PackedConvOperation, target: Dispat
     ...spec,
     places,
     few: hasFewChannels(w) ? w.channels : undefined,
-    lastBytes: batch && batch.products === 1 ? (w.channels - 1) % 16 + 1 : 16,
+    lastBytes: batch && groupsTogether(w) === w.groups ? (w.channels - 1) % 16 + 1 : 16,
   };
   const packed = args.result.kind === "bytes" || requantize !== undefined;
   const many = target.sink.repeated ? 32 : 128;

@@ -82,8 +82,16 @@ let first_column = group * params.group_columns;
 let x_begin = group * params.tap_steps;
 let w_begin = first_column * params.steps;
 let y_begin = first_column;
-${transposed ? dims(rank).reverse().map(phaseOf).join("\n") : ""}`,
+${transposed ? dims(rank).reverse().map(phaseOf).join("\n") + phaseTerms(rank) : ""}`,
   };
+}
+
+/** How many products an output of a phase adds up. */
+function phaseTerms(rank: number): string {
+  const all = dims(rank);
+  const product = (factor: (d: number) => string) => all.map(factor).join(" * ");
+  return `
+let terms = params.k / (${product((d) => `params.kernel_${d}`)}) * ${product((d) => `taps_${d}`)};`;
 }
 
 /**

@@ -89,6 +89,11 @@ function addUp({ rowSum }: KStep, i: number, a: string): string {
   return rowSum ? `x_sum_${i} += ${rowSum(a)};` : "";
 }
 
+/** Sums loaded column `j` on the way, if that is asked for. */
+function addUpColumn({ columnSum }: KStep, j: number): string {
+  return columnSum ? `w_sum_${j} += ${columnSum(`b${j}`)};` : "";
+}
+
 /** Keeps the rows in registers and streams the columns. */
 function streamColumns(matmul: Matmul, p: number): string {
   const { step, tile: { rows, columns } } = matmul;
@@ -99,6 +104,7 @@ ${
     each(columns, (j) =>
       `{
   ${loadColumn(matmul, j, p)}
+  ${addUpColumn(step, j)}
   ${each(rows, (i) => multiply(matmul, sum, i, j))}
 }`)
   }`;
@@ -116,7 +122,7 @@ function broadcastRows(matmul: Matmul, p: number): string {
       return `let a${i}${endings[e]} = subgroupBroadcast(${from}, ${i % lanes}u);`;
     });
   return `${each(rows / lanes, (q) => own(q) + addUp(step, q, `own${q}`))}
-${each(columns, (j) => loadColumn(matmul, j, p))}
+${each(columns, (j) => loadColumn(matmul, j, p) + addUpColumn(step, j))}
 ${
     each(rows, (i) =>
       `{
@@ -219,6 +225,7 @@ for (var first = 0u; first < ${steps}; first += ${STAGE_DEPTH}u) {
     each(columns, (j) =>
       `{
       ${read(`b${j}`, "w", columns, "across", j)}
+      ${addUpColumn(step, j)}
       ${each(rows, (i) => multiply(matmul, acc, i, j))}
     }`)
   }
@@ -246,19 +253,29 @@ function workgroupMemory({ step, tile }: Matmul): string {
     return `${stage("x_stage", rows)}\n${stage("w_stage", columns)}`;
   }
   if (sharing !== "k" || subgroup) return "";
-  const sums = rows * columns + (step.rowSum ? rows : 0);
+  const sums = sumNames(step, tile).length;
   return `var<workgroup> partial: array<${step.accumulator}, ${lanes * sums}>;
 var<workgroup> total: array<${step.accumulator}, ${sums}>;`;
 }
 
+/** The sums of an invocation of a tile that splits K. */
+function sumNames({ rowSum, columnSum }: KStep, { rows, columns }: Tile): string[] {
+  const count = (length: number, name: (i: number) => string) =>
+    Array.from({ length }, (_, i) => name(i));
+  return [
+    ...count(rows * columns, (t) => acc(Math.floor(t / columns), t % columns)),
+    ...rowSum ? count(rows, (i) => `x_sum_${i}`) : [],
+    ...columnSum ? count(columns, (j) => `w_sum_${j}`) : [],
+  ];
+}
+
 /** Adds up what the lanes that split K have gathered, and leaves each with the totals. */
 function addLanes({ step, tile }: Matmul): string {
-  const { rows, columns, sharing, lanes, subgroup } = tile;
+  const { sharing, lanes, subgroup } = tile;
   if (sharing !== "k") return "";
-  const outputs = rows * columns;
-  const count = outputs + (step.rowSum ? rows : 0);
-  const name = (t: number) =>
-    t < outputs ? acc(Math.floor(t / columns), t % columns) : `x_sum_${t - outputs}`;
+  const names = sumNames(step, tile);
+  const name = (t: number) => names[t];
+  const count = names.length;
   if (subgroup) return each(count, (t) => `${name(t)} = subgroupAdd(${name(t)});`);
   return /* wgsl */ `
 ${each(count, (t) => `partial[${t * lanes}u + lane] = ${name(t)};`)}
@@ -350,6 +367,7 @@ ${each(columns, (j) => `let n_${j} = min(n0 + ${j}u, params.n - 1u);`)}
 ${beginnings(parts)}
 ${declare(parts, acc, groups?.several ? "f32" : step.accumulator)}
 ${step.rowSum ? each(ownRows(tile), (q) => `var x_sum_${q} = 0;`) : ""}
+${step.columnSum ? each(columns, (j) => `var w_sum_${j} = 0;`) : ""}
 ${epilogue.shared}
 ${loops(parts)}
 ${addLanes(parts)}

@@ -6,6 +6,7 @@ import {
   packedEpilogue,
   type PackedLinearSpec,
   sharedZeroPoint,
+  sumsColumns,
   sumsRows,
 } from "./packed_linear.ts";
 import { type KStep, packedStep, productOfBytes, sumOfBytes } from "./product.ts";
@@ -42,6 +43,7 @@ function packedConv(spec: PackedConvSpec & { readonly tile: Tile }): Shader {
     ...packedStep(tile),
     product: (a, b) => productOfBytes(a, b, tile, few),
     rowSum: sumsRows(spec) ? (a) => sumOfBytes(a, few) : undefined,
+    columnSum: sumsColumns(spec) ? (b) => sumOfBytes(b, few) : undefined,
     ...few && { element: "u32", weight: "vec4<u32>" },
   };
   const epilogue = packedEpilogue(spec);

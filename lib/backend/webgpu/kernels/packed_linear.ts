@@ -58,6 +58,11 @@ export interface PackedLinearSpec {
   readonly output: DType;
   /** Whether the sums of the rows of `x` are there; if not, they are added up on the way. */
   readonly xSums: boolean;
+  /**
+   * Whether an output is made of a part of a row of `w`, as in a phase of a transposed convolution: that part is
+   * added up on the way, and `terms` is declared, how many products there are.
+   */
+  readonly partial?: boolean;
   /** The ends that outputs are brought to. */
   readonly clip?: Clip;
   /** Quantizes the result: it is stored as packed rows. Bindings: 1 / scale and zero point. */
@@ -118,7 +123,7 @@ export function boundSums(spec: PackedLinearSpec): { xSums: boolean; wSums: bool
   const wCorrected = spec.wZeroPoint || spec.wOffset !== 0;
   return {
     xSums: wCorrected && spec.xSums && !spec.quantize,
-    wSums: spec.xZeroPoint || spec.xOffset !== 0,
+    wSums: !spec.partial && (spec.xZeroPoint || spec.xOffset !== 0),
   };
 }
 
@@ -186,6 +191,11 @@ export function sumsRows(spec: PackedLinearSpec): boolean {
   return corrections(spec).wCorrected && !boundSums(spec).xSums;
 }
 
+/** Whether a product adds up the rows of `w` on the way. */
+export function sumsColumns(spec: PackedLinearSpec): boolean {
+  return corrections(spec).xCorrected && !boundSums(spec).wSums;
+}
+
 /** The zero point of `x` as stored, if it is one for all: `zx` in the epilogue, or 0. */
 export function sharedZeroPoint(spec: PackedLinearSpec): string {
   return corrections(spec).xCorrected ? "zx" : "0";
@@ -225,10 +235,11 @@ export function packedEpilogue(spec: PackedLinearSpec): Epilogue {
   const exact = !output.isFloat;
   const scaled = !exact && !rescale;
   const { zx, zw, xCorrected, wCorrected } = corrections(spec);
-  const { xSums: bound } = boundSums(spec);
+  const { xSums: bound, wSums } = boundSums(spec);
+  const terms = spec.partial ? "terms" : "params.k";
   const loadBias = rescale ? "load_int_bias" : "load_bias";
   return {
-    arrays: packedArrays(spec, bound, xCorrected),
+    arrays: packedArrays(spec, bound, wSums),
     functions: (bias ? loader("bias", bias) : "") + (clip ? clipFunction(clip) : "") +
       byteFunctions(spec),
     shared: (xPerRow ? "" : (xCorrected ? `let zx = ${zx("0u")};` : "") +
@@ -236,7 +247,7 @@ export function packedEpilogue(spec: PackedLinearSpec): Epilogue {
       (requantize ? "let inverse = y_inverse[0];" : "") +
       (requantize || rescale ? "let zero_point = y_zero_point[0];" : ""),
     row: (i, m) => {
-      const corrected = xCorrected ? ` - i32(params.k) * zx_${i}` : "";
+      const corrected = xCorrected ? ` - i32(${terms}) * zx_${i}` : "";
       const sum = bound ? `x_sums[${m}]` : `row_sum_${i}`;
       return (xCorrected ? `let zx_${i} = ${xPerRow ? zx(m) : "zx"};` : "") +
         (wCorrected ? `let row_${i} = ${sum}${corrected};` : "") +
@@ -245,7 +256,7 @@ export function packedEpilogue(spec: PackedLinearSpec): Epilogue {
     column: (j, n) => {
       const param = paramIndex(wParams, n);
       return (wCorrected ? `let zw_${j} = ${zw(param)};` : "") +
-        (xCorrected ? `let column_${j} = w_sums[${n}];` : "") +
+        (xCorrected ? `let column_${j} = ${wSums ? `w_sums[${n}]` : `w_sum_${j}`};` : "") +
         (exact ? "" : `let w_scale_${j} = w_scale[${param}];`) +
         (bias ? `let bias_${j} = ${loadBias}(${n});` : "");
     },

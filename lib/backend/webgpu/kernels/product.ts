@@ -29,6 +29,8 @@ export interface KStep {
   readonly product: (a: string, b: string) => string;
   /** The sum of a loaded vector, where each row of `x` is summed on the way, as `x_sum_I`. */
   readonly rowSum?: (a: string) => string;
+  /** The sum of a loaded vector, where each column of `w` is summed on the way, as `w_sum_J`. */
+  readonly columnSum?: (b: string) => string;
 }
 
 /** Sums over groups of K that are scaled one by one. */
