@@ -198,7 +198,13 @@ export {
 } from "./lib/quantization/observers/fixed_qparam_observer.ts";
 export { isObservedLinear, ObservedLinear } from "./lib/quantization/layers/observed_linear.ts";
 export { ObservedConv2d } from "./lib/quantization/layers/observed_conv2d.ts";
+export { ObservedConvTranspose2d } from "./lib/quantization/layers/observed_conv_transpose2d.ts";
 export { type ConvGeometry, QuantizedConv2d } from "./lib/quantization/layers/quantized_conv2d.ts";
+export {
+  type ConvTransposeGeometry,
+  QuantizedConvTranspose2d,
+} from "./lib/quantization/layers/quantized_conv_transpose2d.ts";
+export { QuantizedConvolution } from "./lib/quantization/layers/quantized_convolution.ts";
 export {
   type KernelParams,
   StaticQuantizedLayer,

@@ -5,7 +5,7 @@
  */
 import type { Module } from "../nn/module.ts";
 import type { LayerParts } from "../quantization/layers/layer_kinds.ts";
-import { QuantizedConv2d } from "../quantization/layers/quantized_conv2d.ts";
+import { QuantizedConvolution } from "../quantization/layers/quantized_convolution.ts";
 import { type InputQuantizer, inputTensors } from "../quantization/tensors/input_quantizer.ts";
 import { numelOf } from "../numbers/shape.ts";
 import { bundleOf, type DisplayBundle } from "../plot/bundle.ts";
@@ -63,7 +63,7 @@ export async function displayQuantizedLayer(
 
 /** How many channels a layer takes; the weight of a convolution in groups tells only those of one. */
 function channelsOf(layer: Module, { shape }: LayerParts["weight"]): number {
-  return layer instanceof QuantizedConv2d ? layer.inChannels : shape[1];
+  return layer instanceof QuantizedConvolution ? layer.inChannels : shape[1];
 }
 
 /** The dtype that an input is quantized to; empty where it stays float or nothing is known. */

@@ -55,6 +55,11 @@ export abstract class TransposedConvolution extends Module {
   /** (outChannels,), or null. */
   bias: Tensor | null;
 
+  /** Tells layers whose weight has its input channels first from others. */
+  get transposed(): boolean {
+    return true;
+  }
+
   /** A layer over `spatial` dimensions. */
   protected constructor(
     spatial: number,

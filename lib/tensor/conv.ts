@@ -10,7 +10,7 @@ import { float32, int32, int8, uint8 } from "../numbers/dtype.ts";
 import { formatShape, numelOf } from "../numbers/shape.ts";
 import { checkSameDevice } from "./ops.ts";
 import { checkTensor, Tensor } from "./tensor.ts";
-import { type Padding, paddingSizes, perDimension, type Sizes, windowPlaces } from "./window.ts";
+import { type Padding, type Sizes, transposedPlaces, windowPlaces } from "./window.ts";
 
 /** Options of convolutions. */
 export interface ConvOptions {
@@ -379,27 +379,10 @@ export function convolve(convolution: Convolution): Tensor {
 }
 
 /** Where the taps of each output lie. */
-function placesOf({ where, rank, x, transposed, options }: Convolution, kernel: readonly number[]) {
+function placesOf({ where, x, transposed, options }: Convolution, kernel: readonly number[]) {
   const input = x.shape.slice(2);
   if (!transposed) return windowPlaces(where, input, kernel, options);
-  const size = (name: "stride" | "dilation" | "outputPadding", missing: number, least: number) =>
-    perDimension(where, name, options[name] ?? missing, rank, least);
-  const [stride, dilation] = [size("stride", 1, 1), size("dilation", 1, 1)];
-  const more = size("outputPadding", 0, 0);
-  const padding = (options as ConvTransposeOptions).padding ?? 0;
-  const { before, after } = paddingSizes(where, padding, rank);
-  const output = input.map((length, d) =>
-    (length - 1) * stride[d] + dilation[d] * (kernel[d] - 1) + 1 + more[d] - before[d] - after[d]
-  );
-  const late = more.findIndex((size, d) => size >= Math.max(stride[d], dilation[d]));
-  if (late >= 0 || output.some((size) => size < 1)) {
-    throw new RangeError(
-      late >= 0
-        ? `${where}: outputPadding must be less than stride or dilation, got ${more[late]}`
-        : `${where}: nothing is left of the output, whose sizes would be ${formatShape(output)}`,
-    );
-  }
-  return { output, stride, before, dilation };
+  return transposedPlaces(where, input, kernel, options as ConvTransposeOptions);
 }
 
 /** Throws unless input, weight and bias fit. */

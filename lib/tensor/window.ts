@@ -98,6 +98,37 @@ export function windowPlaces(
   return { output, stride, before, after, dilation };
 }
 
+/** The places of a transposed convolution: `before` and `after` are cut off the output. */
+export function transposedPlaces(
+  where: string,
+  input: readonly number[],
+  kernel: readonly number[],
+  options: {
+    stride?: Sizes;
+    padding?: Exclude<Padding, string>;
+    outputPadding?: Sizes;
+    dilation?: Sizes;
+  },
+): WindowPlaces {
+  const rank = input.length;
+  const stride = perDimension(where, "stride", options.stride ?? 1, rank, 1);
+  const dilation = perDimension(where, "dilation", options.dilation ?? 1, rank, 1);
+  const more = perDimension(where, "outputPadding", options.outputPadding ?? 0, rank, 0);
+  const { before, after } = paddingSizes(where, options.padding ?? 0, rank);
+  const output = input.map((length, d) =>
+    (length - 1) * stride[d] + dilation[d] * (kernel[d] - 1) + 1 + more[d] - before[d] - after[d]
+  );
+  const late = more.findIndex((size, d) => size >= Math.max(stride[d], dilation[d]));
+  if (late >= 0 || output.some((size) => size < 1)) {
+    throw new RangeError(
+      late >= 0
+        ? `${where}: outputPadding must be less than stride or dilation, got ${more[late]}`
+        : `${where}: nothing is left of the output, whose sizes would be ${formatShape(output)}`,
+    );
+  }
+  return { output, stride, before, after, dilation };
+}
+
 function wholePadding(
   where: string,
   padding: Padding,

@@ -5,12 +5,14 @@ import {
   type ActivationQuantizer,
   AffineQuantizedTensor,
   Conv2d,
+  ConvTranspose2d,
   type Device,
   float32,
   type Module,
   QuantizedAdd,
   QuantizedCat,
   QuantizedConv2d,
+  QuantizedConvTranspose2d,
   type QuantizedLayerParts,
   QuantizedLinear,
   QuantizedMul,
@@ -20,6 +22,7 @@ import {
   tensor,
   uint8,
 } from "../../mod.ts";
+import { swapChannels } from "../../lib/quantization/layers/output_first.ts";
 import { eachBackend } from "../backends.ts";
 import { reference } from "./reference.ts";
 
@@ -48,7 +51,9 @@ const quantizer = (params: Bytes, quantMin = 0): ActivationQuantizer => ({
 /** What a quantized layer with a weight consists of. */
 function partsOf(recorded: Recorded, of: Case, device: Device): QuantizedLayerParts {
   const { name, inputs: [x], output, options: { relu } } = of;
-  const intData = recorded.load(`${name}.weight`, device);
+  const given = recorded.load(`${name}.weight`, device);
+  const { groups = 1 } = of.options as { groups?: number };
+  const intData = of.layer === "ConvTranspose2d" ? swapChannels(given, groups) : given;
   const scale = recorded.load(`${name}.weight_scale`, device);
   const [, ...inside] = intData.shape;
   const blockSize = [scale.numel === 1 ? intData.shape[0] : 1, ...inside];
@@ -93,6 +98,15 @@ async function layerOf(recorded: Recorded, of: Case, device: Device): Promise<Mo
       );
       return new QuantizedConv2d(made, { stride, padding, dilation, groups, paddingMode });
     }
+    case "ConvTranspose2d": {
+      const made = partsOf(recorded, of, device);
+      const [out, inside, ...kernel] = made.qweight.shape;
+      const { groups = 1 } = options as { groups?: number };
+      return new QuantizedConvTranspose2d(
+        made,
+        new ConvTranspose2d(inside * groups, out, kernel, options),
+      );
+    }
     case "Linear":
       return new QuantizedLinear(partsOf(recorded, of, device));
     case "Add":
@@ -116,7 +130,7 @@ async function layerOf(recorded: Recorded, of: Case, device: Device): Promise<Mo
 
 eachBackend("the bytes of PyTorch's quantized modules", async (device) => {
   const recorded = reference<Case>("torch-quantized");
-  assertEquals(recorded.cases.length, 29);
+  assertEquals(recorded.cases.length, 41);
   let [all, differ] = [0, 0];
   for (const of of recorded.cases) {
     const { name, inputs, output } = of;

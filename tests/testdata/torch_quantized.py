@@ -1,7 +1,7 @@
 """Records what PyTorch 2.15's quantized modules of eager mode answer, byte for byte: `python torch_quantized.py FOLDER`
 writes torch-quantized.json and torch-quantized.safetensors into FOLDER. Needs torch; the tests need it not.
 
-Where PyTorch has no quantized kernel (GELU, SiLU), the answer is its float function between dequantize and quantize."""
+Where PyTorch has no quantized kernel (GELU, SiLU, ConvTranspose2d with scales of channels), the answer is its float function between dequantize and quantize."""
 import json, os, struct, sys, warnings
 import torch
 import torch.ao.nn.intrinsic.quantized as nniq
@@ -133,6 +133,40 @@ function("AvgPool2d", torch.nn.AvgPool2d(2), options={"kernelSize": 2})
 function("AdaptiveAvgPool2d", torch.nn.AdaptiveAvgPool2d(1), options={"outputSize": 1})
 function("AdaptiveAvgPool2d", torch.nn.AdaptiveAvgPool2d((3, 5)), options={"outputSize": [3, 5]})
 function("MaxPool2d", torch.nn.MaxPool2d(3, 2, 1), options={"kernelSize": 3, "stride": 2, "padding": 1})
+
+
+def transposed(x_shape, out, kernel, bias=True, per_channel=True, **options):
+    groups = options.get("groups", 1)
+    # As above: there are no more than 7 bits where fbgemm might add up in 16.
+    x = activation(*x_shape, most=127)
+    w = torch.randn(x_shape[1], out // groups, *kernel, generator=g) / 4
+    if per_channel:  # along the second dimension, that of output channels
+        scales_ = w.transpose(0, 1).flatten(1).abs().amax(1) / 127
+        w = torch.quantize_per_channel(w, scales_.float().double(), torch.zeros(out // groups, dtype=torch.long), 1, torch.qint8)
+    else:
+        w = torch.quantize_per_tensor(w, float(w.abs().max() / 127), 0, torch.qint8)
+    b = torch.randn(out, generator=g) if bias else None
+    module = nnq.ConvTranspose2d(x_shape[1], out, kernel, bias=bias, **options)
+    named = {"outputPadding" if key == "output_padding" else key: value for key, value in options.items()}
+    if not per_channel: return weighted("ConvTranspose2d", module, x, w, b, named, scale(.02, .04), 120)
+    # Which PyTorch has no kernel for.
+    exact = F.conv_transpose2d(x.dequantize().double(), w.dequantize().double(), None if b is None else b.double(), **options)
+    y = torch.quantize_per_tensor(exact.float(), scale(.02, .04), 120, torch.quint8)
+    record("ConvTranspose2d", [x], y, named, weight=w.int_repr(), weight_scale=scales(w), bias=b)
+
+
+transposed((1, 8, 5, 6), 4, (2, 2), stride=(2, 2))
+transposed((2, 4, 4, 5), 6, (3, 3))
+transposed((1, 6, 5, 4), 5, (3, 3), stride=(2, 2), padding=(1, 1), output_padding=(1, 1))
+transposed((1, 3, 6, 5), 4, (4, 4), stride=(2, 2), padding=(1, 1))
+transposed((1, 16, 3, 4), 8, (2, 3), stride=(2, 3), bias=False)
+transposed((1, 5, 4, 4), 3, (3, 2), stride=(3, 1), padding=(0, 1))
+transposed((2, 8, 4, 4), 4, (2, 2), stride=(2, 2), per_channel=False)
+transposed((1, 4, 5, 5), 8, (3, 3), stride=(2, 2), groups=2, per_channel=False)
+transposed((1, 8, 4, 6), 8, (3, 3), stride=(2, 2), padding=(1, 1), groups=8, per_channel=False)
+transposed((1, 4, 5, 5), 4, (3, 3), dilation=(2, 2), per_channel=False)
+transposed((1, 20, 3, 3), 33, (1, 1), per_channel=False, bias=False)
+transposed((1, 4, 3, 3), 4, (2, 2), stride=(3, 3), per_channel=False)
 
 
 def save_file(path):

@@ -65,21 +65,33 @@ const convolution: Form<Convolution> = (nodes, layer, [x], use) => {
   });
 };
 
+/** The attributes of `ConvTranspose`. */
+export function transposedAttributes(
+  kernel: readonly number[],
+  window: Pick<
+    TransposedConvolution,
+    "stride" | "padding" | "outputPadding" | "dilation" | "groups"
+  >,
+): Node["attributes"] {
+  const { stride, padding, outputPadding, dilation, groups } = window;
+  return {
+    kernel_shape: { ints: kernel },
+    strides: { ints: stride },
+    pads: { ints: [...padding, ...padding] },
+    output_padding: { ints: outputPadding },
+    dilations: { ints: dilation },
+    group: groups,
+  };
+}
+
 const transposed: Form<TransposedConvolution> = (nodes, layer, [x], use) => {
-  const { weight, bias, kernelSize, stride, padding, outputPadding, dilation, groups } = layer;
+  const { weight, bias, kernelSize } = layer;
   return batched(nodes, x, use, kernelSize.length + 2, (x) =>
     nodes.add("ConvTranspose", [
       x,
       parameter("weight", weight),
       ...bias ? [parameter("bias", bias)] : [],
-    ], {
-      kernel_shape: { ints: kernelSize },
-      strides: { ints: stride },
-      pads: { ints: [...padding, ...padding] },
-      output_padding: { ints: outputPadding },
-      dilations: { ints: dilation },
-      group: groups,
-    }));
+    ], transposedAttributes(kernelSize, layer)));
 };
 
 /** Their forms. */

@@ -10,7 +10,7 @@ import { Tensor } from "../../tensor/tensor.ts";
 import type { ImportedParameter } from "../import/build_graph.ts";
 import type { OnnxModule } from "../import/onnx_module.ts";
 import type { WeightForm } from "../import/node/operator_rule.ts";
-import { setAttribute } from "../file/attributes.ts";
+import { intOf, setAttribute } from "../file/attributes.ts";
 import type { OnnxModel } from "../file/model.ts";
 import type { NodeProto, TensorProto } from "../file/proto.ts";
 import { tensorDims, tensorType, writeTensor } from "../file/tensor_data.ts";
@@ -18,7 +18,13 @@ import { PRODUCER } from "../graph/new_model.ts";
 import { GraphEditor } from "../graph/graph_editor.ts";
 import { removeUnusedInitializers } from "../graph/unused.ts";
 import { addStaticInput, readInput, staticInputOf } from "./activation.ts";
-import { addGroupedWeight, addSignedWeight, floats, readWeight } from "./weights.ts";
+import {
+  addGroupedWeight,
+  addInputFirstWeight,
+  addSignedWeight,
+  floats,
+  readWeight,
+} from "./weights.ts";
 
 /** A parameter's numbers as the file has them. */
 function inFile(values: Float32Array, dims: readonly number[], form: WeightForm): Float32Array {
@@ -74,7 +80,10 @@ async function writeQuantized(
   if (quantization?.kind === "static") {
     node.input[0] = addStaticInput(editor, node.name, node.input[0], quantization);
   }
-  if (host.groupSize === host.columns) {
+  if (node.opType === "ConvTranspose") {
+    const groups = intOf(node, "group", 1);
+    node.input[at] = addInputFirstWeight(editor, node.name, host, groups);
+  } else if (host.groupSize === host.columns) {
     node.input[at] = addSignedWeight(editor, node.name, host, turned);
   } else {
     node.input[at] = addGroupedWeight(editor, node.name, host);

@@ -17,6 +17,7 @@ import {
 import type { Attributes, GraphEditor } from "../graph/graph_editor.ts";
 import {
   addGroupedWeight,
+  addInputFirstWeight,
   addSignedWeight,
   floats,
   type HostWeight,
@@ -74,12 +75,19 @@ export async function readLayer(where: string, layer: Module): Promise<LayerData
   );
 }
 
+/** The node of a convolution, and the parts that its channels fall into. */
+export interface WindowNode {
+  readonly opType: "Conv" | "ConvTranspose";
+  readonly attributes: Attributes;
+  readonly groups: number;
+}
+
 /**
  * Adds a layer.
  *
  * @param name the layer's full name, which its constants and operations begin with.
  * @param x the input's name.
- * @param window what the window of a convolution does; undefined for products of rows.
+ * @param window the node of a convolution; undefined for products of rows.
  * @returns the output's name.
  */
 export function addLayer(
@@ -87,7 +95,7 @@ export function addLayer(
   name: string,
   x: string,
   data: LayerData,
-  window?: Attributes,
+  window?: WindowNode,
 ): string {
   const { bias } = data;
   if (data.kind === "float") {
@@ -104,9 +112,12 @@ export function addLayer(
   const q = input ? addStaticInput(graph, name, scaled, input) : x;
   const integers = input && bias ? addIntegerBias(graph, name, bias, input.scale, weight) : [];
   if (window) {
-    const w = addSignedWeight(graph, name, weight);
+    const { opType, attributes, groups } = window;
+    const w = opType === "Conv"
+      ? addSignedWeight(graph, name, weight)
+      : addInputFirstWeight(graph, name, weight, groups);
     const added = integers.length > 0 ? integers : floatBias(graph, name, bias);
-    return graph.add(name, "Conv", [q, w, ...added], window);
+    return graph.add(name, opType, [q, w, ...added], attributes);
   }
   if (integers.length === 0) return addBias(graph, name, addProduct(graph, name, q, weight), bias);
   const w = addSignedWeight(graph, name, weight);

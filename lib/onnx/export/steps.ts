@@ -5,9 +5,11 @@
  */
 import { numelOf, sameShape } from "../../numbers/shape.ts";
 import { describeLayer } from "../../quantization/layers/layer_kinds.ts";
-import { QuantizedConv2d } from "../../quantization/layers/quantized_conv2d.ts";
+import type { QuantizedConv2d } from "../../quantization/layers/quantized_conv2d.ts";
+import { QuantizedConvTranspose2d } from "../../quantization/layers/quantized_conv_transpose2d.ts";
+import { QuantizedConvolution } from "../../quantization/layers/quantized_convolution.ts";
 import { throughBytes } from "./byte_forms.ts";
-import { convAttributes } from "./convolution_forms.ts";
+import { convAttributes, transposedAttributes } from "./convolution_forms.ts";
 import { formOf } from "./layer_forms.ts";
 import { type Input, type Node, Nodes, NONE } from "./nodes.ts";
 import { OPERATIONS } from "./operations.ts";
@@ -84,24 +86,38 @@ class Builder {
       const features = shape.at(-1) ?? 1;
       return [features === 0 ? 0 : numelOf(shape) / features, features];
     };
-    const convolution = layer instanceof QuantizedConv2d ? layer : undefined;
+    const convolution = layer instanceof QuantizedConvolution ? layer : undefined;
     const images = (shape: readonly number[]) => shape.length === 3 ? [1, ...shape] : shape;
     const form = convolution ? images : rows;
     const x = this.read(nodes, source, form(source.shape));
     this.shapes.push(form(output.shape));
     const y = convolution
-      ? nodes.add("Conv", [x], this.window(convolution, source.shape.slice(-2)), layer)
+      ? this.convolution(nodes, x, convolution, source.shape.slice(-2))
       : nodes.add("Gemm", [x], {}, layer);
     const bytes = describeLayer(layer)?.output;
     const result = bytes ? throughBytes(nodes, y, bytes) : y;
     return { name: name || layer.constructor.name, ...nodes.making(result) };
   }
 
-  private window(layer: QuantizedConv2d, sizes: readonly number[]): Node["attributes"] {
+  private convolution(
+    nodes: Nodes,
+    x: Input,
+    layer: QuantizedConvolution,
+    sizes: readonly number[],
+  ): Input {
+    const { kernelSize } = layer;
+    if (layer instanceof QuantizedConvTranspose2d) {
+      return nodes.add(
+        "ConvTranspose",
+        [x],
+        transposedAttributes(kernelSize, layer.geometry),
+        layer,
+      );
+    }
+    const { geometry } = layer as QuantizedConv2d;
     const where = `${this.where}: ${layer.displayName}`;
-    const { kernelSize, geometry } = layer;
     if (geometry.paddingMode === "zeros") {
-      return convAttributes(where, sizes, kernelSize, geometry);
+      return nodes.add("Conv", [x], convAttributes(where, sizes, kernelSize, geometry), layer);
     }
     throw new TypeError(
       `${where} has no ONNX form here: its padding is ${geometry.paddingMode}; put a padding of its own before it`,

@@ -135,6 +135,45 @@ export function addSignedWeight(
 }
 
 /**
+ * Adds a weight (N, C / groups, …) as `ConvTranspose` reads it, (C, N / groups, …), of signed bytes with a scale for
+ * each output channel of a group, or one for all.
+ *
+ * @throws {TypeError} if groups have scales of their own, for which ONNX has no place.
+ */
+export function addInputFirstWeight(
+  graph: GraphEditor,
+  name: string,
+  weight: HostWeight,
+  groups: number,
+): string {
+  const { shape: [outChannels, inside, ...kernel], integers, scale, zeroPoint, max } = weight;
+  const shift = max > 127 ? 128 : 0;
+  const [outside, inner] = [outChannels / groups, numelOf(kernel)];
+  const repeats = [scale, zeroPoint].every((each) =>
+    each.every((value, i) => value === each[i % outside])
+  );
+  if (!repeats) {
+    throw new TypeError(
+      `${name} is a transposed convolution of ${groups} groups with a scale for each output channel, but ONNX ` +
+        `has the same scales for every group; observe its weight with PerTensor`,
+    );
+  }
+  const values = new Int8Array(integers.length);
+  for (let i = 0; i < values.length; i++) {
+    const [row, c] = [Math.floor(i / inner / inside), Math.floor(i / inner) % inside];
+    const channel = Math.floor(row / outside) * inside + c;
+    values[(channel * outside + row % outside) * inner + i % inner] = integers[i] - shift;
+  }
+  const signed = Int8Array.from(zeroPoint.subarray(0, outside), (value) => value - shift);
+  const inputs = [
+    graph.constant(`${name}.weight`, "int8", [inside * groups, outside, ...kernel], values),
+    graph.constant(`${name}.weight_scale`, "float32", [outside], scale.slice(0, outside)),
+    graph.constant(`${name}.weight_zero_point`, "int8", [outside], signed),
+  ];
+  return graph.add(`${name}.weight`, "DequantizeLinear", inputs, { axis: 1 });
+}
+
+/**
  * Adds a weight with a scale for each group, transposed to (K, N), in its own number of bits: what
  * onnxruntime multiplies floats with, without making a float weight of it.
  *

@@ -6,7 +6,7 @@
 import type { GraphEditor } from "../graph/graph_editor.ts";
 import type { Constants } from "./constants.ts";
 import { typeOf } from "./element_types.ts";
-import { addLayer } from "./layers.ts";
+import { addLayer, type WindowNode } from "./layers.ts";
 import type { Input, Node } from "./nodes.ts";
 import { type OpenSize, type Size, sizeText } from "./size.ts";
 import type { Source } from "./source.ts";
@@ -46,7 +46,8 @@ class Writer {
     const { graph, constants } = this;
     const input = inputs.map((each) => this.read(step, each, made));
     if (layer) {
-      const window = opType === "Conv" ? attributes : undefined;
+      const groups = attributes.group as number;
+      const window = opType === "Gemm" ? undefined : { opType, attributes, groups } as WindowNode;
       return addLayer(graph, step, input[0], constants.layers.get(layer)!, window);
     }
     while (input.at(-1) === "") input.pop();

@@ -10,7 +10,8 @@ import { equalBytes } from "../file/model_source.ts";
 import { readTensor, tensorDims, tensorType } from "../file/tensor_data.ts";
 import { isOp } from "../graph/operator.ts";
 import type { GraphTools, Pass } from "../prepare/graph_tools.ts";
-import { BYTES_DOMAIN, ruleOf } from "./operator_table.ts";
+import { BYTES_DOMAIN } from "./bytes/bytes_domain.ts";
+import { ruleOf } from "./operator_table.ts";
 
 /** A value in bytes, and the names of its parameters. */
 interface Bytes {
@@ -124,7 +125,9 @@ class ByteFusion {
     if (!isOp(node) || this.tools.editor.isRemoved(node)) return;
     switch (node.opType) {
       case "Conv":
-        return this.conv(node);
+        return this.conv(node, ["", "QLinearConv"], 0);
+      case "ConvTranspose":
+        return this.convTranspose(node);
       case "MatMul":
         return this.matMul(node);
       case "Gemm":
@@ -146,20 +149,34 @@ class ByteFusion {
     }
   }
 
-  private conv(node: NodeProto): void {
+  /** A convolution whose weight has its output channels along `axis`. */
+  private conv(
+    node: NodeProto,
+    operator: readonly [domain: string, opType: string],
+    axis: number,
+  ): void {
     const [x, w] = [this.plain(node.input[0]), this.bytesOf(node.input[1])];
     const bias = node.input[2] ? this.biasOf(node.input[2]) : "";
     const behind = this.quantizerBehind(node.output[0]);
     const fits = x && w && bias !== undefined && behind && this.constant(w.value) &&
-      (this.isScalar(w.scale) || w.axis === 0);
-    if (!fits || !ruleOf({ domain: "", opType: "QLinearConv" })) return;
+      (this.isScalar(w.scale) || w.axis === axis);
+    if (!fits) return;
     const { output, parts } = behind;
     const input = [
       ...[x.value, x.scale, x.zeroPoint, w.value, w.scale, w.zeroPoint],
       ...[output.scale, output.zeroPoint],
       ...bias ? [bias] : [],
     ];
-    this.put(node, ["", "QLinearConv"], input, output.value, [...parts, output.node]);
+    this.put(node, operator, input, output.value, [...parts, output.node]);
+  }
+
+  /** onnxruntime computes it in floats; its own has stated pads, and the same scales for every group. */
+  private convTranspose(node: NodeProto): void {
+    const w = this.bytesOf(node.input[1]);
+    const stated = stringOf(node, "auto_pad", "NOTSET") === "NOTSET" &&
+      !node.attribute.some(({ name }) => name === "output_shape");
+    if (!w || !stated || !(this.isScalar(w.scale) || intOf(node, "group", 1) === 1)) return;
+    this.conv(node, [BYTES_DOMAIN, "QLinearConvTranspose"], 1);
   }
 
   private matMul(node: NodeProto): void {

@@ -13,6 +13,7 @@ import { RESIZING } from "./operators/resizing.ts";
 import { POOLS } from "./operators/pools.ts";
 import { INTEGER_CONVOLUTIONS } from "./operators/integer_convolutions.ts";
 import { BYTE_PRODUCTS } from "./operators/byte_products.ts";
+import { BYTES_DOMAIN } from "./bytes/bytes_domain.ts";
 import { INTEGERS, onBytes } from "./operators/integers.ts";
 import { QUANTIZING } from "./operators/quantizing.ts";
 import { CONTROL } from "./operators/control.ts";
@@ -55,15 +56,13 @@ function keyOf({ domain, opType }: Pick<NodeProto, "domain" | "opType">): string
   return name ? `${name}:${opType}` : opType;
 }
 
-/** The domain of nodes that compute on bytes what an operator of ONNX computes on floats. No file has it. */
-export const BYTES_DOMAIN = "staticquant.bytes";
-
 /** Rules of that domain that were asked for. */
 const ON_BYTES = new Map<string, OperatorRule>();
 
 /** What is known of a node's operator; nothing if it is not computed here. */
 export function ruleOf(node: Pick<NodeProto, "domain" | "opType">): OperatorRule | undefined {
-  if (node.domain !== BYTES_DOMAIN) return RULES.get(keyOf(node));
+  const own = RULES.get(keyOf(node));
+  if (own || node.domain !== BYTES_DOMAIN) return own;
   const float = RULES.get(node.opType) ?? RULES.get(`com.microsoft:${node.opType}`);
   if (!float) return undefined;
   const known = ON_BYTES.get(node.opType) ?? onBytes(float);
@@ -73,5 +72,5 @@ export function ruleOf(node: Pick<NodeProto, "domain" | "opType">): OperatorRule
 
 /** The operators that are computed here, in the alphabet's order. */
 export function importedOperators(): string[] {
-  return [...RULES.keys()].sort();
+  return [...RULES.keys()].filter((key) => !key.startsWith(`${BYTES_DOMAIN}:`)).sort();
 }

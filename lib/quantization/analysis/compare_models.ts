@@ -14,6 +14,7 @@ import { relu } from "../../tensor/ops.ts";
 import { type Tensor, tensor } from "../../tensor/tensor.ts";
 import { div, mul } from "../../tensor/pointwise.ts";
 import { quantizeAffine } from "../affine/primitives.ts";
+import { outputFirst } from "../layers/output_first.ts";
 import type { FloatLayer } from "../layers/weighted_layer.ts";
 import { describeLayer, type LayerParts } from "../layers/layer_kinds.ts";
 import { describeFunction } from "../layers/function_kind.ts";
@@ -304,7 +305,7 @@ async function compareWeights(float: Module, parts: LayerParts | undefined) {
   const spread = new Spread();
   let weightSqnr: number | null = null;
   if (parts) {
-    const { weight } = float as FloatLayer;
+    using weight = outputFirst(float as FloatLayer);
     const { weight: quantized, input } = parts;
     const by = input && input.kind !== "custom" ? input.preScale : undefined;
     // What an input is divided by, its weight is multiplied by.

@@ -29,6 +29,7 @@ import {
   tensorsOf,
 } from "../analysis/layers.ts";
 import { familyOf, isFloatLayer, isObservable } from "../layers/layer_family.ts";
+import { groupsOf, isInputFirst, outputFirstShape } from "../layers/output_first.ts";
 import type { FloatLayer } from "../layers/weighted_layer.ts";
 import { Noise } from "../analysis/noise.ts";
 import { AnalysisReport } from "../../plot/report.ts";
@@ -318,7 +319,7 @@ function predecessorOf(
 
 function isAbsorber(module: Module, channels: number): module is FloatLayer | Norm {
   if (familyOf(module)) {
-    return isObservable(module) && isFloatLayer(module) && module.weight.shape[0] === channels;
+    return isObservable(module) && isFloatLayer(module) && outputFirstShape(module)[0] === channels;
   }
   const { weight, bias } = module as unknown as Partial<Norm>;
   const fits = (t: unknown) => t instanceof Tensor && t.ndim === 1 && t.numel === channels;
@@ -371,18 +372,34 @@ function channelMaxima(
   return maxima;
 }
 
-/** Parts that the channels of a layer fall into. */
-const groupsOf = (layer: FloatLayer) => (layer as { groups?: number }).groups ?? 1;
-
 /** How many channels a layer's input has; the weight tells those of one group. */
-const inputChannels = (layer: FloatLayer) => layer.weight.shape[1] * groupsOf(layer);
+const inputChannels = (layer: FloatLayer) => outputFirstShape(layer)[1] * groupsOf(layer);
+
+/** The channels of an element of a layer's weight: of the side that it has first, and of the other. */
+function weightSides(layer: FloatLayer): { first: Channel; second: Channel } {
+  const [count, inside, ...kernel] = layer.weight.shape;
+  const inner = numelOf(kernel);
+  const ofGroup = count / groupsOf(layer) * inside * inner;
+  return {
+    first: (i) => Math.floor(i / (inside * inner)),
+    second: (i) => Math.floor(i / ofGroup) * inside + Math.floor(i / inner) % inside,
+  };
+}
+
+/** Which channel an element is of. */
+type Channel = (i: number) => number;
 
 /** Which input channel an element of a layer's weight multiplies. */
-function weightChannels(layer: FloatLayer): (i: number) => number {
-  const [out, inside, ...kernel] = layer.weight.shape;
-  const inner = numelOf(kernel);
-  const ofGroup = out / groupsOf(layer) * inside * inner;
-  return (i) => Math.floor(i / ofGroup) * inside + Math.floor(i / inner) % inside;
+function weightChannels(layer: FloatLayer): Channel {
+  const { first, second } = weightSides(layer);
+  return isInputFirst(layer) ? first : second;
+}
+
+/** Which channel of its output an element of a weight adds to, or scales. */
+function outputChannels(layer: FloatLayer | Norm): Channel {
+  if (!familyOf(layer)) return (i) => i;
+  const { first, second } = weightSides(layer as FloatLayer);
+  return isInputFirst(layer as FloatLayer) ? second : first;
 }
 
 async function smoothGroup(
@@ -410,8 +427,8 @@ async function smoothGroup(
     return x > 0 && w > 0 ? x ** alpha / w ** (1 - alpha) : 1;
   });
   const weight = await edits.values(predecessor, "weight");
-  const perChannel = predecessor.weight.numel / channels;
-  for (let i = 0; i < weight.length; i++) weight[i] /= scale[Math.floor(i / perChannel)];
+  const written = outputChannels(predecessor);
+  for (let i = 0; i < weight.length; i++) weight[i] /= scale[written(i)];
   if (predecessor.bias) {
     const bias = await edits.values(predecessor, "bias");
     for (let j = 0; j < channels; j++) bias[j] /= scale[j];

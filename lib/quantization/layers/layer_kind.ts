@@ -12,7 +12,7 @@ import type { AffineQuantizedTensor } from "../tensors/quantized_tensor.ts";
 
 /** What a quantized layer computes with: `x·Wᵀ + b`, with `x` quantized first unless `input` is null. */
 export interface LayerParts {
-  /** Of the float weight's shape, such as (outFeatures, inFeatures). */
+  /** Output channels first, such as (outFeatures, inFeatures). */
   readonly weight: AffineQuantizedTensor;
   /** How the input is quantized; null where it stays float. */
   readonly input: InputQuantizer | null;

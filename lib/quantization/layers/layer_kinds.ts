@@ -5,6 +5,7 @@
  * @module
  */
 import "./quantized_conv2d.ts";
+import "./quantized_conv_transpose2d.ts";
 import "./quantized_functional.ts";
 import "./quantized_linear.ts";
 import "./quantized_pool.ts";

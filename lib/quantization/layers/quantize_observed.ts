@@ -15,7 +15,8 @@ import {
   type ActivationQuantizer,
   activationQuantizerOf,
 } from "../tensors/activation_quantizer.ts";
-import type { ObservedLayer } from "./weighted_layer.ts";
+import { outputFirst } from "./output_first.ts";
+import type { FloatLayer, ObservedLayer } from "./weighted_layer.ts";
 
 /** What an integer layer with a fixed input range consists of. */
 export interface QuantizedLayerParts {
@@ -24,7 +25,7 @@ export interface QuantizedLayerParts {
   /** The input's zero point, one number. */
   readonly actZeroPoint: Tensor;
   /**
-   * Of the float weight's shape, such as (outFeatures, inFeatures), at most 8 bits, one scale or one
+   * Output channels first, such as (outFeatures, inFeatures), at most 8 bits, one scale or one
    * an output channel; with at most 4 bits also one for each group of a multiple of 32.
    */
   readonly qweight: AffineQuantizedTensor;
@@ -52,7 +53,7 @@ export async function quantizeObserved(
   targetDtype: DType,
   weightDtype: DType,
 ): Promise<QuantizedLayerParts> {
-  const { actObs, weightObs, weight, bias } = observed;
+  const { actObs, weightObs, bias } = observed;
   const where = observed.displayName;
   for (
     const [name, observer, dtype, option] of [
@@ -66,13 +67,16 @@ export async function quantizeObserved(
         `${dtype.name}; make them the same, such as with the config's ${option}`,
     );
   }
-  if (!(weight instanceof Tensor)) throw new TypeError(`${where}: the weight is quantized already`);
+  if (!(observed.weight instanceof Tensor)) {
+    throw new TypeError(`${where}: the weight is quantized already`);
+  }
   for (const { options } of [actObs, weightObs]) {
     if (options.zeroPointDomain !== "FLOAT") continue;
     throw new TypeError(
       `${where}: an integer product has no float zero points; observe with ZeroPointDomain.INT or NONE`,
     );
   }
+  using weight = outputFirst(observed as ObservedLayer & FloatLayer);
   const seen = `${where}: the weight that ${weightObs.displayName} sees`;
   if (weight.numel > 0) await finiteRanges(seen, weight, weight.shape);
   const [actScale, actZeroPoint]: QParams<Tensor | null> = await actObs.calculateQParams();

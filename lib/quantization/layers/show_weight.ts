@@ -4,13 +4,14 @@
  * @module
  */
 import { Tensor } from "../../tensor/tensor.ts";
-import type { ObservedLayer } from "./weighted_layer.ts";
+import { outputFirst } from "./output_first.ts";
+import type { FloatLayer, ObservedLayer } from "./weighted_layer.ts";
 
 /** The weight that a layer has shown to its observer: it does not change from batch to batch. */
 const shown = new WeakMap<ObservedLayer, Tensor>();
 
 /**
- * Shows a layer's weight to its observer, unless that saw it before.
+ * Shows a layer's weight to its observer, output channels first, unless that saw it before.
  *
  * @returns the weight.
  * @throws {TypeError} if it is quantized already.
@@ -23,7 +24,8 @@ export function showWeight(layer: ObservedLayer): Tensor {
     );
   }
   if (shown.get(layer) !== weight) {
-    layer.weightObs.forward(weight);
+    using first = outputFirst(layer as ObservedLayer & FloatLayer);
+    layer.weightObs.forward(first);
     shown.set(layer, weight);
   }
   return weight;

@@ -9,7 +9,7 @@ import type { AffineQuantizedObserverBase } from "../observers/observer.ts";
 
 /** A layer that multiplies its input by a weight and may add a bias. */
 export interface WeightedLayer extends Module {
-  /** Output channels come first, input channels second. */
+  /** Output channels come first, input channels second; the other way round where `transposed` says so. */
   weight: Tensor | LinearWeight;
   /** One number an output channel, or null. */
   bias: Tensor | null;

@@ -14,6 +14,7 @@ import type { SafetensorsEntry } from "../../files/safetensors.ts";
 import { Tensor, tensorFromBytes } from "../../tensor/tensor.ts";
 import { familyOf } from "../layers/layer_family.ts";
 import { describeLayer } from "../layers/layer_kinds.ts";
+import { outputFirstShape } from "../layers/output_first.ts";
 import type { WeightedLayer } from "../layers/weighted_layer.ts";
 import { functionKindOf } from "../layers/function_kind.ts";
 import type { Description, FunctionSpec, LayerSpec } from "./layer_spec.ts";
@@ -239,7 +240,7 @@ export class ModelFile {
 /** The shape of the weight of a float or a quantized layer; undefined for other modules. */
 function weightShape(module: Module): readonly number[] | undefined {
   return familyOf(module)
-    ? (module as WeightedLayer).weight.shape
+    ? outputFirstShape(module as WeightedLayer)
     : describeLayer(module)?.weight.shape;
 }
 

@@ -1,5 +1,6 @@
 import { Module } from "../../../nn/module.ts";
 import { formatShape } from "../../../numbers/shape.ts";
+import { convWeightFacts } from "../../../backend/convolution.ts";
 import { PreparedConvWeight } from "../../../tensor/conv.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import type { ByteType } from "./byte_type.ts";
@@ -7,7 +8,7 @@ import { type ConvPlaces, integerConv } from "./integer_conv.ts";
 
 /** What a {@linkcode ByteConv} consists of. */
 export interface ByteConvParts {
-  /** int8 or uint8, (out, in / groups, …). */
+  /** int8 or uint8, (out, in / groups, …), or transposed (in, out / groups, …). */
   readonly weight: Tensor;
   /** float32, one or one an output channel; or null for zeros. */
   readonly weightZeroPoint: Tensor | null;
@@ -21,6 +22,8 @@ export interface ByteConvParts {
   readonly input: ByteType;
   readonly output: ByteType;
   readonly groups: number;
+  /** Whether it is a transposed convolution. */
+  readonly transposed: boolean;
   /** Where windows lie, for an input of these sizes. */
   readonly places: (input: readonly number[]) => ConvPlaces;
 }
@@ -33,7 +36,7 @@ export class ByteConv extends Module {
   /** The class's name, whatever a minifier makes of it. */
   static override readonly name: string = "ByteConv";
 
-  /** (out, in / groups, …). */
+  /** (out, in / groups, …), or transposed (in, out / groups, …). */
   weight: Tensor;
   /** Zero points of the weight, or null for zeros. */
   weightZeroPoint: Tensor | null;
@@ -51,6 +54,8 @@ export class ByteConv extends Module {
   readonly output: ByteType;
   /** Parts that channels fall into. */
   readonly groups: number;
+  /** Whether it is a transposed convolution. */
+  readonly transposed: boolean;
   private readonly places: ByteConvParts["places"];
 
   /** A layer of parts. @throws {RangeError} if shapes do not fit. */
@@ -65,9 +70,10 @@ export class ByteConv extends Module {
     this.input = parts.input;
     this.output = parts.output;
     this.groups = parts.groups;
+    this.transposed = parts.transposed;
     this.places = parts.places;
-    const [outChannels] = this.weight.shape;
     const { bias } = this;
+    const { outChannels } = convWeightFacts(this.weight.shape, this);
     if (bias && (bias.ndim !== 1 || bias.numel !== outChannels)) {
       throw new RangeError(
         `the bias must have shape (${outChannels},), got ${formatShape(bias.shape)}`,
@@ -83,7 +89,7 @@ export class ByteConv extends Module {
    * @throws {RangeError} if its shape does not fit.
    */
   override forward(x: Tensor): Tensor {
-    const { weight, weightZeroPoint, bias, multiplier, output, groups, input } = this;
+    const { weight, weightZeroPoint, bias, multiplier, output, groups, transposed, input } = this;
     if (x.dtype !== input.dtype) {
       throw new TypeError(
         `${this.displayName}: the input must be of ${input.dtype.name}, got ${x.dtype.name}`,
@@ -91,7 +97,8 @@ export class ByteConv extends Module {
     }
     let prepared = ready.get(weight);
     if (!prepared || prepared.data.disposed) {
-      prepared = new PreparedConvWeight(weight, { groups, zeroPoint: weightZeroPoint });
+      const options = { groups, transposed, zeroPoint: weightZeroPoint };
+      prepared = new PreparedConvWeight(weight, options);
       ready.set(weight, prepared);
     }
     const { dtype } = output;
@@ -115,12 +122,13 @@ export class ByteConv extends Module {
 
   /** Sizes and types. */
   override extraRepr(): string {
-    const [out, inside, ...kernel] = this.weight.shape;
+    const { channels, outChannels, kernel } = convWeightFacts(this.weight.shape, this);
     const { stride, padding } = this.places(kernel.map(() => 0));
     const parts = [
-      `${inside * this.groups}, ${out}, kernel_size=(${kernel.join(", ")})`,
+      `${channels}, ${outChannels}, kernel_size=(${kernel.join(", ")})`,
       `stride=(${stride.join(", ")})`,
       ...padding.flat().some(Boolean) ? [`padding=${JSON.stringify(padding)}`] : [],
+      ...this.transposed ? ["transposed"] : [],
       ...this.groups > 1 ? [`groups=${this.groups}`] : [],
       `bias=${this.bias ? "True" : "False"}`,
     ];

@@ -8,7 +8,7 @@ import { formatShape } from "../../../numbers/shape.ts";
 import { checkAccumulator } from "../../../quantization/tensors/quantized_tensor.ts";
 import type { PreparedConvWeight } from "../../../tensor/conv.ts";
 import { Tensor } from "../../../tensor/tensor.ts";
-import { windowPlaces } from "../../../tensor/window.ts";
+import { transposedPlaces, windowPlaces } from "../../../tensor/window.ts";
 import { rangeOf } from "./byte_type.ts";
 
 /** Where the windows of a convolution lie. */
@@ -16,6 +16,8 @@ export interface ConvPlaces {
   readonly stride: readonly number[];
   readonly dilation: readonly number[];
   readonly padding: readonly (readonly [before: number, after: number])[];
+  /** What a transposed convolution is longer by at its end. */
+  readonly outputPadding?: readonly number[];
 }
 
 /** What is taken from bytes before they are multiplied. */
@@ -37,7 +39,7 @@ export interface ConvZeroPoints {
 export function integerConv(
   x: Tensor,
   weight: PreparedConvWeight,
-  { stride, dilation, padding }: ConvPlaces,
+  { stride, dilation, padding, outputPadding }: ConvPlaces,
   zeroPoints: ConvZeroPoints,
   wParamCount: number,
   result: PackedConvArgs["result"],
@@ -59,7 +61,10 @@ export function integerConv(
   );
   const pairs = padding.map(([before, after]) => [before, after] as const);
   const options = { stride, dilation, padding: pairs };
-  const places = windowPlaces(where, x.shape.slice(2), w.kernel, options);
+  const sizes = x.shape.slice(2);
+  const places = w.transposed
+    ? transposedPlaces(where, sizes, w.kernel, { ...options, outputPadding })
+    : windowPlaces(where, sizes, w.kernel, options);
   const y = x.backend.packedConv(x.channelsLast, w, {
     ...places,
     xZeroPoint: zeroPoints.x && zeroPoints.x.operand.buffer,

@@ -7,30 +7,33 @@ import { float32, int32 } from "../../../numbers/dtype.ts";
 import { PreparedConvWeight } from "../../../tensor/conv.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import { ByteConv } from "../bytes/byte_conv.ts";
-import { integerConv } from "../bytes/integer_conv.ts";
+import { type ConvPlaces, integerConv } from "../bytes/integer_conv.ts";
+import { BYTES_DOMAIN } from "../bytes/bytes_domain.ts";
 import { hostTensor } from "../node/host_values.ts";
-import { int } from "../node/node_attributes.ts";
+import { int, INTS } from "../node/node_attributes.ts";
 import type { Layer, LayerNode, OperatorCall, OperatorRules } from "../node/operator_rule.ts";
 import { byteType, constantByteType, multipliers } from "./byte_parameters.ts";
-import { WINDOW_ATTRIBUTES, windowsOf } from "./windows.ts";
+import { statedPads, stepsOf, WINDOW_ATTRIBUTES, windowsOf } from "./windows.ts";
 
 /** Numbers beside a tensor, as float32. */
 function floats(call: OperatorCall, x: Tensor, numbers: readonly number[]): Tensor {
   return call.onto(x, hostTensor(numbers, [numbers.length], float32));
 }
 
-function qLinearConv(call: OperatorCall): Tensor {
+/** A convolution of bytes into bytes, plain or transposed. */
+function byteConv(call: OperatorCall, transposed: boolean): Tensor {
   const { attributes } = call;
   const [q, w] = [call.input(0), call.input(3)];
   const [x, y] = [byteType(call, 1, q.dtype), byteType(call, 6, q.dtype)];
   const zeros = call.someNumbers(5);
   const zeroPoint = zeros.some((zero) => zero !== 0) ? floats(call, q, zeros) : null;
-  using weight = new PreparedConvWeight(w, { groups: attributes.int("group"), zeroPoint });
+  const groups = attributes.int("group");
+  using weight = new PreparedConvWeight(w, { groups, transposed, zeroPoint });
   const scales = multipliers(x.scale, call.someNumbers(4), y.scale);
   return integerConv(
     q,
     weight,
-    windowsOf(attributes, q.shape.slice(2), w.shape.slice(2)),
+    placesOf(attributes, q.shape.slice(2), w.shape.slice(2), transposed),
     { x: floats(call, q, [x.zeroPoint]), xValue: x.zeroPoint, w: zeroPoint },
     scales.length,
     {
@@ -45,7 +48,23 @@ function qLinearConv(call: OperatorCall): Tensor {
   );
 }
 
-function qLinearConvLayer(node: LayerNode): Layer | undefined {
+/** Where windows lie; those of a transposed one have pads that are stated. */
+function placesOf(
+  attributes: OperatorCall["attributes"],
+  sizes: readonly number[],
+  kernel: readonly number[],
+  transposed: boolean,
+): ConvPlaces {
+  if (!transposed) return windowsOf(attributes, sizes, kernel);
+  return {
+    ...stepsOf(attributes, kernel.length),
+    padding: statedPads(attributes, kernel.length),
+    outputPadding: attributes.ints("output_padding") ?? kernel.map(() => 0),
+  };
+}
+
+/** Its layer, where everything but the input is constant. */
+function byteConvLayer(node: LayerNode, transposed: boolean): Layer | undefined {
   const { attributes } = node;
   const [input, output] = [constantByteType(node, 1), constantByteType(node, 6)];
   const type = node.constantType(3);
@@ -67,7 +86,8 @@ function qLinearConvLayer(node: LayerNode): Layer | undefined {
     input,
     output,
     groups: attributes.int("group"),
-    places: (sizes) => windowsOf(attributes, sizes, kernel),
+    transposed,
+    places: (sizes) => placesOf(attributes, sizes, kernel, transposed),
   });
   return { module, inputs: [0], parameters: [] };
 }
@@ -105,8 +125,15 @@ export const INTEGER_CONVOLUTIONS: OperatorRules = {
     inputs: [8, 9],
     host: [1, 2, 4, 5, 6, 7],
     attributes: { ...WINDOW_ATTRIBUTES, group: int(1) },
-    layer: qLinearConvLayer,
-    compute: qLinearConv,
+    layer: (node) => byteConvLayer(node, false),
+    compute: (call) => byteConv(call, false),
+  },
+  [`${BYTES_DOMAIN}:QLinearConvTranspose`]: {
+    inputs: [8, 9],
+    host: [1, 2, 4, 5, 6, 7],
+    attributes: { ...WINDOW_ATTRIBUTES, group: int(1), output_padding: INTS },
+    layer: (node) => byteConvLayer(node, true),
+    compute: (call) => byteConv(call, true),
   },
   ConvInteger: {
     inputs: [2, 4],
