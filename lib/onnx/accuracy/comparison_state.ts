@@ -11,13 +11,7 @@ import {
 } from "../../files/safetensors.ts";
 import { checkOrigin, type Origin } from "../calibration/origin.ts";
 import { checksumOf } from "../calibration/part.ts";
-import {
-  checkComplete,
-  isNew,
-  type Portion,
-  type Seen,
-  together,
-} from "../calibration/seen_samples.ts";
+import { checkComplete, type Portion, type Seen } from "../calibration/seen_samples.ts";
 import { entryOf, numbersOf } from "../calibration/statistics/statistic.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import { ExactNoise } from "./exact_noise.ts";
@@ -60,7 +54,7 @@ export interface ComparisonState {
   readonly bytes: readonly [number, number];
   readonly outputs: readonly ComparedOutput[];
   readonly tensors: readonly ComparedTensor[];
-  readonly samples: readonly ComparedSample[];
+  readonly samples: ComparedSample[];
 }
 
 /** What it comes to. */
@@ -217,32 +211,29 @@ function seenIn(
   return { shards: of, portions };
 }
 
-/** What two have summed up together; nothing if the second was counted before. */
-export function mergedComparison(
-  where: string,
-  a: ComparisonState,
-  b: ComparisonState,
-): ComparisonState | undefined {
+/** @throws {OnnxError} if two are not shards of one comparison; `where` opens the message. */
+export function checkShards(where: string, a: ComparisonState, b: ComparisonState): void {
   checkOrigin(where, b.origin, a.origin);
   const names = ({ outputs, tensors }: ComparisonState) =>
     JSON.stringify([outputs.map(({ name }) => name), tensors.map(({ name }) => name)]);
   if (names(a) !== names(b)) throw new OnnxError(`${where}: it compares other outputs or tensors`);
-  if (a.seen.shards === 0 || b.seen.shards === 0) {
-    throw new OnnxError(`${where}: it is of a list of its own; share one list out by shards`);
-  }
-  if (!isNew(where, a.seen, b.seen)) return undefined;
+  if (a.seen.shards > 0 && b.seen.shards > 0) return;
+  throw new OnnxError(`${where}: it is of a list of its own; share one list out by shards`);
+}
+
+/** What two have summed up together, but for what they have seen; the samples of the first are taken over. */
+export function mergedComparison(a: ComparisonState, b: ComparisonState): ComparisonState {
   const both = (i: number, list: "outputs" | "tensors") =>
     a[list][i].noise.merged(b[list][i].noise);
+  for (const sample of b.samples) a.samples.push(sample);
   return {
     ...a,
-    seen: together(a.seen, b.seen),
     outputs: a.outputs.map((output, i) => {
       const [x, y] = [output.classes, b.outputs[i].classes];
       const classes = x && y && { same: x.same + y.same, rows: x.rows + y.rows };
       return { name: output.name, noise: both(i, "outputs"), classes };
     }),
     tensors: a.tensors.map((tensor, i) => ({ ...tensor, noise: both(i, "tensors") })),
-    samples: [...a.samples, ...b.samples],
   };
 }
 

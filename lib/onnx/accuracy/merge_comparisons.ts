@@ -8,11 +8,12 @@ import type { OnnxSource } from "../calibration/calibrate.ts";
 import type { MergeCalibrationsOptions } from "../calibration/merge.ts";
 import { type CalibrationParts, readParts } from "../calibration/part_files.ts";
 import type { OnnxSamples, ShardedSamples } from "../calibration/samples.ts";
-import { countOfSeen } from "../calibration/seen_samples.ts";
+import { countOfSeen, SeenTogether } from "../calibration/seen_samples.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import { type CompareOnnxOptions, compareState } from "./compare_onnx.ts";
 import type { OnnxComparison } from "./comparison.ts";
 import {
+  checkShards,
   checkWhole,
   comparisonOf,
   type ComparisonState,
@@ -68,16 +69,19 @@ export async function mergeComparisons(
   options: MergeCalibrationsOptions = {},
 ): Promise<Uint8Array> {
   let all: ComparisonState | undefined;
+  const seen = new SeenTogether();
   for await (const { name, where, file } of readParts("mergeComparisons", parts)) {
     const one = read(where, file);
-    const merged: ComparisonState | undefined = all ? mergedComparison(where, all, one) : one;
-    const samples = countOfSeen(one.seen);
-    options.onPart?.({ name, samples, known: merged === undefined });
-    all = merged ?? all;
+    if (all) checkShards(where, all, one);
+    const known = !seen.take(where, one.seen);
+    if (all && !known) all = mergedComparison(all, one);
+    all ??= one;
+    options.onPart?.({ name, samples: countOfSeen(one.seen), known });
   }
   if (!all) throw new OnnxError("mergeComparisons: there is no part; give at least one");
-  if (!options.partial) checkWhole("mergeComparisons", all);
-  return writeComparison(all);
+  const merged = { ...all, seen: seen.seen() };
+  if (!options.partial) checkWhole("mergeComparisons", merged);
+  return writeComparison(merged);
 }
 
 /**

@@ -14,14 +14,7 @@ import { checkOrigin, optionsOf, type Origin, originOf, settingsOf } from "./ori
 import { readPart, writePart } from "./part.ts";
 import type { RangeMethod, RangeRecord } from "./range_method.ts";
 import { sampleDigest } from "./sample_digest.ts";
-import {
-  checkComplete,
-  countOfSeen,
-  isNew,
-  SampleLog,
-  type Seen,
-  together,
-} from "./seen_samples.ts";
+import { checkComplete, countOfSeen, SampleLog, type Seen, SeenTogether } from "./seen_samples.ts";
 import { checkShard, type Shard, showShard } from "../../data/shard.ts";
 import type { OnnxSamples, ShardedSamples } from "./samples.ts";
 import { Learnt, type Statistics } from "./statistics/learnt.ts";
@@ -437,7 +430,10 @@ export class OnnxCalibration {
     const { before, shard, firstSample: first } = this;
     if (!portion) return { ...before, first };
     const own = { shards: shard?.of ?? 0, portions: [portion], first };
-    return before.portions.length > 0 ? together(before, own) : own;
+    if (before.portions.length === 0) return own;
+    const all = new SeenTogether(before);
+    all.take(WHERE, own);
+    return all.seen();
   }
 
   /**
@@ -541,24 +537,30 @@ export class OnnxCalibration {
       records.set(name, this.method.record(merged));
     }
     checkOrigin(where, await other.origin(), await this.origin());
-    checkMergeable(where, this.method, own, theirs);
-    if (!isNew(where, own, theirs)) return;
+    const all = new SeenTogether(own);
+    checkMergeable(where, this.method, all, theirs);
+    if (!all.take(where, theirs)) return;
     this.learnt.merge(other.learnt);
     this.records = records;
     this.chosen = undefined;
-    this.takeSeen(together(own, theirs), this.samples + other.samples);
+    this.takeSeen(all.seen(), all.count);
   }
 }
 
 /** @throws {OnnxError} if there are too many samples, or their order is not known and matters. */
-export function checkMergeable(where: string, method: RangeMethod, a: Seen, b: Seen): void {
-  const samples = countOfSeen(a) + countOfSeen(b);
+export function checkMergeable(
+  where: string,
+  method: RangeMethod,
+  a: SeenTogether,
+  b: Seen,
+): void {
+  const samples = a.count + countOfSeen(b);
   if (samples > MOST_ADDED) {
     throw new OnnxError(
       `${where} brings ${samples} samples together, more than the ${MOST_ADDED} that one calibration takes`,
     );
   }
-  const unknown = method.inOrder && a.portions.length > 0 && (a.shards === 0 || b.shards === 0);
+  const unknown = method.inOrder && a.count > 0 && (a.shards === 0 || b.shards === 0);
   if (!unknown) return;
   throw new OnnxError(
     `${where} is of a list of its own, but "movingAverage" weighs samples by their place in one list; share the ` +

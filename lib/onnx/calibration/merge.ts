@@ -14,7 +14,7 @@ import { checkOrigin, optionsOf, type Origin } from "./origin.ts";
 import { readPart, writePart } from "./part.ts";
 import { type CalibrationParts, readParts } from "./part_files.ts";
 import type { RangeMethod } from "./range_method.ts";
-import { checkComplete, isNew, type Seen, together } from "./seen_samples.ts";
+import { checkComplete, countOfSeen, type Seen, SeenTogether } from "./seen_samples.ts";
 import {
   areAlike,
   mergeStatistics,
@@ -52,7 +52,7 @@ interface Merged {
   readonly method: RangeMethod;
   readonly seen: Seen;
   /** What was seen of each value, in the form of the method. */
-  readonly ranges: ReadonlyMap<string, unknown>;
+  readonly ranges: Map<string, unknown>;
   readonly statistics: SavedStatistics;
 }
 
@@ -85,26 +85,22 @@ export async function mergeCalibrations(
 ): Promise<Uint8Array> {
   checkOptions(WHERE, options, ["partial", "onPart"]);
   let all: Merged | undefined;
+  const seen = new SeenTogether();
   for await (const { name, where, file } of readParts(WHERE, parts)) {
     const one = await readOne(where, file, all);
-    if (!all) {
-      all = one;
-      options.onPart?.({ name, samples: samplesOf(one.seen), known: false });
-      continue;
+    if (all) {
+      checkMergeable(where, all.method, seen, one.seen);
+      checkValues(where, all, one);
     }
-    checkMergeable(where, all.method, all.seen, one.seen);
-    checkValues(where, all, one);
-    const known = !isNew(where, all.seen, one.seen);
-    if (!known) all = merged(where, all, one);
-    options.onPart?.({ name, samples: samplesOf(one.seen), known });
+    const known = !seen.take(where, one.seen);
+    if (all && !known) add(where, all, one);
+    all ??= one;
+    options.onPart?.({ name, samples: countOfSeen(one.seen), known });
   }
   if (!all) throw new OnnxError(`${WHERE}: there is no part; give at least one`);
-  if (!options.partial) checkComplete(WHERE, all.seen);
-  return await written(all);
-}
-
-function samplesOf({ portions }: Seen): number {
-  return portions.reduce((sum, { samples }) => sum + samples, 0);
+  const merged = { ...all, seen: seen.seen() };
+  if (!options.partial) checkComplete(WHERE, merged.seen);
+  return await written(merged);
 }
 
 /** A part, checked as a whole; one of the same origin as others. */
@@ -145,7 +141,7 @@ function rangesOf(
   method: RangeMethod,
   tensors: ReadonlyMap<string, SafetensorsEntry>,
   samples: number,
-): ReadonlyMap<string, unknown> {
+): Map<string, unknown> {
   const values = new Map<string, Map<string, SafetensorsEntry>>();
   for (const [key, entry] of tensors) {
     const at = key.lastIndexOf("/");
@@ -191,14 +187,13 @@ function checkValues(where: string, a: Merged, b: Merged): void {
   );
 }
 
-/** What both have seen. What the first holds is taken over, for it may be large. */
-function merged(where: string, a: Merged, b: Merged): Merged {
-  const ranges = new Map([...a.ranges].map(([name, saved]) => {
-    const both = () => a.method.merge(saved, b.ranges.get(name));
-    return [name, naming(`${where}: the state of ${show(name)}`, both)];
-  }));
-  naming(where, () => mergeStatistics(a.statistics, b.statistics));
-  return { ...a, ranges, seen: together(a.seen, b.seen) };
+/** Adds what a part has to what others have together, which is taken over: it may be large. */
+function add(where: string, { method, ranges, statistics }: Merged, one: Merged): void {
+  for (const [name, saved] of ranges) {
+    const both = () => method.merge(saved, one.ranges.get(name));
+    ranges.set(name, naming(`${where}: the state of ${show(name)}`, both));
+  }
+  naming(where, () => mergeStatistics(statistics, one.statistics));
 }
 
 async function written({ origin, method, seen, ranges, statistics }: Merged): Promise<Uint8Array> {

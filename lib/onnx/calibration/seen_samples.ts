@@ -65,77 +65,132 @@ function inOrder(a: Portion, b: Portion): number {
   return a.index - b.index || (hex(a.digest) < hex(b.digest) ? -1 : 1);
 }
 
-/**
- * How samples that others have seen stand to those that were seen before: whether they are other samples, or were
- * counted already.
- *
- * @throws {OnnxError} if they overlap, or the lists were shared out in different ways; `where` opens the message.
- */
-export function isNew(where: string, before: Seen, more: Seen): boolean {
-  if (before.portions.length === 0) return true;
-  if (before.shards !== more.shards) {
-    const way = ({ shards }: Seen) => shards ? `a list in ${shards} shards` : "a list of its own";
-    throw new OnnxError(
-      `${where} is of ${way(more)}, and what it is to be merged with of ${
-        way(before)
-      }; calibrate all of it ` +
-        `in one way`,
-    );
-  }
-  const known = more.portions.filter((portion) =>
-    before.portions.some((other) => isSame(portion, other))
-  );
-  if (known.length === more.portions.length) return false;
-  const twice = more.shards > 0
-    ? more.portions.find(({ index }) => before.portions.some((other) => other.index === index))
-    : undefined;
-  if (known.length > 0 || twice && more.portions.length > 1) {
-    const shards = [...known, ...twice ? [twice] : []].map(({ index }) => index);
-    throw new OnnxError(
-      `${where} has samples that were merged already${
-        more.shards > 0 ? `, such as those of shard ${shards[0]}/${more.shards}` : ""
-      }, and others beside them; merge the parts that it was merged from`,
-    );
-  }
-  if (twice) {
-    throw new OnnxError(
-      `${where} is shard ${twice.index}/${more.shards}, but that was given already, with other samples or ` +
-        `results; keep the one of the list that is meant`,
-    );
-  }
-  checkApart(where, before, more);
-  return true;
+/** What no two portions have: of shards the number, of others what they saw. */
+function keyOf({ index, digest }: Portion): string {
+  return index >= 0 ? String(index) : hex(digest);
 }
 
-/** @throws {OnnxError} if a sample of lists that were not shared out is in both. */
-function checkApart(where: string, before: Seen, more: Seen): void {
-  if (more.shards > 0) return;
-  const samples = (seen: Seen) =>
-    seen.portions.flatMap(({ digests = new Uint8Array() }) =>
-      Array.from(
-        { length: digests.length / SAMPLE_DIGEST_BYTES },
-        (_, i) => hex(digests.subarray(i * SAMPLE_DIGEST_BYTES, (i + 1) * SAMPLE_DIGEST_BYTES)),
-      )
-    );
-  const known = new Set(samples(before));
-  const at = samples(more).findIndex((sample) => known.has(sample));
-  if (at < 0) return;
-  throw new OnnxError(
-    `${where} overlaps with what it is to be merged with: its sample ${at} (counted from 0) is in both; give ` +
-      `each sample to one part, or share one list out by shards`,
-  );
+/** The digest of each sample, as text. */
+function* samplesIn({ digests = new Uint8Array() }: Portion): Generator<string> {
+  for (let at = 0; at < digests.length; at += SAMPLE_DIGEST_BYTES) {
+    yield String.fromCharCode(...digests.subarray(at, at + SAMPLE_DIGEST_BYTES));
+  }
 }
 
-/** Samples that were seen together, once it is known that none was seen twice. */
-export function together(a: Seen, b: Seen): Seen {
-  const portions = [...a.portions, ...b.portions].sort(inOrder);
-  const { shards, first: firstOfB } = b;
-  const first = portions[0] === undefined || a.portions.includes(portions[0]) ? a.first : firstOfB;
-  // Shards are told apart by their numbers.
-  const kept = shards > 0 && portions.length > 1
-    ? portions.map(({ index, samples, digest }) => ({ index, samples, digest }))
-    : portions;
-  return { shards, portions: kept, first };
+/** What several processes have seen, to which more is added; what that costs does not grow. */
+export class SeenTogether {
+  private readonly portions = new Map<string, Portion>();
+  /** The samples of lists that were not shared out. */
+  private readonly samples = new Set<string>();
+  private of = 0;
+  private sum = 0;
+  /** The portion that comes first, and the first sample of it. */
+  private first: { readonly of: Portion; readonly sample: OnnxFeeds | undefined } | undefined;
+
+  /** What was seen before; nothing by default. */
+  constructor(seen: Seen = { shards: 0, portions: [] }) {
+    this.add(seen);
+  }
+
+  /** How many samples were seen. */
+  get count(): number {
+    return this.sum;
+  }
+
+  /** How many shards the list was shared out in; 0 if it was not. */
+  get shards(): number {
+    return this.of;
+  }
+
+  /**
+   * Adds what others have seen, unless it was counted already.
+   *
+   * @returns whether it is new.
+   * @throws {OnnxError} if they overlap, or the lists were shared out in different ways; `where` opens the message.
+   */
+  take(where: string, more: Seen): boolean {
+    const isNew = this.isNew(where, more);
+    if (isNew) this.add(more);
+    return isNew;
+  }
+
+  /** All of it. */
+  seen(): Seen {
+    const { shards, first } = this;
+    const portions = [...this.portions.values()].sort(inOrder);
+    // Shards are told apart by their numbers.
+    const kept = shards > 0 && portions.length > 1
+      ? portions.map(({ index, samples, digest }) => ({ index, samples, digest }))
+      : portions;
+    return { shards, portions: kept, first: first?.sample };
+  }
+
+  private add({ shards, portions, first }: Seen): void {
+    if (portions.length === 0) return;
+    this.of = shards;
+    for (const portion of portions) {
+      this.portions.set(keyOf(portion), portion);
+      this.sum += portion.samples;
+      if (shards === 0) { for (const sample of samplesIn(portion)) this.samples.add(sample); }
+    }
+    const [earliest] = portions;
+    if (!this.first || inOrder(earliest, this.first.of) < 0) {
+      this.first = { of: earliest, sample: first };
+    }
+  }
+
+  private isNew(where: string, more: Seen): boolean {
+    if (this.portions.size === 0) return true;
+    if (this.shards !== more.shards) {
+      const way = (shards: number) => shards ? `a list in ${shards} shards` : "a list of its own";
+      throw new OnnxError(
+        `${where} is of ${way(more.shards)}, and what it is to be merged with of ${
+          way(this.shards)
+        }; calibrate all of it in one way`,
+      );
+    }
+    const known = more.portions.filter((portion) => {
+      const other = this.portions.get(keyOf(portion));
+      return other !== undefined && isSame(portion, other);
+    });
+    if (known.length === more.portions.length) return false;
+    const twice = more.shards > 0
+      ? more.portions.find((portion) => this.portions.has(keyOf(portion)))
+      : undefined;
+    if (known.length > 0 || twice && more.portions.length > 1) {
+      const shards = [...known, ...twice ? [twice] : []].map(({ index }) => index);
+      throw new OnnxError(
+        `${where} has samples that were merged already${
+          more.shards > 0 ? `, such as those of shard ${shards[0]}/${more.shards}` : ""
+        }, and others beside them; merge the parts that it was merged from`,
+      );
+    }
+    if (twice) {
+      throw new OnnxError(
+        `${where} is shard ${twice.index}/${more.shards}, but that was given already, with other samples or ` +
+          `results; keep the one of the list that is meant`,
+      );
+    }
+    this.checkApart(where, more);
+    return true;
+  }
+
+  /** @throws {OnnxError} if a sample of lists that were not shared out is in both. */
+  private checkApart(where: string, more: Seen): void {
+    if (more.shards > 0) return;
+    let at = 0;
+    for (const portion of more.portions) {
+      for (const sample of samplesIn(portion)) {
+        if (this.samples.has(sample)) {
+          throw new OnnxError(
+            `${where} overlaps with what it is to be merged with: its sample ${at} (counted from 0) is in both; ` +
+              `give each sample to one part, or share one list out by shards`,
+          );
+        }
+        at++;
+      }
+    }
+  }
 }
 
 /** How many samples were seen. */
