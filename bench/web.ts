@@ -1,13 +1,15 @@
 /**
  * Files that `target: "web"` wrote, in Chromium: versions of onnxruntime-web, each with its providers. Of each it tells
- * whether the file runs there, what its output is worth beside that of the float model there, and how long both take.
+ * whether the file runs there, what its output is worth beside that of the float model there, the milliseconds of the
+ * float model, and how many times as long the file takes: what the quicker runs of both took, in turns. In WebAssembly
+ * the float model runs twice a turn, and how its times compare with themselves is the noise.
  *
  * WebGPU computes in software, so that milliseconds on it compare with one another only. WebAssembly has one thread.
  *
- * Run: `deno task bench:web`, with Chromium on the path; about a minute a model, and eight on WebGPU. Models are
- * PP-OCRv4's recognition and detection; `--model name=model.onnx=samples` adds others, `--only name,…` picks some.
- * `--versions 1.20.1,1.30.0` says which versions, `--providers WASM,JSEP,WebGPU` where, `--target onnxruntime` what the
- * files are for, and `--rounds 5` how often both are timed.
+ * Run: `deno task bench:web`, with Chromium on the path. Models are PP-OCRv4's recognition and detection and the
+ * networks of `zoo.ts`; `--model name=model.onnx=samples` adds others, `--only name,…` picks some. `--versions
+ * 1.20.1,1.30.0` says which versions, `--providers WASM,JSEP,WebGPU` where, `--target onnxruntime` what the files are
+ * for, and `--rounds 5` how often they are timed on WebGPU; on WebAssembly it is twenty times as often.
  *
  * @module
  */
@@ -18,13 +20,21 @@ import {
   modelInputs,
   type OnnxFeed,
   type OnnxFeeds,
+  type OnnxModel,
   quantizeStatic,
   type QuantizeStaticOptions,
   readSamples,
 } from "../mod.ts";
-import { type PageFeed, RuntimePage, type WebRuntime } from "../scripts/web/runtime_page.ts";
+import {
+  type PageFeed,
+  type PageRun,
+  RuntimePage,
+  type WebRuntime,
+} from "../scripts/web/runtime_page.ts";
+import { decibels } from "../lib/plot/format.ts";
 import { quantiles } from "./measure.ts";
 import { drawSamples, readSamples as readPictures, writeSamples } from "./onnx_samples.ts";
+import { makeNetwork, ZOO, type ZooName } from "./zoo.ts";
 
 const { values: args } = parseArgs({
   options: {
@@ -39,6 +49,12 @@ const { values: args } = parseArgs({
 
 /** Samples to calibrate with; the one after them is run. */
 const SAMPLES = 16;
+/** Pictures that the last layers of the zoo's networks are fitted to. */
+const FITTED = 500;
+/** How much more often what runs on WebAssembly is timed. */
+const WASM_ROUNDS = 20;
+/** The quicker runs: those that nothing else has held up. */
+const QUICKER = 0.2;
 /** How long one cell of the table may take, in milliseconds. */
 const PATIENCE = 240_000;
 
@@ -57,7 +73,7 @@ const PROVIDERS: Readonly<Record<string, (minor: number) => WebRuntime | undefin
 /** A float model and samples. */
 interface Subject {
   readonly name: string;
-  readonly path: string;
+  readonly float: OnnxModel;
   readonly samples: readonly OnnxFeeds[];
 }
 
@@ -66,7 +82,7 @@ async function pictures(kind: "recognition" | "detection", path: string): Promis
   try {
     await writeSamples(`${folder}/samples`, "x", drawSamples(kind, 1, SAMPLES + 1));
     const samples = await Array.fromAsync(readPictures(`${folder}/samples`, SAMPLES + 1));
-    return { name: kind, path, samples };
+    return { name: kind, float: await loadOnnx(path), samples };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -74,9 +90,23 @@ async function pictures(kind: "recognition" | "detection", path: string): Promis
 
 async function given(argument: string): Promise<Subject> {
   const [name, path, data] = argument.split("=");
-  const inputs = modelInputs(await loadOnnx(path));
-  const samples = await Array.fromAsync(readSamples(data, inputs, { limit: SAMPLES + 1 }));
-  return { name, path, samples };
+  const float = await loadOnnx(path);
+  const options = { limit: SAMPLES + 1 };
+  return {
+    ...{ name, float },
+    samples: await Array.fromAsync(readSamples(data, modelInputs(float), options)),
+  };
+}
+
+/** A network of the zoo, which is shown pictures that it was not fitted to. */
+async function ofZoo(name: ZooName): Promise<Subject> {
+  const { file, shown } = await makeNetwork(name, { fitted: FITTED });
+  const { images, side } = shown(FITTED, FITTED + 8 * SAMPLES);
+  const samples = Array.from({ length: SAMPLES + 1 }, (_, i) => {
+    const data = images.slice(i * side * side, (i + 1) * side * side);
+    return { image: { data, dims: [1, 1, side, side] } };
+  });
+  return { name, float: await loadOnnx(file), samples };
 }
 
 function pageFeeds(feeds: OnnxFeeds): Record<string, PageFeed> {
@@ -97,17 +127,24 @@ function sqnr(x: readonly number[], y: readonly number[]): number {
 async function cell(
   page: RuntimePage,
   runtime: WebRuntime,
-  files: Uint8Array<ArrayBuffer>[],
+  [float, bytes]: Uint8Array<ArrayBuffer>[],
   last: OnnxFeeds,
 ) {
-  const rounds = Number(args.rounds);
-  const [float, bytes] = await page.run(runtime, files, pageFeeds(last), rounds, PATIENCE);
-  const problem = float.problem === undefined ? bytes.problem : `float: ${float.problem}`;
+  const wasm = runtime.provider === "wasm";
+  const rounds = Number(args.rounds) * (wasm ? WASM_ROUNDS : 1);
+  const files = wasm ? [float, bytes, float] : [float, bytes];
+  const [before, quantized, after] = await page.run(
+    ...[runtime, files, pageFeeds(last)] as const,
+    ...[rounds, PATIENCE] as const,
+  );
+  const problem = before.problem === undefined ? quantized.problem : `float: ${before.problem}`;
   if (problem !== undefined) throw new Error(problem);
-  const [ms, msBytes] = [float, bytes].map(({ times }) => quantiles([...times], 0.5)[0]);
-  return `${sqnr(float.output, bytes.output).toFixed(1)} dB, ${ms.toPrecision(3)} / ${
-    msBytes.toPrecision(3)
-  }`;
+  const quick = ({ times }: PageRun) => quantiles([...times], QUICKER)[0];
+  const [x, y, z] = [before, quantized, after ?? before].map(quick);
+  const noise = wasm ? ` (± ${Math.abs(x / z - 1).toFixed(2)})` : "";
+  const worth = sqnr(before.output, quantized.output);
+  const ratio = (2 * y / (x + z)).toFixed(2);
+  return `${decibels(worth)}, ${((x + z) / 2).toPrecision(3)} ms × ${ratio}${noise}`;
 }
 
 /** Why there are no figures. */
@@ -120,14 +157,14 @@ const subjects: Subject[] = [];
 const wanted = (name: string) => names?.includes(name) ?? true;
 if (wanted("recognition")) subjects.push(await pictures("recognition", models.recognitionPath));
 if (wanted("detection")) subjects.push(await pictures("detection", models.detectionPath));
+for (const name of ZOO) if (wanted(name)) subjects.push(await ofZoo(name));
 for (const argument of args.model.filter((text) => wanted(text.split("=")[0]))) {
   subjects.push(await given(argument));
 }
 const providers = args.providers.split(",");
 console.log(`| model | onnxruntime-web | ${providers.join(" | ")} |`);
 console.log(`| --- | --- |${" --- |".repeat(providers.length)}`);
-for (const { name, path, samples } of subjects) {
-  const float = await loadOnnx(path);
+for (const { name, float, samples } of subjects) {
   const target = args.target as QuantizeStaticOptions["target"];
   const { model } = await quantizeStatic(float, samples.slice(0, -1), { target });
   const files = [float.toBytes(), model.toBytes()];

@@ -20,9 +20,8 @@ const PICTURE = /\.(?:svg|png)$/;
 const DOCUMENTS = [
   "README.md",
   "README.zh-CN.md",
-  ...["forms", "guide", "install", "onnx", "cluster", "permissions", "results"].map((name) =>
-    `docs/${name}.md`
-  ),
+  ...[...Deno.readDirSync(join(root, "docs"))].map(({ name }) => `docs/${name}`)
+    .filter((name) => name.endsWith(".md")).sort(),
   ...["ARCHITECTURE", "CHANGELOG", "CONTRIBUTING", "SECURITY"].map((name) => `${name}.md`),
   "bench/RESULTS.md",
 ];

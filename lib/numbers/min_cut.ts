@@ -64,14 +64,14 @@ export class MinCut {
     return level;
   }
 
-  /** Sends as much as one path holds from the first side to the second; says whether there was one. */
-  private push(level: Int32Array, at: Int32Array): boolean {
+  /** Sends as much as one path holds from the first side to the second: nothing if there is none. */
+  private push(level: Int32Array, at: Int32Array): number {
     const path: number[] = [];
     let thing = 0;
     while (thing !== 1) {
       const e = this.edges[thing][at[thing]];
       if (e === undefined) {
-        if (thing === 0) return false;
+        if (thing === 0) return 0;
         const back = path.pop()!;
         thing = this.to[back ^ 1];
         at[thing]++;
@@ -85,16 +85,20 @@ export class MinCut {
       this.room[e] -= most;
       this.room[e ^ 1] += most;
     }
-    return true;
+    return most;
   }
 
-  /** The things that are best on the first side: as few as cost no more than any other choice. */
-  solve(): ReadonlySet<number> {
+  /** The things that are best on the first side, as few as cost no more than any other choice, and what all costs. */
+  solve(): { readonly first: ReadonlySet<number>; readonly cost: number } {
+    let cost = 0;
     for (let level = this.levels(); level[1] >= 0; level = this.levels()) {
       const at = new Int32Array(this.edges.length);
-      while (this.push(level, at));
+      for (let sent = this.push(level, at); sent > 0; sent = this.push(level, at)) cost += sent;
     }
     const level = this.levels();
-    return new Set(this.edges.keys().filter((thing) => thing > 1 && level[thing] >= 0));
+    return {
+      first: new Set(this.edges.keys().filter((thing) => thing > 1 && level[thing] >= 0)),
+      cost,
+    };
   }
 }

@@ -83,12 +83,6 @@ const READ = {
 /** So many places are few. */
 const FEW_PLACES = 9;
 
-/**
- * What an element of a weight is worth in one byte in place of four: a file is loaded as well. So a layer that multiplies a
- * single row is quantized, which takes up to 0.1 ms longer for a million weights.
- */
-const SMALLER = 0.1;
-
 /** A size that is not known is taken to be this. */
 export const UNKNOWN_SIZE = 64;
 
@@ -147,7 +141,7 @@ export function webTimes(node: NodeProto, sizes: Sizes, weight = 0): Times {
   if (opType === "Conv" || opType === "Gemm" || opType === "MatMul") {
     const read = READ[reading(node, sizes)];
     const { float, bytes } = multiplying(node, sizes);
-    return { float: float + (read.float + SMALLER) * weight, bytes: bytes + read.bytes * weight };
+    return { float: float + read.float * weight, bytes: bytes + read.bytes * weight };
   }
   if (FREE_OPERATORS.has(opType)) return FREE;
   const made = output.reduce((n, name) => n + (name ? sizes.elements(name) : 0), 0);
