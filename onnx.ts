@@ -98,6 +98,9 @@ export type { ReadRows, RowWindow } from "./lib/onnx/calibration/statistics/rows
 export type { StatisticKind } from "./lib/onnx/calibration/statistics/statistic.ts";
 export type { NodeSelection } from "./lib/onnx/qdq/selection.ts";
 export {
+  type BestMethod,
+  type ChosenMethod,
+  type OptimizeFor,
   type QuantizedActivation,
   type QuantizedNode,
   quantizeStatic,

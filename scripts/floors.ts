@@ -30,6 +30,7 @@ export const FLOORS: readonly string[] = [
   "lib/onnx/calibration",
   "lib/onnx/verify",
   "lib/onnx/forms",
+  "lib/onnx/placement",
   "lib/onnx/quantize_static.ts",
   "lib/onnx/accuracy",
   "lib/onnx/improve",

@@ -96,10 +96,31 @@ Which --method:
   entropy        the range that loses the least information (KL divergence),
                  near the least squared error; a single stray value is left out.
   movingAverage  minmax that forgets slowly. For noisy samples.
+  auto           the better of minmax and mse, by the outputs on the first 32
+                 samples. It takes as long as mse, and no --calibration: the
+                 samples to choose on are not in what calibrate writes.
   Hyphens may stand between: min-max, moving-average.
   Which is best depends on the model: try two or three with --held-out, and keep
   the best SQNR. If none is good enough, let --target-sqnr leave out the nodes
   that hurt most.
+
+Which --target: it sets the options that are not given.
+  onnxruntime    any processor, with kernels as on x86-64. The default.
+  web            onnxruntime-web in browsers.
+  cpu-vnni       x86-64 with VNNI; the same as onnxruntime.
+  cpu-avx2       x86-64 without: --reduce-range, for sums of 16 bits overflow.
+  arm64          --activation-type int8.
+  qnn            Qualcomm's NPU, by onnxruntime's QNN provider: weights of uint8,
+                 one scale each, and all operators that can.
+  tensorrt       NVIDIA's TensorRT: int8, --symmetric, biases in floats.
+
+Which --optimize: the default is between them.
+  latency        nodes stay float that are faster so on this machine, found by
+                 timing the model for up to 10 s. The result depends on clocks:
+                 --json lists the nodes (fasterInFloat); in a recipe's
+                 nodesToExclude, and without this, they give the same file again.
+  size           all weights become integers, whatever is lost by it.
+  accuracy       only nodes with weights compute with integers.
 
 Examples:
   An image classifier, trained with ImageNet's normalization:

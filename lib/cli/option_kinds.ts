@@ -95,6 +95,12 @@ export function choice(words: readonly string[]): OptionKind {
 /** A method that chooses ranges. */
 export const METHOD: OptionKind = { ...choice(CALIBRATION_METHODS), parse: parseMethod };
 
+/** One of those, or the one that is measured to be best. */
+export const METHOD_OR_AUTO: OptionKind = {
+  ...choice([...CALIBRATION_METHODS, "auto"]),
+  parse: (text) => text.toLowerCase() === "auto" ? "auto" : parseMethod(text),
+};
+
 /** One of a few numbers. */
 export function numberChoice(numbers: readonly number[]): OptionKind {
   return {

@@ -64,7 +64,7 @@ export interface QuantizeOptions extends Omit<SampleOptions, "data">, RunOptions
   out: string;
   force?: boolean;
   quantizeStatic: Omit<QuantizeStaticOptions, "calibrationMethod"> & {
-    calibrationMethod?: CalibrationMethod;
+    calibrationMethod?: CalibrationMethod | "auto";
   };
   autoQuantize: Partial<Pick<AutoQuantizeOptions, "targetSqnr">>;
   exclude?: string[];

@@ -36,6 +36,15 @@ export async function quantize(options: QuantizeOptions, console: Console): Prom
   if (targetSqnr !== undefined && !heldOut) {
     usage("--target-sqnr needs --held-out: samples that the model is not calibrated on");
   }
+  const { calibrationMethod, optimize } = options.quantizeStatic;
+  const measured = calibrationMethod === "auto"
+    ? "--method auto"
+    : optimize === "latency"
+    ? "--optimize latency"
+    : undefined;
+  if (targetSqnr !== undefined && measured) {
+    usage(`${measured} measures one model, and --target-sqnr tries many; leave one out`);
+  }
   checkSource(options);
   const outputs = { "--out": out, "--state": options.state };
   await checkOutputs(outputs, {
@@ -62,8 +71,10 @@ export async function quantize(options: QuantizeOptions, console: Console): Prom
       onProgress: ({ done }) => bar.update("meeting the target, run", done),
     });
   }
-  const { nodes, model: written, warnings } = auto ??
-    await quantizeStatic(calibration.model, calibration, { ...settings, signal: console.signal });
+  const plain = auto ? undefined : await quantizeStatic(calibration.model, calibration, {
+    ...{ ...settings, signal: console.signal },
+  });
+  const { nodes, model: written, warnings } = auto ?? plain!;
   const comparison = judges && await compareOnnx(model, written, judges(), {
     tensors: false,
     signal: console.signal,
@@ -84,6 +95,8 @@ export async function quantize(options: QuantizeOptions, console: Console): Prom
       renamed,
       comparison,
       auto,
+      fasterInFloat: plain?.fasterInFloat,
+      bestMethod: plain?.bestMethod,
     },
     warnings: [...ofSamples, ...warnings, ...costWarnings(sizes, cost)].map(withFlags),
   };

@@ -3,13 +3,14 @@
  *
  * @module
  */
+import { OPTIMIZE_FOR } from "../onnx/qdq/selection.ts";
 import { QUANTIZE_TARGETS } from "../onnx/qdq/targets.ts";
 import type { CommandSpec, OptionSpec } from "./command_spec.ts";
 import { dataOptions } from "./data_options.ts";
 import { QUANTIZE_HELP } from "./help.ts";
 import {
   choice,
-  METHOD,
+  METHOD_OR_AUTO,
   NAMES,
   NUMBER,
   type OptionKind,
@@ -39,15 +40,21 @@ export const STATIC_OPTIONS: readonly OptionSpec[] = [
   {
     at: "quantizeStatic.target",
     flags: "--target <name>",
-    text: "who runs the file: onnxruntime, or onnxruntime-web in browsers",
+    text: "who runs the file; see below",
     kind: choice(QUANTIZE_TARGETS),
     default: "onnxruntime",
+  },
+  {
+    at: "quantizeStatic.optimize",
+    flags: "--optimize <what>",
+    text: "what counts most; latency times the model here to find what is faster in float",
+    kind: choice(OPTIMIZE_FOR),
   },
   {
     at: "quantizeStatic.calibrationMethod",
     flags: "--method <name>",
     text: "how ranges are chosen; see below (minmax by default)",
-    kind: METHOD,
+    kind: METHOD_OR_AUTO,
   },
   {
     at: "quantizeStatic.percentile",

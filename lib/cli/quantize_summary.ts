@@ -7,6 +7,7 @@ import { quote } from "../numbers/printable.ts";
 import { decibels, formatBytes, percent } from "../plot/format.ts";
 import { Table } from "../plot/table.ts";
 import type { AutoQuantizeResult } from "../onnx/accuracy/auto_quantize.ts";
+import type { BestMethod } from "../onnx/calibration/best_method.ts";
 import type { OnnxComparison } from "../onnx/accuracy/comparison.ts";
 import type { QuantizeStaticResult } from "../onnx/quantize_static.ts";
 import { factLines } from "./facts.ts";
@@ -28,6 +29,10 @@ export interface QuantizeParts {
   readonly comparison?: OnnxComparison;
   /** What was done to meet a target. */
   readonly auto?: AutoQuantizeResult;
+  /** The nodes that were measured to be faster in float. */
+  readonly fasterInFloat?: readonly string[];
+  /** The method that was measured to be best. */
+  readonly bestMethod?: BestMethod;
   /** What is to be known of the model; only in JSON, for text has it on standard error. */
   readonly warnings: readonly string[];
 }
@@ -67,6 +72,22 @@ export function quantizeSummary(parts: QuantizeParts, columns: number): string {
         parts.renamed.slice(0, 3).map(quote).join(" or ")
       }; onnxruntime does not take ` +
       `the float file for it`,
+    ]);
+  }
+  if (parts.bestMethod) {
+    const { method, sqnr, samples } = parts.bestMethod;
+    const other = method === "mse" ? "minmax" : "mse";
+    rows.push([
+      "method",
+      `${method}, ${decibels(sqnr[method])} beside ${decibels(sqnr[other])} with ${other}, on ${
+        count(samples)
+      } that it was calibrated on`,
+    ]);
+  }
+  if (parts.fasterInFloat) {
+    rows.push([
+      "for speed",
+      `${parts.fasterInFloat.length} nodes stay float; --json lists them, for a recipe's nodesToExclude`,
     ]);
   }
   for (const { name, sqnr, top1 } of comparison?.outputs ?? []) {

@@ -11,20 +11,34 @@ import {
   type OnnxSamples,
   type OnnxSource,
 } from "./calibration/calibrate.ts";
+import { type BestMethod, bestMethod } from "./calibration/best_method.ts";
 import type { CalibrationOptions } from "./calibration/method.ts";
 import type { OnnxModel } from "./file/model.ts";
+import { OnnxError } from "./file/onnx_error.ts";
 import type { TensorOverride } from "./qdq/activation_params.ts";
 import type { QuantType, TensorRange } from "./qdq/params.ts";
 import {
   type QuantizedActivation,
+  type QuantizedGraph,
   type QuantizedNode,
   quantizeGraph,
 } from "./qdq/quantize_graph.ts";
 import type { Specs } from "./qdq/quantizer.ts";
 import type { QuantizedConstant } from "./qdq/weights.ts";
-import { QUANTIZE_TARGETS, type QuantizeTarget, TARGETS } from "./qdq/targets.ts";
+import { type ByLatency, placeByLatency } from "./placement/by_latency.ts";
+import { ACCURATE_OPERATORS, OPTIMIZE_FOR, type OptimizeFor } from "./qdq/selection.ts";
+import {
+  QUANTIZE_TARGETS,
+  type QuantizeTarget,
+  type Target,
+  TARGETS,
+  withDefaults,
+} from "./qdq/targets.ts";
+import { Race } from "./run/race.ts";
 import { type VerifiedGraph, verifiedGraph } from "./verify/verify.ts";
 
+export type { OptimizeFor } from "./qdq/selection.ts";
+export type { BestMethod, ChosenMethod } from "./calibration/best_method.ts";
 export type { QuantizeTarget } from "./qdq/targets.ts";
 export type { TensorOverride } from "./qdq/activation_params.ts";
 export type { QuantizedActivation, QuantizedNode } from "./qdq/quantize_graph.ts";
@@ -57,12 +71,22 @@ export interface QuantizeStaticOptions extends CalibrationOptions, AddSamplesOpt
    */
   reduceRange?: boolean;
   /**
-   * What the file is for: `"onnxruntime"` by default, or `"web"`, onnxruntime-web's WASM and WebGPU providers
-   * (tried in 1.20, 1.22, 1.23 and 1.30). For these, activations go through QuantizeLinear and DequantizeLinear of onnxruntime's own
-   * domain, and nodes stay float that WebAssembly computes faster so, depthwise convolutions and what stands between
-   * them above all. onnxruntime runs such a file as well.
+   * What the file is for, `"onnxruntime"` by default: it gives the defaults of the other options, and what else those who
+   * run it want ({@linkcode QuantizeTarget}). With `"web"` (tried in 1.20, 1.22, 1.23 and 1.30), activations go through
+   * QuantizeLinear and DequantizeLinear of onnxruntime's own domain, and nodes stay float that WebAssembly computes faster
+   * so, depthwise convolutions and what stands between them above all. onnxruntime runs such a file as well.
    */
   target?: QuantizeTarget;
+  /**
+   * What is to be gained, where the default is between them.
+   *
+   * - `"latency"`: groups of nodes stay float without which onnxruntime is faster on this machine, found by timing the
+   *   model on the first sample for up to 10 s. Another run may find others; `fasterInFloat` of the result lists them,
+   *   and the same file again takes that list as `nodesToExclude` in place of this
+   * - `"size"`: all weights become integers, those too that are left in float by default since too much is lost
+   * - `"accuracy"`: only nodes with weights compute with integers; sums, products and poolings between them with floats
+   */
+  optimize?: OptimizeFor;
   /** Ranges, or scales and zero points, that are known better, by the names of activations. */
   tensorOverrides?: Readonly<Record<string, TensorOverride>>;
   /**
@@ -90,7 +114,14 @@ export interface QuantizeStaticResult {
   readonly activations: readonly QuantizedActivation[];
   /** What a person should know of the model, each a sentence that says what to do; none if all is well. */
   readonly warnings: readonly string[];
+  /** With `optimize: "latency"`, the names of the nodes that were found to be faster in float. */
+  readonly fasterInFloat?: readonly string[];
+  /** With `calibrationMethod: "auto"`, the method that was chosen, and why. */
+  readonly bestMethod?: BestMethod;
 }
+
+/** Why a node stays float that is faster so. */
+const FASTER = "it, and what stands around it, was measured to be faster in float";
 
 /** The settings with their defaults. */
 function specsOf(options: QuantizeStaticOptions): Specs {
@@ -101,8 +132,7 @@ function specsOf(options: QuantizeStaticOptions): Specs {
     activationSymmetric = false,
     weightSymmetric = true,
     reduceRange = false,
-    target = "onnxruntime",
-  } = options;
+  } = withDefaults(options, targetOf(options));
   const check = (name: string, type: string, known: readonly string[]) => {
     if (!known.includes(type)) {
       throw new TypeError(`${WHERE}: ${name} is ${type}; use one of ${known.join(", ")}`);
@@ -110,7 +140,9 @@ function specsOf(options: QuantizeStaticOptions): Specs {
   };
   check("activationType", activationType, ["uint8", "int8"]);
   check("weightType", weightType, ["int8", "uint8", "int4", "uint4"]);
-  checkChoice(WHERE, "target", target, QUANTIZE_TARGETS);
+  if (options.optimize !== undefined) {
+    checkChoice(WHERE, "optimize", options.optimize, OPTIMIZE_FOR);
+  }
   if (activationType === "int8" && weightType === "uint8") {
     throw new TypeError(
       `${WHERE}: activations of int8 go with weights of int8, not ${weightType}; onnxruntime has no ` +
@@ -127,8 +159,21 @@ function specsOf(options: QuantizeStaticOptions): Specs {
       : weight,
     nibbles: narrow ? { type: weightType, symmetric: weightSymmetric } : undefined,
     perChannel,
-    target: TARGETS[target],
+    target: targetOf(options),
   };
+}
+
+/** What the file is for. */
+function targetOf({ target = "onnxruntime" }: QuantizeStaticOptions): Target {
+  checkChoice(WHERE, "target", target, QUANTIZE_TARGETS);
+  return TARGETS[target];
+}
+
+/** Options with the operators that become integers for the target, if it names some and the caller none. */
+function withOperators(options: QuantizeStaticOptions): QuantizeStaticOptions {
+  if (options.opTypesToQuantize || options.nodesToQuantize) return options;
+  const { opTypesToQuantize } = withDefaults(options, targetOf(options));
+  return opTypesToQuantize ? { ...options, opTypesToQuantize } : options;
 }
 
 /** The type of 8 bits. */
@@ -173,11 +218,80 @@ export async function quantizeStatic(
   options: QuantizeStaticOptions = {},
 ): Promise<QuantizeStaticResult> {
   specsOf(options); // before work is spent on what is no option
-  const calibration = data instanceof OnnxCalibration
+  const observed = data instanceof OnnxCalibration
     ? data
-    : await calibrateOnnx(source, data, options);
-  const { model, nodes, activations, warnings } = await quantizeCalibrated(calibration, options);
-  return { model, calibration, nodes, activations, warnings };
+    : await calibrateOnnx(source, data, withOperators(options));
+  const best = options.calibrationMethod === "auto"
+    ? await bestMethod(
+      WHERE,
+      observed,
+      async (ranges) => (await graphOf(observed, options, { ranges })).model,
+    )
+    : undefined;
+  const calibration = best?.calibration ?? observed;
+  const placed = options.optimize === "latency" ? await byLatency(calibration, options) : undefined;
+  const left = new Map(placed?.left.map((name) => [name, FASTER]));
+  const { model, nodes, activations, warnings } = await quantizeCalibrated(
+    calibration,
+    options,
+    left,
+  );
+  const result = { model, calibration, nodes, activations, warnings };
+  return {
+    ...result,
+    ...placed && { fasterInFloat: placed.left },
+    ...best && { bestMethod: { method: best.method, sqnr: best.sqnr, samples: best.samples } },
+  };
+}
+
+/** What is faster in float, by the first sample. */
+async function byLatency(
+  calibration: OnnxCalibration,
+  options: QuantizeStaticOptions,
+): Promise<ByLatency> {
+  const { firstSample } = calibration;
+  if (!firstSample) {
+    throw new OnnxError(
+      `${WHERE}: optimize "latency" runs the first sample, and this calibration has none; give samples`,
+    );
+  }
+  let race: Race | undefined;
+  try {
+    return await placeByLatency({
+      graph: calibration.model.graph.node,
+      quantize: (left) =>
+        graphOf(calibration, options, { left: new Map([...left].map((name) => [name, FASTER])) }),
+      race: async (first) => {
+        const opened = race = await Race.open(WHERE, first, firstSample);
+        return (model, worth) => opened.run(model, worth);
+      },
+      clock: () => performance.now() / 1000,
+      signal: options.signal,
+    });
+  } finally {
+    await race?.[Symbol.asyncDispose]();
+  }
+}
+
+/** What a graph is made with beside options. */
+interface GraphParts {
+  readonly left?: ReadonlyMap<string, string>;
+  readonly ranges?: ReadonlyMap<string, TensorRange>;
+  readonly weights?: ReadonlyMap<string, QuantizedConstant>;
+}
+
+/** A model that was calibrated, quantized and not yet looked at. */
+async function graphOf(
+  calibration: OnnxCalibration,
+  options: QuantizeStaticOptions,
+  { left = new Map(), ranges, weights }: GraphParts = {},
+): Promise<QuantizedGraph> {
+  return quantizeGraph(WHERE, calibration.model, ranges ?? await calibration.ranges(), {
+    ...{ specs: specsOf(options), selection: withOperators(options), left, weights },
+    overrides: new Map(Object.entries(options.tensorOverrides ?? {})),
+    operators: options.optimize === "accuracy" ? ACCURATE_OPERATORS : undefined,
+    smallest: options.optimize === "size",
+  });
 }
 
 /**
@@ -193,17 +307,15 @@ export async function quantizeCalibrated(
   left: ReadonlyMap<string, string> = new Map(),
   weights?: ReadonlyMap<string, QuantizedConstant>,
 ): Promise<VerifiedGraph> {
-  const overrides = new Map(Object.entries(options.tensorOverrides ?? {}));
-  const specs = specsOf(options);
-  const quantize = async (
+  const quantize = (
     left: ReadonlyMap<string, string>,
     ranges?: ReadonlyMap<string, TensorRange>,
-  ) =>
-    quantizeGraph(WHERE, calibration.model, ranges ?? await calibration.ranges(), {
-      ...{ specs, selection: options, overrides, left, weights },
-    });
+  ) => graphOf(calibration, options, { left, ranges, weights });
   const { verify = true, temporaryFolder, signal } = options;
   return verify
-    ? await verifiedGraph({ where: WHERE, calibration, quantize, left, temporaryFolder, signal })
+    ? await verifiedGraph({
+      ...{ where: WHERE, calibration, quantize, left, temporaryFolder, signal },
+      elsewhere: targetOf(options).elsewhere,
+    })
     : { ...await quantize(left), left, warnings: [] };
 }

@@ -371,3 +371,33 @@ Deno.test("everything that quantize prints fits the terminal", async () => {
     assert(line.length <= 80 || line.includes(folder.path), line);
   }
 });
+
+Deno.test("quantize --method auto and --optimize latency tell what was measured, as text and as JSON", async () => {
+  using folder = await Prepared.create();
+  const { out } = await folder.quantize("--method", "auto", "--optimize", "latency");
+  assert(
+    /method +(mse|minmax), [\d.]+ dB beside [\d.]+ dB with (mse|minmax), on 24 /.test(out),
+    out,
+  );
+  assert(/for speed +\d+ nodes stay float; --json lists them/.test(out), out);
+  const { out: json } = await folder.quantize("--method=auto", "--json", "--force");
+  const { bestMethod, fasterInFloat } = JSON.parse(json);
+  assertEquals(bestMethod.samples, 24);
+  assertEquals(fasterInFloat, undefined);
+});
+
+Deno.test("quantize: what is measured goes with no target, and not with what calibrate wrote", async () => {
+  using folder = await Prepared.create();
+  const held = ["--held-out", folder.heldOut, "--target-sqnr", "30"];
+  for (const [option, value] of [["--method", "auto"], ["--optimize", "latency"]]) {
+    const { code, err } = await folder.quantize(option, value, ...held);
+    assertEquals(code, 2);
+    assert(err.includes(`${option} ${value} measures one model`), err);
+  }
+  const { code, err } = await command(
+    ...["calibrate", folder.model, "--data", folder.data, "--out", `${folder.path}/part`],
+    ...["--method", "auto"],
+  );
+  assertEquals(code, 2);
+  assert(err.includes("minmax, movingAverage, percentile, entropy, mse"), err);
+});

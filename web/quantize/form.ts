@@ -8,6 +8,12 @@ import type { CalibrationMethod } from "../../lib/onnx/calibration/method_names.
 import type { QuantizeTarget } from "../../lib/onnx/qdq/targets.ts";
 import type { QuantizeSettings, ReadSettings } from "../worker/protocol.ts";
 
+/** The targets whose files the page can run. */
+export const PAGE_TARGETS = ["onnxruntime", "web"] as const satisfies readonly QuantizeTarget[];
+
+/** One of those. */
+type PageTarget = typeof PAGE_TARGETS[number];
+
 /** What is filled in; an empty text leaves the default. */
 export interface Form {
   readonly limit: string;
@@ -22,7 +28,7 @@ export interface Form {
   readonly scale: string;
   readonly mean: string;
   readonly std: string;
-  readonly target: QuantizeTarget;
+  readonly target: PageTarget;
   readonly method: CalibrationMethod;
   readonly percentile: string;
   readonly activationType: "uint8" | "int8";

@@ -4,10 +4,9 @@
  * @module
  */
 import { CALIBRATION_METHODS } from "../../lib/onnx/calibration/method_names.ts";
-import { QUANTIZE_TARGETS } from "../../lib/onnx/qdq/targets.ts";
 import { useTexts } from "../texts/texts.ts";
 import { CheckField, ChoiceField, TextField } from "../widgets/fields.tsx";
-import type { Form } from "./form.ts";
+import { type Form, PAGE_TARGETS } from "./form.ts";
 import type { Quantization } from "./use_quantization.ts";
 
 /** The third step. */
@@ -52,7 +51,7 @@ export function OptionsStep({ state: { form, setForm } }: { readonly state: Quan
           hint={texts.targets[form.target].about}
           value={form.target}
           onValue={(target) => set({ target })}
-          choices={QUANTIZE_TARGETS.map((target) => [target, texts.targets[target].name])}
+          choices={PAGE_TARGETS.map((target) => [target, texts.targets[target].name])}
         />
         <ChoiceField
           label={texts.activationType}

@@ -50,6 +50,9 @@ export interface CalibrationProgress {
   readonly total: number | undefined;
 }
 
+/** Samples that are kept to choose a method on. */
+const MOST_KEPT = 32;
+
 /** Options of {@linkcode OnnxCalibration.add}. */
 export interface AddSamplesOptions {
   /** Hears of every sample that is done. */
@@ -115,10 +118,18 @@ export class OnnxCalibration {
    * and merged with the rest.
    */
   firstSample: OnnxFeeds | undefined;
+  /**
+   * Copies of the first samples that were run here, where the method is `"auto"`, which is chosen on them.
+   *
+   * @ignore
+   */
+  readonly kept: OnnxFeeds[] = [];
   /** The values that are observed. */
   readonly tensors: readonly string[];
   /** What the records stand for, until they see more: choosing a range may be a search. */
   private chosen: Promise<ReadonlyMap<string, TensorRange>> | undefined;
+  /** Whether somebody else has chosen them, who knows of others. */
+  private settled = false;
   /** What it is of; found out once, when somebody asks. */
   private known: Promise<Origin> | undefined;
   /** Samples that were seen before, here or elsewhere. */
@@ -313,6 +324,8 @@ export class OnnxCalibration {
     this.log.add(digest);
     reader.free(seen);
     this.firstSample ??= await copyFeeds(feeds);
+    const keeps = this.source.options.calibrationMethod === "auto" && this.kept.length < MOST_KEPT;
+    if (keeps) this.kept.push(await copyFeeds(feeds));
   }
 
   /** The error about a value that is not finite. */
@@ -374,6 +387,7 @@ export class OnnxCalibration {
    * @ignore
    */
   async wholeRanges(): Promise<ReadonlyMap<string, TensorRange> | undefined> {
+    if (this.settled) return undefined;
     const histograms = await this.histograms();
     return histograms && new Map(
       this.tensors.map((name) => {
@@ -408,6 +422,19 @@ export class OnnxCalibration {
     const found = this.learnt.get(kind);
     if (found) return found;
     throw new OnnxError(`${WHERE}: ${kind} was not learnt; calibrate with learn: ["${kind}"]`);
+  }
+
+  /**
+   * The same with ranges that somebody has chosen.
+   *
+   * @ignore
+   */
+  choosing(ranges: ReadonlyMap<string, TensorRange>): OnnxCalibration {
+    const other = this.withModel(this.model);
+    other.chosen = Promise.resolve(ranges);
+    other.settled = true;
+    other.firstSample = this.firstSample;
+    return other;
   }
 
   /**

@@ -32,8 +32,11 @@ export interface CalibrationOptions extends NodeSelection {
    * - `"percentile"`: what holds nearly all values
    * - `"entropy"`: what loses the least information
    * - `"mse"`: what has the least squared error, clipping against rounding
+   * - `"auto"`: that of `"minmax"` and `"mse"` with which the quantized model is nearer to the float one on the first
+   *   samples. What is observed is what `"mse"` needs, and a calibration that is saved is one of `"mse"`: the samples to
+   *   choose on are not in it.
    */
-  calibrationMethod?: CalibrationMethod | AffineQuantizedObserverBase;
+  calibrationMethod?: CalibrationMethod | "auto" | AffineQuantizedObserverBase;
   /** The share of values that `"percentile"` keeps, in percent; 99.999 by default. */
   percentile?: number;
   /** How far `"movingAverage"` moves towards each sample, above 0 and at most 1; 0.01 by default. */
@@ -54,6 +57,11 @@ export interface CalibrationOptions extends NodeSelection {
   learnFrom?: readonly string[];
 }
 
+/** The method that observes for another; its own but for `"auto"`. */
+export function observedBy<T>(method: T | "auto" = "minmax" as never): T {
+  return method === "auto" ? "mse" as never : method;
+}
+
 /**
  * The way to choose ranges that options ask for.
  *
@@ -61,7 +69,8 @@ export interface CalibrationOptions extends NodeSelection {
  * @throws {TypeError} if the method is not known, or an observer has more than one range.
  */
 export function methodFor(where: string, options: CalibrationOptions): RangeMethod {
-  const { calibrationMethod = "minmax", percentile, averagingConstant } = options;
+  const { percentile, averagingConstant } = options;
+  const calibrationMethod = observedBy(options.calibrationMethod);
   if (calibrationMethod instanceof AffineQuantizedObserverBase) {
     if (!(calibrationMethod.granularity instanceof PerTensor)) {
       throw new TypeError(
@@ -102,7 +111,7 @@ export function methodFor(where: string, options: CalibrationOptions): RangeMeth
   if (!Object.hasOwn(make, calibrationMethod)) {
     throw new TypeError(
       `${where}: there is no calibration method ${JSON.stringify(calibrationMethod)}; use one of ${
-        Object.keys(make).join(", ")
+        [...Object.keys(make), "auto"].join(", ")
       }, or an observer`,
     );
   }

@@ -10,7 +10,7 @@ import { printable } from "../../numbers/printable.ts";
 import { AffineQuantizedObserverBase } from "../../quantization/observers/observer.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";
-import type { CalibrationOptions } from "./method.ts";
+import { type CalibrationOptions, observedBy } from "./method.ts";
 import { CALIBRATION_METHODS } from "./method_names.ts";
 import { STATISTIC_KINDS } from "./statistics/statistic.ts";
 
@@ -29,7 +29,8 @@ const OBSERVER = "observer ";
 
 /** Options that decide what is seen, in an order of their own. */
 export function settingsOf(options: CalibrationOptions): string {
-  const { calibrationMethod: method = "minmax", percentile, averagingConstant } = options;
+  const { percentile, averagingConstant } = options;
+  const method = observedBy(options.calibrationMethod);
   const list = (names?: readonly string[]) => names && [...new Set(names)].sort();
   return JSON.stringify({
     prepare: options.prepare ?? true,

@@ -74,6 +74,11 @@ export const QUANTIZABLE_OPERATORS: readonly string[] = Object.keys(ROLES);
 export const DEFAULT_OPERATORS: readonly string[] = QUANTIZABLE_OPERATORS
   .filter((opType) => opType !== "Softmax");
 
+/** Whether an operator has no weight and computes bytes of bytes. */
+export function isComputing(opType: string): boolean {
+  return Object.hasOwn(ROLES, opType) && ROLES[opType] === "computes";
+}
+
 /** How a node's operator takes part; nothing if it cannot be quantized. */
 export function roleOf(node: NodeProto): Role | undefined {
   const { opType } = node;

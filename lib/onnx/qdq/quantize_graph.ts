@@ -58,6 +58,10 @@ export interface QuantizeGraphOptions {
   readonly overrides: ReadonlyMap<string, TensorOverride>;
   /** Nodes that are left in float for another reason, by {@linkcode nodeName}. */
   readonly left: ReadonlyMap<string, string>;
+  /** The operators that are quantized if the selection names none; by default all that gain by it. */
+  readonly operators?: readonly string[];
+  /** Whether weights become integers where that loses more than it should, for the smallest file. */
+  readonly smallest?: boolean;
   /** Weights that were rounded before, by the names of constants; all others are rounded to the nearest. */
   readonly weights?: ReadonlyMap<string, QuantizedConstant>;
 }
@@ -77,18 +81,19 @@ export function quantizeGraph(
   where: string,
   float: OnnxModel,
   ranges: ReadonlyMap<string, TensorRange>,
-  { specs, selection, overrides, left, weights }: QuantizeGraphOptions,
+  { specs, selection, overrides, left, weights, smallest, operators }: QuantizeGraphOptions,
 ): QuantizedGraph {
   const upgraded = specs.nibbles ? upgradeOpset(float, 21) : float;
   const model = upgraded === float ? float.clone() : upgraded;
   const facts = new GraphFacts(model.graph);
-  const chosen = checkSelection(where, facts, selection);
+  const chosen = checkSelection(where, facts, selection, operators);
   const place = (floats: ReadonlySet<NodeProto>) =>
     placeWithRanges(
       facts,
       (name) => ranges.get(name),
       (node) => left.get(nodeName(node)) ?? chosen(node) ?? (floats.has(node) ? FASTER : undefined),
       (node) => specs.nibbles !== undefined && takesNibbles(node, facts),
+      { dips: smallest ?? false },
     );
   const all = place(new Set());
   for (const name of overrides.keys()) {

@@ -189,7 +189,7 @@ export class Quantizer {
   }
 
   private isIntegerBias(node: NodeProto): boolean {
-    return hasBias(node) && this.placement.active.has(node);
+    return this.options.target.integerBiases && hasBias(node) && this.placement.active.has(node);
   }
 
   /** Constants that are added, multiplied and put beside activations. */

@@ -36,6 +36,7 @@ const LEAST_SENTINEL = 1000;
  * which a huge number marks what is to be ignored.
  *
  * @param observed what values were seen to hold.
+ * @param takes what becomes bytes though it loses by it.
  * @returns also the ranges. They are missing for values that were not observed.
  */
 export function placeWithRanges(
@@ -43,11 +44,12 @@ export function placeWithRanges(
   observed: Observed,
   chosen: (node: NodeProto) => string | undefined,
   stored: (node: NodeProto) => boolean,
+  takes: { readonly dips: boolean } = { dips: false },
 ): RangedPlacement {
   const placer = new Placer(facts, chosen, stored);
   const needed = neededRanges(facts, observed);
   refuseConstants(placer, needed);
-  refuseDips(placer, needed);
+  if (!takes.dips) refuseDips(placer, needed);
   for (;;) {
     const placement = placer.place();
     const ranges = new Map<string, TensorRange>();

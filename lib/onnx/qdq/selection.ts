@@ -8,7 +8,7 @@ import { walkGraphs } from "../file/subgraphs.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import { NEWEST_OPSET, operatorProblem } from "../upgrade/operators.ts";
 import type { GraphFacts } from "./graph_facts.ts";
-import { DEFAULT_OPERATORS, QUANTIZABLE_OPERATORS } from "./operators.ts";
+import { DEFAULT_OPERATORS, isComputing, QUANTIZABLE_OPERATORS } from "./operators.ts";
 import { notWorthBytes } from "./worth_bytes.ts";
 
 /** Which nodes are quantized. */
@@ -24,6 +24,19 @@ export interface NodeSelection {
   nodesToExclude?: readonly string[];
 }
 
+/**
+ * What is to be gained by quantizing: a model that is fast where it is made, small, or near to the float one.
+ */
+export type OptimizeFor = "latency" | "size" | "accuracy";
+
+/** What it may be. */
+export const OPTIMIZE_FOR: readonly OptimizeFor[] = ["latency", "size", "accuracy"];
+
+/** What is in bytes where a model is to stay near to the float one: what has weights, and what does nothing to bytes. */
+export const ACCURATE_OPERATORS: readonly string[] = DEFAULT_OPERATORS.filter((opType) =>
+  !isComputing(opType)
+);
+
 /** The name by which a node is told: its own, or if it has none that of its first output. */
 export function nodeName({ name, output }: NodeProto): string {
   return name || output[0];
@@ -33,15 +46,17 @@ export function nodeName({ name, output }: NodeProto): string {
  * Why a node is not to be quantized, as a function of it; nothing if it is.
  *
  * @param where opens the errors.
+ * @param operators that are quantized, where they gain by it, if the selection names none.
  * @throws {OnnxError} if an operator or a name is not known.
  */
 export function checkSelection(
   where: string,
   facts: GraphFacts,
   selection: NodeSelection,
+  operators: readonly string[] = DEFAULT_OPERATORS,
 ): (node: NodeProto) => string | undefined {
   const { opTypesToQuantize: given, nodesToQuantize, nodesToExclude = [] } = selection;
-  const opTypesToQuantize = given ?? DEFAULT_OPERATORS;
+  const opTypesToQuantize = given ?? operators;
   const unknown = opTypesToQuantize.find((opType) => operatorProblem(opType, NEWEST_OPSET));
   if (unknown !== undefined) {
     throw new OnnxError(

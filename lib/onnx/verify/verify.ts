@@ -33,6 +33,8 @@ export interface Quantizing {
   ) => Promise<QuantizedGraph>;
   /** Nodes that are known to be left in float, and why. */
   readonly left: ReadonlyMap<string, string>;
+  /** Whether other kernels than those of this machine are to run it, so that it does not matter which these are. */
+  readonly elsewhere?: boolean;
   /** A folder for a temporary file, where the system's is not open to the program. */
   readonly temporaryFolder?: string;
   /** Ends the work. */
@@ -61,7 +63,7 @@ const LARGE = 1 << 30;
  * @throws {OnnxError} if onnxruntime does not run it whatever is left in float.
  */
 export async function verifiedGraph(quantizing: Quantizing): Promise<VerifiedGraph> {
-  const { where, calibration, quantize, temporaryFolder } = quantizing;
+  const { where, calibration, quantize, temporaryFolder, elsewhere = false } = quantizing;
   try {
     await loadOrt(where);
   } catch (error) {
@@ -75,7 +77,7 @@ export async function verifiedGraph(quantizing: Quantizing): Promise<VerifiedGra
     warnings.push(`the model was opened in onnxruntime and not run: ${check.problem}`);
   }
   const large = calibration.model.byteLength() > LARGE;
-  await using file = large || !runtimeHasFiles()
+  await using file = large || elsewhere || !runtimeHasFiles()
     ? undefined
     : await TemporaryFile.create(temporaryFolder);
   const { graph, verdict, left } = await mended(
@@ -90,7 +92,7 @@ export async function verifiedGraph(quantizing: Quantizing): Promise<VerifiedGra
   }
   const nodes = file ? await whatRan(graph, file, warnings) : graph.nodes;
   // Where there are no files, nobody could help it.
-  if (!file && runtimeHasFiles()) {
+  if (!file && !elsewhere && runtimeHasFiles()) {
     const why = large
       ? "for onnxruntime would take twice the memory to tell"
       : "for which it has to write a temporary file; allow reading and writing files, or give " +

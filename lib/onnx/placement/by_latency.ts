@@ -1,0 +1,99 @@
+/**
+ * Which nodes are faster in float where they stand, found by running the model without them.
+ *
+ * What a node takes by itself says little: bytes have to be made of floats before it and floats of bytes after it unless
+ * its neighbours compute with bytes too, and onnxruntime fuses either form with others. So whole models are timed, in
+ * which a group of nodes is float: all of a kind, then halves of the graph, and halves of these.
+ *
+ * @module
+ */
+import type { OnnxModel } from "../file/model.ts";
+import type { NodeProto } from "../file/proto.ts";
+import { intOf } from "../file/attributes.ts";
+import type { QuantizedNode } from "../qdq/quantize_graph.ts";
+import { nodeName } from "../qdq/selection.ts";
+
+/** A group stays float if the model takes less than this share of the time it took before: less is noise. */
+const WORTHWHILE = 0.98;
+/** Of fewer nodes there is no half. */
+const LEAST_GROUP = 2;
+/** What is looked for in this many seconds, unless it is said. */
+const SECONDS = 10;
+/** How the time of a model compares with the best one's so far, which it takes the place of if less than `worth`. */
+export type RaceModel = (model: OnnxModel, worth: number) => Promise<number>;
+
+/** What is needed to find out what is faster in float. */
+export interface ByLatencyOptions {
+  /** The float graph's nodes. */
+  readonly graph: readonly NodeProto[];
+  /** The model with these nodes in float. */
+  readonly quantize: (
+    left: ReadonlySet<string>,
+  ) => Promise<{ readonly model: OnnxModel; readonly nodes: readonly QuantizedNode[] }>;
+  /** Opens the race, with the model in which all that can is in bytes. */
+  readonly race: (first: OnnxModel) => Promise<RaceModel>;
+  /** Seconds by a clock. */
+  readonly clock: () => number;
+  /** For so many seconds it is tried; 10 by default. */
+  readonly seconds?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What is faster in float. */
+export interface ByLatency {
+  /** Names of nodes to leave in float, in the graph's order. */
+  readonly left: readonly string[];
+  /** The time that the model takes then, as a share of what it takes with all in bytes. */
+  readonly share: number;
+}
+
+/** A kind of nodes whose kernels behave alike. */
+function kindOf(node: NodeProto): string {
+  const grouped = node.opType === "Conv" && intOf(node, "group", 1) > 1;
+  return grouped ? "Conv of groups" : node.opType;
+}
+
+/** A list in two. */
+function halves<T>(list: readonly T[]): (readonly T[])[] {
+  const middle = Math.ceil(list.length / 2);
+  return [list.slice(0, middle), list.slice(middle)];
+}
+
+/**
+ * Finds the nodes that are to stay float so that the model is fastest. Clocks decide, so that another run may find others:
+ * whoever wants the same file again keeps the list.
+ */
+export async function placeByLatency(options: ByLatencyOptions): Promise<ByLatency> {
+  const { graph, quantize, clock, seconds = SECONDS, signal } = options;
+  const begin = clock();
+  const first = await quantize(new Set());
+  const could = new Set(first.nodes.filter(({ quantized }) => quantized).map(({ name }) => name));
+  const nodes = graph.filter((node) => could.has(nodeName(node)));
+  const names = nodes.map(nodeName);
+  const race = await options.race(first.model);
+  let best: ByLatency & { readonly float: ReadonlySet<string> } = {
+    ...{ left: [], share: 1, float: new Set() },
+  };
+  const tried = new Set([""]);
+  const attempt = async (float: ReadonlySet<string>) => {
+    const left = names.filter((name) => float.has(name));
+    const key = left.join("\n");
+    if (tried.has(key) || left.length === names.length || clock() - begin > seconds) return;
+    tried.add(key);
+    signal?.throwIfAborted();
+    const { model, nodes } = await quantize(float);
+    if (!nodes.some(({ quantized }) => quantized)) return;
+    const share = await race(model, WORTHWHILE);
+    if (share < WORTHWHILE) best = { float, left, share: best.share * share };
+  };
+  const toFloat = (group: readonly string[]) => attempt(best.float.union(new Set(group)));
+  const toBytes = (group: readonly string[]) => attempt(best.float.difference(new Set(group)));
+  for (const kind of Map.groupBy(nodes, kindOf).values()) await toFloat(kind.map(nodeName));
+  const groups = halves(names);
+  for (let group = groups.shift(); group; group = groups.shift()) {
+    await toFloat(group);
+    await toBytes(group);
+    if (group.length > LEAST_GROUP) groups.push(...halves(group));
+  }
+  return { left: best.left, share: best.share };
+}

@@ -1,0 +1,94 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  calibrateOnnx,
+  compareOnnx,
+  exportOnnx,
+  init,
+  Linear,
+  manualSeed,
+  OnnxCalibration,
+  type OnnxFeeds,
+  quantizeStatic,
+  randn,
+  ReLU,
+  Sequential,
+} from "../../../mod.ts";
+
+await init({ device: "cpu" });
+
+manualSeed(3);
+const float = await exportOnnx(
+  new Sequential([new Linear(16, 32), new ReLU(), new Linear(32, 8)]),
+  randn([1, 16]),
+);
+
+/** Samples of eight rows, in which a number is so many times as large in so many of them. */
+async function samples(large: number, count: number): Promise<OnnxFeeds[]> {
+  manualSeed(4);
+  const list = [];
+  for (let i = 0; i < 40; i++) {
+    const data = await randn([8, 16]).data() as Float32Array<ArrayBuffer>;
+    for (let k = 0; k < count; k++) data[16 * k + 5] *= large;
+    list.push({ input: { data, dims: [8, 16] } });
+  }
+  return list;
+}
+
+Deno.test("auto: the method whose output is better on the samples", async () => {
+  const found = new Set<string>();
+  for (const [large, count] of [[1, 0], [10, 8]]) {
+    const list = await samples(large, count);
+    const { bestMethod, model, warnings } = await quantizeStatic(float, list, {
+      calibrationMethod: "auto",
+    });
+    const { method, sqnr, samples: seen } = bestMethod!;
+    assertEquals([seen, warnings], [32, []]);
+    assertEquals(method, sqnr.minmax > sqnr.mse ? "minmax" : "mse");
+    found.add(method);
+
+    for (const calibrationMethod of ["mse", "minmax"] as const) {
+      const plain = await quantizeStatic(float, list, { calibrationMethod });
+      const { sqnr: worth } = await compareOnnx(float, plain.model, list.slice(0, 32), {
+        tensors: false,
+      });
+      assert(Math.abs(worth - sqnr[calibrationMethod]) < 1e-6, `${worth} ${JSON.stringify(sqnr)}`);
+      if (calibrationMethod === method) assertEquals(model.toBytes(), plain.model.toBytes());
+    }
+  }
+  assertEquals(found.size, 2, "it is not the same one for all");
+});
+
+Deno.test("auto: reads its samples once, and gives the same file again", async () => {
+  const list = await samples(10, 8);
+  let read = 0;
+  const streamed = async function* () {
+    for (const sample of list) {
+      read++;
+      yield sample;
+      (sample.input as { data: Float32Array }).data.fill(0); // whose memory it is no longer
+    }
+  };
+  const first = await quantizeStatic(float, await samples(10, 8), { calibrationMethod: "auto" });
+  const second = await quantizeStatic(float, streamed(), { calibrationMethod: "auto" });
+  assertEquals(read, 40);
+  assertEquals(second.model.toBytes(), first.model.toBytes());
+  assertEquals(second.bestMethod, first.bestMethod);
+});
+
+Deno.test("auto: what was saved is a calibration of mse, and says that it cannot be chosen on", async () => {
+  const list = await samples(1, 0);
+  const options = { calibrationMethod: "auto" } as const;
+  const calibration = await calibrateOnnx(float, list, options);
+  const mse = await calibrateOnnx(float, list, { calibrationMethod: "mse" });
+  const file = await calibration.save();
+  assertEquals(file, await mse.save());
+  assert((await quantizeStatic(float, calibration, options)).bestMethod);
+  const loaded = await OnnxCalibration.from(float, file);
+  for (const other of [loaded, mse, await calibrateOnnx(float, list)]) {
+    await assertRejects(
+      () => quantizeStatic(float, other, options),
+      Error,
+      "give samples, or name a method",
+    );
+  }
+});
