@@ -1,0 +1,147 @@
+/**
+ * Convolutions of this project beside TensorFlow.js and jax-js, on one adapter, in one run. Inputs and
+ * weights lie on the device in the order in which each library likes them best.
+ *
+ * Run: `deno task bench:convolutions`, or with the numbers of the convolutions to run as arguments.
+ *
+ * @module
+ */
+import {sharingRows,alone} from "/work/wt_m11/lib/backend/webgpu/kernels/tile.ts";
+import {
+  backendFor,
+  conv2d,
+  init,
+  int32,
+  int8 as signed,
+  mul,
+  PreparedConvWeight,
+  randn,
+  Tensor,
+  tensor,
+  uint8,
+  zeros,
+} from "/work/wt_m11/mod.ts";
+import { type Candidate, measure } from "/work/wt_m11/bench/measure.ts";
+
+/** A convolution of one image, as many zeros on each side as keep its size but for the stride. */
+interface Convolution {
+  readonly name: string;
+  readonly size: readonly [height: number, width: number];
+  readonly channels: number;
+  readonly out: number;
+  readonly kernel: number;
+  readonly stride: number;
+  readonly depthwise?: boolean;
+}
+
+/** Of ResNet, of MobileNet and of the text recognizer of PP-OCRv4. */
+const CONVOLUTIONS: readonly Convolution[] = [
+  { name: "3×3, 64 to 64", size: [56, 56], channels: 64, out: 64, kernel: 3, stride: 1 },
+  { name: "3×3, 128 to 128", size: [28, 28], channels: 128, out: 128, kernel: 3, stride: 1 },
+  { name: "1×1, 256 to 512", size: [28, 28], channels: 256, out: 512, kernel: 1, stride: 1 },
+  { name: "7×7 / 2, 3 to 64", size: [224, 224], channels: 3, out: 64, kernel: 7, stride: 2 },
+  {
+    name: "3×3 of each of 32",
+    size: [112, 112],
+    channels: 32,
+    out: 32,
+    kernel: 3,
+    stride: 1,
+    depthwise: true,
+  },
+  { name: "1×1, 240 to 240", size: [12, 80], channels: 240, out: 240, kernel: 1, stride: 1 },
+];
+
+const paddingOf = ({ kernel }: Convolution) => (kernel - 1) / 2;
+
+/** A multiplication and an addition for each tap of each output. */
+function operations(convolution: Convolution): number {
+  const { size, channels, out, kernel, stride, depthwise } = convolution;
+  const outputs = size.map((length) => Math.ceil(length / stride));
+  return 2 * outputs[0] * outputs[1] * out * kernel ** 2 * (depthwise ? 1 : channels);
+}
+
+/** Input and weight in this project's order: (N, C, H, W) and (out, in / groups, KH, KW). */
+function operands({ size, channels, out, kernel, depthwise }: Convolution): [Tensor, Tensor] {
+  return [
+    randn([1, channels, ...size]),
+    randn([out, depthwise ? 1 : channels, kernel, kernel]),
+  ];
+}
+
+function float32(convolution: Convolution): Candidate {
+  const [x, weight] = operands(convolution);
+  const groups = convolution.depthwise ? convolution.channels : 1;
+  const w = new PreparedConvWeight(weight, { groups });
+  const options = { stride: convolution.stride, padding: paddingOf(convolution) };
+  const fence = zeros([1]);
+  void x.channelsLast; // as it comes out of the layer before
+  return {
+    name: "float32",
+    run: () => conv2d(x, w, null, options).dispose(),
+    finish: async () => void await fence.data(),
+    dispose: () => [x, weight, w, fence].forEach((t) => t.dispose()),
+  };
+}
+
+/** Bytes of channels last to such bytes, as between layers whose sums are quantized for the next. */
+function int8(convolution: Convolution): Candidate {
+  const [x, weight] = operands(convolution);
+  const backend = backendFor("webgpu");
+  const { out, stride, depthwise, channels } = convolution;
+  const [xScale, zeroPoint, multiplier] = [tensor([16]), tensor([128]), tensor(filled(out, 0.01))];
+  const [inverseScale, bias] = [xScale, tensor(filled(out, 7), { dtype: int32 })];
+  const integers = { quantMin: 0, quantMax: 255, zeroPoint: zeroPoint.operand.buffer };
+  const bytes = backend.quantizePixels(x.operand, {
+    ...integers,
+    inverseScale: inverseScale.operand.buffer,
+    productDtype: x.dtype,
+    outputDtype: uint8,
+  });
+  const pixels = Tensor.channelsLast(backend, bytes, x.shape, uint8);
+  const groups = depthwise ? channels : 1;
+  const w = new PreparedConvWeight(mul(weight, 32).to(signed), { groups });
+  const padding = paddingOf(convolution);
+  const args = {
+    output: convolution.size.map((length) => Math.ceil(length / stride)),
+    stride: [stride, stride],
+    before: [padding, padding],
+    dilation: [1, 1],
+    xZeroPoint: zeroPoint.operand.buffer,
+    wZeroPoint: null,
+    wParamCount: out,
+    result: {
+      ...integers,
+      kind: "bytes",
+      multiplier: multiplier.operand.buffer,
+      bias: bias.operand,
+      dtype: uint8,
+    },
+  } as const;
+  const fence = zeros([1]);
+  return {
+    name: "int8",
+    run: () => backend.release(backend.packedConv(pixels.channelsLast, w.operand, args)),
+    finish: async () => void await fence.data(),
+    dispose: () =>
+      [x, weight, pixels, w, fence, xScale, zeroPoint, multiplier, bias].forEach((t) =>
+        t.dispose()
+      ),
+  };
+}
+
+const filled = (length: number, value: number) => new Array<number>(length).fill(value);
+
+
+await init({device:"webgpu"});
+const [num,...tiles]=Deno.args;
+const c=CONVOLUTIONS[Number(num)-1];
+const cands:any[]=[float32(c)];
+for(const t of ["rule",...tiles]){
+  const k=int8(c); const run=k.run;
+  const [r,co]=t.split("x").map(Number);
+  cands.push({...k,name:"int8 "+t,run:()=>{ (globalThis as any).__tile = t==="rule"?undefined:sharingRows(r,co,8); run(); (globalThis as any).__tile=undefined;}});
+}
+const timings=await measure(cands as any,{rounds:7,roundMs:150});
+for(const t of timings) console.log(t.name.padEnd(14), t.median.toFixed(2), t.low.toFixed(2), (timings[0].low/t.low).toFixed(2));
+Deno.exit(0);
