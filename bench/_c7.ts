@@ -6,7 +6,7 @@
  *
  * @module
  */
-import {sharingRows,alone} from "/work/wt_m11/lib/backend/webgpu/kernels/tile.ts";
+import { alone, sharingRows } from "/work/wt_m11/lib/backend/webgpu/kernels/tile.ts";
 import {
   backendFor,
   conv2d,
@@ -132,16 +132,31 @@ function int8(convolution: Convolution): Candidate {
 
 const filled = (length: number, value: number) => new Array<number>(length).fill(value);
 
-
-await init({device:"webgpu"});
-const [num,...tiles]=Deno.args;
-const c=CONVOLUTIONS[Number(num)-1];
-const cands:any[]=[float32(c)];
-for(const t of ["rule",...tiles]){
-  const k=int8(c); const run=k.run;
-  const [r,co]=t.split("x").map(Number);
-  cands.push({...k,name:"int8 "+t,run:()=>{ (globalThis as any).__tile = t==="rule"?undefined:sharingRows(r,co,8); run(); (globalThis as any).__tile=undefined;}});
+await init({ device: "webgpu" });
+const [num, ...tiles] = Deno.args;
+const c = CONVOLUTIONS[Number(num) - 1];
+const cands: any[] = [float32(c)];
+for (const t of ["rule", ...tiles]) {
+  const k = int8(c);
+  const run = k.run;
+  const [r, co] = t.split("x").map(Number);
+  cands.push({
+    ...k,
+    name: "int8 " + t,
+    run: () => {
+      (globalThis as any).__tile = t === "rule" ? undefined : sharingRows(r, co, 8);
+      run();
+      (globalThis as any).__tile = undefined;
+    },
+  });
 }
-const timings=await measure(cands as any,{rounds:7,roundMs:150});
-for(const t of timings) console.log(t.name.padEnd(14), t.median.toFixed(2), t.low.toFixed(2), (timings[0].low/t.low).toFixed(2));
+const timings = await measure(cands as any, { rounds: 7, roundMs: 150 });
+for (const t of timings) {
+  console.log(
+    t.name.padEnd(14),
+    t.median.toFixed(2),
+    t.low.toFixed(2),
+    (timings[0].low / t.low).toFixed(2),
+  );
+}
 Deno.exit(0);

@@ -10,7 +10,7 @@ import { Tensor } from "../../tensor/tensor.ts";
 import type { ImportedParameter } from "../import/build_graph.ts";
 import type { OnnxModule } from "../import/onnx_module.ts";
 import type { WeightForm } from "../import/node/operator_rule.ts";
-import { intOf, setAttribute } from "../file/attributes.ts";
+import { floatOf, intOf, setAttribute } from "../file/attributes.ts";
 import type { OnnxModel } from "../file/model.ts";
 import type { NodeProto, TensorProto } from "../file/proto.ts";
 import { tensorDims, tensorType, writeTensor } from "../file/tensor_data.ts";
@@ -18,6 +18,7 @@ import { PRODUCER } from "../graph/new_model.ts";
 import { GraphEditor } from "../graph/graph_editor.ts";
 import { removeUnusedInitializers } from "../graph/unused.ts";
 import { addStaticInput, readInput, staticInputOf } from "./activation.ts";
+import { addIntegerBias } from "./layers.ts";
 import {
   addGroupedWeight,
   addInputFirstWeight,
@@ -91,9 +92,17 @@ async function writeQuantized(
   }
   const bias = described.bias && await floats(described.bias);
   const index = node.input[2] ? 2 : -1;
-  if (bias && index > 0) {
-    node.input[index] = editor.constant(`${node.name}.bias`, "float32", [bias.length], bias);
-  }
+  if (!bias || index < 0) return;
+  const [whole] = quantization?.kind === "static" && addsBiasAsItIs(node)
+    ? addIntegerBias(editor, node.name, bias, quantization.scale, host)
+    : [];
+  node.input[index] = whole ??
+    editor.constant(`${node.name}.bias`, "float32", [bias.length], bias);
+}
+
+/** Whether a node multiplies neither its products nor its bias. */
+function addsBiasAsItIs(node: NodeProto): boolean {
+  return floatOf(node, "alpha", 1) === 1 && floatOf(node, "beta", 1) === 1;
 }
 
 /** Has what layers hand on as bytes go through QuantizeLinear and DequantizeLinear in the file too. */

@@ -141,7 +141,7 @@ function floatBias(graph: GraphEditor, name: string, bias: Float32Array | null):
 }
 
 /** Adds a bias in units of the accumulator, as an input; none where that holds no such units. */
-function addIntegerBias(
+export function addIntegerBias(
   graph: GraphEditor,
   name: string,
   bias: Float32Array,
