@@ -11,7 +11,6 @@ import { readTensor, tensorDims, tensorType } from "../file/tensor_data.ts";
 import { isOp } from "../graph/operator.ts";
 import type { GraphTools, Pass } from "../prepare/graph_tools.ts";
 import { BYTES_DOMAIN } from "./bytes/bytes_domain.ts";
-import { ruleOf } from "./operator_table.ts";
 
 /** A value in bytes, and the names of its parameters. */
 interface Bytes {
