@@ -41,6 +41,7 @@ function convolution(shape: number[], dtype: DType, groups = 1): ByteConv {
     input: type,
     output: type,
     groups,
+    transposed: false,
     places: () => ({ stride: [1, 1], dilation: [1, 1], padding: [[1, 1], [1, 1]] }),
   });
 }
