@@ -19,7 +19,7 @@ import {
   type SafetensorsEntry,
   serializeSafetensors,
 } from "../lib/files/safetensors.ts";
-import { checksumOf } from "../lib/onnx/calibration/part.ts";
+import { checksumOf } from "../lib/files/safetensors_checksum.ts";
 import { sha256 } from "../lib/files/sha256.ts";
 import { type SharedSamples, timeShards } from "./shards.ts";
 

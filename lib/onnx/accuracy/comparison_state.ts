@@ -9,8 +9,8 @@ import {
   type SafetensorsEntry,
   serializeSafetensors,
 } from "../../files/safetensors.ts";
+import { checksumOf } from "../../files/safetensors_checksum.ts";
 import { checkOrigin, type Origin } from "../calibration/origin.ts";
-import { checksumOf } from "../calibration/part.ts";
 import { checkComplete, type Portion, type Seen } from "../calibration/seen_samples.ts";
 import { entryOf, numbersOf } from "../calibration/statistics/statistic.ts";
 import { OnnxError } from "../file/onnx_error.ts";

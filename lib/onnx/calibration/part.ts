@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { crc32 } from "../../files/checksum.ts";
 import {
   parseSafetensors,
   type SafetensorsEntry,
   serializeSafetensors,
 } from "../../files/safetensors.ts";
+import { checksumOf } from "../../files/safetensors_checksum.ts";
 import { hex, sha256 } from "../../files/sha256.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import { readSample, writeSample } from "./first_sample.ts";
@@ -45,22 +45,6 @@ export interface UncheckedPart extends Omit<Part, "seen"> {
 /** Whether a file says of itself that it is one. */
 export function isPart(metadata: Readonly<Record<string, string>>): boolean {
   return metadata.kind === KIND;
-}
-
-/** The sum over all that is in a file, by names in order. */
-export function checksumOf(
-  metadata: Readonly<Record<string, string>>,
-  tensors: Iterable<[string, SafetensorsEntry]>,
-): string {
-  const inOrder = <T>([a]: [string, T], [b]: [string, T]) => a < b ? -1 : 1;
-  const texts = Object.entries(metadata).filter(([key]) => key !== "checksum").sort(inOrder);
-  const encoder = new TextEncoder();
-  let sum = crc32(encoder.encode(JSON.stringify(texts)));
-  for (const [name, { dtype, shape, bytes }] of [...tensors].sort(inOrder)) {
-    sum = crc32(encoder.encode(JSON.stringify([name, dtype, shape])), sum);
-    sum = crc32(bytes, sum);
-  }
-  return sum.toString(16).padStart(8, "0");
 }
 
 /** The bytes of a part; the same part gives the same bytes. */

@@ -12,6 +12,7 @@ import {
   SafetensorsError,
   serializeSafetensors,
 } from "../../files/safetensors.ts";
+import { checksumOf } from "../../files/safetensors_checksum.ts";
 import { hex, sha256 } from "../../files/sha256.ts";
 import { VERSION } from "../../files/version.ts";
 import type { Module } from "../../nn/module.ts";
@@ -116,12 +117,13 @@ export async function saveCalibration(
     const bytes = new Uint8Array(buffer, byteOffset, byteLength);
     entries.push([`${name}/state`, { dtype: "I32", shape: [length], bytes }]);
   }
-  return serializeSafetensors(entries, {
+  const metadata: Record<string, string> = {
     kind: KIND,
     library: VERSION,
     model: await digestOf(model),
     ...shard ? { shard: `${shard.index}/${shard.of}` } : {},
-  });
+  };
+  return serializeSafetensors(entries, { ...metadata, checksum: checksumOf(metadata, entries) });
 }
 
 /** A file, checked as a whole. */
@@ -147,6 +149,9 @@ async function parse(
     fail(`it is of version ${printable((metadata.library ?? "").slice(0, 40))}, not ${VERSION}`);
   }
   if (metadata.model !== model) fail("it is of a model with other weights");
+  if (metadata.checksum !== checksumOf(metadata, tensors)) {
+    fail("the file was altered or damaged, for its checksum is another");
+  }
   const [, index, of] = /^(\d{1,10})\/(\d{1,10})$/.exec(metadata.shard ?? "") ?? [];
   const shard = index === undefined ? undefined : { index: Number(index), of: Number(of) };
   if (metadata.shard !== undefined) checkShard(where, shard ?? { index: NaN, of: NaN });

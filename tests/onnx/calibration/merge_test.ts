@@ -16,7 +16,7 @@ import {
   SafetensorsError,
   serializeSafetensors,
 } from "../../../lib/files/safetensors.ts";
-import { checksumOf } from "../../../lib/onnx/calibration/part.ts";
+import { checksumOf } from "../../../lib/files/safetensors_checksum.ts";
 import { floats, node, noise, smallModel } from "../small_models.ts";
 
 await init({ device: "cpu" });

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import {
   AffineQuantizedEntropyObserver,
@@ -197,10 +197,23 @@ Deno.test("modules: what does not belong together is named, and nothing is taken
   await refused([parts[0], await part("min-max", 1, 3)], "part 1");
   await refused([], "there is no part");
   await refused([parts[0], parts[1].slice(0, 500)], "part 1", SafetensorsError);
-  await refused(
-    [parts[0].map((byte, i) => i === parts[0].length - 9 ? byte ^ 64 : byte)],
-    "part 0",
+  await fc.assert(
+    fc.asyncProperty(
+      fc.nat(parts[1].length - 1),
+      fc.integer({ min: 1, max: 255 }),
+      async (at, by) => {
+        const altered = parts[1].slice();
+        altered[at] ^= by;
+        const error = await assertRejects(() =>
+          mergeCalibration_(model, [parts[0], altered])
+        ) as Error;
+        assert(error instanceof StateError || error instanceof SafetensorsError, String(error));
+        assert(error.message.startsWith("mergeCalibration_: part 1"), error.message);
+      },
+    ),
+    { seed: 6, numRuns: 100 },
   );
+  assertEquals(await saveCalibration(model), before);
   const other = deepcopy(model);
   (other as unknown as { a: { weight: Tensor } }).a.weight = randn([5, 6]).keep();
   await refused([await saveCalibration(other, { shard: { index: 0, of: 3 } })], "other weights");
