@@ -26,6 +26,8 @@ def calibrate(command, shard, part):
 
 def main(model, data, shards, out, *options):
     ray.init()  # RAY_ADDRESS says where
+    # Other nodes have folders of their own.
+    model, data, out = (p if "://" in p else os.path.abspath(p) for p in (model, data, out))
     folder = f"{out}.parts"
     os.makedirs(folder, exist_ok=True)
     command = [*STATICQUANT, "calibrate", model, "--data", data, *options]

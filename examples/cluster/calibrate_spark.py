@@ -13,7 +13,12 @@ from pyspark.sql import SparkSession
 STATICQUANT = shlex.split(os.environ.get("STATICQUANT", "staticquant"))
 
 
+def whole(path):
+    return path if "://" in path else os.path.abspath(path)  # executors have folders of their own
+
+
 def main(model, data, shards, out, *options):
+    model, data, out = whole(model), whole(data), whole(out)
     folder = f"{out}.parts"
     os.makedirs(folder, exist_ok=True)
     command = shlex.join([*STATICQUANT, "calibrate", model, "--data", data, *options])
