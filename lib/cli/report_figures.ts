@@ -71,7 +71,7 @@ export async function plotTensors(
         ticks: 6,
       }),
       Plot.axisX({
-        label: "tensors, in the order in which they are computed",
+        label: "tensors, in order of computation",
         labelAnchor: "center",
         labelArrow: "none",
         labelOffset: 34,

@@ -6,6 +6,7 @@
 import { median } from "../../lib/onnx/accuracy/comparison.ts";
 import { decibels, formatBytes, percent } from "../../lib/plot/format.ts";
 import { type Texts, useTexts } from "../texts/texts.ts";
+import { CopyButton } from "../widgets/copy_button.tsx";
 import { DataTable } from "../widgets/data_table.tsx";
 import { withLabels } from "../widgets/problem.tsx";
 import { download } from "../widgets/download.ts";
@@ -113,8 +114,11 @@ function CommandLine({ result }: { readonly result: ResultState }) {
   return (
     <details data-testid="command-line">
       <summary>{words.commandLine}</summary>
-      <pre class="output" tabIndex={0} aria-label={words.commandLine}>{line}</pre>
-      <p class="muted small">{[...folders, words.sameBytes].join(" ")}</p>
+      <pre class="output command" tabIndex={0} aria-label={words.commandLine}>{line}</pre>
+      <p class="buttons">
+        <CopyButton text={line} />
+      </p>
+      <p class="muted small">{[...folders, words.sameBytes, words.uninstalled].join(" ")}</p>
     </details>
   );
 }

@@ -141,6 +141,7 @@ export const en = {
     excludeHint: "names, separated by commas",
   },
 
+  copying: { copy: "Copy", copied: "Copied." },
   run: {
     title: "Quantize",
     start: "Quantize",
@@ -195,6 +196,7 @@ export const en = {
     commandLine: "The same on the command line",
     sameBytes:
       "With --runtime wasm it writes the very bytes of this file; without, native code is faster and adds in another order, which changes the last bits of scales.",
+    uninstalled: "Where it is not installed, npx @staticquant/staticquant stands for staticquant.",
     samplesFolder: "samples is the folder with your files.",
     heldOutFolder: "held-out is the folder with those to judge with.",
     shareFolder:

@@ -128,6 +128,7 @@ export const zh: Texts = {
     excludeHint: "节点名，用逗号分隔",
   },
 
+  copying: { copy: "复制", copied: "已复制。" },
   run: {
     title: "量化",
     start: "开始量化",
@@ -180,6 +181,7 @@ export const zh: Texts = {
     commandLine: "用命令行做同样的事",
     sameBytes:
       "加上 --runtime wasm，写出的文件与这里逐字节相同；不加则用原生代码，更快，但加法顺序不同，缩放因子的最后几位会有出入。",
+    uninstalled: "没有安装时，把 staticquant 换成 npx @staticquant/staticquant。",
     samplesFolder: "samples 是放样本的文件夹。",
     heldOutFolder: "held-out 是放评测样本的文件夹。",
     shareFolder:
@@ -295,7 +297,7 @@ export const zh: Texts = {
     [/^quantized$/, "量化"],
     [/^error$/, "误差"],
     [/^others$/, "其他"],
-    [/^tensors, in the order in which they are computed$/, "张量，按计算顺序"],
+    [/^tensors, in order of computation$/, "张量，按计算顺序"],
   ],
 
   errors: {

@@ -123,7 +123,7 @@ export class OnnxComparison extends AnalysisReport {
     if (!ratios.some(Number.isFinite)) return null;
     return plotLines({ SQNR: ratios }, {
       title,
-      xLabel: "tensors, in the order in which they are computed",
+      xLabel: "tensors, in order of computation",
       yLabel: "SQNR, dB",
     });
   }
