@@ -9,7 +9,8 @@
  * Run: `deno task bench:web`, with Chromium on the path. Models are PP-OCRv4's recognition and detection and the
  * networks of `zoo.ts`; `--model name=model.onnx=samples` adds others, `--only name,…` picks some. `--versions
  * 1.20.1,1.30.0` says which versions, `--providers WASM,JSEP,WebGPU` where, `--target onnxruntime` what the files are
- * for, and `--rounds 5` how often they are timed on WebGPU; on WebAssembly it is twenty times as often.
+ * for, and `--rounds 5` how often they are timed on WebGPU; on WebAssembly it is twenty times as often. With 0 they
+ * are only run.
  *
  * @module
  */
@@ -139,12 +140,13 @@ async function cell(
   );
   const problem = before.problem === undefined ? quantized.problem : `float: ${before.problem}`;
   if (problem !== undefined) throw new Error(problem);
+  const worth = decibels(sqnr(before.output, quantized.output));
+  if (rounds === 0) return worth;
   const quick = ({ times }: PageRun) => quantiles([...times], QUICKER)[0];
   const [x, y, z] = [before, quantized, after ?? before].map(quick);
   const noise = wasm ? ` (± ${Math.abs(x / z - 1).toFixed(2)})` : "";
-  const worth = sqnr(before.output, quantized.output);
   const ratio = (2 * y / (x + z)).toFixed(2);
-  return `${decibels(worth)}, ${((x + z) / 2).toPrecision(3)} ms × ${ratio}${noise}`;
+  return `${worth}, ${((x + z) / 2).toPrecision(3)} ms × ${ratio}${noise}`;
 }
 
 /** Why there are no figures. */

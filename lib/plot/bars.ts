@@ -42,15 +42,20 @@ export async function plotBars(
   const bars = Object.entries(values).map(([name, value]) => ({ name, value }));
   const widest = (texts: string[]) => Math.max(...texts.map((t) => textWidth(t, TEXT_SIZE)), 0);
   const height = bars.length * 32 + 48;
+  const marginLeft = widest(bars.map(({ name }) => name)) + 24;
+  const marginRight = widest(bars.map(({ value }) => format(value))) + 16;
+  // As many numbers as find room side by side.
+  const each = widest(bars.map(({ value }) => formatNumber(Math.round(value)))) + 24;
+  const ticks = Math.max(1, Math.min(4, Math.floor((width - marginLeft - marginRight) / each)));
   const drawing = await draw((Plot) => ({
     width,
     height,
-    marginLeft: widest(bars.map(({ name }) => name)) + 24,
-    marginRight: widest(bars.map(({ value }) => format(value))) + 16,
+    marginLeft,
+    marginRight,
     marginTop: 4,
     marginBottom: 46,
     style: { fontSize: `${TEXT_SIZE}px` },
-    x: { ...axisLabel(label, 36), ticks: 4, zero: true },
+    x: { ...axisLabel(label, 36), ticks, zero: true },
     y: {
       type: "band",
       label: null,

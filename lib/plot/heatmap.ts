@@ -8,7 +8,7 @@ import { type Figure, frame, text } from "./figure.ts";
 import { extent, formatNumber } from "./format.ts";
 import { attributes } from "./markup.ts";
 import { pngDataUri } from "./png.ts";
-import { axisLabel, diverging, INK, MISSING, sequential, TEXT_SIZE } from "./style.ts";
+import { axisLabel, diverging, INK, MISSING, sequential, TEXT_SIZE, textWidth } from "./style.ts";
 import { type Matrix, type PlotRows, readMatrix } from "./values.ts";
 
 /** Options of {@linkcode plotHeatmap}. */
@@ -76,13 +76,13 @@ export async function plotHeatmap(
     x: {
       domain: [0, columns],
       ...axisLabel(columnLabel, 36),
-      ticks: wholeTicks(columns),
+      ticks: wholeTicks(columns, drawn / (textWidth(`${columns}`, TEXT_SIZE) + 8)),
       tickFormat: "d",
     },
     y: {
       domain: [rows, 0],
       ...axisLabel(rowLabel, 40),
-      ticks: wholeTicks(rows),
+      ticks: wholeTicks(rows, tall / (1.4 * TEXT_SIZE)),
       tickFormat: "d",
     },
     marks: [
@@ -128,8 +128,10 @@ function cells(
   return pngDataUri(columns, rows, (i, j) => colour(data[i * columns + j]), zoom);
 }
 
-function wholeTicks(size: number): number[] {
-  const step = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512].find((step) => size / step <= 8) ?? size;
+/** Whole numbers at even steps, as many as find room and no more than a reader wants. */
+function wholeTicks(size: number, room: number): number[] {
+  const most = Math.max(1, Math.min(8, room));
+  const step = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512].find((step) => size / step <= most) ?? size;
   return Array.from({ length: Math.floor(size / step) + 1 }, (_, i) => i * step);
 }
 
