@@ -1,5 +1,5 @@
 /**
- * What layers read, on samples or on made-up numbers.
+ * What layers read.
  *
  * @module
  */
@@ -11,13 +11,6 @@ import type { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import { GraphFacts } from "../qdq/graph_facts.ts";
 import { copyFeeds, type OnnxFeeds } from "../run/runtime.ts";
-import { madeUpSamples } from "./made_up_sample.ts";
-
-/** Made-up samples, and the size of a batch of each: rows enough for the longest products. */
-const COUNT = 4;
-const BATCH = 16;
-/** Lengths that are tried for sizes which are left open. */
-const LENGTHS = [24, 8, 32, 64, 224, 1];
 
 /** What to learn, and from what. */
 export interface Learning<Kind extends StatisticKind> {
@@ -25,8 +18,7 @@ export interface Learning<Kind extends StatisticKind> {
   readonly where: string;
   readonly model: OnnxModel;
   readonly kind: Kind;
-  /** Made up if there are none. */
-  readonly data: OnnxSamples | undefined;
+  readonly samples: OnnxSamples;
   /** Ends the work after the sample that it is at. */
   readonly signal?: AbortSignal;
 }
@@ -42,17 +34,16 @@ export interface LearntStatistics<Kind extends StatisticKind> {
 /**
  * Runs samples and learns what the products with weights read.
  *
- * @throws {OnnxError} if there are no samples, none could be made up, or what was seen is not finite.
+ * @throws {OnnxError} if there are no samples, or what was seen is not finite.
  */
 export async function learnInputs<Kind extends StatisticKind>(
-  { where, model, kind, data, signal }: Learning<Kind>,
+  { where, model, kind, samples, signal }: Learning<Kind>,
 ): Promise<LearntStatistics<Kind>> {
   const facts = new GraphFacts(model.graph);
   const read = model.graph.node.filter(({ opType }) => opType === "Gemm" || opType === "MatMul")
     .map(({ input }) => input[0]);
   const learnt = Learnt.of(facts, [kind], read);
   const { values } = learnt;
-  const samples = data ?? await madeUpSamples(where, model, COUNT, LENGTHS, BATCH);
   await using reader = await ActivationReader.open(where, model, values, { rangesOnly: false });
   let count = 0;
   let first: OnnxFeeds | undefined;

@@ -5,9 +5,15 @@
  */
 import { gptq } from "../../quantization/improve/gptq.ts";
 import type { ChannelSums } from "../calibration/statistics/channel_sums.ts";
-import type { Covariance } from "../calibration/statistics/covariance.ts";
 import { type BlockLayout, type BlockMatrix, roundBlocks, unroundBlocks } from "./blocks.ts";
 import { mseRounder, nearestRounder, type RoundingSpec } from "./group_rounders.ts";
+
+/** What a weight is multiplied with: the products of its columns' inputs with each other, and how they were learnt. */
+export interface SeenProducts {
+  readonly products: Float64Array;
+  /** Whether inputs were made up, so that how they go together says less of what will be read. */
+  readonly madeUp: boolean;
+}
 
 /** A scale that stands for none, where all of a group is 0. */
 const LEAST_SCALE = 2 ** -60;
@@ -20,28 +26,27 @@ export function gptqBlocks(
   data: Float32Array,
   layout: BlockLayout,
   { bits, symmetric }: RoundingSpec,
-  covariance: Covariance,
+  { products, madeUp }: SeenProducts,
 ): BlockMatrix {
-  const matrix = covariance.matrix();
   const { columns, groupSize, rows } = layout;
-  const importance = Float32Array.from({ length: columns }, (_, k) => matrix[k * columns + k]);
+  const importance = Float32Array.from({ length: columns }, (_, k) => products[k * columns + k]);
   const rounder = mseRounder({ bits, symmetric, importance });
   const plain = roundBlocks(data, layout, rounder, symmetric);
   const scales = plain.scales.map((scale) => scale === 0 ? LEAST_SCALE : scale);
   const zeroPoints = plain.zeroPoints ?? new Uint8Array(scales.length).fill(2 ** (bits - 1));
-  const { integers } = gptq(data, matrix, rows, {
+  const { integers } = gptq(data, products, rows, {
     quantMin: 0,
     quantMax: 2 ** bits - 1,
     groupSize,
     scales,
     zeroPoints,
-    damping: DAMPING,
+    damping: madeUp ? DAMPING.madeUp : DAMPING.given,
   });
   return { ...plain, scales, integers: Uint8Array.from(integers) };
 }
 
-/** What is added to the covariance's diagonal, as a share of its mean: it holds for few rows, too. */
-const DAMPING = 0.03;
+/** What is added to the diagonal of products, as a share of its mean: more where less is known. */
+const DAMPING = { given: 0.03, madeUp: 0.1 };
 
 /** Powers of what channels are read as that are tried as factors. */
 const POWERS = [0.25, 0.5, 0.75];

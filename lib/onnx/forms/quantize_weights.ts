@@ -5,6 +5,7 @@
  */
 import { checkChoice, checkOptions, given } from "../../numbers/arguments.ts";
 import type { OnnxCalibration, OnnxSource } from "../calibration/calibrate.ts";
+import { LONGEST_ROW } from "../calibration/statistics/covariance.ts";
 import { floatOf, intOf } from "../file/attributes.ts";
 import type { OnnxModel } from "../file/model.ts";
 import type { NodeProto, TensorProto } from "../file/proto.ts";
@@ -33,7 +34,9 @@ import {
 } from "./form.ts";
 import { constantInput, GraphEditors, type PlacedNode } from "./graph_editors.ts";
 import { checkUnquantized } from "./how_quantized.ts";
+import { inputProducts, type ReadValue } from "./input_products.ts";
 import { learnInputs } from "./learn_inputs.ts";
+import { madeUpSamples } from "./made_up_sample.ts";
 import { selected } from "./selection.ts";
 import {
   type FloatWeight,
@@ -43,7 +46,6 @@ import {
 } from "./weight_formats.ts";
 
 import {
-  type LearntInputs,
   type RounderSpecs,
   WEIGHT_METHODS,
   WeightRounder,
@@ -68,13 +70,13 @@ export interface QuantizeWeightsOptions extends FormOptions {
   /** Neighbours along the inputs of a layer that share a scale: 16, 32, 64, 128 or 256; 32 by default, 64 for `"bnb4"`. */
   groupSize?: number;
   /**
-   * How weights are rounded; `"mse"` by default.
+   * How weights are rounded; by default `"gptq"`, or `"mse"` for a model so large that it would take minutes.
    *
    * - `"nearest"`: the ends of a group are the ends of the integers
    * - `"mse"`: what has the least squared error, clipping against rounding
    * - `"hqq"`: what lets a few errors be large so that most are small
    * - `"gptq"`: what changes products least with what layers read on the samples in `data`; without samples, on
-   *   made-up ones, which mostly is better than `"mse"` too
+   *   made-up ones: rows of the model's own tables, or noise, by a seed
    * - `"awq"`: as `"mse"`, with weights that read much made larger and what they read smaller, by a Mul for each value
    */
   method?: WeightsMethod;
@@ -127,7 +129,9 @@ const OPTIONS = [
 const OPERATORS: readonly string[] = ["Gather", "Gemm", "MatMul"];
 
 /** The settings with their defaults. */
-interface Specs extends RounderSpecs {
+interface Specs extends Omit<RounderSpecs, "method"> {
+  /** Chosen by the model's size if there is none. */
+  readonly method: WeightsMethod | undefined;
   readonly accuracyLevel: number;
   readonly format: WeightsFormat;
   readonly bnb4Type: Bnb4Type;
@@ -145,14 +149,14 @@ function specsOf(options: QuantizeWeightsOptions): Specs {
   const {
     bits = 4,
     groupSize = options.format === "bnb4" ? 64 : 32,
-    method = "mse",
+    method,
     symmetric = false,
     accuracyLevel = 0,
     format = "nbits",
     bnb4Type = "nf4",
     embeddingBits = 8,
   } = options;
-  checkChoice(WHERE, "method", method, Object.keys(WEIGHT_METHODS) as WeightsMethod[]);
+  if (method !== undefined) checkChoice(WHERE, "method", method, WEIGHT_METHODS);
   checkChoice(WHERE, "format", format, Object.keys(WEIGHT_FORMATS) as WeightsFormat[]);
   checkChoice(WHERE, "bnb4Type", bnb4Type, ["nf4", "fp4"]);
   const oneOf = (name: string, value: unknown, known: readonly unknown[], more = "") => {
@@ -254,6 +258,11 @@ function multiply(placed: PlacedNode, input: string, stored: StoredWeight): void
   );
 }
 
+/** What a weight is known by, and whose factors its columns have. */
+function keyOf({ turned, tensor }: Weight, input = ""): string {
+  return `${turned} ${tensor.name} ${input}`;
+}
+
 /** Puts the weights of one copy of a model into few bits. */
 class WeightsWriter {
   private readonly store;
@@ -277,7 +286,7 @@ class WeightsWriter {
     const factors = outermost
       ? this.rounder.factors(input, () => this.readersOf(input))
       : undefined;
-    const key = `${weight.turned} ${weight.tensor.name} ${factors ? input : ""}`;
+    const key = keyOf(weight, factors ? input : "");
     const known = stored.get(key) ?? this.store(
       floatWeight(weight, layoutOf(weight, specs)),
       (floats) => this.rounder.round(key, floats, outermost ? input : "", factors),
@@ -352,20 +361,136 @@ function make(
   return { model, nodes };
 }
 
-/** What a method has to know of what layers read, and the sample that the result is run on. */
-async function learn(
-  model: OnnxModel,
-  { method }: Specs,
-  { data, calibration, signal }: QuantizeWeightsOptions,
-): Promise<{ learnt: LearntInputs; sample: OnnxFeeds | undefined }> {
-  const kind = WEIGHT_METHODS[method];
-  if (calibration) {
-    const learnt = kind ? { [kind]: calibration.learned(kind) } : {};
-    return { learnt, sample: calibration.firstSample };
+/** Multiplications that `"gptq"` may take to be the default: about a minute's. */
+const MOST_WORK = 2 ** 36;
+
+/** Made-up samples, and the size of a batch of each: rows enough for the longest products. */
+const MADE_UP = { count: 10, batch: 16, lengths: [24, 8, 32, 64, 224, 1] };
+
+/** Weights by the values of the outermost graph that they are multiplied with. */
+type WeightsByInput = ReadonlyMap<string, readonly Weight[]>;
+
+/**
+ * The weights of the outermost graph that are to have few bits.
+ *
+ * @throws {OnnxError} if one holds a NaN or an infinity.
+ */
+function weightsByInput(model: OnnxModel, specs: Specs, options: FormOptions): WeightsByInput {
+  const { graphs: [{ graph }], nodes } = new GraphEditors(model);
+  const kept = selected(WHERE, nodes.map(({ node }) => node), OPERATORS, options);
+  const found = nodes.flatMap((placed): { weight: Weight; input: string }[] => {
+    const { node } = placed;
+    if (placed.graph !== graph || !isOp(node, "Gemm", "MatMul") || kept(node)) return [];
+    const weight = weightOf(placed);
+    if (typeof weight === "string" || tooSmall(weight, specs)) return [];
+    checkFiniteWeight(WHERE, placed, 1);
+    return [{ weight, input: node.input[0] }];
+  });
+  const byInput = Map.groupBy(found, ({ input }) => input);
+  return new Map([...byInput].map(([input, all]) => [input, all.map(({ weight }) => weight)]));
+}
+
+/** What is multiplied to round all weights by what they read. */
+function workOf(weights: WeightsByInput, specs: Specs): number {
+  let work = 0;
+  for (const readers of weights.values()) {
+    for (const weight of readers) {
+      const { rows, columns } = layoutOf(weight, specs);
+      work += (rows + columns / 6) * columns ** 2;
+    }
   }
-  if (!kind) return { learnt: {}, sample: await firstSample(data) };
-  const { statistics, first } = await learnInputs({ where: WHERE, model, kind, data, signal });
-  return { learnt: { [kind]: statistics }, sample: data && first };
+  return work;
+}
+
+/** What rounds the weights of a model. */
+interface Rounding {
+  readonly rounder: WeightRounder;
+  /** The first of the samples that were given. */
+  readonly sample: OnnxFeeds | undefined;
+  readonly warnings: readonly string[];
+}
+
+/** What rounds weights by a method, from what a calibration has learnt. */
+function roundingByCalibration(
+  method: WeightsMethod,
+  specs: Specs,
+  calibration: OnnxCalibration,
+  weights: WeightsByInput,
+): Rounding {
+  const learnt = method === "awq" ? calibration.learned("channelSums") : undefined;
+  const rounder = new WeightRounder({ ...specs, method }, learnt);
+  if (method === "gptq") {
+    for (const [input, covariance] of calibration.learned("covariance")) {
+      const read = covariance.count > 0 ? weights.get(input) ?? [] : [];
+      for (const weight of read) {
+        if (rounder.has(keyOf(weight))) continue;
+        const floats = floatWeight(weight, layoutOf(weight, specs));
+        rounder.roundBy(keyOf(weight), floats, { products: covariance.matrix(), madeUp: false });
+      }
+    }
+  }
+  return { rounder, sample: calibration.firstSample, warnings: [] };
+}
+
+/** What rounds weights by a method. */
+async function roundingBy(
+  method: WeightsMethod,
+  model: OnnxModel,
+  specs: Specs,
+  { data, calibration, signal }: QuantizeWeightsOptions,
+  weights: WeightsByInput,
+): Promise<Rounding> {
+  if (calibration) return roundingByCalibration(method, specs, calibration, weights);
+  const rounder = new WeightRounder({ ...specs, method });
+  if (method !== "gptq" && method !== "awq") {
+    return { rounder, sample: await firstSample(data), warnings: [] };
+  }
+  const { count, lengths, batch } = MADE_UP;
+  const samples = data ?? await madeUpSamples(WHERE, model, count, lengths, batch);
+  const job = { where: WHERE, model, samples, signal };
+  if (method === "awq") {
+    const { statistics, first } = await learnInputs({ ...job, kind: "channelSums" });
+    const learnt = new WeightRounder({ ...specs, method }, statistics);
+    return { rounder: learnt, sample: data && first, warnings: [] };
+  }
+  const values = [...weights].map(([name, [weight]]): ReadValue => {
+    return { name, columns: layoutOf(weight, specs).columns };
+  }).filter(({ columns }) => columns <= LONGEST_ROW);
+  const first = await inputProducts({ ...job, values }, ({ name, products }) => {
+    // Inputs that are always 0 say nothing.
+    if (!products.some((x) => x !== 0)) return;
+    for (const weight of weights.get(name)!) {
+      signal?.throwIfAborted();
+      if (rounder.has(keyOf(weight))) continue;
+      const floats = floatWeight(weight, layoutOf(weight, specs));
+      rounder.roundBy(keyOf(weight), floats, { products, madeUp: !data });
+    }
+  });
+  return { rounder, sample: data && first, warnings: [] };
+}
+
+/** What rounds weights by the method that was asked for, or by the best that the model allows. */
+async function rounding(
+  model: OnnxModel,
+  specs: Specs,
+  options: QuantizeWeightsOptions,
+): Promise<Rounding> {
+  const by = (method: WeightsMethod, weights: WeightsByInput) =>
+    roundingBy(method, model, specs, options, weights);
+  // MatMulBnb4 has values of its own.
+  if (specs.format === "bnb4") return await by("nearest", new Map());
+  const weights = weightsByInput(model, specs, options);
+  if (specs.method) return await by(specs.method, weights);
+  if (workOf(weights, specs) > MOST_WORK) return await by("mse", weights);
+  try {
+    return await by("gptq", weights);
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    const why = error instanceof Error ? error.message : String(error);
+    const warning =
+      `weights were rounded without regard to what layers read, by the method "mse": ${why}`;
+    return { ...await by("mse", weights), warnings: [warning] };
+  }
 }
 
 /**
@@ -398,8 +523,7 @@ export async function quantizeWeights(
   checkUnquantized(WHERE, model);
   await options.calibration?.checkModel(WHERE, model);
   const float = await preparedModel(model, options.prepare);
-  const { learnt, sample } = await learn(float, specs, options);
-  const rounder = new WeightRounder(specs, learnt);
+  const { rounder, sample, warnings } = await rounding(float, specs, options);
   const { left: _, ...result } = await verifiedForm({
     where: WHERE,
     float,
@@ -408,7 +532,8 @@ export async function quantizeWeights(
     make: (left) => Promise.resolve(make(float, specs, options, rounder, left)),
   });
   const needed = specs.format === "nbits" ? NEEDED.get(specs.bits) : undefined;
-  if (needed === undefined) return result;
-  const version = `products with weights of ${specs.bits} bits need onnxruntime ${needed} or later`;
-  return { ...result, warnings: [...result.warnings, version] };
+  const told = needed === undefined
+    ? []
+    : [`products with weights of ${specs.bits} bits need onnxruntime ${needed} or later`];
+  return { ...result, warnings: [...warnings, ...result.warnings, ...told] };
 }

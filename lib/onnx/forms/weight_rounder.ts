@@ -4,7 +4,6 @@
  * @module
  */
 import type { ChannelSums } from "../calibration/statistics/channel_sums.ts";
-import type { Covariance } from "../calibration/statistics/covariance.ts";
 import { type BlockMatrix, roundBlocks } from "./blocks.ts";
 import { hqqRounder, mseRounder, nearestRounder, type RoundingSpec } from "./group_rounders.ts";
 import {
@@ -12,6 +11,7 @@ import {
   gptqBlocks,
   importanceOf,
   type ScaledMatrix,
+  type SeenProducts,
   withFactors,
 } from "./learnt_rounding.ts";
 import type { FloatWeight } from "./weight_formats.ts";
@@ -19,23 +19,14 @@ import type { FloatWeight } from "./weight_formats.ts";
 /** How weights are rounded. */
 export type WeightsMethod = "nearest" | "mse" | "hqq" | "gptq" | "awq";
 
-/** The methods, and what each has to know of what layers read. */
-export const WEIGHT_METHODS = {
-  nearest: undefined,
-  mse: undefined,
-  hqq: undefined,
-  gptq: "covariance",
-  awq: "channelSums",
-} as const;
+/** The methods. */
+export const WEIGHT_METHODS: readonly WeightsMethod[] = ["nearest", "mse", "hqq", "gptq", "awq"];
 
 /** How groups are rounded by methods that look at nothing else. */
 const ROUNDERS = { nearest: nearestRounder, mse: mseRounder, hqq: hqqRounder };
 
-/** What was learnt of what layers read, by the names of values. */
-export interface LearntInputs {
-  readonly covariance?: ReadonlyMap<string, Covariance>;
-  readonly channelSums?: ReadonlyMap<string, ChannelSums>;
-}
+/** What was learnt of the channels that layers read, by the names of values. */
+export type LearntChannels = ReadonlyMap<string, ChannelSums>;
 
 /** How weights are rounded. */
 export interface RounderSpecs extends RoundingSpec {
@@ -48,7 +39,7 @@ export class WeightRounder {
   private readonly done = new Map<string, BlockMatrix>();
   private readonly found = new Map<string, Float32Array | undefined>();
 
-  constructor(private readonly specs: RounderSpecs, private readonly learnt: LearntInputs) {}
+  constructor(private readonly specs: RounderSpecs, private readonly learnt?: LearntChannels) {}
 
   /**
    * Factors for the columns of all weights that read a value; nothing if there are none.
@@ -56,8 +47,8 @@ export class WeightRounder {
    * @param matrices those weights.
    */
   factors(input: string, matrices: () => readonly ScaledMatrix[]): Float32Array | undefined {
-    const { specs, found, learnt: { channelSums } } = this;
-    const sums = specs.method === "awq" ? channelSums?.get(input) : undefined;
+    const { specs, found, learnt } = this;
+    const sums = specs.method === "awq" ? learnt?.get(input) : undefined;
     if (!sums || sums.count === 0) return undefined;
     if (!found.has(input)) {
       found.set(input, awqFactors(matrices(), sums.channels.count, specs, sums));
@@ -83,6 +74,18 @@ export class WeightRounder {
     return known;
   }
 
+  /** Rounds a weight by what it is multiplied with; that is what {@linkcode WeightRounder.round} gives then. */
+  roundBy(key: string, { rows, columns, data }: FloatWeight, seen: SeenProducts): void {
+    const { bits, groupSize } = this.specs;
+    const layout = { rows, columns, groupSize, bits };
+    this.done.set(key, gptqBlocks(data, layout, this.specs, seen));
+  }
+
+  /** Whether a weight was rounded. */
+  has(key: string): boolean {
+    return this.done.has(key);
+  }
+
   private rounded(
     { rows, columns, data }: FloatWeight,
     input: string,
@@ -91,11 +94,7 @@ export class WeightRounder {
     const { specs, learnt } = this;
     const { bits, groupSize, method, symmetric } = specs;
     const layout = { rows, columns, groupSize, bits };
-    const covariance = learnt.covariance?.get(input);
-    if (method === "gptq" && covariance && covariance.count > 0) {
-      return gptqBlocks(data, layout, specs, covariance);
-    }
-    const sums = method === "awq" ? learnt.channelSums?.get(input) : undefined;
+    const sums = method === "awq" ? learnt?.get(input) : undefined;
     if (sums && sums.count > 0) {
       const importance = importanceOf(sums, factors);
       const scaled = factors ? withFactors(data, factors) : data;

@@ -31,7 +31,7 @@ import { runtimeHasFiles } from "./load_ort.ts";
 import { type Ort, type OrtSession, type SessionOptions, withSessionSettings } from "./ort.ts";
 
 /** Bytes of constants in memory that are copied into the message; more are given apart. */
-const INLINE = 64 << 20;
+const INLINE = 16 << 20;
 
 /** The name of the file for constants that have none that onnxruntime can map. */
 const DATA = "constants";
