@@ -246,10 +246,12 @@ Which --metric, on the samples held out, beside the float model's outputs:
           each step, repetitions once, class 0 left out.
 
 What is tried (--remedies), in this order, and kept where it helps:
+  split     multiplies outlier channels with floats, beside the others
   equalize  evens out the ranges of channels between layers
   smooth    moves outliers of activations into weights
+  fit       chooses each range by what rounding costs the layers that read it
   ranges    moves the ends of ranges where the output gains by it
-  bias      makes up for what rounding weights adds on average
+  bias      makes up for what rounding adds on average, layer after layer
   round     rounds weights by what they are multiplied with (GPTQ)
   float     leaves in float what costs most
 

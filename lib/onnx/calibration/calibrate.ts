@@ -446,6 +446,7 @@ export class OnnxCalibration {
     const { source, method, records, learnt } = this;
     const other = new OnnxCalibration(model, source, method, records, learnt);
     other.samples = this.samples;
+    other.firstSample = this.firstSample;
     other.chosen = this.chosen;
     [other.before, other.log, other.shard] = [this.before, this.log, this.shard];
     return other;

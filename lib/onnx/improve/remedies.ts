@@ -4,16 +4,20 @@
  * @module
  */
 import { correctBiases } from "./biases.ts";
+import { fitRanges } from "./fitted_ranges.ts";
 import { leaveFloat } from "./float_nodes.ts";
 import { tuneRanges } from "./ranges.ts";
 import type { Remedy } from "./remedy.ts";
 import { roundWeights } from "./rounding.ts";
+import { splitOutliers } from "./side_products.ts";
 import { equalize, smoothNorms } from "./smoothing.ts";
 
 /** All remedies. Those that rewrite the float model come first, for the others go by the numbers in it. */
 export const REMEDIES: readonly Remedy[] = [
+  splitOutliers,
   equalize,
   smoothNorms,
+  fitRanges,
   tuneRanges,
   correctBiases,
   roundWeights,

@@ -6,6 +6,7 @@
 import { covarianceKey, weightedNode } from "../calibration/statistics/places.ts";
 import { GraphFacts } from "../qdq/graph_facts.ts";
 import { channelAxis } from "../qdq/operators.ts";
+import { nodeName } from "../qdq/selection.ts";
 import type { QuantizedConstant } from "../qdq/weights.ts";
 import { gptq } from "../../quantization/improve/gptq.ts";
 import type { Remedy } from "./remedy.ts";
@@ -15,17 +16,38 @@ import { groupRows, weightLayout } from "./weight_matrix.ts";
 /** The greatest integer of weights, and the least. */
 const MOST = 127;
 
+/**
+ * A covariance to round rows of a weight by. What few inputs had in common by chance is no reason to make one weight up
+ * for another: products of different columns count less, the fewer rows were seen (Ledoit and Wolf 2004). Columns that
+ * nothing is multiplied with make up for nothing.
+ */
+export function trusted(
+  matrix: Float64Array,
+  rows: ArrayLike<number>,
+  seen: number,
+): Float64Array {
+  const size = Math.sqrt(matrix.length);
+  const used = new Uint8Array(size);
+  for (let i = 0; i < rows.length; i++) if (rows[i] !== 0) used[i % size] = 1;
+  const share = seen / (seen + size);
+  return matrix.map((x, at) => {
+    const [i, j] = [Math.floor(at / size), at % size];
+    return used[i] && used[j] ? i === j ? x : share * x : 0;
+  });
+}
+
 /** Rounds every weight with a covariance by {@linkcode gptq}. */
 async function round(
-  { calibration: { model } }: ImprovedModel,
+  { calibration: { model }, options: { nodesToExclude } }: ImprovedModel,
   tools: ImproveTools,
 ): Promise<Map<string, QuantizedConstant>> {
+  const floats = new Set(nodesToExclude);
   const facts = new GraphFacts(model.graph);
   const covariances = (await tools.learn(model, "covariance")).learned("covariance");
   const weights = new Map<string, QuantizedConstant>();
   for (const node of facts.graph.node) {
     const layer = weightedNode(facts, node);
-    if (!layer || facts.view.uses(node.input[1]).length > 1) continue;
+    if (!layer || facts.view.uses(node.input[1]).length > 1 || floats.has(nodeName(node))) continue;
     tools.check();
     using weight = facts.constant(node.input[1])!;
     const layout = weightLayout(layer, weight);
@@ -36,9 +58,9 @@ async function round(
     const integers = new Int8Array(weight.data.length);
     const scale = new Float32Array(rows);
     for (let g = 0; g < groups; g++) {
-      const rounded = gptq(groupRows(weight.data, layout, g), covariance.matrix(g), perGroup, {
-        ...{ quantMin: -MOST, quantMax: MOST },
-      });
+      const own = groupRows(weight.data, layout, g);
+      const matrix = trusted(covariance.matrix(g), own, covariance.count);
+      const rounded = gptq(own, matrix, perGroup, { quantMin: -MOST, quantMax: MOST });
       scale.set(rounded.scales, g * perGroup);
       rounded.integers.forEach((q, i) =>
         integers[at(g * perGroup + Math.floor(i / columns), i % columns)] = q

@@ -20,6 +20,7 @@ import {
   smoothingScales,
 } from "../../quantization/improve/smoothing_scales.ts";
 import { type ChannelRegion, channelRegion } from "./channel_region.ts";
+import { channelSquares } from "./reader_ranges.ts";
 import type { Remedied, Remedy } from "./remedy.ts";
 import { channelOf, divideRegion, multiplyColumns } from "./scale_channels.ts";
 import type { ImprovedModel, ImproveTools } from "./state.ts";
@@ -95,6 +96,9 @@ function scalesFor(
   const span = range ? Math.max(range.max, 0) - Math.min(range.min, 0) : 2 * greatest;
   const width = Math.min(Math.max(span / greatest, 1), 2);
   const weights = readers.map((layer) => smoothedWeight(facts, layer));
+  // Where outliers are split off, the others are even enough.
+  const multiplied = readers.map((layer) => channelSquares(facts, layer)!);
+  if (maxima.some((x, c) => x > 0 && multiplied.every((own) => own[c] === 0))) return undefined;
   return smoothingScales({ maxima, meanSquares: squares, width }, weights, given);
 }
 

@@ -112,6 +112,23 @@ export class ImproveTools {
     return await known;
   }
 
+  /** Calls a function with what activations hold for each of the few samples. */
+  async forActivations(
+    model: OnnxModel,
+    names: readonly string[],
+    visit: (name: string, data: Float32Array, dims: readonly number[]) => void,
+  ): Promise<void> {
+    await using reader = await ActivationReader.open("tuneOnnx", model, names, {
+      rangesOnly: false,
+    });
+    for (const feeds of this.few) {
+      this.check();
+      const seen = await reader.read(feeds);
+      seen.forEach(({ data, dims }, i) => visit(names[i], data, dims));
+      reader.free(seen);
+    }
+  }
+
   /** What activations hold for the first sample, by name. */
   async activations(
     model: OnnxModel,

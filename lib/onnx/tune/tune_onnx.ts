@@ -311,10 +311,12 @@ class Tuning {
  * order of what they promise, and keeps what helps on held-out samples, until a target is reached, nothing is left to
  * try or a limit is met.
  *
+ * - `split`: outlier channels of products in floats, beside the others
  * - `equalize`: cross-layer equalization, through activations, residuals and HardSwish
  * - `smooth`: SmoothQuant, its exponent searched for each activation
+ * - `fit`: each range by what rounding costs the layers that read it
  * - `ranges`: the ends of ranges by what they cost at the output
- * - `bias`: correction of biases
+ * - `bias`: correction of biases, layer after layer
  * - `round`: GPTQ of all weights
  * - `float`: the noisiest nodes in float
  *
