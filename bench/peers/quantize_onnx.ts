@@ -12,7 +12,7 @@ import {
   saveOnnx,
   tuneOnnx,
 } from "../../mod.ts";
-import { type QuantizeJob, readSamples } from "../onnx_samples.ts";
+import { type QuantizeJob, readFeeds } from "../onnx_samples.ts";
 
 /** The most memory that the process has had, in bytes. */
 function peakBytes(): number {
@@ -27,13 +27,18 @@ const start = performance.now();
 async function made(): Promise<OnnxModel> {
   const { method, perChannel, percentile, preprocess: prepare } = job;
   if (method === "dynamic") return (await quantizeDynamic(model)).model;
-  const data = readSamples(job.samples, job.count);
+  const data = readFeeds(job.samples, job.count);
   if (method === "tuned") {
-    const heldOut = readSamples(job.heldOut!, job.count);
-    return (await tuneOnnx(model, { data, heldOut, quantize: { perChannel, prepare } })).model;
+    const heldOut = readFeeds(job.heldOut!, job.count);
+    const budget = { seconds: job.seconds };
+    return (await tuneOnnx(model, { data, heldOut, budget, quantize: { perChannel, prepare } }))
+      .model;
   }
-  const settings = { calibrationMethod: method, percentile, perChannel, prepare };
-  return (await quantizeStatic(model, data, settings)).model;
+  const settings = { percentile, perChannel, prepare };
+  const own = method === "latency"
+    ? { calibrationMethod: "auto", optimize: "latency" } as const
+    : { calibrationMethod: method };
+  return (await quantizeStatic(model, data, { ...settings, ...own })).model;
 }
 
 const quantized = await made();
