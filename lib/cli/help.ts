@@ -110,8 +110,8 @@ Which --target: it sets the options that are not given.
   cpu-vnni       x86-64 with VNNI; the same as onnxruntime.
   cpu-avx2       x86-64 without: --reduce-range, for sums of 16 bits overflow.
   arm64          --activation-type int8.
-  qnn            Qualcomm's NPU, by onnxruntime's QNN provider: weights of uint8,
-                 one scale each, and all operators that can.
+  qnn            Qualcomm's NPU, by onnxruntime's QNN provider: uint8 weights
+                 with one scale each, and all operators that can.
   tensorrt       NVIDIA's TensorRT: int8, --symmetric, biases in floats.
 
 Which --optimize: the default is between them.

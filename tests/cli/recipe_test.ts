@@ -125,7 +125,7 @@ Deno.test("errors of a recipe name the file, the key and what to do", async () =
     [
       within({ quantizeStatic: { calibrationMethod: "mimax" } }),
       `quantize.quantizeStatic.calibrationMethod is "mimax", but must be one of "minmax", ` +
-      `"movingAverage", "percentile", "entropy", "mse"; did you mean "minmax"?`,
+      `"movingAverage", "percentile", "entropy", "mse", "auto"; did you mean "minmax"?`,
     ],
     [
       within({ readSamples: { limit: 0 } }),

@@ -25,6 +25,7 @@ import { plainGemm } from "./plain_gemm.ts";
 import { pushScale } from "./push_scale.ts";
 import { removeNoOps } from "./remove_no_ops.ts";
 import { learnValueTypes } from "../run/value_types.ts";
+import { unfoldHardSwish } from "./unfold_hard_swish.ts";
 import { unfuse } from "./unfuse.ts";
 import { upgradeOpset } from "../upgrade/upgrade_opset.ts";
 import { widenFloats } from "./widen.ts";
@@ -40,6 +41,7 @@ export interface PrepareOnnxOptions {
 
 /** Each until it finds nothing more, in this order. */
 const FUSIONS: readonly Pass[] = [
+  unfoldHardSwish,
   fuseLayerNorm,
   plainGemm,
   flatWeights,
@@ -56,7 +58,8 @@ const FUSIONS: readonly Pass[] = [
  * constants alone is computed by onnxruntime, which is also asked for types that the file does not tell, and nodes
  * are made part of others: BatchNormalization and sums and products with constants part of the Conv,
  * ConvTranspose, Gemm or MatMul before them, factors part of the Conv after them or one product; layer
- * normalization is put together from its parts. Gemm, MatMul and Resize take the forms that integer kernels have.
+ * normalization is put together from its parts. Gemm, MatMul, Resize and HardSwish take the forms that integer kernels
+ * have.
  * A model of float16 or bfloat16 computes in float32, as does one of doubles from its first product on; inputs and
  * outputs keep their types, by a Cast each. Of graphs inside of nodes, only the weights are taken out.
  *

@@ -80,12 +80,34 @@ export class QdqWriter {
     return read;
   }
 
-  private pair(from: string, to: string, params: QuantParams): NodeProto[] {
-    const input = this.scalars(params, to);
+  /**
+   * Has a node `HardSigmoid(x) = clip(α·x + β)` compute `x + β/α` in its place: bytes with a scale of `1/α` of theirs are
+   * those of `α·x + β`, and cut off where these are. For sums there is an integer kernel.
+   *
+   * @param shift the name of `β/α`.
+   * @param params of the values that it gave, whose bytes end at 0 and at most at 1.
+   */
+  produceSum(node: NodeProto, alpha: number, shift: string, params: QuantParams): void {
+    const [value] = node.output;
+    const raw = this.editor.name(`${value}_sum`);
+    node.opType = "Add";
+    node.attribute = [];
+    node.input.push(shift);
+    node.output = [raw];
+    this.editor.insertAfter(
+      node,
+      ...this.pair(raw, value, params, Math.fround(params.scale / alpha)),
+    );
+  }
+
+  /** QuantizeLinear and DequantizeLinear; the former may take another scale. */
+  private pair(from: string, to: string, params: QuantParams, scale = params.scale): NodeProto[] {
+    const read = this.scalars(params, to);
+    const written = scale === params.scale ? read : this.scalars({ ...params, scale }, from);
     const quantized = this.editor.name(`${to}_quantized`);
     return [
-      this.asTarget(this.node("QuantizeLinear", [from, ...input], quantized)),
-      this.asTarget(this.node("DequantizeLinear", [quantized, ...input], to)),
+      this.asTarget(this.node("QuantizeLinear", [from, ...written], quantized)),
+      this.asTarget(this.node("DequantizeLinear", [quantized, ...read], to)),
     ];
   }
 

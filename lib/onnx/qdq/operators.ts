@@ -37,6 +37,7 @@ const ROLES: Readonly<Record<string, Role>> = {
   GatherND: "looksUp",
   Gemm: "multiplies",
   GlobalAveragePool: "computes",
+  HardSigmoid: "computes",
   LeakyRelu: "computes",
   MatMul: "multiplies",
   MaxPool: "moves",
@@ -128,6 +129,10 @@ export function attributeProblem(node: NodeProto): string | undefined {
     case "Gemm":
       if (floatOf(node, "beta", 1) !== 1 && hasBias(node)) return "its beta is not 1";
       return floatOf(node, "alpha", 1) !== 1 ? "its alpha is not 1" : undefined;
+    case "HardSigmoid":
+      return hardSigmoid(node).alpha > 0 && hardSigmoid(node).beta >= 0
+        ? undefined
+        : "its alpha is not above 0, or its beta below";
     case "MaxPool":
       return node.output[1] ? "it gives indices too" : undefined;
     case "AveragePool":
@@ -141,6 +146,11 @@ export function attributeProblem(node: NodeProto): string | undefined {
     default:
       return undefined;
   }
+}
+
+/** What a HardSigmoid multiplies with and adds. */
+export function hardSigmoid(node: NodeProto): { readonly alpha: number; readonly beta: number } {
+  return { alpha: floatOf(node, "alpha", 0.2), beta: floatOf(node, "beta", 0.5) };
 }
 
 /** onnxruntime's kernels for bytes interpolate all axes, and nothing else. */

@@ -13,7 +13,7 @@ import { offCentre } from "./fit_scales.ts";
 import type { GraphFacts } from "./graph_facts.ts";
 import { QdqWriter } from "./insert.ts";
 import { narrowConstants } from "./narrow_constants.ts";
-import { channelAxis, hasBias, operands, roleOf } from "./operators.ts";
+import { channelAxis, hardSigmoid, hasBias, operands, roleOf } from "./operators.ts";
 import { type QuantParams, type QuantSpec, representable } from "./params.ts";
 import type { Placement } from "./placement.ts";
 import type { Target } from "./targets.ts";
@@ -288,6 +288,20 @@ export class Quantizer {
     return operands(node).map((i) => node.input[i]).filter((name) => !this.facts.isConstant(name));
   }
 
+  /** Writes a HardSigmoid as a sum, if quantizing what it gives cuts off what it does; says whether it did. */
+  private writeSum(node: NodeProto): boolean {
+    const params = this.paramsOf(node.output[0]);
+    const { min, max } = representable(params);
+    const slack = params.scale / 2;
+    if (min < -slack || max > 1 + slack) return false;
+    const { alpha, beta } = hardSigmoid(node);
+    const shift = { dims: [], data: Float32Array.of(beta / alpha) };
+    const quantized = quantizeConstant(shift, this.options.activation);
+    const read = this.writer.addConstant(`${node.output[0]}_shift`, quantized);
+    this.writer.produceSum(node, alpha, read, params);
+    return true;
+  }
+
   private quantizeActivations(): void {
     const { facts, placement, writer } = this;
     const absorbed = new Map<string, NodeProto>();
@@ -304,6 +318,7 @@ export class Quantizer {
         writer.produce(producer!, value, clip.output[0], this.paramsOf(clip.output[0]));
         writer.remove(clip);
       } else if (placement.produced.has(value)) {
+        if (isOp(producer!, "HardSigmoid") && this.writeSum(producer!)) continue;
         writer.produce(producer!, value, value, this.paramsOf(value));
       } else {
         const uses = facts.view.uses(value);

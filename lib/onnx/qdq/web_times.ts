@@ -36,6 +36,7 @@ export const CROSSING = { quantize: 1.5, dequantize: 1.3, node: 1500 } as const;
 const PER_ELEMENT: Readonly<Record<string, Times>> = {
   Add: { float: 0.3, bytes: 1.1 },
   Concat: { float: 0.5, bytes: 0.7 },
+  HardSigmoid: { float: 0.5, bytes: 1.1 },
   LeakyRelu: { float: 0.5, bytes: 0.9 },
   Mul: { float: 0.3, bytes: 1.1 },
   Resize: { float: 8, bytes: 8 },
