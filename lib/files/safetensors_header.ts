@@ -214,7 +214,7 @@ function readHeader(bytes: Uint8Array, take: (name: string, value: unknown) => v
 }
 
 /** A string or a number that stands for itself, so that `JSON.parse` need not look at it; then no digit follows. */
-const PLAIN = /"[^"\\\u0000-\u001f]*"|(?:0|[1-9]\d{0,14})(?=[,\]}])/y;
+const PLAIN = /"[ !#-[\]-\uffff]*"|(?:0|[1-9]\d{0,14})(?=[,\]}])/y;
 
 /**
  * Reads the JSON object that `text` consists of, which begins with `{`, and gives its entries as they come, with

@@ -59,13 +59,13 @@ export abstract class AnalysisReport {
 }
 
 /** A bar for each ratio that is finite, or null if none is. */
-export async function barsOfDecibels(
+export function barsOfDecibels(
   values: Readonly<Record<string, number>>,
   title: string,
   label: string,
 ): Promise<Figure | null> {
   const finite = Object.entries(values).filter(([, value]) => Number.isFinite(value));
-  if (finite.length === 0) return null;
+  if (finite.length === 0) return Promise.resolve(null);
   return plotBars(Object.fromEntries(finite), {
     title,
     label,

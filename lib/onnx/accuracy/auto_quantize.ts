@@ -109,9 +109,9 @@ export class AutoQuantizeResult extends AnalysisReport {
   }
 
   /** What each step reached. */
-  override async figure(): Promise<Figure | null> {
+  override figure(): Promise<Figure | null> {
     const finite = this.steps.filter(({ sqnr }) => Number.isFinite(sqnr));
-    if (!finite.length) return null;
+    if (!finite.length) return Promise.resolve(null);
     return plotBars(Object.fromEntries(finite.map(({ step, sqnr }) => [step, sqnr])), {
       title: `Asked for: ${decibels(this.targetSqnr)}`,
       label: "SQNR of the output, dB",

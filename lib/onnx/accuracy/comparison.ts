@@ -112,7 +112,7 @@ export class OnnxComparison extends AnalysisReport {
   }
 
   /** The SQNR of each tensor, down to the outputs: a bar for each if they are few, else a line. */
-  override async figure(): Promise<Figure | null> {
+  override figure(): Promise<Figure | null> {
     const values = [...this.tensors, ...this.outputs];
     const title = "Float against quantized";
     if (values.length <= MOST_BARS) {
@@ -120,7 +120,7 @@ export class OnnxComparison extends AnalysisReport {
       return barsOfDecibels(bars, title, "SQNR of each tensor, dB");
     }
     const ratios = values.map(({ sqnr }) => sqnr);
-    if (!ratios.some(Number.isFinite)) return null;
+    if (!ratios.some(Number.isFinite)) return Promise.resolve(null);
     return plotLines({ SQNR: ratios }, {
       title,
       xLabel: "tensors, in order of computation",

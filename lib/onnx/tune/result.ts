@@ -108,9 +108,9 @@ export class TuneOnnxResult extends AnalysisReport {
   }
 
   /** What each step reached. */
-  override async figure(): Promise<Figure | null> {
+  override figure(): Promise<Figure | null> {
     const finite = this.steps.filter(({ sqnr }) => Number.isFinite(sqnr));
-    if (!finite.length) return null;
+    if (!finite.length) return Promise.resolve(null);
     const bars = finite.map(({ remedy, summary, sqnr, kept }) =>
       [remedy === "plain" ? summary : kept ? remedy : `${remedy} (left)`, sqnr] as const
     );

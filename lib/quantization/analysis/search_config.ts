@@ -183,7 +183,7 @@ export class ConfigSearchResult extends AnalysisReport {
   }
 
   /** A bar for each layer's bytes. */
-  override async figure(): Promise<Figure | null> {
+  override figure(): Promise<Figure | null> {
     const bars = this.layers.map(({ layer, choice, bytes }) => [`${layer}: ${choice}`, bytes]);
     return plotBars(Object.fromEntries(bars), { title: "Bytes of each layer", label: "bytes" });
   }

@@ -103,7 +103,7 @@ export class SmoothingReport extends AnalysisReport {
   }
 
   /** The largest input of each layer before and after. */
-  override async figure(): Promise<Figure | null> {
+  override figure(): Promise<Figure | null> {
     const bars = this.layers.flatMap(({ layer, inputMaxBefore, inputMaxAfter }) => [
       [`${layer} before`, inputMaxBefore],
       [`${layer} after`, inputMaxAfter],
