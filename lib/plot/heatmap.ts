@@ -76,7 +76,7 @@ export async function plotHeatmap(
     x: {
       domain: [0, columns],
       ...axisLabel(columnLabel, 36),
-      ticks: wholeTicks(columns, drawn / (textWidth(`${columns}`, TEXT_SIZE) + 8)),
+      ticks: wholeTicks(columns, drawn / (textWidth(`${columns}`, TEXT_SIZE) + 4)),
       tickFormat: "d",
     },
     y: {
