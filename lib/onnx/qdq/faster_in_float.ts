@@ -40,7 +40,8 @@ function middlingSizes(graph: GraphProto, facts: GraphFacts): Sizes {
 
 /**
  * What an element of a weight is worth in one byte in place of four, in nanoseconds: a file is loaded as well. So a layer
- * that multiplies a single row is quantized, which takes up to 0.1 ms longer for a million weights, if others win more.
+ * that multiplies a single row is quantized, which takes up to 0.1 ms longer for a million weights, if others win much
+ * more.
  */
 const SMALLER = 0.1;
 /**
