@@ -142,6 +142,11 @@ function specsOf(options: QuantizeStaticOptions): Specs {
   check("weightType", weightType, ["int8", "uint8", "int4", "uint4"]);
   if (options.optimize !== undefined) {
     checkChoice(WHERE, "optimize", options.optimize, OPTIMIZE_FOR);
+    if (options.optimize === "latency" && targetOf(options).elsewhere) {
+      throw new TypeError(
+        `${WHERE}: optimize "latency" times the model on this machine, and a file for ${options.target} runs on another`,
+      );
+    }
   }
   if (activationType === "int8" && weightType === "uint8") {
     throw new TypeError(

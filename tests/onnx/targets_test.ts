@@ -137,6 +137,10 @@ Deno.test("optimize: accuracy leaves what has no weights in float, and what is n
     ["Add", "Softmax"],
   );
   await assertRejects(() => quantized({ optimize: "speed" as never }), TypeError, "optimize");
+  for (const target of ["arm64", "qnn", "tensorrt"] as const) {
+    const message = `a file for ${target} runs on another`;
+    await assertRejects(() => quantized({ optimize: "latency", target }), TypeError, message);
+  }
 });
 
 Deno.test("optimize: for size, products stay in integers that lose too much", async () => {
