@@ -99,6 +99,7 @@ export class QuantizedConv2d extends QuantizedConvolution {
     return new QuantizedConv2d(parts, geometryOf(observed));
   }
 
+  /** The output for a batch that fits; zeros or what else the padding is stand around it. */
   protected override compute(x: Tensor): Tensor {
     const { padding, paddingMode } = this.geometry;
     const places = this.places(x, padding);

@@ -109,7 +109,11 @@ export abstract class QuantizedConvolution extends StaticQuantizedLayer {
   /** The output for a batch that fits. */
   protected abstract compute(x: Tensor): Tensor;
 
-  /** The operation itself, with zeros outside of the input. */
+  /**
+   * The operation itself, with zeros outside of the input.
+   *
+   * @ignore
+   */
   protected convolve(
     x: Tensor,
     { output, stride, before, dilation }: Omit<WindowPlaces, "after">,
