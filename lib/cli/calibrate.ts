@@ -40,7 +40,7 @@ export function checkSource(options: QuantizeOptions): void {
 }
 
 /** What `calibrate` or `merge` wrote, for a model. */
-async function readCalibration(model: OnnxModel, path: string): Promise<OnnxCalibration> {
+export async function readCalibration(model: OnnxModel, path: string): Promise<OnnxCalibration> {
   const file = await readFileIfThere(path);
   if (!file) throw new CliError(EXIT.failed, `${path}: there is no such file`);
   try {

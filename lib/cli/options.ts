@@ -89,6 +89,7 @@ export interface TuneOptions extends SampleOptions, RunOptions {
   out: string;
   force?: boolean;
   heldOut: string;
+  calibration?: string;
   metricProgram?: string;
   keepBest?: boolean;
   recipe?: string;

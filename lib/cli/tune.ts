@@ -11,6 +11,7 @@ import { modelInputs } from "../onnx/inspect/model_inputs.ts";
 import type { TuneRecipe } from "../onnx/tune/recipe.ts";
 import type { TuneOnnxResult } from "../onnx/tune/result.ts";
 import { tuneOnnx } from "../onnx/tune/tune_onnx.ts";
+import { readCalibration } from "./calibrate.ts";
 import { CliError, EXIT, usage } from "./cli_error.ts";
 import type { Console } from "./console.ts";
 import { floatModel } from "./float_model.ts";
@@ -27,12 +28,13 @@ import { ProgressBar } from "./progress_bar.ts";
 export async function tune(options: TuneOptions, console: Console): Promise<number> {
   const { model: path, out, force, heldOut, recipe, useRecipe, metricProgram, keepBest } = options;
   const { metric, remedies, ...asked } = options.tuneOnnx;
+  const { calibration } = options;
   if (useRecipe !== undefined && remedies) {
     usage("--use-recipe says which remedies to apply; leave --remedies out");
   }
   await checkOutputs({ "--out": out, "--recipe": recipe }, {
     ...{ "the model": path, "--data": options.data, "--held-out": heldOut },
-    "--use-recipe": useRecipe,
+    ...{ "--use-recipe": useRecipe, "--calibration": calibration },
   });
   await checkFree(out, force);
   if (recipe !== undefined) await checkFree(recipe, force);
@@ -43,6 +45,7 @@ export async function tune(options: TuneOptions, console: Console): Promise<numb
     ...asked,
     data: readSamples(options.data, inputs, options.readSamples),
     heldOut: readSamples(heldOut, inputs, { ...options.readSamples, limit: undefined }),
+    calibration: calibration === undefined ? undefined : await readCalibration(model, calibration),
     metric: metricProgram === undefined ? metric : programMetric(metricProgram, out),
     remedies,
     recipe: useRecipe === undefined ? undefined : await readRecipe(useRecipe),

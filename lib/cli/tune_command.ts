@@ -69,6 +69,12 @@ const MEANS: readonly OptionSpec[] = [
     default: "onnxruntime",
   },
   {
+    at: "calibration",
+    flags: "--calibration <path>",
+    text: "what calibrate wrote, or merge, to start from; with --learn also what remedies go by",
+    kind: PATH,
+  },
+  {
     at: "tuneOnnx.remedies",
     flags: "--remedies <name,…>",
     text: "try these only, in this order",

@@ -236,3 +236,26 @@ Deno.test("shards of two models, and ones that overlap, are named, and nothing i
     "another model",
   );
 });
+
+Deno.test("tune goes by what shards have learnt: the same bytes as by what one process has", async () => {
+  using folder = await kitchen();
+  const read = (name: string) => Deno.readFileSync(`${folder.path}/${name}`);
+  manualSeed(8);
+  folder.write("held.npy", floats([...await randn([4, 40]).data()], 4, 40));
+  folder.write("few.npy", floats([...await randn([2, 40]).data()], 2, 40));
+  const calibrate = "calibrate @model.onnx --data @train.npy --learn channelSums,covariance";
+  await done(folder, `${calibrate} --out @one.safetensors`);
+  for (const i of [3, 1, 0, 2]) {
+    await done(folder, `${calibrate} --shard ${i}/4 --out @parts/${i}.safetensors`);
+  }
+  await done(folder, "merge @parts --out @all.safetensors");
+  const tune = "tune @model.onnx --data @few.npy --held-out @held.npy --remedies round,bias";
+  for (const name of ["one", "all"]) {
+    await done(folder, `${tune} --calibration @${name}.safetensors --out @${name}.onnx`);
+  }
+  await done(folder, `${tune} --out @few.onnx`);
+  assertEquals(read("all.onnx"), read("one.onnx"));
+  assert(read("few.onnx").some((byte, i) => byte !== read("one.onnx")[i]));
+  await fails(folder, `${tune} --calibration @parts/1.safetensors --out @x.onnx`, 1, "missing: 0");
+  await fails(folder, `${tune} --calibration @none --out @x.onnx`, 1, "none", "no such file");
+});
