@@ -10,7 +10,7 @@ import { serializeSafetensors } from "../lib/files/safetensors.ts";
 /** Times that each way is tried, in turns. */
 const ROUNDS = 2;
 
-const CLI = fileURLToPath(new URL("../cli.ts", import.meta.url));
+const PROCESS = fileURLToPath(new URL("./shard_process.ts", import.meta.url));
 
 /** Inputs called `x` of one shape. */
 export type SharedSamples = readonly { readonly x: OnnxFeed & { readonly data: Float32Array } }[];
@@ -23,16 +23,29 @@ function dataFile(samples: SharedSamples): Uint8Array {
   return serializeSafetensors([["x", { dtype: "F32", shape, bytes: new Uint8Array(data.buffer) }]]);
 }
 
-/** Seconds until processes with these arguments are all done. */
-async function seconds(...processes: string[][]): Promise<number> {
+/** What processes took. */
+interface Taken {
+  /** Seconds until all were done. */
+  readonly clock: number;
+  /** Seconds of a processor that the one took that took most. */
+  readonly processor: number;
+}
+
+/** Runs processes with these arguments side by side. */
+async function run(...processes: string[][]): Promise<Taken> {
   const start = performance.now();
   const done = await Promise.all(processes.map((args) => {
-    const all = ["run", "-A", CLI, "calibrate", ...args, "--threads", "1", "--force"];
-    return new Deno.Command(Deno.execPath(), { args: all, stdout: "null", stderr: "inherit" })
+    const all = ["run", "-A", PROCESS, "calibrate", ...args, "--threads", "1", "--force"];
+    return new Deno.Command(Deno.execPath(), { args: all, stdout: "null", stderr: "piped" })
       .output();
   }));
-  if (!done.every(({ success }) => success)) throw new Error("a process failed");
-  return (performance.now() - start) / 1000;
+  const clock = (performance.now() - start) / 1000;
+  const each = done.map(({ success, stderr }) => {
+    const text = new TextDecoder().decode(stderr);
+    if (!success) throw new Error(text);
+    return JSON.parse(text.trim().split("\n").at(-1)!).processor as number;
+  });
+  return { clock, processor: Math.max(...each) };
 }
 
 /** Prints the times of one process and of two shards, start and all. */
@@ -53,9 +66,13 @@ export async function timeShards(
       ];
       const shares: string[] = [];
       for (let round = 0; round < ROUNDS; round++) {
-        const one = await seconds(args("one"));
-        const two = await seconds(...[0, 1].map((i) => [...args(`${i}`), "--shard", `${i}/2`]));
-        shares.push(`${two.toFixed(1)} s of ${one.toFixed(1)} s, ${(two / one).toFixed(2)}`);
+        const one = await run(args("one"));
+        const two = await run(...[0, 1].map((i) => [...args(`${i}`), "--shard", `${i}/2`]));
+        const share = (kind: keyof Taken) =>
+          `${two[kind].toFixed(1)} s of ${one[kind].toFixed(1)} s, ${
+            (two[kind] / one[kind]).toFixed(2)
+          }`;
+        shares.push(`${share("clock")} (of a processor ${share("processor")})`);
       }
       console.log(`  ${method}: ${shares.join("; ")}`);
     }
