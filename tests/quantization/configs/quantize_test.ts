@@ -257,6 +257,33 @@ eachBackend("a registered handler gets each module and the config", async () => 
   assertEquals(head.inner.fullName, "head.inner");
 });
 
+eachBackend(
+  "a config says by a method what it makes of a module, and a handler comes first",
+  async () => {
+    class Rectify extends AOBaseConfig {
+      constructor(readonly made: () => Module) {
+        super();
+      }
+      override replacement(_module: Module): Module {
+        return this.made();
+      }
+    }
+    const isHead = (_: Module, name: string) => name === "head";
+    const m = nested();
+    assertEquals(await quantize_(m, new Rectify(() => new ReLU()), isHead), ["head"]);
+    assertInstanceOf(m.namedChildren()[1][1], ReLU);
+    // What is derived from a config does as that does, until something else is registered for it.
+    class Derived extends Rectify {}
+    const other = nested();
+    await quantize_(other, new Derived(() => new ReLU()), isHead);
+    assertInstanceOf(other.namedChildren()[1][1], ReLU);
+    registerQuantizeModuleHandler(Derived, (module) => module);
+    const left = nested();
+    assertEquals(await quantize_(left, new Derived(() => new ReLU()), isHead), []);
+    assertInstanceOf(left.namedChildren()[1][1], Linear);
+  },
+);
+
 eachBackend("the model itself cannot be swapped", async () => {
   const [act, weight] = observers();
   const m = ObservedLinear.fromFloat(new Linear(2, 2), act, weight);
