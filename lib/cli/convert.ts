@@ -6,6 +6,7 @@
 import { readSamples } from "../data/read_samples.ts";
 import { replay } from "../data/replay.ts";
 import { statIfThere } from "../files/disk.ts";
+import { giveBackLargeBlocks } from "../files/native_memory.ts";
 import { paths } from "../files/paths.ts";
 import {
   type ConvertedFile,
@@ -40,6 +41,7 @@ export async function convert(options: ConvertOptions, console: Console): Promis
     await checkFree(card, force);
   }
   useOnnxRuntime(options.runtime);
+  giveBackLargeBlocks();
   using bar = new ProgressBar(console);
   const warnings: string[] = [];
   const data = await samplesFor(options, (warning) => warnings.push(warning));

@@ -38,8 +38,8 @@ const WEIGHTS: readonly OptionSpec[] = [
   {
     at: "convertOnnx.quantizeWeights.method",
     flags: "--rounding <how>",
-    text: "how weights of 4 bits are rounded (mse by default)",
-    kind: choice(["nearest", "mse", "hqq"]),
+    text: "how weights of 4 bits are rounded (gptq by default, mse where that would take minutes)",
+    kind: choice(["nearest", "mse", "hqq", "gptq", "awq"]),
   },
   {
     at: "convertOnnx.quantizeWeights.symmetric",

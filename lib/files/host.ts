@@ -20,6 +20,10 @@ export interface DenoHost {
   makeTempDir(options: { prefix: string }): Promise<string>;
   makeTempFile(options: { dir?: string; prefix: string; suffix: string }): Promise<string>;
   inspect(value: unknown): string;
+  dlopen(
+    path: string,
+    symbols: Readonly<Record<string, { parameters: readonly string[]; result: string }>>,
+  ): { readonly symbols: Record<string, (...values: number[]) => number>; close(): void };
 }
 
 /** An open file of Deno's, which alone can be locked. */

@@ -17,6 +17,7 @@ import { CONVERT_DTYPES, type ConvertDType } from "./dtypes.ts";
 import { FormJudge } from "./judge.ts";
 import { type FormSettings, type FormSource, makeForm } from "./make_form.ts";
 import { type ModelFolder, modelFolder, MODELS, type SourceModel } from "./model_folder.ts";
+import { release } from "./release.ts";
 import { sampleInputs } from "./sample_inputs.ts";
 import { Unfinished } from "./unfinished.ts";
 import { dataNameOf, writeForm } from "./write_form.ts";
@@ -100,6 +101,9 @@ const OPTIONS = [
   ...["quantizeDynamic", "quantizeWeights", "toFloat16", "quantizeStatic"],
 ];
 
+/** Constants stay in their files: each form is made of them anew. */
+const IN_FILES = { inMemory: 1 << 20 };
+
 /** Samples that forms are judged by, at most. */
 const JUDGED = 16;
 
@@ -158,6 +162,15 @@ function samplesOf(
   return typeof own === "function" ? own : () => own;
 }
 
+/** Samples that can be gone through as often as one likes. */
+function again(samples: () => OnnxSamples): OnnxSamples {
+  return {
+    [Symbol.asyncIterator]: async function* () {
+      yield* samples();
+    },
+  };
+}
+
 /** Copies of the first of some samples. */
 async function firstOf(samples: OnnxSamples): Promise<OnnxFeeds[]> {
   const first: OnnxFeeds[] = [];
@@ -195,19 +208,20 @@ class Conversion {
   /** Brings one model into all forms. */
   async convert(source: SourceModel): Promise<void> {
     const { name } = source;
-    const model = await loadOnnx(source.path);
+    const model = await loadOnnx(source.path, IN_FILES);
     this.step(`${name} fp32`);
     const own = samplesOf(name, this.options.data);
     const inputs = own ? await firstOf(own()) : await sampleInputs(WHERE, model);
     if (!own) this.madeUp = true;
     const judge = inputs.length > 0 ? await FormJudge.open(WHERE, model, inputs) : undefined;
     const made: ConvertedFile[] = [];
-    const narrow = {};
+    const narrow = { isWanted: this.dtypes.includes("q4f16") };
     for (const dtype of this.dtypes) {
       this.step(`${name} ${dtype}`);
-      const samples = () => own?.() ?? (inputs.length > 0 ? inputs : undefined);
+      const samples = own && again(own);
+      const madeUp = own || inputs.length === 0 ? undefined : inputs;
       const { signal } = this.options;
-      const from = { model, samples, settings: this.options, signal, narrow };
+      const from = { model, samples, madeUp, settings: this.options, signal, narrow };
       made.push(await this.form(dtype, source, from, judge));
     }
     const problem = made.find((each) => each.problem)?.problem;
@@ -251,6 +265,8 @@ class Conversion {
         ({ warnings } = made);
         signal?.throwIfAborted();
         written = await this.write(made.model, file);
+        // What others are made of is kept for them.
+        if (from.narrow.made === undefined || dtype !== "q4") release(made.model, from.model);
       } catch (error) {
         signal?.throwIfAborted();
         if (!(error instanceof OnnxError)) throw error;
@@ -258,7 +274,7 @@ class Conversion {
       }
     }
     try {
-      const worth = await judge?.worth(await loadOnnx(this.place(file).path));
+      const worth = await judge?.worth(await loadOnnx(this.place(file).path, IN_FILES));
       return { ...common, ...written, ...worth, warnings };
     } catch (error) {
       signal?.throwIfAborted();

@@ -33,12 +33,14 @@ export interface MadeForm {
 /** What forms are made from. */
 export interface FormSource {
   readonly model: OnnxModel;
-  /** Sample inputs, from the start each time; made up if there are none. */
-  readonly samples: () => OnnxSamples | undefined;
+  /** Sample inputs, from the start each time. */
+  readonly samples: OnnxSamples | undefined;
+  /** Inputs that were made up because nobody gave samples. */
+  readonly madeUp: OnnxSamples | undefined;
   readonly settings: FormSettings;
   readonly signal?: AbortSignal;
-  /** The model with weights of 4 bits, which two forms are made of, from one to the other. */
-  readonly narrow: { made?: Promise<MadeForm> };
+  /** The model with weights of 4 bits, from the form that it is to the other that is made of it, if that is wanted. */
+  readonly narrow: { readonly isWanted: boolean; made?: Promise<MadeForm> };
 }
 
 /** Whether a model convolves: onnxruntime's kernel for that takes unsigned weights only. */
@@ -59,13 +61,14 @@ const dynamic = (weightType: (model: OnnxModel) => "int8" | "uint8") => (source:
 /** A form with weights of 4 bits. */
 const weights = (options: QuantizeWeightsOptions) => (source: FormSource) =>
   quantizeWeights(source.model, {
-    ...common(source),
+    // Without samples it makes up more.
+    ...{ data: source.samples, signal: source.signal },
     ...source.settings.quantizeWeights,
     ...options,
   });
 
-function common({ samples, signal }: FormSource) {
-  return { data: samples(), signal };
+function common({ samples, madeUp, signal }: FormSource) {
+  return { data: samples ?? madeUp, signal };
 }
 
 /** What makes each form. */
@@ -74,7 +77,11 @@ const MAKERS: Readonly<Record<ConvertDType, (source: FormSource) => Promise<Made
   q8: dynamic((model) => convolves(model) ? "uint8" : "int8"),
   int8: dynamic(() => "int8"),
   uint8: dynamic(() => "uint8"),
-  q4: (source) => source.narrow.made ??= weights({})(source),
+  q4(source) {
+    const made = weights({})(source);
+    if (source.narrow.isWanted) source.narrow.made = made;
+    return made;
+  },
   async q4f16(source) {
     const made = await (source.narrow.made ?? weights({})(source));
     source.narrow.made = undefined;
@@ -86,7 +93,7 @@ const MAKERS: Readonly<Record<ConvertDType, (source: FormSource) => Promise<Made
   },
   bnb4: weights({ format: "bnb4" }),
   static({ model, samples, settings, signal }) {
-    return quantizeStatic(model, samples() ?? [], { signal, ...settings.quantizeStatic });
+    return quantizeStatic(model, samples ?? [], { signal, ...settings.quantizeStatic });
   },
 };
 

@@ -31,11 +31,11 @@ export interface ProductsJob {
 /** `XᵀX` over all rows of a value, columns × columns. */
 export interface InputProducts extends ReadValue {
   /** They are gone when who is told of them returns. */
-  readonly products: Float64Array<ArrayBuffer>;
+  readonly products: Float32Array<ArrayBuffer>;
 }
 
 /** Bytes of sums that are held at a time, if samples can be run as often as one likes. */
-const AT_A_TIME = 24 << 20;
+const AT_A_TIME = 12 << 20;
 
 /** Whether samples can be gone through again: what makes them for one turn gives itself. */
 function isOneTurn(samples: OnnxSamples): boolean {
@@ -47,10 +47,10 @@ function isOneTurn(samples: OnnxSamples): boolean {
 /** Values whose sums are held together: neighbours, so that most of the graph is left out for the first of them. */
 function groupsOf(values: readonly ReadValue[], most: number): ReadValue[][] {
   const groups: ReadValue[][] = [];
-  let bytes = Infinity;
+  let bytes = 0;
   for (const value of values) {
-    const own = 8 * value.columns ** 2;
-    if (bytes + own > most) [bytes] = [0, groups.push([])];
+    const own = 4 * value.columns ** 2;
+    if (groups.length === 0 || bytes + own > most) [bytes] = [0, groups.push([])];
     bytes += own;
     groups.at(-1)!.push(value);
   }
@@ -92,9 +92,9 @@ function productsModel(
 async function sumsOf(
   { where, model, samples, signal }: ProductsJob,
   values: readonly ReadValue[],
-): Promise<{ sums: Float64Array<ArrayBuffer>[]; first: OnnxFeeds } | undefined> {
+): Promise<{ sums: Float32Array<ArrayBuffer>[]; first: OnnxFeeds } | undefined> {
   const part = productsModel(model, values);
-  const sums = values.map(({ columns }) => new Float64Array(columns ** 2));
+  const sums = values.map(({ columns }) => new Float32Array(columns ** 2));
   await using runtime = await OnnxRuntime.open(where, part.model);
   let first: OnnxFeeds | undefined;
   let count = 0;

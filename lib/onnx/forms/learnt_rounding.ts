@@ -10,7 +10,7 @@ import { mseRounder, nearestRounder, type RoundingSpec } from "./group_rounders.
 
 /** What a weight is multiplied with: the products of its columns' inputs with each other, and how they were learnt. */
 export interface SeenProducts {
-  readonly products: Float64Array;
+  readonly products: ArrayLike<number>;
   /** Whether inputs were made up, so that how they go together says less of what will be read. */
   readonly madeUp: boolean;
 }

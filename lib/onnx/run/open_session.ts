@@ -56,6 +56,20 @@ function outlineOf({ messages, proto }: OnnxModel, places: Places): Uint8Array<A
   return joinParts(encodeModel(messages, outline));
 }
 
+/** Opens a session of bytes that are of no use afterwards. */
+async function fromBytes(
+  ort: Ort,
+  bytes: Uint8Array<ArrayBuffer>,
+  options: SessionOptions,
+): Promise<OrtSession> {
+  try {
+    return await ort.InferenceSession.create(bytes, options);
+  } finally {
+    // Now, not when the garbage collector finds them.
+    bytes.buffer.transfer(0);
+  }
+}
+
 /** Gives the large constants apart, out of memory. */
 function fromMemory(
   ort: Ort,
@@ -69,7 +83,7 @@ function fromMemory(
   const places = new Map(
     large.map(({ tensor }, i) => [tensor, { location: `${DATA}${i}`, offset: 0 }] as const),
   );
-  return ort.InferenceSession.create(outlineOf(model, places), { ...options, externalData });
+  return fromBytes(ort, outlineOf(model, places), { ...options, externalData });
 }
 
 /** Has onnxruntime map files of one folder. */
@@ -83,7 +97,7 @@ function fromFolder(
   const settings = withSessionSettings(options, {
     model_external_initializers_file_folder_path: folder,
   });
-  return ort.InferenceSession.create(outlineOf(model, places), settings);
+  return fromBytes(ort, outlineOf(model, places), settings);
 }
 
 /** Brings all that onnxruntime is to map into one folder, for as long as it takes to open the session. */
@@ -143,7 +157,7 @@ export async function openSession(
   checkFiles(stored);
   if (stored.length === 0 || !runtimeHasFiles()) {
     if (lengthOf(large.map(({ part }) => part)) <= inline) {
-      return await ort.InferenceSession.create(model.toBytes(), options);
+      return await fromBytes(ort, model.toBytes(), options);
     }
     return await fromMemory(ort, model, large, options);
   }
@@ -156,7 +170,7 @@ export async function openSession(
     // Where no temporary file may be written, a model that one array can hold is given as one.
     return await fromScratch(ort, model, large, options).catch((cause) => {
       if (!isRefused(cause)) throw cause;
-      return ort.InferenceSession.create(model.toBytes(), options);
+      return fromBytes(ort, model.toBytes(), options);
     });
   }
   const places = new Map(
