@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ChannelSums } from "../calibration/statistics/channel_sums.ts";
+import { spread } from "../calibration/statistics/channels.ts";
 import { type WeightedNode, weightedNode } from "../calibration/statistics/places.ts";
 import type { OnnxModel } from "../file/model.ts";
 import type { NodeProto } from "../file/proto.ts";
@@ -13,9 +13,9 @@ import { GraphFacts } from "../qdq/graph_facts.ts";
 import type { Remedy } from "./remedy.ts";
 import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
 
-/** How many groups of layers are corrected one after the other. */
-const ROUNDS = 8;
-
+/** Places of each layer's output that are looked at, and the share that counts as outliers at each end. */
+const MOST_ROWS = 1024;
+const TRIMMED = 0.1;
 /** The constant that is added to each channel that a layer makes: an input of itself, or of the sum behind it. */
 function biasOf(facts: GraphFacts, { node, makes }: WeightedNode): [NodeProto, number] | undefined {
   const isVector = (name: string | undefined) => {
@@ -50,17 +50,44 @@ function biasedLayers(facts: GraphFacts): Biased[] {
   });
 }
 
-/** The means of the channels that layers make, in a model that has a value for each of them. */
-async function meansOf(
+/** Some of the places of what layers make, a row of channels for each, in a model that has a value for each of them. */
+async function rowsOf(
   model: OnnxModel,
   layers: ReadonlyMap<string, WeightedNode>,
   tools: ImproveTools,
-): Promise<Map<string, Float64Array>> {
-  const sums = new Map([...layers].map(([name, { makes }]) => [name, new ChannelSums(makes)]));
+): Promise<Map<string, Float32Array[]>> {
+  const rows = new Map([...layers.keys()].map((name): [string, Float32Array[]] => [name, []]));
+  const most = Math.ceil(MOST_ROWS / tools.few.length);
   await tools.forActivations(model, [...layers.keys()], (name, data, dims) => {
-    sums.get(name)!.observe(data, dims);
+    const { makes } = layers.get(name)!;
+    const { outer, inner } = spread(makes, dims);
+    const count = outer * inner;
+    for (let i = 0; i < Math.min(count, most); i++) {
+      const place = Math.floor(i * count / Math.min(count, most));
+      const [o, at] = [Math.floor(place / inner), place % inner];
+      const row = new Float32Array(makes.count);
+      row.forEach((_, c) => row[c] = data[(o * makes.count + c) * inner + at]);
+      rows.get(name)!.push(row);
+    }
   });
-  return new Map([...sums].map(([name, each]) => [name, each.means()]));
+  return rows;
+}
+
+/**
+ * What each channel is off by on average, without the places where it is off most: an outlier that is cut off is not to
+ * be made up for by all others.
+ */
+export function typicalError(
+  target: readonly Float32Array[],
+  got: readonly Float32Array[],
+): Float64Array {
+  const cut = Math.floor(target.length * TRIMMED);
+  const errors = new Float64Array(target.length);
+  return Float64Array.from(target[0] ?? [], (_, c) => {
+    target.forEach((row, i) => errors[i] = row[c] - got[i][c]);
+    const kept = errors.sort().subarray(cut, errors.length - cut);
+    return kept.reduce((sum, x) => sum + x, 0) / kept.length;
+  });
 }
 
 /** A quantized model in which something is added to what layers make, and the names of what some of them make. */
@@ -96,22 +123,34 @@ function shifted(
   return { model, values };
 }
 
+/** The layers in groups of which none depends on another, each after those that it depends on. */
+function rounds({ graph }: OnnxModel, layers: readonly Biased[]): Biased[][] {
+  const own = new Map(layers.map((each) => [each.layer.node.name, each]));
+  const depths = new Map<string, number>();
+  const groups: Biased[][] = [];
+  for (const { name, input, output } of graph.node) {
+    const depth = input.reduce((most, value) => Math.max(most, depths.get(value) ?? 0), 0);
+    const biased = own.get(name);
+    if (biased) (groups[depth] ??= []).push(biased);
+    for (const value of output) depths.set(value, depth + (biased ? 1 : 0));
+  }
+  return groups;
+}
+
 /** What is to be added to each bias, by the names of layers. */
 async function changesOf(state: ImprovedModel, tools: ImproveTools, layers: readonly Biased[]) {
   const { calibration: { model } } = state;
   const byValue = new Map(layers.map(({ layer }) => [layer.node.output[0], layer]));
-  const target = await meansOf(model, byValue, tools);
+  const target = await rowsOf(model, byValue, tools);
   const { model: quantized } = await quantizedState(state);
   const changes = new Map<string, Float64Array>();
-  const each = Math.ceil(layers.length / ROUNDS);
-  for (let from = 0; from < layers.length; from += each) {
-    const some = layers.slice(from, from + each);
+  for (const some of rounds(model, layers)) {
     const { model: now, values } = shifted(quantized, changes, some);
-    const means = await meansOf(now, values, tools);
+    const rows = await rowsOf(now, values, tools);
     const made = new Map(now.graph.node.map((node) => [node.name, node]));
     for (const { layer: { node } } of some) {
-      const got = means.get(made.get(node.name)?.output[0] ?? "");
-      const change = got && target.get(node.output[0])!.map((mean, c) => mean - got[c]);
+      const got = rows.get(made.get(node.name)?.output[0] ?? "");
+      const change = got && typicalError(target.get(node.output[0])!, got);
       if (change?.every(Number.isFinite)) changes.set(node.name, change);
     }
   }
@@ -138,7 +177,7 @@ async function corrected(state: ImprovedModel, tools: ImproveTools) {
 
 /**
  * Bias correction (Nagel et al. 2019, arXiv:1906.04721), by observed errors: what each output of a layer is off by on
- * average is added to the biases, layer after layer in a few rounds, so that later ones see what earlier ones give then.
+ * average is added to the biases, layer after layer, so that later ones see what earlier ones give then.
  */
 export const correctBiases: Remedy = {
   name: "bias",

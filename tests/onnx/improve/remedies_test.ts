@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { init, OnnxError } from "../../../mod.ts";
-import { correctBiases } from "../../../lib/onnx/improve/biases.ts";
+import { correctBiases, typicalError } from "../../../lib/onnx/improve/biases.ts";
+import { fitRanges } from "../../../lib/onnx/improve/fitted_ranges.ts";
 import { leaveFloat } from "../../../lib/onnx/improve/float_nodes.ts";
 import { tuneRanges } from "../../../lib/onnx/improve/ranges.ts";
 import { roundWeights } from "../../../lib/onnx/improve/rounding.ts";
@@ -197,4 +198,59 @@ Deno.test("what a search is told to end with ends it", async () => {
       "over",
     );
   }
+});
+
+Deno.test("bias: layers are corrected one after the other, and outliers do not count", async () => {
+  // A chain in which what one layer is off by goes through all the others.
+  const names = ["a", "b", "c", "d"];
+  const model = smallModel({
+    opset: 17,
+    nodes: [
+      node("Relu", ["x"], ["p"]),
+      ...names.map((name, i) =>
+        node("Conv", [i ? names[i - 1] : "p", `${name}w`, `${name}b`], [name])
+      ),
+    ],
+    constants: names.flatMap((name, i) => [
+      constant(`${name}w`, [4, 4, 1, 1], i + 1, (k) => k === 0 ? 60 : 1),
+      constant(`${name}b`, [4], i + 9),
+    ]),
+    inputs: { x: ["float32", ...image] },
+    outputs: ["d"],
+  });
+  const { before, after } = await remedied(model, image, correctBiases, { perChannel: false });
+  assert(after > before + 0.3, `${before} dB, ${after} dB`);
+  const rows = (...numbers: number[]) => numbers.map((x) => Float32Array.of(x));
+  const off = typicalError(rows(...new Array(10).fill(1), 1000), rows(...new Array(11).fill(0)));
+  assertEquals([...off], [1]);
+});
+
+Deno.test("fit: a range is cut where what reads the value gains by it", async () => {
+  // One channel reaches far now and then, and is hardly multiplied with anything.
+  const model = smallModel({
+    opset: 17,
+    nodes: [
+      node("Conv", ["x", "w", "b"], ["a"]),
+      node("Softplus", ["a"], ["s"]),
+      node("Conv", ["s", "v", "c"], ["y"]),
+    ],
+    constants: [
+      constant("w", [8, 4, 1, 1], 1, (i) => i < 4 ? 40 : 1),
+      constant("b", [8], 2),
+      constant("v", [4, 8, 1, 1], 3, (i) => i % 8 === 0 ? 1e-4 : 1),
+      constant("c", [4], 4),
+    ],
+    inputs: { x: ["float32", ...image] },
+    outputs: ["y"],
+  });
+  const { before, after, done, state, tools } = await remedied(model, image, fitRanges);
+  assert(after > before + 6, `${before} dB, ${after} dB`);
+  const again = await fitRanges.apply(state, tools, JSON.parse(JSON.stringify(done.found)));
+  assertEquals(
+    (await quantizedState(again!.state)).model.toBytes(),
+    (await quantizedState(done.state)).model.toBytes(),
+  );
+  await assertRejects(() => fitRanges.apply(state, tools, { s: 1 }), OnnxError, "something else");
+  // Nothing is left whose range is not known better.
+  assertEquals((await fitRanges.apply({ ...done.state }, tools))?.found ?? {}, {});
 });
