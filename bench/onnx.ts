@@ -11,7 +11,7 @@
  * `--models recognition,mobilenet` says which models, `--minilm FOLDER` where a sentence encoder is, `--samples 64` how many
  * to calibrate on, `--seconds 60` how long tuning may take. With `--folder FOLDER` what was made stays there, and the
  * figures in `results.json`: `--only make`, `time` or `report` does a part of it, so that times can be taken when the
- * machine is quiet.
+ * machine is quiet; what is in the results is not made again.
  *
  * @module
  */
@@ -96,8 +96,42 @@ function sqnr(float: Answers, quantized: Answers): number {
   return noise.sqnr;
 }
 
-/** Makes all files of a model and judges them. */
-async function make(name: string, model: BenchModel, folder: string): Promise<Result> {
+/** A way to quantize: who does it, and how. */
+interface Way {
+  readonly name: string;
+  readonly program: "ours" | "python";
+  readonly method: Method;
+  /** Whether Python prepares the original file itself. */
+  readonly preprocess: boolean;
+}
+
+/** All ways that are tried. */
+const WAYS: readonly Way[] = [
+  ...OURS.map((method) => ({ name: method, program: "ours", method, preprocess: false } as const)),
+  ...[false, true].flatMap((preprocess) =>
+    PYTHONS.map((method) => ({
+      ...{ name: `Python ${method}${preprocess ? ", own preparation" : ""}`, method, preprocess },
+      program: "python",
+    } as const))
+  ),
+  { name: "Python dynamic", program: "python", method: "dynamic", preprocess: false },
+];
+
+/** What counts of all that was made: of Python's static ways the best. */
+function counted(rows: readonly Row[]): Row[] {
+  const theirs = rows.filter(({ name }) => name.startsWith("Python") && name !== "Python dynamic");
+  const [best] = theirs.toSorted((a, b) => b.sqnr! - a.sqnr!);
+  return rows.filter((row) => row === best || !theirs.includes(row));
+}
+
+/** Makes the files of a model that are not there yet and judges them; `keep` is told of each. */
+async function make(
+  name: string,
+  model: BenchModel,
+  folder: string,
+  { rows }: Result,
+  keep: () => Promise<void>,
+): Promise<void> {
   const at = (what: string) => `${folder}/${name}-${what}`;
   const [calibration, tuning, unseen] = ["calibration", "tuning", "unseen"].map(at);
   for (const [i, path] of [calibration, tuning, unseen].entries()) {
@@ -106,45 +140,30 @@ async function make(name: string, model: BenchModel, folder: string): Promise<Re
   const float = at("float.onnx");
   await saveOnnx(await prepareOnnx(await loadOnnx(model.path)), float, { force: true });
   const expected = await answers(float, model.samples[2]);
-  const judged = async (what: string, file: string, made: Partial<Made> = {}): Promise<Row> => {
+  const judge = async (what: string, file: string, made: Partial<Made> = {}) => {
     const given = file === float ? expected : await answers(file, model.samples[2]);
-    return {
+    rows.push({
       ...{ name: what, file, bytes: (await Deno.stat(file)).size, ...made },
       ...file === float ? {} : { sqnr: sqnr(expected, given) },
       score: await model.score(given, expected),
-    };
+    });
+    await keep();
   };
-  const attempt = async (
-    what: string,
-    program: "ours" | "python",
-    method: Method,
-    preprocess = false,
-  ): Promise<Row[]> => {
+  const isThere = (what: string) => rows.some((row) => row.name === what);
+  if (!isThere("float")) await judge("float", float);
+  for (const { name: what, program, method, preprocess } of WAYS) {
+    if (isThere(what) || program === "python" && !args.python) continue;
     const job: QuantizeJob = {
       ...{ model: preprocess ? model.path : float, method, preprocess, perChannel: true },
       ...{ samples: calibration, heldOut: tuning, count: COUNTS.calibration, percentile: 99.999 },
       ...{ output: at(`${what.replaceAll(/\W+/g, "-")}.onnx`), seconds: Number(args.seconds) },
     };
     try {
-      return [await judged(what, job.output, await quantize(program, job))];
+      await judge(what, job.output, await quantize(program, job));
     } catch (error) {
       console.error(`${name}, ${what}: ${(error as Error).message}`);
-      return [];
     }
-  };
-  const rows = [await judged("float", float)];
-  for (const method of OURS) rows.push(...await attempt(method, "ours", method));
-  if (args.python) {
-    const theirs = [];
-    for (const method of PYTHONS) {
-      theirs.push(...await attempt(`Python ${method}`, "python", method));
-      theirs.push(...await attempt(`Python ${method}, own preparation`, "python", method, true));
-    }
-    const best = theirs.toSorted((a, b) => b.sqnr! - a.sqnr!).at(0);
-    if (best) rows.push(best);
-    rows.push(...await attempt("Python dynamic", "python", "dynamic"));
   }
-  return { task: model.task, rows };
 }
 
 /** A session that runs the samples in turn, on one thread. */
@@ -161,7 +180,8 @@ async function candidate(path: string, samples: readonly Feeds[]): Promise<Candi
 }
 
 /** Times all files of a model, in turns. */
-async function time(name: string, { rows }: Result, folder: string): Promise<void> {
+async function time(name: string, { rows: all }: Result, folder: string): Promise<void> {
+  const rows = counted(all);
   const samples = await Array.fromAsync(readFeeds(`${folder}/${name}-unseen`, LATENCY_SAMPLES));
   const candidates: Candidate[] = [];
   for (const { file } of rows) candidates.push(await candidate(file, samples));
@@ -178,7 +198,9 @@ function report(results: ReadonlyMap<string, Result>): void {
   ];
   console.log(`| ${head.join(" | ")} |\n| --- | --- |${" --: |".repeat(head.length - 2)}`);
   for (const [model, { task, rows }] of results) {
-    for (const [i, { name, sqnr, score, ms, bytes, seconds, peakBytes }] of rows.entries()) {
+    for (
+      const [i, { name, sqnr, score, ms, bytes, seconds, peakBytes }] of counted(rows).entries()
+    ) {
       const cells = [
         ...[i === 0 ? model : i === 1 ? `(${task})` : "", name, number(sqnr, 1)],
         ...[`${(100 * score).toFixed(1)} %`, number(ms, 2), number(ms && ms / rows[0].ms!, 2)],
@@ -217,10 +239,17 @@ try {
   for (const name of names) {
     const model = models.get(name);
     if (!model) throw new Error(`there is no model ${name}; there are ${[...models.keys()]}`);
-    if (does("make")) results.set(name, await make(name, await model(), folder));
+    const keep = () =>
+      Deno.writeTextFile(file, JSON.stringify(Object.fromEntries(results), null, 2) + "\n");
+    if (does("make")) {
+      const made = await model();
+      const result = results.get(name) ?? { task: made.task, rows: [] };
+      results.set(name, result);
+      await make(name, made, folder, result, keep);
+    }
     const result = results.get(name);
     if (result && does("time")) await time(name, result, folder);
-    await Deno.writeTextFile(file, JSON.stringify(Object.fromEntries(results), null, 2) + "\n");
+    await keep();
   }
   if (does("report")) report(results);
 } finally {
