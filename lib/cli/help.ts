@@ -117,8 +117,8 @@ Which --target: it sets the options that are not given.
 Which --optimize: the default is between them.
   latency        nodes stay float that are faster so on this machine, found by
                  timing the model for up to 10 s. The result depends on clocks:
-                 --json lists the nodes (fasterInFloat); in a recipe's
-                 nodesToExclude, and without this, they give the same file again.
+                 --json lists the nodes (fasterInFloat), and as nodesToExclude
+                 of a recipe they give the same file again, without this.
   size           all weights become integers, whatever is lost by it.
   accuracy       only nodes with weights compute with integers.
 
