@@ -251,7 +251,7 @@ function depthwiseBlock(
   const span = (side: keyof Pair, outputs: number) =>
     (outputs - 1) * stride[side] + (kernel[side] - 1) * dilation[side] + 1;
   const across = Math.min(4, out.across);
-  const downs = subgroupSize === 8 ? [4, 2, 1] : [1];
+  const downs = subgroupSize === 8 ? [8, 4, 2, 1] : [1];
   const fits = (down: number) => span("down", down) * span("across", across) <= MOST_LOADS;
   return { down: downs.find((down) => down <= out.down && fits(down)) ?? 1, across };
 }
