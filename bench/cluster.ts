@@ -178,7 +178,7 @@ function sharedMethods(): readonly CalibrationMethod[] {
 
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   merge: timeMerging,
-  shards: () => timeShards(OCR_MODEL, samples(128), sharedMethods()),
+  shards: () => timeShards(OCR_MODEL, samples(256), sharedMethods()),
   simulate: simulateFleets,
 };
 

@@ -250,6 +250,9 @@ export function mergeHistograms(merged: Uint32Array, b: Uint32Array, blocks: num
   }
 }
 
+/** The bit that tells signed numbers apart. */
+const SIGN = -(2 ** 31);
+
 /** Where counts lie in both states: their low words and their high ones, and how many are not zero. */
 interface CountPlaces {
   readonly low: number;
@@ -271,12 +274,16 @@ function addCounts(
     }
     merged[high + bin] = carried;
   };
+  // As signed integers, which are added without becoming floats.
+  const sums = new Int32Array(merged.buffer, merged.byteOffset + 4 * low, BINS);
   const lowWords = Math.min(bins, b.length - low);
+  const theirs = new Int32Array(b.buffer, b.byteOffset + 4 * low, lowWords);
   for (let i = 0; i < lowWords; i++) {
-    const at = low + ((i + from) >> shift) - to;
-    const sum = merged[at] + b[low + i];
-    merged[at] = sum; // modulo 2^32
-    if (sum > 0xffffffff) carry(at - low, 1);
+    const bin = ((i + from) >> shift) - to;
+    const sum = (sums[bin] + theirs[i]) | 0;
+    sums[bin] = sum;
+    // Less than what was added, as an unsigned number: it has gone beyond 2^32.
+    if ((sum ^ SIGN) < (theirs[i] ^ SIGN)) carry(bin, 1);
   }
   const highWords = Math.min(bins, b.length - high);
   for (let i = 0; i < highWords; i++) {
