@@ -22,7 +22,7 @@ export function ModelStep({ state: { model, run, openModel, openExample } }: {
   const texts = useTexts().model;
   const busy = model && !model.inspection && !model.error;
   return (
-    <section class="card model" aria-labelledby="model-title">
+    <section class="card" aria-labelledby="model-title">
       <h2 id="model-title">
         <span class="number">1</span> {texts.title}
       </h2>
