@@ -128,6 +128,7 @@ export {
   type ConvertOnnxOptions,
   type ConvertOnnxResult,
   type ConvertProgress,
+  type ConvertProvider,
   type ConvertSamples,
   type FormSettings,
 } from "./lib/onnx/convert/convert_onnx.ts";

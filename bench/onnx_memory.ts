@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { loadOnnx, saveOnnx } from "../mod.ts";
 import { loadMessages } from "../lib/onnx/file/messages.ts";
 import { newModel } from "../lib/onnx/graph/new_model.ts";
+import { peakOf } from "./peak_memory.ts";
 
 const SIZES = [384, 2304];
 const CLI = fileURLToPath(new URL("../cli.ts", import.meta.url));
@@ -64,18 +65,6 @@ async function write(folder: string, mebibytes: number): Promise<string> {
   const lines = [1, 2].map((i) => JSON.stringify({ x: [Array.from(noise(width, 1, i))] }));
   await Deno.writeTextFile(`${folder}/samples.jsonl`, lines.join("\n"));
   return `${folder}/external.onnx`;
-}
-
-/** The most memory that a process held, read again and again until it ends; in bytes. */
-async function peakOf(process: Deno.ChildProcess): Promise<number> {
-  let [peak, ended] = [0, false];
-  const end = process.status.then(() => ended = true);
-  while (!ended) {
-    const status = await Deno.readTextFile(`/proc/${process.pid}/status`).catch(() => "");
-    peak = Math.max(peak, 1024 * Number(/VmHWM:\s*(\d+)/.exec(status)?.[1] ?? 0));
-    await Promise.race([end, new Promise((resolve) => setTimeout(resolve, 20))]);
-  }
-  return peak;
 }
 
 /** Quantizes a model in a process of its own. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { CONVERT_DTYPES } from "../onnx/convert/dtypes.ts";
+import { CONVERT_DTYPES, CONVERT_PROVIDERS } from "../onnx/convert/dtypes.ts";
 import type { CommandSpec, OptionSpec } from "./command_spec.ts";
 import { dataOptions } from "./data_options.ts";
 import { CONVERT_HELP } from "./help.ts";
@@ -109,6 +109,13 @@ export const CONVERT: CommandSpec = {
       flags: "--out <folder>",
       text: "the folder that is filled (the one that is given, by default)",
       kind: PATH,
+    },
+    {
+      at: "convertOnnx.provider",
+      flags: "--for <provider>",
+      text:
+        "what is to run them: says which forms it cannot run, or not well, and makes static for pages",
+      kind: choice([...CONVERT_PROVIDERS]),
     },
     { at: "force", flags: "--force", text: "replace files that exist", kind: SWITCH },
     {

@@ -13,7 +13,12 @@ import type { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import { copyFeeds, type OnnxFeeds } from "../run/runtime.ts";
 import { copyBeside, noteDataFiles } from "./beside.ts";
-import { CONVERT_DTYPES, type ConvertDType } from "./dtypes.ts";
+import {
+  CONVERT_DTYPES,
+  CONVERT_PROVIDERS,
+  type ConvertDType,
+  type ConvertProvider,
+} from "./dtypes.ts";
 import { FormJudge } from "./judge.ts";
 import { type FormSettings, type FormSource, makeForm } from "./make_form.ts";
 import { type ModelFolder, modelFolder, MODELS, type SourceModel } from "./model_folder.ts";
@@ -22,7 +27,7 @@ import { sampleInputs } from "./sample_inputs.ts";
 import { Unfinished } from "./unfinished.ts";
 import { dataNameOf, writeForm } from "./write_form.ts";
 
-export type { ConvertDType } from "./dtypes.ts";
+export type { ConvertDType, ConvertProvider } from "./dtypes.ts";
 export type { FormSettings } from "./make_form.ts";
 
 /** Opens the errors. */
@@ -38,10 +43,16 @@ export interface ConvertOnnxOptions extends FormSettings {
   /** The folder that is filled; by default the one that the model or its `onnx` folder lies in. */
   out?: string | URL;
   /**
-   * Sample inputs, which all forms are judged by and `static` takes its ranges from; where a folder has several models,
-   * by their names. Without, inputs are made up from a seed, and nothing can be `static`.
+   * Sample inputs, which all forms are judged by; `static` takes its ranges from them, and weights of 4 bits are rounded
+   * by what layers read on them. Where a folder has several models, by their names. Without, inputs are made up from a
+   * seed, and nothing can be `static`.
    */
   data?: ConvertSamples | Readonly<Record<string, ConvertSamples>>;
+  /**
+   * What is to run the models. Forms that it cannot run, or not well, get a warning that names a better one, and `static`
+   * is made for pages where it is one of theirs.
+   */
+  provider?: ConvertProvider;
   /** Whether files that are there are replaced; not by default. */
   force?: boolean;
   /** Whether large constants go into files of their own, `model_q4.onnx_data`; by default where they have to. */
@@ -97,7 +108,7 @@ export interface ConvertOnnxResult {
 }
 
 const OPTIONS = [
-  ...["dtypes", "out", "data", "force", "externalData", "onProgress", "signal"],
+  ...["dtypes", "out", "data", "provider", "force", "externalData", "onProgress", "signal"],
   ...["quantizeDynamic", "quantizeWeights", "toFloat16", "quantizeStatic"],
 ];
 
@@ -138,9 +149,12 @@ async function planOf(
     const { size, modified } = await stat(path);
     models.push({ path: await realPath(path), size, modified });
   }
-  const { data, externalData, quantizeDynamic, quantizeWeights, toFloat16, quantizeStatic } =
-    options;
-  const settings = { externalData, quantizeDynamic, quantizeWeights, toFloat16, quantizeStatic };
+  const { data, provider, externalData } = options;
+  const { quantizeDynamic, quantizeWeights, toFloat16, quantizeStatic } = options;
+  const settings = {
+    ...{ provider, externalData },
+    ...{ quantizeDynamic, quantizeWeights, toFloat16, quantizeStatic },
+  };
   return JSON.stringify({
     ...{ version: VERSION, models, dtypes, samples: data !== undefined },
     ...settings,
@@ -195,6 +209,13 @@ class Conversion {
     private readonly total: number,
   ) {}
 
+  /** How forms are made: what is static is for pages if these are to run it. */
+  private get settings(): FormSettings {
+    const { provider, quantizeStatic, ...rest } = this.options;
+    const inPages = provider === "wasm" || provider === "webgpu";
+    return { ...rest, quantizeStatic: { ...inPages && { target: "web" }, ...quantizeStatic } };
+  }
+
   private step(step: string): void {
     this.options.signal?.throwIfAborted();
     this.options.onProgress?.({ step, done: this.done++, total: this.total });
@@ -221,7 +242,7 @@ class Conversion {
       const samples = own && again(own);
       const madeUp = own || inputs.length === 0 ? undefined : inputs;
       const { signal } = this.options;
-      const from = { model, samples, madeUp, settings: this.options, signal, narrow };
+      const from = { model, samples, madeUp, settings: this.settings, signal, narrow };
       made.push(await this.form(dtype, source, from, judge));
     }
     const problem = made.find((each) => each.problem)?.problem;
@@ -255,14 +276,17 @@ class Conversion {
   ): Promise<ConvertedFile> {
     const file = `${name}${CONVERT_DTYPES.get(dtype)!.suffix}.onnx`;
     const common = { model: name, dtype };
+    const { provider } = this.options;
+    const caution = provider && CONVERT_DTYPES.get(dtype)!.cautions?.[provider];
+    const foretold = caution === undefined ? [] : [`on ${provider}: ${caution}`];
     let written: Pick<ConvertedFile, "files" | "bytes">;
-    let warnings: readonly string[] = [];
+    let warnings: readonly string[] = foretold;
     const { signal } = from;
     if (await this.unfinished.has(this.place(file).file)) written = await this.writtenBefore(file);
     else {
       try {
         const made = await makeForm(dtype, from);
-        ({ warnings } = made);
+        warnings = [...foretold, ...made.warnings];
         signal?.throwIfAborted();
         written = await this.write(made.model, file);
         // What others are made of is kept for them.
@@ -360,6 +384,8 @@ export async function convertOnnx(
   options: ConvertOnnxOptions = {},
 ): Promise<ConvertOnnxResult> {
   checkOptions(WHERE, options, OPTIONS);
+  const { provider } = options;
+  if (provider !== undefined) checkChoice(WHERE, "provider", provider, CONVERT_PROVIDERS);
   const dtypes = wanted(options);
   const folder = await modelFolder(WHERE, pathOf(source));
   const out = options.out === undefined ? folder.root : pathOf(options.out);

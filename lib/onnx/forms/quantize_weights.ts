@@ -38,6 +38,7 @@ import { inputProducts, type ReadValue } from "./input_products.ts";
 import { learnInputs } from "./learn_inputs.ts";
 import { madeUpSamples } from "./made_up_sample.ts";
 import { selected } from "./selection.ts";
+import { LEAST_OPSET as THREES_OPSET } from "./three_bits.ts";
 import {
   type FloatWeight,
   type StoredWeight,
@@ -64,7 +65,8 @@ const WHERE = "quantizeWeights";
 export interface QuantizeWeightsOptions extends FormOptions {
   /**
    * Bits a weight; 4 by default, with which onnxruntime multiplies since 1.20, natively and in browsers. MatMulNBits
-   * of 8 bits needs 1.23, of 2 bits 1.24; for 3 bits there is no kernel.
+   * of 8 bits needs 1.23, of 2 bits 1.24. Of 3 bits, for which there is no kernel, are the integers in the file;
+   * onnxruntime spreads them over 4 when it opens it, so that they save bytes and no time.
    */
   bits?: 2 | 3 | 4 | 8;
   /** Neighbours along the inputs of a layer that share a scale: 16, 32, 64, 128 or 256; 32 by default, 64 for `"bnb4"`. */
@@ -165,22 +167,17 @@ function specsOf(options: QuantizeWeightsOptions): Specs {
       `${WHERE}: ${name} is ${given(value)}; use one of ${known.join(", ")}${more}`,
     );
   };
-  if ((bits as number) === 3) {
-    throw new RangeError(
-      `${WHERE}: bits is 3, for which no version of onnxruntime has a kernel up to 1.30; use 2 or 4`,
-    );
-  }
-  oneOf("bits", bits, [2, 4, 8], "; onnxruntime has kernels for these");
+  oneOf("bits", bits, [2, 3, 4, 8]);
   oneOf("groupSize", groupSize, GROUP_SIZES, "; onnxruntime has kernels for these");
   oneOf("accuracyLevel", accuracyLevel, [0, 1, 2, 3, 4]);
   oneOf("embeddingBits", embeddingBits, [4, 8, 32]);
   if (format === "bnb4" && bits !== 4) {
     throw new RangeError(`${WHERE}: format "bnb4" has 4 bits, not ${bits}`);
   }
-  if (format === "qdq" && bits === 2) {
+  if (format === "qdq" && (bits === 2 || bits === 3)) {
     throw new RangeError(
-      `${WHERE}: format "qdq" has 4 or 8 bits, for DequantizeLinear of 2 needs operator set 25; use ` +
-        `format "nbits"`,
+      `${WHERE}: format "qdq" has 4 or 8 bits, for ONNX has no type of 3, and DequantizeLinear of 2 needs operator ` +
+        `set 25; use format "nbits"`,
     );
   }
   return {
@@ -333,7 +330,8 @@ function make(
   rounder: WeightRounder,
   left: ReadonlyMap<string, string>,
 ): MadeModel {
-  const model = specs.format === "qdq" ? upgradeOpset(float, 21).clone() : float.clone();
+  const opset = specs.format === "qdq" ? 21 : specs.bits === 3 ? THREES_OPSET : 0;
+  const model = float.opset() < opset ? upgradeOpset(float, opset).clone() : float.clone();
   const all = [...walkGraphs(model.graph)].flatMap(({ node }) => node);
   const chosen = selected(WHERE, all, OPERATORS, options);
   const kept = (node: NodeProto) => left.get(nodeName(node)) ?? chosen(node);

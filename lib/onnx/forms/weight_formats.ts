@@ -9,6 +9,7 @@ import { type BlockMatrix, groupsOf, transposed } from "./blocks.ts";
 import { bnb4Bytes, type Bnb4Type } from "./bnb4.ts";
 import type { GraphEditors, PlacedNode } from "./graph_editors.ts";
 import { nBitsBytes } from "./pack_blocks.ts";
+import { spreadThrees } from "./three_bits.ts";
 
 /** A weight as it is to be stored. */
 export interface FloatWeight {
@@ -46,15 +47,24 @@ export type WeightFormat = (
   round: (weight: FloatWeight) => BlockMatrix,
 ) => StoredWeight;
 
+/** A matrix of 3 bits as one of 4, with zero points, for the middle of 3 bits is not that of 4. */
+function inFourBits(matrix: BlockMatrix): BlockMatrix {
+  const { scales, zeroPoints = new Uint8Array(scales.length).fill(4) } = matrix;
+  return { ...matrix, bits: 4, zeroPoints };
+}
+
 /** onnxruntime's MatMulNBits. */
 function nBits(graphs: GraphEditors, { accuracyLevel }: FormatOptions): WeightFormat {
   const { main, model } = graphs;
   return (weight, round) => {
     const { name, rows, columns } = weight;
-    const matrix = round(weight);
+    const rounded = round(weight);
+    const matrix = rounded.bits === 3 ? inFourBits(rounded) : rounded;
     const { data, dims, scales, zeroPoints } = nBitsBytes(matrix);
     const constants = [
-      main.constant(`${name}_Q${matrix.bits}`, "uint8", dims, data, true),
+      rounded.bits === 3
+        ? spreadThrees(main, `${name}_Q3`, dims, data)
+        : main.constant(`${name}_Q${matrix.bits}`, "uint8", dims, data, true),
       main.constant(`${name}_scales`, "float32", dims.slice(0, 2), scales),
     ];
     if (zeroPoints) {

@@ -31,10 +31,10 @@ function layers() {
 
 Deno.test("quantizeWeights in each format, number of bits and size of groups is what onnxruntime computes", async () => {
   const float = layers();
-  const least: Record<number, number> = { 2: 4, 4: 18, 8: 38 };
+  const least: Record<number, number> = { 2: 4, 3: 11, 4: 18, 8: 38 };
   const cases: QuantizeWeightsOptions[] = [
     ...[16, 32, 64, 128, 256].map((groupSize) => ({ groupSize })),
-    ...([2, 4, 8] as const).flatMap((bits) => [{ bits }, { bits, symmetric: true }]),
+    ...([2, 3, 4, 8] as const).flatMap((bits) => [{ bits }, { bits, symmetric: true }]),
     ...([4, 8] as const).flatMap((bits) =>
       [true, false].map((symmetric) => ({ bits, symmetric, format: "qdq" as const }))
     ),
@@ -46,7 +46,7 @@ Deno.test("quantizeWeights in each format, number of bits and size of groups is 
     const { model, nodes, warnings } = await quantizeWeights(float, options);
     const told = JSON.stringify(options);
     assert(nodes.every(({ quantized }) => quantized), told);
-    const newer = options.bits && options.bits !== 4 && !options.format;
+    const newer = (options.bits === 2 || options.bits === 8) && !options.format;
     assertEquals(
       warnings.map((text) => text.includes("need onnxruntime 1.2")),
       newer ? [true] : [],
@@ -67,6 +67,22 @@ Deno.test("quantizeWeights writes MatMulNBits with what it was asked for, and th
   assertEquals(asked.map((name) => intOf(product, name, -1)), [72, 64, 8, 64, 1]);
   const bytes = model.graph.initializer.find(({ name }) => name === product.input[1])!;
   assertEquals(bytes.dims, [64n, 2n, 64n]);
+});
+
+Deno.test("integers of 3 bits take three quarters of those of 4", async () => {
+  const large = smallModel({
+    opset: 17,
+    inputs: { x: ["float32", "batch", 256] },
+    outputs: ["y"],
+    constants: [weight("w", [256, 256], 1)],
+    nodes: [node("MatMul", ["x", "w"], ["y"])],
+  });
+  const [three, four] = await Promise.all(
+    ([3, 4] as const).map((bits) => quantizeWeights(large, { bits })),
+  );
+  const bytes = 256 * 256 / 8;
+  const saved = four.model.byteLength() - three.model.byteLength();
+  assert(saved > bytes - 2000 && saved < bytes, `${saved}`);
 });
 
 Deno.test("mse loses less than nearest, and hqq is no worse by much", () => {
@@ -190,8 +206,8 @@ Deno.test("what onnxruntime has no kernel for is refused before any work", async
       message,
     );
   await Promise.all([
-    refused({ bits: 3 }, "bits is 3, for which no version of onnxruntime has a kernel"),
-    refused({ bits: 5 }, "use one of 2, 4, 8"),
+    refused({ bits: 3, format: "qdq" }, 'use format "nbits"'),
+    refused({ bits: 5 }, "use one of 2, 3, 4, 8"),
     refused({ groupSize: 48 }, "use one of 16, 32, 64, 128, 256"),
     refused({ bits: 2, format: "qdq" }, 'use format "nbits"'),
     refused({ bits: 8, format: "bnb4" }, "has 4 bits"),
