@@ -12,9 +12,11 @@ import { GraphEditor } from "../graph/graph_editor.ts";
 import { isOp } from "../graph/operator.ts";
 import { removeUnusedInitializers } from "../graph/unused.ts";
 import { GraphFacts } from "../qdq/graph_facts.ts";
+import { attributeProblem, givesFloats } from "../qdq/operators.ts";
 import { rangesByReaders, readerWeights } from "./reader_ranges.ts";
 import type { Remedied, Remedy } from "./remedy.ts";
 import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
+import { weightLayout } from "./weight_matrix.ts";
 
 /** An activation, and the channels that are split off. */
 interface Split {
@@ -35,12 +37,11 @@ const NEAR = 1.25;
 /** The matrix products of a value that have a weight of their own; nothing if none has. */
 function products(facts: GraphFacts, value: string): WeightedNode[] {
   return facts.view.uses(value).flatMap((use) => {
-    const layer = use.kind === "input" && use.index === 0 && use.node.opType === "MatMul"
-      ? weightedNode(facts, use.node)
-      : undefined;
-    const own = layer && facts.view.uses(layer.node.input[1]).length === 1 &&
-      facts.constantDims(layer.node.input[1])!.length === 2;
-    return own ? [layer] : [];
+    if (use.kind !== "input" || use.index !== 0 || !givesFloats(use.node)) return [];
+    const layer = weightedNode(facts, use.node);
+    if (!layer || layer.reads.channels.axis !== -1 || attributeProblem(use.node)) return [];
+    const own = facts.view.uses(use.node.input[1]).length === 1;
+    return own && facts.constantDims(use.node.input[1])!.length === 2 ? [layer] : [];
   });
 }
 
@@ -59,22 +60,24 @@ function outliers({ maxima }: ChannelMaxima): { channels: number[]; gain: number
 function splitProduct(
   facts: GraphFacts,
   editor: GraphEditor,
-  { node, reads }: WeightedNode,
+  layer: WeightedNode,
   side: string,
   channels: readonly number[],
 ): string {
+  const { node } = layer;
   using weight = facts.constant(node.input[1])!;
-  const columns = weight.dims[1];
+  const { rows, at } = weightLayout(layer, weight)!;
   const rest = weight.data.slice();
-  const split = new Float32Array(channels.length * columns);
+  const split = new Float32Array(channels.length * rows);
   channels.forEach((c, i) => {
-    split.set(rest.subarray(c * columns, (c + 1) * columns), i * columns);
-    rest.fill(0, c * columns, (c + 1) * columns);
+    for (let r = 0; r < rows; r++) {
+      split[i * rows + r] = rest[at(r, c)];
+      rest[at(r, c)] = 0;
+    }
   });
-  if (weight.dims[0] !== reads.channels.count) throw new OnnxError(`${node.name} reads otherwise`);
   const wish = `${node.input[1]}_outliers`;
   editor.replaceConstant(node, 1, "float32", weight.dims, rest);
-  const constant = editor.constant(wish, "float32", [channels.length, columns], split);
+  const constant = editor.constant(wish, "float32", [channels.length, rows], split);
   // Behind the bias, which onnxruntime's kernel adds for nothing where it is next to it.
   const sum = facts.view.onlyReader(node.output[0]);
   const biased = sum && isOp(sum, "Add") && sum.input.some((name) => facts.isConstant(name));

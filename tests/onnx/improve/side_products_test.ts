@@ -108,3 +108,28 @@ Deno.test("round: what few samples had in common by chance counts less, unused c
   const matrix = Float64Array.of(4, 2, 1, 2, 4, 1, 1, 1, 4);
   assertEquals([...trusted(matrix, [1, 1, 0, 2, 0, 0], 3)], [4, 1, 0, 1, 4, 0, 0, 0, 0]);
 });
+
+Deno.test("split: a Gemm too, however its weight lies", async () => {
+  for (const transB of [0, 1]) {
+    const dims = transB ? [4, 24] : [24, 4];
+    const model = smallModel({
+      opset: 17,
+      nodes: [
+        node("Gemm", ["x", "w", "b"], ["h"]),
+        node("Softplus", ["h"], ["s"]),
+        node("Gemm", ["s", "v", "c"], ["y"], { transB: { i: transB } }),
+      ],
+      constants: [
+        constant("w", [8, 24], 1, (i) => i % 24 === 5 ? 60 : 0.1),
+        constant("b", [24], 2, () => 0.3),
+        constant("v", dims, 3),
+        constant("c", [4], 4),
+      ],
+      inputs: { x: ["float32", 6, 8] },
+      outputs: ["y"],
+    });
+    const { before, after, function: same } = await remedied(model, [6, 8], splitOutliers);
+    assert(same > 100, `the function is changed: ${same} dB`);
+    assert(after > before + 6, `${before} dB, ${after} dB`);
+  }
+});
