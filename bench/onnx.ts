@@ -17,6 +17,7 @@
  */
 import { parseArgs } from "node:util";
 import { loadOnnx, OnnxRuntime, prepareOnnx, saveOnnx } from "../mod.ts";
+import { processorTime } from "../lib/files/processor_time.ts";
 import { Noise } from "../lib/quantization/analysis/noise.ts";
 import { type Candidate, measure, quantiles } from "./measure.ts";
 import { type Answers, type BenchModel, benchModels } from "./onnx_models.ts";
@@ -166,15 +167,27 @@ async function make(
   }
 }
 
-/** A session that runs the samples in turn, on one thread. */
+/**
+ * A session that runs the samples in turn, on one thread: so the processor's time is that of a machine that does nothing
+ * else.
+ */
 async function candidate(path: string, samples: readonly Feeds[]): Promise<Candidate> {
   const runtime = await OnnxRuntime.open("bench", await loadOnnx(path), { threads: 1 });
   let next = 0;
+  let start: number | undefined;
   let last: Promise<unknown> = Promise.resolve();
   return {
     name: path,
-    run: () => void (last = last.then(() => runtime.run(samples[next++ % samples.length]))),
-    finish: async () => void await last,
+    run() {
+      start ??= processorTime();
+      last = last.then(() => runtime.run(samples[next++ % samples.length]));
+    },
+    async finish() {
+      await last;
+      const time = processorTime() - start!;
+      start = undefined;
+      return time;
+    },
     dispose: () => runtime.release(),
   };
 }

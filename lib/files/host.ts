@@ -46,6 +46,8 @@ interface ProcessHost {
   readonly stderr: { readonly isTTY?: boolean; readonly columns?: number };
   /** With Node's `--permission`. */
   readonly permission?: { has(scope: string, reference?: string): boolean };
+  /** Microseconds of the processor. */
+  cpuUsage(): { readonly user: number; readonly system: number };
   exit(code: number): never;
   on(event: string, listener: () => void): unknown;
   off(event: string, listener: () => void): unknown;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { processorTime } from "../../files/processor_time.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { type OnnxFeeds, OnnxRuntime } from "./runtime.ts";
 
@@ -32,13 +33,13 @@ export class Race implements AsyncDisposable {
    *
    * @param where opens the errors.
    * @param feeds what all are run on.
-   * @param clock tells milliseconds.
+   * @param clock tells milliseconds; by default those of the processor, for sessions have one thread.
    */
   static async open(
     where: string,
     first: OnnxModel,
     feeds: OnnxFeeds,
-    clock: () => number = () => performance.now(),
+    clock: () => number = processorTime,
   ): Promise<Race> {
     return new Race(where, await OnnxRuntime.open(where, first, { threads: 1 }), feeds, clock);
   }
