@@ -5,7 +5,8 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { backendFor, importOnnx, init, int32, OnnxError, tensor } from "../../../mod.ts";
+import { backendFor, importOnnx, init, int32, OnnxError, tensor, uint8 } from "../../../mod.ts";
+import type { OnnxDataType } from "../../../lib/onnx/file/data_type.ts";
 import { eachBackend } from "../../backends.ts";
 import { fileOf, graphProto, messages, modelProto } from "../files.ts";
 import { floats, ints, node, smallModel } from "../small_models.ts";
@@ -195,6 +196,85 @@ eachBackend("a model that cannot be imported leaves nothing on the device", asyn
   assertStringIncludes(message, "Add node");
   assertEquals(backendFor(device).memory().liveBytes, liveBytes);
 });
+
+/** A file of one node on bytes, with the constants that it reads. */
+function byteModel(
+  opType: string,
+  x: [type: string, ...dims: number[]],
+  constants: readonly [type: OnnxDataType, dims: number[], values: number[]][],
+) {
+  return smallModel({
+    opset: 13,
+    inputs: { x: x as ["uint8", ...number[]] },
+    outputs: ["y"],
+    constants: constants.map(([type, dims, values], i) =>
+      messages.tensor(`c${i}`, type, dims, values)
+    ),
+    nodes: [node(opType, ["x", ...constants.map((_, i) => `c${i}`)], ["y"])],
+  });
+}
+
+/** A convolution of bytes, 1 × 1, of so many channels into two. */
+function byteConvModel(
+  channels: number,
+  { xZero = "uint8", wZeros = [0], yZero = "uint8" }: {
+    xZero?: OnnxDataType;
+    wZeros?: number[];
+    yZero?: OnnxDataType;
+  } = {},
+) {
+  return byteModel("QLinearConv", ["uint8", 1, channels, 1, 1], [
+    ["float32", [], [0.1]],
+    [xZero, [], [3]],
+    ["int8", [2, channels, 1, 1], new Array(2 * channels).fill(1)],
+    ["float32", [], [0.1]],
+    ["int8", wZeros.length > 1 ? [wZeros.length] : [], wZeros],
+    ["float32", [], [0.1]],
+    [yZero, [], [3]],
+  ]);
+}
+
+eachBackend(
+  "zero points that do not fit, and sums beyond int32, are refused with node and fix",
+  async (device) => {
+    await init({ device });
+    const dequantize = (zero: OnnxDataType, dims: number[], values: number[]) =>
+      byteModel("DequantizeLinear", ["uint8", 1, 2], [["float32", [], [0.1]], [
+        zero,
+        dims,
+        values,
+      ]]);
+    const cases: [model: OnnxModel, channels: number, message: string][] = [
+      [dequantize("int8", [], [-3]), 2, 'node "DequantizeLinear:y": its zero point is of int8'],
+      [dequantize("int32", [], [300]), 2, "its zero point is of int32 and its integers of uint8"],
+      [dequantize("uint8", [3], [1, 2, 3]), 2, 'DequantizeLinear node "DequantizeLinear:y"'],
+      [byteConvModel(4, { xZero: "int8" }), 4, "the input must be of int8, got uint8"],
+      [byteConvModel(4, { wZeros: [1, 2, 3] }), 4, "zeroPoint must be float32, one number or 2"],
+      [byteConvModel(70_000), 70_000, "an output adds up 70000 products"],
+      [byteConvModel(70_000), 70_000, "split the channels, or convolve in floats"],
+    ];
+    for (const [model, size, message] of cases) {
+      const module = await importOnnx(model, { device });
+      const x = tensor(new Array(size).fill(1), {
+        shape: module.inputs[0].shape!.map((each) => Number(each)),
+        dtype: uint8,
+        device,
+      });
+      const { liveBytes } = backendFor(device).memory();
+      const { message: said } = assertThrows(() => module.forward(x), Error);
+      assertStringIncludes(said, message);
+      assertStringIncludes(said, "Linear");
+      assertEquals(backendFor(device).memory().liveBytes, liveBytes, message);
+    }
+    const { liveBytes } = backendFor(device).memory();
+    await assertRejects(
+      () => importOnnx(byteConvModel(4, { yZero: "int32" }), { device }),
+      OnnxError,
+      "its input 6 is of int32, and only int8 and uint8 are computed here",
+    );
+    assertEquals(backendFor(device).memory().liveBytes, liveBytes);
+  },
+);
 
 Deno.test("files that are no whole model are refused as by loadOnnx", async () => {
   const circle = graphProto({

@@ -68,6 +68,12 @@ function quantize(call: OperatorCall): Tensor {
 }
 
 function dequantize(call: OperatorCall): Tensor {
+  const [given, , zero] = call.inputs as [Tensor, Tensor, Tensor?];
+  if (zero && zero.dtype !== given.dtype) {
+    throw new TypeError(
+      `its zero point is of ${zero.dtype.name} and its integers of ${given.dtype.name}; both are of one type`,
+    );
+  }
   const { x, scale, zeroPoint = 0, shape } = spread(call);
   const f = new Formula("DequantizeLinear");
   dequantized(f, x, scale, zeroPoint);
