@@ -1,6 +1,7 @@
 /**
  * Convolutions of this project beside TensorFlow.js and jax-js, on one adapter, in one run. Inputs and
- * weights lie on the device in the order in which each library likes them best.
+ * weights lie on the device in the order in which each library likes them best. On a software adapter the time of
+ * processors is what compares, for others may keep the machine busy.
  *
  * Run: `deno task bench:convolutions`, or with the numbers of the convolutions to run as arguments.
  *
@@ -212,14 +213,18 @@ for (const convolution of chosen) {
   });
   const [height, width] = convolution.size;
   console.log(`\n${convolution.name} over ${height} × ${width}`);
-  const [ours] = timings;
-  console.table(Object.fromEntries(timings.map(({ name, median, low, high, rounds }) => [name, {
-    "of float32": (median / ours.median).toFixed(2),
-    "ms, median": median.toFixed(2),
-    "quartiles": `${low.toFixed(2)} to ${high.toFixed(2)}`,
-    "rounds": rounds,
-    "10⁹ operations a second": (operations(convolution) / median / 1e6).toFixed(1),
-  }])));
+  const [ours, bytes] = timings;
+  console.table(
+    Object.fromEntries(timings.map(({ name, median, low, high, processor, rounds }) => [name, {
+      "of float32": (processor / ours.processor).toFixed(2),
+      "of int8": (processor / bytes.processor).toFixed(2),
+      "ms of processors": processor.toFixed(2),
+      "ms, median": median.toFixed(2),
+      "quartiles": `${low.toFixed(2)} to ${high.toFixed(2)}`,
+      "rounds": rounds,
+      "10⁹ operations a second": (operations(convolution) / median / 1e6).toFixed(1),
+    }])),
+  );
   for (const { dispose } of candidates) await dispose?.();
 }
 Deno.exit(0);

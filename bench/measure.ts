@@ -4,6 +4,7 @@
  *
  * @module
  */
+import process from "node:process";
 import type { DeviceClock } from "./device_clock.ts";
 
 /** Something to time. */
@@ -26,6 +27,11 @@ export interface Timing {
   readonly median: number;
   readonly low: number;
   readonly high: number;
+  /**
+   * The median of the milliseconds of processors that this process took: what a software adapter is best judged by
+   * where others keep the machine busy.
+   */
+  readonly processor: number;
   /** How many rounds it took part in. */
   readonly rounds: number;
   /** The median time in compute passes, where the device has timestamps. */
@@ -60,6 +66,12 @@ async function time({ run, finish }: Candidate, repeats: number): Promise<number
   for (let i = 0; i < repeats; i++) run();
   const own = await finish();
   return own ?? performance.now() - start;
+}
+
+/** Milliseconds of processors that this process has taken. */
+function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 /** Milliseconds of one run, about. The first one compiles, and counts only if it is very long. */
@@ -104,12 +116,15 @@ export async function measure(
     plans.push({ candidate, repeats, turns: Math.min(rounds, affordable) });
   }
   const wall: number[][] = plans.map(() => []);
+  const processor: number[][] = plans.map(() => []);
   for (let round = 0; round < rounds; round++) {
     for (const [i, { candidate, repeats, turns }] of plans.entries()) {
       // Spreads the turns evenly over the rounds.
       if (Math.floor((round + 1) * turns / rounds) === Math.floor(round * turns / rounds)) continue;
       await rest();
+      const before = processorMs();
       wall[i].push(await time(candidate, repeats) / repeats);
+      processor[i].push((processorMs() - before) / repeats);
     }
   }
   // Timestamps cost something themselves, so the device's time gets rounds of its own.
@@ -127,6 +142,8 @@ export async function measure(
   return plans.map(({ candidate: { name } }, i) => {
     const [low, median, high] = quantiles(wall[i], 0.25, 0.5, 0.75);
     const [inPasses] = quantiles(device[i], 0.5);
-    return { name, median, low, high, rounds: wall[i].length, device: inPasses };
+    const [inProcessor] = quantiles(processor[i], 0.5);
+    const rounds = wall[i].length;
+    return { name, median, low, high, processor: inProcessor, rounds, device: inPasses };
   });
 }

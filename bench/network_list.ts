@@ -59,8 +59,11 @@ function pictures(
   };
 }
 
-/** The networks; the encoder, and its tokens, where its file is given. */
-export function networks(minilm?: string): Network[] {
+/** Pixels along each side of a page. */
+const PAGE = 640;
+
+/** The networks, of pages of so many pixels; the encoder, and its tokens, where its file is given. */
+export function networks(minilm?: string, page = PAGE): Network[] {
   const list: Network[] = [
     {
       name: "recognition",
@@ -70,7 +73,7 @@ export function networks(minilm?: string): Network[] {
     {
       name: "detection",
       path: models.detectionPath,
-      inputs: pictures(LINES, (lines) => pageSample(lines, 640)),
+      inputs: pictures(LINES, (lines) => pageSample(lines, page)),
     },
     {
       name: "direction",

@@ -5,7 +5,8 @@
  *
  * Run: `deno task bench:web-networks`, with Chromium on the path, or with the names of the networks to run.
  * `--minilm FILE` adds the sentence encoder, `--rounds 5` says how often each is timed, `--integers` adds the
- * file that `quantizeStatic` makes, `--runtimes JSEP,WASM` leaves the others out. Of one round, the first run after
+ * file that `quantizeStatic` makes, `--runtimes JSEP,WASM` leaves the others out, and
+ * `--page 320` draws smaller pages for detection. Of one round, the first run after
  * kernels were compiled is what counts.
  *
  * @module
@@ -30,6 +31,7 @@ const { values: args, positionals: chosen } = parseArgs({
     minilm: { type: "string" },
     rounds: { type: "string", default: "5" },
     integers: { type: "boolean" },
+    page: { type: "string", default: "640" },
     runtimes: { type: "string", default: "WebGPU,JSEP,WASM" },
   },
   allowPositionals: true,
@@ -115,7 +117,7 @@ const browser = await chromium.launch({
 });
 try {
   const origin = `http://127.0.0.1:${server.addr.port}`;
-  for (const network of networks(args.minilm)) {
+  for (const network of networks(args.minilm, Number(args.page))) {
     if (chosen.length > 0 && !chosen.includes(network.name)) continue;
     const page = await browser.newPage();
     page.on("console", (message) => message.type() === "log" && console.error(message.text()));
