@@ -96,6 +96,42 @@ Deno.test("each model of a pair gets its forms, static ones by its own samples",
   assert(!card.includes("made-up"), card);
 });
 
+Deno.test("what a provider cannot run, or not well, is foretold, and static is made for pages", async () => {
+  using folder = new TestFolder();
+  const models = await modelsIn(folder, "model");
+  manualSeed(2);
+  const data = Array.from({ length: 4 }, () => ({ input: randn([1, 64]) }));
+  const told = async (provider: ConvertOnnxOptions["provider"]) => {
+    const out = `${folder.path}/${provider}`;
+    const { files } = await convertOnnx(models, { provider, out, data });
+    return new Map(
+      files.map(({ dtype, warnings }) => [dtype, warnings.find((text) => text.startsWith("on "))]),
+    );
+  };
+  const [webgpu, wasm, node] = [await told("webgpu"), await told("wasm"), await told("node")];
+  for (const dtype of ["q8", "int8", "uint8", "bnb4"] as const) {
+    assert(webgpu.get(dtype)!.includes("WebAssembly computes; take"), dtype);
+    assertEquals([wasm.get(dtype), node.get(dtype)], [undefined, undefined], dtype);
+  }
+  for (const dtype of ["fp16", "q4f16"] as const) {
+    assert(webgpu.get(dtype)!.includes("shader-f16"), dtype);
+    assert(wasm.get(dtype)!.includes("no kernels for float16"), dtype);
+  }
+  for (const each of [webgpu, wasm, node]) assertEquals(each.get("q4"), undefined);
+  // In a page so small a product is faster in floats.
+  const operators = async (provider: string) => {
+    const { graph } = await loadOnnx(`${folder.path}/${provider}/onnx/model_static.onnx`);
+    return new Set(graph.node.map(({ opType }) => opType));
+  };
+  assert((await operators("node")).has("DequantizeLinear"));
+  assert(!(await operators("wasm")).has("DequantizeLinear"));
+  await assertRejects(
+    () => convertOnnx(models, { provider: "phone" as "node" }),
+    TypeError,
+    "provider",
+  );
+});
+
 Deno.test("large constants go into the files that transformers.js looks for, and config.json says so", async () => {
   using folder = new TestFolder();
   await writeTextEncoder(`${folder.path}/small`, { externalData: true });
