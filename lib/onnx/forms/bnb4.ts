@@ -41,14 +41,13 @@ export interface Bnb4Bytes {
 }
 
 /** Codes from the least value to the greatest, and where one ends and the next begins. */
-function ladder(type: Bnb4Type): { codes: number[]; values: number[]; ends: number[] } {
+function ladder(type: Bnb4Type): { codes: number[]; ends: number[] } {
   const all = VALUES[type].map((value, code) => ({ value, code }))
     // Of two zeros the positive one is kept.
     .filter(({ value }) => !Object.is(value, -0)).sort((a, b) => a.value - b.value);
   const values = all.map(({ value }) => value);
   return {
     codes: all.map(({ code }) => code),
-    values,
     ends: values.slice(1).map((value, i) => (value + values[i]) / 2),
   };
 }
@@ -64,27 +63,18 @@ function place(x: number, ends: readonly number[]): number {
   return low;
 }
 
-/** Parts of the greatest magnitude that are tried as scales. */
-const PARTS = Array.from({ length: 17 }, (_, i) => 0.72 + 0.02 * i);
-
-/**
- * Rounds floats to 4 bits; groups run on over the ends of rows.
- *
- * @param fitted whether scales are tried around the greatest magnitude for the least squared error.
- */
+/** Rounds floats to 4 bits; groups run on over the ends of rows. */
 export function bnb4Bytes(
   data: Float32Array,
   groupSize: number,
   type: Bnb4Type,
-  fitted = false,
 ): Bnb4Bytes {
-  const { codes, values, ends } = ladder(type);
+  const { codes, ends } = ladder(type);
   const packed = new Uint8Array(Math.ceil(data.length / 2));
   const scales = new Float32Array(Math.ceil(data.length / groupSize));
   for (let start = 0, g = 0; start < data.length; start += groupSize, g++) {
     const group = data.subarray(start, start + groupSize);
-    const most = group.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
-    const scale = fitted ? fittedScale(group, most, values, ends) : most;
+    const scale = group.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
     scales[g] = scale;
     const perScale = scale === 0 ? 0 : 1 / scale;
     group.forEach((x, i) => {
@@ -93,23 +83,4 @@ export function bnb4Bytes(
     });
   }
   return { packed, scales };
-}
-
-/** The scale with the least squared error among some around the greatest magnitude. */
-function fittedScale(
-  group: Float32Array,
-  most: number,
-  values: readonly number[],
-  ends: readonly number[],
-): number {
-  if (most === 0) return 0;
-  const error = (scale: number) =>
-    group.reduce((sum, x) => sum + (x - values[place(x / scale, ends)] * scale) ** 2, 0);
-  let [best, least] = [most, error(most)];
-  for (const part of PARTS) {
-    const scale = Math.fround(most * part);
-    const off = scale > 0 ? error(scale) : Infinity;
-    if (off < least) [best, least] = [scale, off];
-  }
-  return best;
 }

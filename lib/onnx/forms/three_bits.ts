@@ -41,25 +41,31 @@ export function spreadThrees(
   bytes: Uint8Array,
 ): string {
   const packed = packThrees(bytes);
-  const value = (part: string) => editor.name(`${name}_${part}`);
   const mask = (bits: number) => editor.constant(`mask_${bits}`, "uint8", [], [bits]);
   const stored = editor.constant(name, "uint8", [packed.length / 3, 3], packed, true);
+  // Short ones, and nodes without a name: there are eight a weight.
   const [three, spare, moved, first, second, third, both, fourth, four, read] = [
     ...["three", "spare", "moved", "first", "second", "third", "both", "fourth", "four", "bytes"],
-  ].map(value);
+  ].map((wish) => editor.name(wish));
   const shifts = editor.constant("shifts", "uint8", [3], [3, 2, 1]);
   const ones = editor.constant("ones", "int64", [3], [1, 1, 1]);
   const shape = editor.constant(`${name}_shape`, "int64", [dims.length], dims);
   const right = { direction: { s: "RIGHT" } };
+  const make = (
+    opType: string,
+    input: readonly string[],
+    output: readonly string[],
+    attributes = {},
+  ) => editor.messages.node({ opType, input, output, attributes });
   editor.prepend(
-    editor.node(three, "BitwiseAnd", [stored, mask(KEPT)], [three]),
-    editor.node(spare, "BitwiseAnd", [stored, mask(SPARE)], [spare]),
-    editor.node(moved, "BitShift", [spare, shifts], [moved], right),
-    editor.node(first, "Split", [moved, ones], [first, second, third], { axis: 1 }),
-    editor.node(both, "BitwiseOr", [first, second], [both]),
-    editor.node(fourth, "BitwiseOr", [both, third], [fourth]),
-    editor.node(four, "Concat", [three, fourth], [four], { axis: 1 }),
-    editor.node(read, "Reshape", [four, shape], [read]),
+    make("BitwiseAnd", [stored, mask(KEPT)], [three]),
+    make("BitwiseAnd", [stored, mask(SPARE)], [spare]),
+    make("BitShift", [spare, shifts], [moved], right),
+    make("Split", [moved, ones], [first, second, third], { axis: { i: 1 } }),
+    make("BitwiseOr", [first, second], [both]),
+    make("BitwiseOr", [both, third], [fourth]),
+    make("Concat", [three, fourth], [four], { axis: { i: 1 } }),
+    make("Reshape", [four, shape], [read]),
   );
   return read;
 }
