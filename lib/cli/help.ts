@@ -246,6 +246,9 @@ Which --metric, on the samples held out, beside the float model's outputs:
   top1    the share of rows whose greatest element is at the same place.
   ctc     the share of samples that read as the same text: the greatest class of
           each step, repetitions once, class 0 left out.
+  map     mean average precision of a detector, over overlaps from 0.5 to 0.95:
+          outputs (batch, count, 4) by corners and (batch, count, classes), or
+          one output of YOLO's, (batch, 4 + classes, count).
 
 What is tried (--remedies), in this order, and kept where it helps:
   split     multiplies outlier channels with floats, beside the others

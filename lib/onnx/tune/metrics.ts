@@ -8,6 +8,7 @@ import { Noise } from "../../quantization/analysis/noise.ts";
 import { floatNumbers, isFloatType } from "../accuracy/float_output.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";
+import { type Boxes, meanAveragePrecision } from "./mean_average_precision.ts";
 import { type OnnxFeeds, type OnnxOutput, OnnxRuntime } from "../run/runtime.ts";
 
 /**
@@ -16,9 +17,12 @@ import { type OnnxFeeds, type OnnxOutput, OnnxRuntime } from "../run/runtime.ts"
  * - `"sqnr"`: signal to quantization noise of the output that is furthest off, in dB
  * - `"cosine"`: the mean cosine between outputs, at most 1
  * - `"top1"`: the share of rows of the first output whose greatest element is at the same place
+ * - `"map"`: the mean average precision of a detector, from 0 to 1, over overlaps from 0.5 to 0.95; what the float model
+ *   finds is the truth. Either one output of boxes (batch, count, 4) by corners and one of scores (batch, count, classes),
+ *   or one of YOLO's (batch, 4 + classes, count), the middle and the size of each box and then its scores
  * - `"ctc"`: the share of samples that read as the same text, by greedy decoding of (batch, steps, classes) with blank 0
  */
-export type TuneMetricName = "sqnr" | "cosine" | "top1" | "ctc";
+export type TuneMetricName = "sqnr" | "cosine" | "top1" | "ctc" | "map";
 
 /** A metric by name, or a function that gives a number for a model, the greater the better. */
 export type TuneMetric = TuneMetricName | ((model: OnnxModel) => number | Promise<number>);
@@ -90,6 +94,47 @@ function shareOf<T>(take: (output: OnnxOutput) => readonly T[]) {
   };
 }
 
+/** The boxes that a detector gives for each picture of a sample. */
+function boxesOf(outputs: Outputs): Boxes[] {
+  const all = floatsOf(outputs).map((name) => outputs[name]).filter(({ dims }) =>
+    dims.length === 3
+  );
+  const corners = all.find(({ dims }) => dims[2] === 4);
+  const scores = all.find((output) => output !== corners && output.dims[1] === corners?.dims[1]);
+  if (corners && scores) {
+    const [batch, count, classes] = scores.dims;
+    const [boxes, own] = [corners, scores].map((output) => floatNumbers(output));
+    return Array.from({ length: batch }, (_, b) => ({
+      corners: boxes.subarray(4 * b * count, 4 * (b + 1) * count),
+      scores: own.subarray(b * count * classes, (b + 1) * count * classes),
+      classes,
+    }));
+  }
+  const [only] = all;
+  if (all.length !== 1 || only.dims[1] < 5 || only.dims[1] > only.dims[2]) {
+    throw new OnnxError(
+      `the metric "map" takes boxes (batch, count, 4) and scores (batch, count, classes), or one output ` +
+        `(batch, 4 + classes, count); the model has ${
+          Object.values(outputs).map(({ dims }) => `(${dims.join(", ")})`).join(" and ")
+        }. Give a function as the metric`,
+    );
+  }
+  const [batch, rows, count] = only.dims;
+  const data = floatNumbers(only);
+  const classes = rows - 4;
+  return Array.from({ length: batch }, (_, b) => {
+    const at = (row: number, i: number) => data[(b * rows + row) * count + i];
+    const [boxes, scores] = [new Float32Array(4 * count), new Float32Array(classes * count)];
+    for (let i = 0; i < count; i++) {
+      for (const [k, sign] of [-1, -1, 1, 1].entries()) {
+        boxes[4 * i + k] = at(k % 2, i) + sign * at(2 + k % 2, i) / 2;
+      }
+      for (let c = 0; c < classes; c++) scores[i * classes + c] = at(4 + c, i);
+    }
+    return { corners: boxes, scores, classes };
+  });
+}
+
 const METRICS: Record<
   TuneMetricName,
   (float: readonly Outputs[], other: readonly Outputs[]) => number
@@ -105,6 +150,7 @@ const METRICS: Record<
   },
   top1: shareOf(places),
   ctc: shareOf(texts),
+  map: (float, other) => meanAveragePrecision(float.flatMap(boxesOf), other.flatMap(boxesOf)),
 };
 
 /** The names of the metrics. */
