@@ -1,10 +1,12 @@
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import {
+  importOnnx,
   init,
   OnnxRuntime,
   prepareOnnx,
   quantizeStatic,
   type QuantizeStaticOptions,
+  tensor,
 } from "../../../mod.ts";
 import type { OnnxModel } from "../../../lib/onnx/file/model.ts";
 import { optimized } from "../model.ts";
@@ -68,6 +70,16 @@ Deno.test("HardSigmoid is computed with bytes, whatever it multiplies with and a
     }
     const { kernels } = await quantized(float);
     assert(!kernels.includes("HardSigmoid"), kernels.join());
+  }
+});
+
+Deno.test("importOnnx computes what is written for them to the bits of onnxruntime", async () => {
+  for (const opType of ["HardSwish", "HardSigmoid"]) {
+    const { model } = await quantizeStatic(between(opType), [{ x }]);
+    const module = await importOnnx(model);
+    const { data, dims } = x;
+    const given = await module.forward(tensor(data as Float32Array, { shape: dims })).data();
+    assertEquals(given, await run(model));
   }
 });
 
