@@ -37,8 +37,6 @@ const observer = (granularity: PerTensor | PerAxis) =>
   new AffineQuantizedMinMaxObserver(MappingType.ASYMMETRIC, uint8, { granularity });
 insertObservers_(model, observer(new PerTensor()), observer(new PerAxis(0)));
 
-const rows: Record<string, Record<string, string | number>> = {};
-
 /** Runs a model so often, each time on an upload of its own, as from a data set. */
 async function run(
   title: string,
@@ -53,11 +51,9 @@ async function run(
   }
   await fence.data();
   const { liveBytes, pooledBytes } = backendFor().memory();
-  rows[title] = {
-    "device, live bytes": liveBytes,
-    "device, pooled bytes": pooledBytes,
-    "process, MB": Math.round(Deno.memoryUsage().rss / 2 ** 20),
-  };
+  const process = Math.round(Deno.memoryUsage().rss / 2 ** 20);
+  const device = `${liveBytes} bytes live and ${pooledBytes} pooled on the device`;
+  console.log(`${title}: ${device}, ${process} MB in the process`);
 }
 
 await run("observed, after 100", model, [32, 256], 100);
@@ -80,5 +76,4 @@ for (const [name, source] of [["float", models.recognitionPath], ["integers", in
   await run(`recognizer, ${name}, after 100`, recognizer, LINE, 100);
   await run(`recognizer, ${name}, after 1,100`, recognizer, LINE, 1000);
 }
-console.table(rows);
 Deno.exit(0);
