@@ -36,7 +36,7 @@ import {
 } from "../../../mod.ts";
 import { swapChannels } from "../../../lib/quantization/layers/output_first.ts";
 import type { ConvTransposeLayerOptions } from "../../../lib/nn/transposed_convolution.ts";
-import { eachBackend } from "../../backends.ts";
+import { eachBackend, few } from "../../backends.ts";
 import { minMax } from "../flow.ts";
 import { UNet } from "./unet.ts";
 
@@ -83,7 +83,7 @@ eachBackend(
   "a transposed integer convolution computes what its integers stand for",
   async (device) => {
     manualSeed(15);
-    for (const [i, [channels, out, kernel, options, perChannel]] of SHAPES.entries()) {
+    for (const [i, [channels, out, kernel, options, perChannel]] of few([...SHAPES.entries()], 3)) {
       const weight = i % 2 ? uint8 : int8;
       const up = new ConvTranspose2d(channels, out, kernel, { device, ...options });
       const model = new Sequential({ up });
