@@ -34,7 +34,7 @@ function colourOf(dtype: string): string {
 function named(dots: readonly (Place & { name: string })[]): { name: string; at: Place }[] {
   const groups: { name: string; at: Place }[] = [];
   for (const { name, x, y } of dots) {
-    const near = groups.find(({ at }) => Math.hypot(at.x - x, at.y - y) < 8);
+    const near = groups.find(({ at }) => Math.hypot(at.x - x, at.y - y) < RADIUS + 1);
     if (near) near.name += `, ${name}`;
     else groups.push({ name, at: { x, y } });
   }
@@ -65,7 +65,10 @@ export async function plotForms(files: readonly ConvertedFile[], title: string):
     y: height - MARGIN.bottom - y / top * (height - MARGIN.top - MARGIN.bottom),
   });
   const groups = named(dots.map((dot) => ({ name: dot.name, ...pixels(dot) })));
-  const labels = placeLabels(groups.map(({ at }) => at), LABEL);
+  // Room for the longest, such as of forms that lie on one another.
+  const longest = Math.max(...groups.map(({ name }) => textWidth(name, TEXT_SIZE)));
+  const room = { ...LABEL, width: Math.max(LABEL.width, longest) };
+  const labels = placeLabels(groups.map(({ at }) => at), room);
   const starts = KINDS.map((_, i) =>
     KINDS.slice(0, i).reduce((sum, { name }) => sum + textWidth(`● ${name}`, TEXT_SIZE) + 16, 0)
   );

@@ -492,7 +492,7 @@ async function rounding(
 }
 
 /**
- * Brings the weights of a float ONNX model into 2, 4 or 8 bits; it goes on to compute with floats. Matrices of MatMul and
+ * Brings the weights of a float ONNX model into 2, 3, 4 or 8 bits; it goes on to compute with floats. Matrices of MatMul and
  * Gemm become groups of integers with a scale each, which onnxruntime's MatMulNBits multiplies with; tables of
  * embeddings get bytes with a scale a row. No samples are needed.
  *
