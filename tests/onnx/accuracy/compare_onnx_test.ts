@@ -233,7 +233,7 @@ Deno.test("compareOnnx() on the recognition model", async () => {
   assert(comparison.tensors.length > 150, `${comparison.tensors.length} tensors`);
   for (const { name, sqnr } of comparison.tensors) assert(sqnr > 80, `${name}: ${sqnr} dB`);
   const line = await comparison.figure();
-  assert(line?.svg.includes("in the order in which they are computed"));
+  assert(line?.svg.includes("in order of computation"));
 });
 
 Deno.test("classOutputs() finds what counts classes", async () => {
