@@ -161,7 +161,9 @@ async function search(state: ImprovedModel, tools: ImproveTools): Promise<Remedi
   const { calibration: { model } } = state;
   const facts = new GraphFacts(model.graph);
   const maxima = (await tools.learn(model, "channelMaxima")).learned("channelMaxima");
-  const { activations } = await quantizedState(state);
+  // Those too that are left in float for their outliers' sake: without these they are fit for bytes.
+  const options = { ...state.options, optimize: "size" } as const;
+  const { activations } = await quantizedState({ ...state, options });
   const bytes = new Set(activations.map(({ name }) => name));
   const multiplied = readerWeights(facts, [...maxima.keys()]);
   let splits = [...maxima].flatMap(([value, found]) => {

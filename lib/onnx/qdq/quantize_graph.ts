@@ -93,7 +93,7 @@ export function quantizeGraph(
       (name) => ranges.get(name),
       (node) => left.get(nodeName(node)) ?? chosen(node) ?? (floats.has(node) ? FASTER : undefined),
       (node) => specs.nibbles !== undefined && takesNibbles(node, facts),
-      { dips: smallest ?? false },
+      (value) => smallest === true || overrides.has(value),
     );
   const all = place(new Set());
   for (const name of overrides.keys()) {

@@ -36,7 +36,7 @@ const LEAST_SENTINEL = 1000;
  * which a huge number marks what is to be ignored.
  *
  * @param observed what values were seen to hold.
- * @param takes what becomes bytes though it loses by it.
+ * @param takes which values become bytes even if they lose by it, as those whose range somebody has chosen.
  * @returns also the ranges. They are missing for values that were not observed.
  */
 export function placeWithRanges(
@@ -44,12 +44,12 @@ export function placeWithRanges(
   observed: Observed,
   chosen: (node: NodeProto) => string | undefined,
   stored: (node: NodeProto) => boolean,
-  takes: { readonly dips: boolean } = { dips: false },
+  takes: (value: string) => boolean = () => false,
 ): RangedPlacement {
   const placer = new Placer(facts, chosen, stored);
   const needed = neededRanges(facts, observed);
   refuseConstants(placer, needed);
-  if (!takes.dips) refuseDips(placer, needed);
+  refuseDips(placer, needed, takes);
   for (;;) {
     const placement = placer.place();
     const ranges = new Map<string, TensorRange>();
@@ -147,7 +147,11 @@ const DIP_STEPS = 2;
  * product once they are written out), if few values are so large that all others share a step or two. Convolutions
  * have no kernel that reads bytes from one side and floats from the other, so these keep theirs.
  */
-function refuseDips(placer: Placer, needed: ReadonlyMap<string, TensorRange>): void {
+function refuseDips(
+  placer: Placer,
+  needed: ReadonlyMap<string, TensorRange>,
+  takes: (value: string) => boolean,
+): void {
   const { facts } = placer;
   for (const node of facts.graph.node) {
     if (!placer.computes(node) || !givesFloats(node) || !facts.isConstant(node.input[1])) continue;
@@ -155,6 +159,7 @@ function refuseDips(placer: Placer, needed: ReadonlyMap<string, TensorRange>): v
     const maker = facts.view.producer(value);
     const range = needed.get(node.input[0]);
     if (!range || !maker || !isOp(maker, "Mul") && !isOp(maker, ...DIPPING)) continue;
+    if (takes(node.input[0])) continue;
     const below = -range.min / (width(range) / 255);
     if (!(below > 0 && below < DIP_STEPS)) continue;
     placer.leave(

@@ -191,7 +191,7 @@ Deno.test("a node that is left out stays float between integer nodes", async () 
 });
 
 Deno.test("a product of what dips below 0 by less than two steps stays float", async () => {
-  const dip = (largest: number) =>
+  const dip = (largest: number, options: QuantizeStaticOptions = {}, atLeast = 30) =>
     quantized(
       {
         nodes: [
@@ -209,7 +209,8 @@ Deno.test("a product of what dips below 0 by less than two steps stays float", a
         outputs: ["y"],
       },
       samples((column) => column === 0 ? largest : 2),
-      30,
+      atLeast,
+      options,
     );
   const products = ({ nodes }: Awaited<ReturnType<typeof dip>>) =>
     nodes.filter(({ opType }) => opType === "MatMul");
@@ -217,4 +218,7 @@ Deno.test("a product of what dips below 0 by less than two steps stays float", a
   assertStringIncludes(first.reason!, "less than 2 steps of a range up to 73");
   assert(second.quantized);
   assert(products(await dip(8)).every(({ quantized }) => quantized));
+  const chosen = { tensorOverrides: { g: { min: -0.5, max: 8 } } };
+  assert(products(await dip(80, chosen, 0)).every(({ quantized }) => quantized));
+  assert(products(await dip(80, { optimize: "size" }, 0)).every(({ quantized }) => quantized));
 });
