@@ -216,7 +216,9 @@ Deno.test("--target web writes what browsers run right; a target that is none is
   assert(/nothing became integers/.test(tiny.err), tiny.err);
   manualSeed(0);
   const layers = new Sequential(new Linear(40, 512), new Linear(512, 512));
-  folder.write("model.onnx", await exportOnnx(layers, randn([1, 40])));
+  // Rows enough for bytes to be faster.
+  folder.write("model.onnx", await exportOnnx(layers, randn([1, 64, 40])));
+  folder.write("train.npy", floats([...await randn([4, 64, 40]).data()], 4, 64, 40));
   assertEquals((await folder.quantize("--target", "web", "--force")).code, 0);
   const { graph } = await loadOnnx(folder.out);
   const domains = graph.node.filter(({ opType }) => opType === "QuantizeLinear")
