@@ -89,3 +89,18 @@ export class Race implements AsyncDisposable {
     await this.best.release();
   }
 }
+
+/**
+ * The time that a model takes as a share of another's, with one thread; see {@linkcode Race.run}.
+ *
+ * @param where opens the errors.
+ */
+export async function timeShare(
+  where: string,
+  model: OnnxModel,
+  other: OnnxModel,
+  feeds: OnnxFeeds,
+): Promise<number> {
+  await using race = await Race.open(where, other, feeds);
+  return await race.run(model, 0);
+}

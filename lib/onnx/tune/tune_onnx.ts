@@ -15,9 +15,9 @@ import type { Remedy, RemedyStep } from "../improve/remedy.ts";
 import { type ImprovedModel, ImproveTools, quantizedState } from "../improve/state.ts";
 import { prepareOnnx } from "../prepare/prepare.ts";
 import { quantizeCalibrated, type QuantizeStaticOptions } from "../quantize_static.ts";
+import { timeShare } from "../run/race.ts";
 import { copyFeeds, type OnnxFeeds } from "../run/runtime.ts";
 import { diagnose, type Finding } from "./diagnosis.ts";
-import { latencyShare } from "./latency.ts";
 import { checkMetric, MetricJudge, type Score, type TuneMetric } from "./metrics.ts";
 import { checkRecipe, digestOf, RECIPE_OPTIONS, recipeOptions, type TuneRecipe } from "./recipe.ts";
 import { TuneOnnxResult, type TuneStep } from "./result.ts";
@@ -193,7 +193,7 @@ class Tuning {
     const { bytes = Infinity, latency } = this.options.budget ?? {};
     if (model.byteLength() > bytes) return false;
     if (latency === undefined) return true;
-    return await latencyShare(WHERE, model, this.float, this.heldOut[0]) <= latency;
+    return await timeShare(WHERE, model, this.float, this.heldOut[0]) <= latency;
   };
 
   private async score(state: ImprovedModel): Promise<Score & { bytes: number; allowed: boolean }> {
