@@ -13,7 +13,6 @@ import {
   int32,
   LayerNorm,
   Linear,
-  loadOnnx,
   LSTM,
   manualSeed,
   matmul,
@@ -22,8 +21,6 @@ import {
   Module,
   mul,
   MultiheadAttention,
-  type OnnxFeeds,
-  OnnxRuntime,
   permute,
   randn,
   scaledDotProductAttention,
@@ -36,18 +33,9 @@ import {
   Upsample,
 } from "../../../mod.ts";
 import { assertClose, graphIn } from "../model.ts";
+import { Computed, run } from "./exported.ts";
 
 await init({ device: "cpu" });
-
-/** A module of a function. */
-class Computed extends Module {
-  constructor(private readonly compute: (...inputs: Tensor[]) => Tensor) {
-    super();
-  }
-  override forward(...inputs: Tensor[]): Tensor {
-    return this.compute(...inputs);
-  }
-}
 
 /** The sizes of an input or an output, as its file says them. */
 function dimsOf({ type }: ReturnType<typeof graphIn>["input"][number]): unknown[] {
@@ -67,24 +55,11 @@ function upTo(count: number): Tensor {
   return integers(Int32Array.from({ length: count }, (_, i) => i), [count]);
 }
 
-/** What onnxruntime makes of a file. */
-async function run(bytes: Uint8Array<ArrayBuffer>, inputs: readonly Tensor[]) {
-  await using runtime = await OnnxRuntime.open("test", await loadOnnx(bytes));
-  const feeds: [string, OnnxFeeds[string]][] = [];
-  for (const [i, x] of inputs.entries()) {
-    const { name } = runtime.inputs[i];
-    if (x.dtype !== int32) feeds.push([name, x]);
-    else feeds.push([name, { data: BigInt64Array.from(await x.data(), BigInt), dims: x.shape }]);
-  }
-  const results = await runtime.run(Object.fromEntries(feeds));
-  return results[runtime.outputs[0].name];
-}
-
 /** Asserts that a file computes what its model does, for inputs of these sizes. */
 async function agrees(model: Module, bytes: Uint8Array<ArrayBuffer>, inputs: readonly Tensor[][]) {
   for (const xs of inputs) {
     const y = model.forward(...xs);
-    const { data, dims } = await run(bytes, xs);
+    const [{ data, dims }] = await run(bytes, xs);
     assertEquals([...dims], [...y.shape]);
     assertClose(Float32Array.from(data as Float32Array, Number), await y.data(), 2e-5);
   }

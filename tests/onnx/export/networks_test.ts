@@ -50,7 +50,6 @@ import {
   layerNorm,
   LeakyReLU,
   Linear,
-  loadOnnx,
   LogSoftmax,
   LSTM,
   manualSeed,
@@ -64,8 +63,6 @@ import {
   Mul,
   mul,
   MultiheadAttention,
-  type OnnxFeeds,
-  OnnxRuntime,
   pad,
   PerAxis,
   permute,
@@ -104,31 +101,9 @@ import {
   where,
 } from "../../../mod.ts";
 import { assertClose, graphIn, operations, optimized } from "../model.ts";
+import { Computed, run } from "./exported.ts";
 
 await init({ device: "cpu" });
-
-/** A module of a function. */
-class Computed extends Module {
-  constructor(private readonly compute: (...inputs: Tensor[]) => Tensor) {
-    super();
-  }
-  override forward(...inputs: Tensor[]): Tensor {
-    return this.compute(...inputs);
-  }
-}
-
-/** What onnxruntime makes of a file, and of what shape. */
-async function run(bytes: Uint8Array<ArrayBuffer>, inputs: readonly Tensor[]) {
-  await using runtime = await OnnxRuntime.open("test", await loadOnnx(bytes));
-  const feeds: [string, OnnxFeeds[string]][] = [];
-  for (const [i, x] of inputs.entries()) {
-    const { name } = runtime.inputs[i];
-    if (x.dtype !== int32) feeds.push([name, x]);
-    else feeds.push([name, { data: BigInt64Array.from(await x.data(), BigInt), dims: x.shape }]);
-  }
-  const results = await runtime.run(Object.fromEntries(feeds));
-  return runtime.outputs.map(({ name }) => results[name]);
-}
 
 /** Asserts that onnxruntime computes what a model does, for as many samples as the example has and for others. */
 async function agrees(
