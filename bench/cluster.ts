@@ -19,15 +19,13 @@ import {
   type SafetensorsEntry,
   serializeSafetensors,
 } from "../lib/files/safetensors.ts";
+import { processorTime } from "../lib/files/processor_time.ts";
 import { checksumOf } from "../lib/files/safetensors_checksum.ts";
 import { sha256 } from "../lib/files/sha256.ts";
 import { type SharedSamples, timeShards } from "./shards.ts";
 
 /** Seconds of processor time that this process has taken. */
-function processorSeconds(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e6;
-}
+const processorSeconds = () => processorTime() / 1000;
 
 /** Numbers that look random, the same each time. */
 function* random(seed: number): Generator<number> {

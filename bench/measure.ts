@@ -4,7 +4,7 @@
  *
  * @module
  */
-import process from "node:process";
+import { processorTime } from "../lib/files/processor_time.ts";
 import type { DeviceClock } from "./device_clock.ts";
 
 /** Something to time. */
@@ -68,12 +68,6 @@ async function time({ run, finish }: Candidate, repeats: number): Promise<number
   return own ?? performance.now() - start;
 }
 
-/** Milliseconds of processors that this process has taken. */
-function processorMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}
-
 /** Milliseconds of one run, about. The first one compiles, and counts only if it is very long. */
 async function estimate(candidate: Candidate): Promise<number> {
   let repeats = 1;
@@ -122,9 +116,9 @@ export async function measure(
       // Spreads the turns evenly over the rounds.
       if (Math.floor((round + 1) * turns / rounds) === Math.floor(round * turns / rounds)) continue;
       await rest();
-      const before = processorMs();
+      const before = processorTime();
       wall[i].push(await time(candidate, repeats) / repeats);
-      processor[i].push((processorMs() - before) / repeats);
+      processor[i].push((processorTime() - before) / repeats);
     }
   }
   // Timestamps cost something themselves, so the device's time gets rounds of its own.

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import process from "node:process";
+import { processorTime } from "../lib/files/processor_time.ts";
 import { type OnnxModel, prepareOnnx } from "../mod.ts";
 import { loadMessages } from "../lib/onnx/file/messages.ts";
 import { GraphEditor } from "../lib/onnx/graph/graph_editor.ts";
@@ -117,19 +117,13 @@ function modelOf({ nodes, shape, before, block, after = relu }: Kind, size: numb
   return model;
 }
 
-/** Milliseconds that this process has computed for. */
-function spent(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}
-
 async function milliseconds(kind: Kind, size: number): Promise<number> {
   let least = Infinity;
   for (let round = 0; round < ROUNDS; round++) {
     const model = modelOf(kind, size);
-    const start = spent();
+    const start = processorTime();
     await prepareOnnx(model);
-    least = Math.min(least, spent() - start);
+    least = Math.min(least, processorTime() - start);
   }
   return least;
 }

@@ -4,8 +4,8 @@
  * @module
  */
 import { main } from "../lib/cli/main.ts";
+import { processorTime } from "../lib/files/processor_time.ts";
 
 const code = await main(Deno.args);
-const { user, system } = process.cpuUsage();
-console.error(JSON.stringify({ processor: (user + system) / 1e6 }));
+console.error(JSON.stringify({ processor: processorTime() / 1000 }));
 Deno.exit(code);
