@@ -76,7 +76,7 @@ export class Table {
       `<tr>${row.map((text, j) => cell("td", text, j)).join("")}</tr>`
     );
     const paragraph = (text: string, style: string) =>
-      `<div style="margin:4px 0;${style}">${escape(text)}</div>`;
+      `<div style="margin:4px 0;${style}">${escape(text).replaceAll("\n", "<br>")}</div>`;
     return `<div>${title ? paragraph(title, "font-weight:600") : ""}` +
       `<table style="margin:0">${head}<tbody>${body.join("")}</tbody></table>` +
       `${note ? paragraph(note, "opacity:0.7;font-size:90%") : ""}</div>`;

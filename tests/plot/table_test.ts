@@ -26,6 +26,12 @@ Deno.test("a table escapes what it holds, and leaves missing cells empty", () =>
   assertEquals(table.cells, [["<b>&", ""], ["", "yes"]]);
 });
 
+Deno.test("a note of several lines has them in HTML too", () => {
+  const table = new Table([{ a: 1 }], { note: "first\n<second>" });
+  assert(table.html.includes("first<br>&lt;second&gt;"));
+  assert(String(table).endsWith("first\n<second>"));
+});
+
 Deno.test("numbers are written for people", () => {
   assertEquals(
     [0, 12345, -1.5, 0.0324719, 0.00001234, 1 / 0, -1 / 0, NaN].map(formatNumber),
