@@ -25,14 +25,12 @@ export function quantizeFunction(
   return /* wgsl */ `
 fn quantize(x: f32, inverse: f32, zero_point: f32) -> ${target.isFloat ? "f32" : "i32"} {
   let bits = bitcast<u32>(x);
+  let magnitude = f32(bits & 0x7fffffu) * (inverse * 0x1p-80f) * 0x1p-69f;
+  let of_subnormal = select(magnitude, -magnitude, (bits >> 31u) == 1u);
+  let by_subnormal = (x * 0x1p-75f) * (f32(bitcast<u32>(inverse) & 0x7fffffu) * 0x1p-74f);
   var p = x * inverse;
-  if ((bits & 0x7f800000u) == 0u && inverse > 0x1p22f) {
-    let magnitude = f32(bits & 0x7fffffu) * (inverse * 0x1p-80f) * 0x1p-69f;
-    p = select(magnitude, -magnitude, (bits >> 31u) == 1u);
-  }
-  if (inverse < 0x1p-126f) {
-    p = (x * 0x1p-75f) * (f32(bitcast<u32>(inverse) & 0x7fffffu) * 0x1p-74f);
-  }
+  p = select(p, of_subnormal, ((bits & 0x7f800000u) == 0u) & (inverse > 0x1p22f));
+  p = select(p, by_subnormal, inverse < 0x1p-126f);
   p = ${rounded(product, "p")};
   let is_nan = (bitcast<u32>(p) & 0x7fffffffu) > 0x7f800000u;
   let steps = round(select(p, 0.0, is_nan)) + zero_point;
@@ -43,7 +41,8 @@ fn quantize(x: f32, inverse: f32, zero_point: f32) -> ${target.isFloat ? "f32" :
 
 /**
  * `fn NAME(x, inverse, zero_point)`, the same for four floats at a time. Only a very large or small reciprocal
- * makes subnormals count, which is seen once, not once an element.
+ * makes subnormals count, which is seen once, not once an element. What is asked depends on `x` too: a condition on
+ * uniforms alone lets Mesa's software driver compile the kernel anew, with their values, each time that it runs.
  */
 export function quantizeVectorFunction(
   name: string,
@@ -59,7 +58,8 @@ export function quantizeVectorFunction(
   return quantizeFunction(product, quantMin, quantMax).replace("fn quantize(", `fn ${one}(`) +
     /* wgsl */ `
 fn ${name}(x: vec4<f32>, inverse: f32, zero_point: f32) -> vec4<i32> {
-  if (inverse > 0x1p22f || inverse < 0x1p-126f) {
+  let subnormal = any(abs(x) < vec4<f32>(0x1p-126f));
+  if ((subnormal & (inverse > 0x1p22f)) | (inverse < 0x1p-126f)) {
     return vec4<i32>(${parts.map((part) => `${one}(x.${part}, inverse, zero_point)`).join(", ")});
   }
   let p = x * inverse;
