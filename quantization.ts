@@ -207,6 +207,8 @@ export {
 export { QuantizedConvolution } from "./lib/quantization/layers/quantized_convolution.ts";
 export {
   type KernelParams,
+  registerStaticLayer,
+  type StaticLayer,
   StaticQuantizedLayer,
 } from "./lib/quantization/layers/static_quantized_layer.ts";
 export {

@@ -5,7 +5,7 @@
  */
 import type { Module } from "../../nn/module.ts";
 import { describeFunction } from "../../quantization/layers/function_kind.ts";
-import { describeLayer } from "../../quantization/layers/layer_kinds.ts";
+import { describeLayer, outputQuantizerOf } from "../../quantization/layers/layer_kinds.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { ImportedParameter } from "../import/build_graph.ts";
 import type { OnnxModule } from "../import/onnx_module.ts";
@@ -112,7 +112,7 @@ function writeBytes(model: OnnxModule, editor: GraphEditor): void {
   for (const layer of model.origin.layers) {
     const child = childOf(model, layer);
     const parts = describeFunction(child)?.parts;
-    const output = parts?.output ?? describeLayer(child)?.output;
+    const output = outputQuantizerOf(child);
     const maker = view.producer(layer.output);
     if (!output || !maker) continue; // a node on bytes has made the file's own nodes into one
     if (parts?.input) {

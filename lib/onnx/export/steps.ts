@@ -4,7 +4,7 @@
  * @module
  */
 import { numelOf, sameShape } from "../../numbers/shape.ts";
-import { describeLayer } from "../../quantization/layers/layer_kinds.ts";
+import { outputQuantizerOf } from "../../quantization/layers/layer_kinds.ts";
 import type { QuantizedConv2d } from "../../quantization/layers/quantized_conv2d.ts";
 import { QuantizedConvTranspose2d } from "../../quantization/layers/quantized_conv_transpose2d.ts";
 import { QuantizedConvolution } from "../../quantization/layers/quantized_convolution.ts";
@@ -94,7 +94,7 @@ class Builder {
     const y = convolution
       ? this.convolution(nodes, x, convolution, source.shape.slice(-2))
       : nodes.add("Gemm", [x], {}, layer);
-    const bytes = describeLayer(layer)?.output;
+    const bytes = outputQuantizerOf(layer);
     const result = bytes ? throughBytes(nodes, y, bytes) : y;
     return { name: name || layer.constructor.name, ...nodes.making(result) };
   }

@@ -16,7 +16,7 @@ import { div, mul } from "../../tensor/pointwise.ts";
 import { quantizeAffine } from "../affine/primitives.ts";
 import { outputFirst } from "../layers/output_first.ts";
 import type { FloatLayer } from "../layers/weighted_layer.ts";
-import { describeLayer, type LayerParts } from "../layers/layer_kinds.ts";
+import { describeLayer, type LayerParts, outputQuantizerOf } from "../layers/layer_kinds.ts";
 import { describeFunction } from "../layers/function_kind.ts";
 import type { ActivationQuantizer } from "../tensors/activation_quantizer.ts";
 import {
@@ -256,7 +256,7 @@ class Statistics {
 
   constructor(private readonly module: Module) {
     this.parts = describeLayer(module);
-    const output = this.parts?.output ?? describeFunction(module)?.parts.output;
+    const output = outputQuantizerOf(module);
     this.cutsOff = output ? output.quantMin >= output.zeroPoint : false;
   }
 

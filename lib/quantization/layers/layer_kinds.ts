@@ -4,6 +4,10 @@
  *
  * @module
  */
+import type { Module } from "../../nn/module.ts";
+import type { ActivationQuantizer } from "../tensors/activation_quantizer.ts";
+import { describeFunction } from "./function_kind.ts";
+import { describeLayer } from "./layer_kind.ts";
 import "./quantized_conv2d.ts";
 import "./quantized_conv_transpose2d.ts";
 import "./quantized_functional.ts";
@@ -13,3 +17,8 @@ import "./quantized_table.ts";
 import "./weight_linear.ts";
 
 export * from "./layer_kind.ts";
+
+/** How a quantized layer's output becomes bytes; null where it stays float, and for other modules. */
+export function outputQuantizerOf(module: Module): ActivationQuantizer | null {
+  return describeLayer(module)?.output ?? describeFunction(module)?.parts.output ?? null;
+}

@@ -71,25 +71,23 @@ export class ObservedLinear extends Linear {
   }
 
   /**
-   * An observed layer with the weight and bias of a float one, which it shares.
+   * An observed layer with the weight and bias of a float one, which it shares; of the class that this is called on.
    *
    * @throws {TypeError} if the weight is quantized already.
    */
-  static fromFloat(
+  static fromFloat<O extends ObservedLinear>(
+    this: new (...args: ConstructorParameters<typeof ObservedLinear>) => O,
     float: Linear,
     actObs: AffineQuantizedObserverBase,
     weightObs: AffineQuantizedObserverBase,
-  ): ObservedLinear {
+  ): O {
     if (!(float.weight instanceof Tensor)) {
       throw new TypeError(
         `ObservedLinear.fromFloat: the weight of ${float.displayName} is quantized already`,
       );
     }
     const { inFeatures, outFeatures, weight, bias, fullName } = float;
-    const observed = new ObservedLinear(inFeatures, outFeatures, actObs, weightObs, {
-      weight,
-      bias,
-    });
+    const observed = new this(inFeatures, outFeatures, actObs, weightObs, { weight, bias });
     return Object.assign(observed, { fullName });
   }
 

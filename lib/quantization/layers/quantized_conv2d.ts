@@ -10,12 +10,10 @@ import type { DType } from "../../numbers/dtype.ts";
 import { pad } from "../../tensor/movement.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { type Padding, type WindowPlaces, windowPlaces } from "../../tensor/window.ts";
-import { registerLayerFamily } from "./layer_family.ts";
-import { registerLayerKind } from "./layer_kind.ts";
 import { ObservedConv2d } from "./observed_conv2d.ts";
 import { type QuantizedLayerParts, quantizeObserved } from "./quantize_observed.ts";
 import { QuantizedConvolution } from "./quantized_convolution.ts";
-import { partsOfLayer, partsOfSaved } from "./static_quantized_layer.ts";
+import { registerStaticLayer } from "./static_quantized_layer.ts";
 
 /** The window of a convolution and its steps, as `Conv2d` has them. */
 export interface ConvGeometry {
@@ -127,25 +125,14 @@ export class QuantizedConv2d extends QuantizedConvolution {
   }
 }
 
-registerLayerKind({
-  name: "QuantizedConv2d",
-  type: QuantizedConv2d,
-  input: "static",
-  zeroPoint: true,
-  weightName: "qweight",
-  parts: partsOfLayer,
-  build: (parts, float) => {
-    const geometry = float instanceof QuantizedConv2d
-      ? float.geometry
-      : geometryOf(float as Conv2d);
-    return new QuantizedConv2d(partsOfSaved(parts), geometry);
-  },
-});
-
-registerLayerFamily({
-  type: Conv2d,
+registerStaticLayer({
+  floatType: Conv2d,
   observedType: ObservedConv2d,
+  type: QuantizedConv2d,
   channelDim: -3,
-  observe: ObservedConv2d.fromFloat,
-  quantize: (observed, parts) => new QuantizedConv2d(parts, geometryOf(observed)),
+  build: (parts, place) =>
+    new QuantizedConv2d(
+      parts,
+      place instanceof QuantizedConv2d ? place.geometry : geometryOf(place as Conv2d),
+    ),
 });

@@ -8,12 +8,10 @@ import { python } from "../../nn/python_text.ts";
 import type { DType } from "../../numbers/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { transposedPlaces } from "../../tensor/window.ts";
-import { registerLayerFamily } from "./layer_family.ts";
-import { registerLayerKind } from "./layer_kind.ts";
 import { ObservedConvTranspose2d } from "./observed_conv_transpose2d.ts";
 import { type QuantizedLayerParts, quantizeObserved } from "./quantize_observed.ts";
 import { QuantizedConvolution } from "./quantized_convolution.ts";
-import { partsOfLayer, partsOfSaved } from "./static_quantized_layer.ts";
+import { registerStaticLayer } from "./static_quantized_layer.ts";
 
 /** The window of a transposed convolution and its steps, as `ConvTranspose2d` has them. */
 export interface ConvTransposeGeometry {
@@ -121,25 +119,16 @@ export class QuantizedConvTranspose2d extends QuantizedConvolution {
   }
 }
 
-registerLayerKind({
-  name: "QuantizedConvTranspose2d",
-  type: QuantizedConvTranspose2d,
-  input: "static",
-  zeroPoint: true,
-  weightName: "qweight",
-  parts: partsOfLayer,
-  build: (parts, float) => {
-    const geometry = float instanceof QuantizedConvTranspose2d
-      ? float.geometry
-      : geometryOf(float as ConvTranspose2d);
-    return new QuantizedConvTranspose2d(partsOfSaved(parts), geometry);
-  },
-});
-
-registerLayerFamily({
-  type: ConvTranspose2d,
+registerStaticLayer({
+  floatType: ConvTranspose2d,
   observedType: ObservedConvTranspose2d,
+  type: QuantizedConvTranspose2d,
   channelDim: -3,
-  observe: ObservedConvTranspose2d.fromFloat,
-  quantize: (observed, parts) => new QuantizedConvTranspose2d(parts, geometryOf(observed)),
+  build: (parts, place) =>
+    new QuantizedConvTranspose2d(
+      parts,
+      place instanceof QuantizedConvTranspose2d
+        ? place.geometry
+        : geometryOf(place as ConvTranspose2d),
+    ),
 });

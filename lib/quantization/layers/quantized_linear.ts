@@ -10,11 +10,9 @@ import type { DType } from "../../numbers/dtype.ts";
 import { asRows, checkLinearShapes, checkSameDevice } from "../../tensor/ops.ts";
 import { checkTensor, Tensor } from "../../tensor/tensor.ts";
 import { ObservedLinear } from "./observed_linear.ts";
-import { registerLayerFamily } from "./layer_family.ts";
 import { type QuantizedLayerParts, quantizeObserved } from "./quantize_observed.ts";
 import { accumulated, checkIntegerWeight, releaseRows } from "../tensors/quantized_tensor.ts";
-import { registerLayerKind } from "./layer_kind.ts";
-import { partsOfLayer, partsOfSaved, StaticQuantizedLayer } from "./static_quantized_layer.ts";
+import { registerStaticLayer, StaticQuantizedLayer } from "./static_quantized_layer.ts";
 
 /** What a {@linkcode QuantizedLinear} consists of. */
 export type QuantizedLinearParts = QuantizedLayerParts;
@@ -164,20 +162,10 @@ function rowsOf(bytes: Tensor): PackedRows {
   return { data, sums: null, rows, k, bits: 8, groupSize: k, offset };
 }
 
-registerLayerKind({
-  name: "QuantizedLinear",
-  type: QuantizedLinear,
-  input: "static",
-  zeroPoint: true,
-  weightName: "qweight",
-  parts: partsOfLayer,
-  build: (parts) => new QuantizedLinear(partsOfSaved(parts)),
-});
-
-registerLayerFamily({
-  type: Linear,
+registerStaticLayer({
+  floatType: Linear,
   observedType: ObservedLinear,
+  type: QuantizedLinear,
   channelDim: -1,
-  observe: ObservedLinear.fromFloat,
-  quantize: (_, parts) => new QuantizedLinear(parts),
+  build: (parts) => new QuantizedLinear(parts),
 });

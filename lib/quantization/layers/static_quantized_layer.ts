@@ -10,6 +10,7 @@ import { checkSameDevice } from "../../tensor/ops.ts";
 import type { QuantizeRowsArgs } from "../../backend/backend.ts";
 import { Tensor, tensor } from "../../tensor/tensor.ts";
 import { quantRange } from "../affine/range.ts";
+import type { AffineQuantizedObserverBase } from "../observers/observer.ts";
 import {
   type ActivationQuantizer,
   checkActivationQuantizer,
@@ -21,8 +22,10 @@ import {
   checkAccumulator,
   float32Param,
 } from "../tensors/quantized_tensor.ts";
-import type { LayerParts } from "./layer_kind.ts";
+import { registerLayerFamily } from "./layer_family.ts";
+import { type LayerParts, registerLayerKind } from "./layer_kind.ts";
 import type { QuantizedLayerParts } from "./quantize_observed.ts";
+import type { ObservedLayer, WeightedLayer } from "./weighted_layer.ts";
 
 /** Parameters as the kernels take them: float32, and the reciprocal of the input's scale. */
 export interface KernelParams {
@@ -200,15 +203,92 @@ export abstract class StaticQuantizedLayer extends Module {
   }
 }
 
+/** A layer in floats, under observation and in integers with a fixed input range. */
+export interface StaticLayer<
+  F extends WeightedLayer,
+  O extends F & ObservedLayer,
+  Q extends StaticQuantizedLayer,
+> {
+  /** The float layers' class. */
+  // deno-lint-ignore no-explicit-any -- a constructor's arguments are its own business
+  readonly floatType: abstract new (...args: any[]) => F;
+  /** The observed layers' class, derived from it, and how one is made of a float layer, whose tensors it shares. */
+  // deno-lint-ignore no-explicit-any -- likewise
+  readonly observedType: (abstract new (...args: any[]) => O) & {
+    fromFloat(
+      float: F,
+      actObs: AffineQuantizedObserverBase,
+      weightObs: AffineQuantizedObserverBase,
+    ): O;
+  };
+  /** The integer layers' class, by whose name a saved model calls it. */
+  // deno-lint-ignore no-explicit-any -- likewise
+  readonly type: abstract new (...args: any[]) => Q;
+  /** The dimension of inputs and outputs that counts their channels, from the end: −1 for the last. */
+  readonly channelDim: number;
+  /**
+   * The integer layer of such parts in the place of another: an observed one, or, when a saved model is loaded, a
+   * float or an integer one. Throws a RangeError or a TypeError if they do not fit.
+   */
+  build(parts: QuantizedLayerParts, place: Module): Q;
+}
+
+/**
+ * Adds a layer that can be observed and becomes an integer one with a fixed input range: all that has to be told for
+ * observing, quantizing, the analyses, saving, loading, exporting and showing.
+ *
+ * @param layer what is to be known of it.
+ * @throws {Error} if the float class, or the name of the integer one, is known already.
+ *
+ * @example
+ * ```ts
+ * import { Linear, ObservedLinear, QuantizedLinear, registerStaticLayer } from "@staticquant/staticquant";
+ * class Head extends Linear {}
+ * class ObservedHead extends ObservedLinear {}
+ * class QuantizedHead extends QuantizedLinear {
+ *   static override readonly name: string = "QuantizedHead";
+ * }
+ * registerStaticLayer({
+ *   floatType: Head,
+ *   observedType: ObservedHead,
+ *   type: QuantizedHead,
+ *   channelDim: -1,
+ *   build: (parts) => new QuantizedHead(parts),
+ * });
+ * ```
+ */
+export function registerStaticLayer<
+  F extends WeightedLayer,
+  O extends F & ObservedLayer,
+  Q extends StaticQuantizedLayer,
+>({ floatType, observedType, type, channelDim, build }: StaticLayer<F, O, Q>): void {
+  registerLayerKind({
+    name: type.name,
+    type,
+    input: "static",
+    zeroPoint: true,
+    weightName: "qweight",
+    parts: partsOfLayer,
+    build: (parts, place) => build(partsOfSaved(parts), place),
+  });
+  registerLayerFamily({
+    type: floatType,
+    observedType,
+    channelDim,
+    observe: (float, actObs, weightObs) => observedType.fromFloat(float, actObs, weightObs),
+    quantize: (observed, parts) => build(parts, observed),
+  });
+}
+
 /** What a layer consists of, as it is saved. */
-export function partsOfLayer(
+function partsOfLayer(
   { qweight: weight, inputQuantizer: input, bias, output, actNumbers }: StaticQuantizedLayer,
 ): LayerParts {
   return { weight, input, bias, output, actNumbers };
 }
 
 /** What a layer that was saved consists of. */
-export function partsOfSaved(
+function partsOfSaved(
   { weight: qweight, input, bias, output, actNumbers }: LayerParts,
 ): QuantizedLayerParts {
   const { scale, zeroPoint, targetDtype, quantMin, quantMax, symmetric } =
