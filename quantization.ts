@@ -199,12 +199,17 @@ export {
 export { isObservedLinear, ObservedLinear } from "./lib/quantization/layers/observed_linear.ts";
 export { ObservedConv2d } from "./lib/quantization/layers/observed_conv2d.ts";
 export { ObservedConvTranspose2d } from "./lib/quantization/layers/observed_conv_transpose2d.ts";
-export { type ConvGeometry, QuantizedConv2d } from "./lib/quantization/layers/quantized_conv2d.ts";
+export type {
+  ObservedConvolution,
+  ObservedConvolutionClass,
+} from "./lib/quantization/layers/observed_convolution.ts";
+export { QuantizedConv2d } from "./lib/quantization/layers/quantized_conv2d.ts";
+export { QuantizedConvTranspose2d } from "./lib/quantization/layers/quantized_conv_transpose2d.ts";
 export {
+  type ConvGeometry,
   type ConvTransposeGeometry,
-  QuantizedConvTranspose2d,
-} from "./lib/quantization/layers/quantized_conv_transpose2d.ts";
-export { QuantizedConvolution } from "./lib/quantization/layers/quantized_convolution.ts";
+  QuantizedConvolution,
+} from "./lib/quantization/layers/quantized_convolution.ts";
 export {
   type KernelParams,
   registerStaticLayer,

@@ -5,9 +5,10 @@
  */
 import { numelOf, sameShape } from "../../numbers/shape.ts";
 import { outputQuantizerOf } from "../../quantization/layers/layer_kinds.ts";
-import type { QuantizedConv2d } from "../../quantization/layers/quantized_conv2d.ts";
-import { QuantizedConvTranspose2d } from "../../quantization/layers/quantized_conv_transpose2d.ts";
-import { QuantizedConvolution } from "../../quantization/layers/quantized_convolution.ts";
+import {
+  isTransposed,
+  QuantizedConvolution,
+} from "../../quantization/layers/quantized_convolution.ts";
 import { throughBytes } from "./byte_forms.ts";
 import { convAttributes, transposedAttributes } from "./convolution_forms.ts";
 import { formOf } from "./layer_forms.ts";
@@ -87,12 +88,14 @@ class Builder {
       return [features === 0 ? 0 : numelOf(shape) / features, features];
     };
     const convolution = layer instanceof QuantizedConvolution ? layer : undefined;
-    const images = (shape: readonly number[]) => shape.length === 3 ? [1, ...shape] : shape;
+    const spatial = convolution?.kernelSize.length ?? 0;
+    const images = (shape: readonly number[]) =>
+      shape.length === spatial + 1 ? [1, ...shape] : shape;
     const form = convolution ? images : rows;
     const x = this.read(nodes, source, form(source.shape));
     this.shapes.push(form(output.shape));
     const y = convolution
-      ? this.convolution(nodes, x, convolution, source.shape.slice(-2))
+      ? this.convolution(nodes, x, convolution, source.shape.slice(-spatial))
       : nodes.add("Gemm", [x], {}, layer);
     const bytes = outputQuantizerOf(layer);
     const result = bytes ? throughBytes(nodes, y, bytes) : y;
@@ -105,16 +108,11 @@ class Builder {
     layer: QuantizedConvolution,
     sizes: readonly number[],
   ): Input {
-    const { kernelSize } = layer;
-    if (layer instanceof QuantizedConvTranspose2d) {
-      return nodes.add(
-        "ConvTranspose",
-        [x],
-        transposedAttributes(kernelSize, layer.geometry),
-        layer,
-      );
+    const { kernelSize, geometry } = layer;
+    if (isTransposed(geometry)) {
+      const attributes = transposedAttributes(kernelSize, geometry);
+      return nodes.add("ConvTranspose", [x], attributes, layer);
     }
-    const { geometry } = layer as QuantizedConv2d;
     const where = `${this.where}: ${layer.displayName}`;
     if (geometry.paddingMode === "zeros") {
       return nodes.add("Conv", [x], convAttributes(where, sizes, kernelSize, geometry), layer);

@@ -5,16 +5,14 @@
  */
 import { ConvTranspose2d } from "../../nn/conv_transpose2d.ts";
 import type { ConvTransposeLayerOptions } from "../../nn/transposed_convolution.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
-import type { AffineQuantizedObserverBase } from "../observers/observer.ts";
-import { showOutput } from "./show_output.ts";
-import { showWeight } from "./show_weight.ts";
+import {
+  type ObservedConvolution,
+  observedConvolution,
+  type ObservedConvolutionClass,
+} from "./observed_convolution.ts";
 
-/** The sizes and steps of a transposed convolution, as its constructor takes them. */
-function transposedOptions(layer: ConvTranspose2d): ConvTransposeLayerOptions {
-  const { stride, padding, outputPadding, dilation, groups, weight, bias } = layer;
-  return { stride, padding, outputPadding, dilation, groups, weight, bias };
-}
+/** A `ConvTranspose2d` under observation. */
+export type ObservedConvTranspose2d = ConvTranspose2d & ObservedConvolution<ConvTranspose2d>;
 
 /**
  * A float `ConvTranspose2d` that shows its input to an observer before it convolves it, and to another its weight,
@@ -35,71 +33,7 @@ function transposedOptions(layer: ConvTranspose2d): ConvTransposeLayerOptions {
  * console.log(await (await layer.actObs.calculateQParams())[0].item());
  * ```
  */
-export class ObservedConvTranspose2d extends ConvTranspose2d {
-  /** The class's name, whatever a minifier makes of it. */
-  static override readonly name: string = "ObservedConvTranspose2d";
-
-  /** Sees every input. */
-  readonly actObs: AffineQuantizedObserverBase;
-  /** Sees the weight, once as long as that stays the same. */
-  readonly weightObs: AffineQuantizedObserverBase;
-  /** Sees every output, if the layer is to give bytes once it is quantized; `insertObservers_` puts it there. */
-  activationPostProcess: AffineQuantizedObserverBase | null = null;
-  /** Whether a ReLU alone reads the output, so that what it leaves is observed. */
-  reluAfter = false;
-
-  /**
-   * A layer under observation, drawn at random unless its weight is given.
-   *
-   * @param inChannels channels of the input.
-   * @param outChannels channels of the output.
-   * @param kernelSize the window: one size for both dimensions, or one each.
-   * @param actObs sees every input.
-   * @param weightObs sees the weight.
-   * @param options as for `ConvTranspose2d`.
-   */
-  constructor(
-    inChannels: number,
-    outChannels: number,
-    kernelSize: number | readonly number[],
-    actObs: AffineQuantizedObserverBase,
-    weightObs: AffineQuantizedObserverBase,
-    options: ConvTransposeLayerOptions = {},
-  ) {
-    super(inChannels, outChannels, kernelSize, options);
-    this.actObs = actObs;
-    this.weightObs = weightObs;
-  }
-
-  /** The float output; the observers take note on the way. Enqueued. */
-  override forward(x: Tensor): Tensor {
-    showWeight(this);
-    return showOutput(this, super.forward(this.actObs.forward(x)));
-  }
-
-  /** An observed layer with the weight and bias of a float one, which it shares. */
-  static fromFloat(
-    float: ConvTranspose2d,
-    actObs: AffineQuantizedObserverBase,
-    weightObs: AffineQuantizedObserverBase,
-  ): ObservedConvTranspose2d {
-    const { inChannels, outChannels, kernelSize, fullName } = float;
-    const options = transposedOptions(float);
-    const observed = new ObservedConvTranspose2d(
-      inChannels,
-      outChannels,
-      kernelSize,
-      actObs,
-      weightObs,
-      options,
-    );
-    return Object.assign(observed, { fullName });
-  }
-
-  /** The float layer again, with the same weight and bias and without observers. */
-  toFloat(): ConvTranspose2d {
-    const { inChannels, outChannels, kernelSize, fullName } = this;
-    const float = new ConvTranspose2d(inChannels, outChannels, kernelSize, transposedOptions(this));
-    return Object.assign(float, { fullName });
-  }
-}
+export const ObservedConvTranspose2d: ObservedConvolutionClass<
+  ConvTranspose2d,
+  ConvTransposeLayerOptions
+> = observedConvolution("ObservedConvTranspose2d", ConvTranspose2d);
