@@ -197,13 +197,19 @@ export {
   type FixedQParamObserverOptions,
 } from "./lib/quantization/observers/fixed_qparam_observer.ts";
 export { isObservedLinear, ObservedLinear } from "./lib/quantization/layers/observed_linear.ts";
+export { ObservedConv1d } from "./lib/quantization/layers/observed_conv1d.ts";
 export { ObservedConv2d } from "./lib/quantization/layers/observed_conv2d.ts";
+export { ObservedConv3d } from "./lib/quantization/layers/observed_conv3d.ts";
+export { ObservedConvTranspose1d } from "./lib/quantization/layers/observed_conv_transpose1d.ts";
 export { ObservedConvTranspose2d } from "./lib/quantization/layers/observed_conv_transpose2d.ts";
 export type {
   ObservedConvolution,
   ObservedConvolutionClass,
 } from "./lib/quantization/layers/observed_convolution.ts";
+export { QuantizedConv1d } from "./lib/quantization/layers/quantized_conv1d.ts";
 export { QuantizedConv2d } from "./lib/quantization/layers/quantized_conv2d.ts";
+export { QuantizedConv3d } from "./lib/quantization/layers/quantized_conv3d.ts";
+export { QuantizedConvTranspose1d } from "./lib/quantization/layers/quantized_conv_transpose1d.ts";
 export { QuantizedConvTranspose2d } from "./lib/quantization/layers/quantized_conv_transpose2d.ts";
 export {
   type ConvGeometry,

@@ -4,15 +4,11 @@ import * as library from "../../mod.ts";
 import {
   type ActivationQuantizer,
   AffineQuantizedTensor,
-  Conv2d,
-  ConvTranspose2d,
   type Device,
   float32,
   type Module,
   QuantizedAdd,
   QuantizedCat,
-  QuantizedConv2d,
-  QuantizedConvTranspose2d,
   type QuantizedLayerParts,
   QuantizedLinear,
   QuantizedMul,
@@ -53,7 +49,7 @@ function partsOf(recorded: Recorded, of: Case, device: Device): QuantizedLayerPa
   const { name, inputs: [x], output, options: { relu } } = of;
   const given = recorded.load(`${name}.weight`, device);
   const { groups = 1 } = of.options as { groups?: number };
-  const intData = of.layer === "ConvTranspose2d" ? swapChannels(given, groups) : given;
+  const intData = of.layer.startsWith("ConvTranspose") ? swapChannels(given, groups) : given;
   const scale = recorded.load(`${name}.weight_scale`, device);
   const [, ...inside] = intData.shape;
   const blockSize = [scale.numel === 1 ? intData.shape[0] : 1, ...inside];
@@ -85,27 +81,21 @@ async function layerOf(recorded: Recorded, of: Case, device: Device): Promise<Mo
   const { layer, options, inputs: [x] } = of;
   const parts = { input: quantizer(x), output: quantizer(of.output), table: null };
   switch (layer) {
-    case "Conv2d": {
+    case "Conv1d":
+    case "Conv2d":
+    case "Conv3d":
+    case "ConvTranspose1d":
+    case "ConvTranspose2d": {
       const made = partsOf(recorded, of, device);
       const [out, inside, ...kernel] = made.qweight.shape;
       const { relu: _, ...rest } = options;
       const { groups = 1 } = rest as { groups?: number };
-      const { stride, padding, dilation, paddingMode } = new Conv2d(
-        inside * groups,
-        out,
-        kernel,
-        rest,
-      );
-      return new QuantizedConv2d(made, { stride, padding, dilation, groups, paddingMode });
-    }
-    case "ConvTranspose2d": {
-      const made = partsOf(recorded, of, device);
-      const [out, inside, ...kernel] = made.qweight.shape;
-      const { groups = 1 } = options as { groups?: number };
-      return new QuantizedConvTranspose2d(
-        made,
-        new ConvTranspose2d(inside * groups, out, kernel, options),
-      );
+      const float = new library[layer](inside * groups, out, kernel, rest);
+      const type = library[`Quantized${layer}`] as unknown as new (
+        parts: QuantizedLayerParts,
+        geometry: Module,
+      ) => Module;
+      return new type(made, float);
     }
     case "Linear":
       return new QuantizedLinear(partsOf(recorded, of, device));
@@ -130,7 +120,7 @@ async function layerOf(recorded: Recorded, of: Case, device: Device): Promise<Mo
 
 eachBackend("the bytes of PyTorch's quantized modules", async (device) => {
   const recorded = reference<Case>("torch-quantized");
-  assertEquals(recorded.cases.length, 41);
+  assertEquals(recorded.cases.length, 56);
   let [all, differ] = [0, 0];
   for (const of of recorded.cases) {
     const { name, inputs, output } = of;

@@ -69,9 +69,11 @@ def conv(x_shape, out, kernel, bias=True, relu=False, per_channel=True, **option
     x = activation(*x_shape, most=127 if groups == x_shape[1] else 255)
     w = weight(out, x_shape[1] // groups, *kernel, per_channel=per_channel)
     b = torch.randn(out, generator=g) if bias else None
-    cls = nniq.ConvReLU2d if relu else nnq.Conv2d
-    module = cls(x_shape[1], out, kernel, bias=bias, **options)
-    weighted("Conv2d", module, x, w, b, {**options, "relu": relu}, scale(.02, .04), 0 if relu else 120)
+    layer = f"Conv{len(kernel)}d"
+    cls = getattr(nniq, f"ConvReLU{len(kernel)}d") if relu else getattr(nnq, layer)
+    module = cls(x_shape[1], out, kernel if len(kernel) > 1 else kernel[0], bias=bias, **options)
+    named = {"paddingMode" if key == "padding_mode" else key: value for key, value in options.items()}
+    weighted(layer, module, x, w, b, {**named, "relu": relu}, scale(.02, .04), 0 if relu else 120)
 
 
 def linear(x_shape, out, bias=True, relu=False, per_channel=True):
@@ -146,13 +148,14 @@ def transposed(x_shape, out, kernel, bias=True, per_channel=True, **options):
     else:
         w = torch.quantize_per_tensor(w, float(w.abs().max() / 127), 0, torch.qint8)
     b = torch.randn(out, generator=g) if bias else None
-    module = nnq.ConvTranspose2d(x_shape[1], out, kernel, bias=bias, **options)
+    layer = f"ConvTranspose{len(kernel)}d"
+    module = getattr(nnq, layer)(x_shape[1], out, kernel if len(kernel) > 1 else kernel[0], bias=bias, **options)
     named = {"outputPadding" if key == "output_padding" else key: value for key, value in options.items()}
-    if not per_channel: return weighted("ConvTranspose2d", module, x, w, b, named, scale(.02, .04), 120)
+    if not per_channel: return weighted(layer, module, x, w, b, named, scale(.02, .04), 120)
     # Which PyTorch has no kernel for.
-    exact = F.conv_transpose2d(x.dequantize().double(), w.dequantize().double(), None if b is None else b.double(), **options)
+    exact = getattr(F, f"conv_transpose{len(kernel)}d")(x.dequantize().double(), w.dequantize().double(), None if b is None else b.double(), **options)
     y = torch.quantize_per_tensor(exact.float(), scale(.02, .04), 120, torch.quint8)
-    record("ConvTranspose2d", [x], y, named, weight=w.int_repr(), weight_scale=scales(w), bias=b)
+    record(layer, [x], y, named, weight=w.int_repr(), weight_scale=scales(w), bias=b)
 
 
 transposed((1, 8, 5, 6), 4, (2, 2), stride=(2, 2))
@@ -167,6 +170,22 @@ transposed((1, 8, 4, 6), 8, (3, 3), stride=(2, 2), padding=(1, 1), groups=8, per
 transposed((1, 4, 5, 5), 4, (3, 3), dilation=(2, 2), per_channel=False)
 transposed((1, 20, 3, 3), 33, (1, 1), per_channel=False, bias=False)
 transposed((1, 4, 3, 3), 4, (2, 2), stride=(3, 3), per_channel=False)
+
+conv((2, 3, 40), 8, (5,), padding=(2,))
+conv((1, 16, 30), 12, (1,), bias=False)
+conv((2, 8, 33), 6, (3,), stride=(2,), padding=(1,), groups=2)
+conv((1, 16, 28), 16, (7,), padding=(3,), groups=16)
+conv((1, 4, 36), 6, (3,), dilation=(3,), padding=(2,), per_channel=False)
+conv((2, 20, 21), 33, (3,), padding=(1,), relu=True)
+conv((1, 6, 24), 8, (4,), padding=(2,), padding_mode="reflect")
+conv((1, 2, 5, 6, 7), 4, (3, 3, 3), padding=(1, 1, 1))
+conv((2, 8, 4, 5, 5), 6, (2, 1, 3), stride=(1, 2, 1), padding=(0, 0, 1), groups=2, per_channel=False)
+conv((1, 20, 3, 4, 4), 12, (1, 1, 1), bias=False)
+conv((1, 4, 5, 6, 6), 8, (3, 2, 3), dilation=(2, 1, 1), padding=(2, 0, 1), relu=True)
+transposed((1, 8, 12), 4, (2,), stride=(2,))
+transposed((2, 6, 11), 5, (3,), stride=(2,), padding=(1,), output_padding=(1,))
+transposed((1, 4, 10), 8, (4,), stride=(2,), padding=(1,), groups=2, per_channel=False)
+transposed((1, 20, 9), 12, (3,), dilation=(2,), bias=False, per_channel=False)
 
 
 def save_file(path):

@@ -10,7 +10,7 @@ import {
   QuantizedConvolution,
 } from "../../quantization/layers/quantized_convolution.ts";
 import { throughBytes } from "./byte_forms.ts";
-import { convAttributes, transposedAttributes } from "./convolution_forms.ts";
+import { addConvolution } from "./convolution_forms.ts";
 import { formOf } from "./layer_forms.ts";
 import { type Input, type Node, Nodes, NONE } from "./nodes.ts";
 import { OPERATIONS } from "./operations.ts";
@@ -87,39 +87,19 @@ class Builder {
       const features = shape.at(-1) ?? 1;
       return [features === 0 ? 0 : numelOf(shape) / features, features];
     };
-    const convolution = layer instanceof QuantizedConvolution ? layer : undefined;
-    const spatial = convolution?.kernelSize.length ?? 0;
+    const spatial = layer instanceof QuantizedConvolution ? layer.kernelSize.length : 0;
     const images = (shape: readonly number[]) =>
       shape.length === spatial + 1 ? [1, ...shape] : shape;
-    const form = convolution ? images : rows;
+    const form = spatial > 0 ? images : rows;
     const x = this.read(nodes, source, form(source.shape));
     this.shapes.push(form(output.shape));
-    const y = convolution
-      ? this.convolution(nodes, x, convolution, source.shape.slice(-spatial))
+    const where = `${this.where}: ${layer.displayName}`;
+    const y = layer instanceof QuantizedConvolution
+      ? addConvolution(nodes, where, [x], source.shape.slice(-spatial), layer)
       : nodes.add("Gemm", [x], {}, layer);
     const bytes = outputQuantizerOf(layer);
     const result = bytes ? throughBytes(nodes, y, bytes) : y;
     return { name: name || layer.constructor.name, ...nodes.making(result) };
-  }
-
-  private convolution(
-    nodes: Nodes,
-    x: Input,
-    layer: QuantizedConvolution,
-    sizes: readonly number[],
-  ): Input {
-    const { kernelSize, geometry } = layer;
-    if (isTransposed(geometry)) {
-      const attributes = transposedAttributes(kernelSize, geometry);
-      return nodes.add("ConvTranspose", [x], attributes, layer);
-    }
-    const where = `${this.where}: ${layer.displayName}`;
-    if (geometry.paddingMode === "zeros") {
-      return nodes.add("Conv", [x], convAttributes(where, sizes, kernelSize, geometry), layer);
-    }
-    throw new TypeError(
-      `${where} has no ONNX form here: its padding is ${geometry.paddingMode}; put a padding of its own before it`,
-    );
   }
 
   /** Adds where it stands to what is said of an operation. */
