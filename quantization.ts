@@ -360,6 +360,7 @@ export {
   SmoothingReport,
   type SmoothOptions,
 } from "./lib/quantization/improve/smooth.ts";
+export { adaround, type AdaRoundOptions } from "./lib/quantization/improve/adaround.ts";
 export { gptq, type GptqOptions, type RoundedMatrix } from "./lib/quantization/improve/gptq.ts";
 export {
   BiasCorrectionReport,

@@ -40,8 +40,8 @@ export interface RoundedMatrix {
 /** Rows that are rounded side by side, so that each number of the factor is read once for all. */
 const SIDE_BY_SIDE = 4;
 
-/** A problem with the arguments, in words. */
-function problem(
+/** A problem with the arguments of who rounds a matrix, in words. */
+export function roundingProblem(
   weight: ArrayLike<number>,
   covariance: ArrayLike<number>,
   rows: number,
@@ -98,7 +98,7 @@ export function gptq(
   checkOptions("gptq", options, [
     ...["quantMin", "quantMax", "groupSize", "scales", "zeroPoints", "damping"],
   ]);
-  const wrong = problem(weight, covariance, rows, options);
+  const wrong = roundingProblem(weight, covariance, rows, options);
   if (wrong) throw new RangeError(`gptq: ${wrong}`);
   const columns = weight.length / rows;
   const { damping = 0.01, groupSize = Math.max(columns, 1) } = options;
