@@ -8,27 +8,14 @@ import { type WeightedNode, weightedNode } from "../calibration/statistics/place
 import type { OnnxModel } from "../file/model.ts";
 import type { NodeProto } from "../file/proto.ts";
 import { GraphEditor } from "../graph/graph_editor.ts";
-import { isOp } from "../graph/operator.ts";
 import { GraphFacts } from "../qdq/graph_facts.ts";
 import type { Remedy } from "./remedy.ts";
 import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
+import { biasOf, inRounds } from "./weighted_layers.ts";
 
 /** Places of each layer's output that are looked at, and the share that counts as outliers at each end. */
 const MOST_ROWS = 1024;
 const TRIMMED = 0.1;
-/** The constant that is added to each channel that a layer makes: an input of itself, or of the sum behind it. */
-function biasOf(facts: GraphFacts, { node, makes }: WeightedNode): [NodeProto, number] | undefined {
-  const isVector = (name: string | undefined) => {
-    const dims = name ? facts.constantDims(name) : undefined;
-    return dims?.at(-1) === makes.count &&
-      dims.every((size, i) => i === dims.length - 1 || size === 1);
-  };
-  if (node.opType !== "MatMul") return isVector(node.input[2]) ? [node, 2] : undefined;
-  const sum = facts.view.onlyReader(node.output[0]);
-  if (!sum || !isOp(sum, "Add")) return undefined;
-  const index = sum.input.findIndex(isVector);
-  return index >= 0 ? [sum, index] : undefined;
-}
 
 /** A layer with a bias, and what is to be added to it. */
 interface Biased {
@@ -123,20 +110,6 @@ function shifted(
   return { model, values };
 }
 
-/** The layers in groups of which none depends on another, each after those that it depends on. */
-function rounds({ graph }: OnnxModel, layers: readonly Biased[]): Biased[][] {
-  const own = new Map(layers.map((each) => [each.layer.node.name, each]));
-  const depths = new Map<string, number>();
-  const groups: Biased[][] = [];
-  for (const { name, input, output } of graph.node) {
-    const depth = input.reduce((most, value) => Math.max(most, depths.get(value) ?? 0), 0);
-    const biased = own.get(name);
-    if (biased) (groups[depth] ??= []).push(biased);
-    for (const value of output) depths.set(value, depth + (biased ? 1 : 0));
-  }
-  return groups;
-}
-
 /** What is to be added to each bias, by the names of layers. */
 async function changesOf(state: ImprovedModel, tools: ImproveTools, layers: readonly Biased[]) {
   const { calibration: { model } } = state;
@@ -144,7 +117,7 @@ async function changesOf(state: ImprovedModel, tools: ImproveTools, layers: read
   const target = await rowsOf(model, byValue, tools);
   const { model: quantized } = await quantizedState(state);
   const changes = new Map<string, Float64Array>();
-  for (const some of rounds(model, layers)) {
+  for (const some of inRounds(model, layers)) {
     const { model: now, values } = shifted(quantized, changes, some);
     const rows = await rowsOf(now, values, tools);
     const made = new Map(now.graph.node.map((node) => [node.name, node]));

@@ -61,6 +61,54 @@ export function* columnsOf(
   else yield* plainRows(rows, data, dims);
 }
 
+/** How many rows a sample has. */
+export function rowCount({ channels, window }: ReadRows, dims: readonly number[]): number {
+  if (!window) {
+    const { outer, inner } = spread(channels, dims);
+    return outer * inner;
+  }
+  const [batch, , ...sizes] = dims;
+  return placesFor(window, sizes).reduce((a, b) => a * b, batch);
+}
+
+/** The numbers of some rows of one sample, one column after the other: number `k` of row `r` of group `g` at `(g·K + k)·n + r`. */
+export function columnsAt(
+  rows: ReadRows,
+  data: Float32Array,
+  dims: readonly number[],
+  some: readonly number[],
+): Float32Array {
+  const { channels, window } = rows;
+  const n = some.length;
+  const { inner } = spread(channels, dims);
+  const { count } = channels;
+  if (!window) {
+    const columns = new Float32Array(count * n);
+    some.forEach((row, r) => {
+      const from = Math.floor(row / inner) * count * inner + row % inner;
+      for (let c = 0; c < count; c++) columns[c * n + r] = data[from + c * inner];
+    });
+    return columns;
+  }
+  const sizes = dims.slice(2);
+  const { kernel } = window;
+  const pads = padsFor(window, sizes);
+  const places = placesFor(window, sizes);
+  const [taps, perImage] = [kernel, places].map((each) => each.reduce((a, b) => a * b, 1));
+  const columns = new Float32Array(count * taps * n);
+  const tap = kernel.map(() => 0);
+  for (let t = 0; t < taps; t++) {
+    decompose(t, kernel, tap);
+    some.forEach((row, r) => {
+      const inside = offsetOf(row % perImage, tap, { sizes, places, window, pads });
+      if (inside < 0) return;
+      const from = Math.floor(row / perImage) * count * inner + inside;
+      for (let c = 0; c < count; c++) columns[(c * taps + t) * n + r] = data[from + c * inner];
+    });
+  }
+  return columns;
+}
+
 function* plainRows(
   { channels }: ReadRows,
   data: Float32Array,
@@ -95,12 +143,9 @@ function* patches(
 ): Generator<Columns> {
   const { count } = rows.channels;
   const [batch, , ...sizes] = dims;
-  const { kernel, strides, dilations } = window;
+  const { kernel } = window;
   const pads = padsFor(window, sizes);
-  const places = sizes.map((size, i) => {
-    const reach = (kernel[i] - 1) * dilations[i] + 1;
-    return Math.max(Math.floor((size + pads[i][0] + pads[i][1] - reach) / strides[i]) + 1, 0);
-  });
+  const places = placesFor(window, sizes);
   const product = (numbers: readonly number[]) => numbers.reduce((a, b) => a * b, 1);
   const [inner, taps, perImage] = [product(sizes), product(kernel), product(places)];
   const all = batch * perImage;
@@ -155,6 +200,16 @@ function offsetOf(
     place = Math.floor(place / places[axis]);
   }
   return offset;
+}
+
+/** How often a window fits along each dimension. */
+function placesFor(window: RowWindow, sizes: readonly number[]): number[] {
+  const { kernel, strides, dilations } = window;
+  const pads = padsFor(window, sizes);
+  return sizes.map((size, i) => {
+    const reach = (kernel[i] - 1) * dilations[i] + 1;
+    return Math.max(Math.floor((size + pads[i][0] + pads[i][1] - reach) / strides[i]) + 1, 0);
+  });
 }
 
 function padsFor(
