@@ -3,7 +3,10 @@
  *
  * @module
  */
+import { absorbBiases } from "./absorption.ts";
+import { adaptRounding } from "./adaptive_rounding.ts";
 import { correctBiases } from "./biases.ts";
+import { copyOutliers } from "./channel_copies.ts";
 import { fitRanges } from "./fitted_ranges.ts";
 import { leaveFloat } from "./float_nodes.ts";
 import { tuneRanges } from "./ranges.ts";
@@ -16,11 +19,14 @@ import { equalize, smoothNorms } from "./smoothing.ts";
 export const REMEDIES: readonly Remedy[] = [
   splitOutliers,
   equalize,
+  absorbBiases,
+  copyOutliers,
   smoothNorms,
   fitRanges,
   tuneRanges,
   correctBiases,
   roundWeights,
+  adaptRounding,
   leaveFloat,
 ];
 

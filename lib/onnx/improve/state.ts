@@ -112,16 +112,22 @@ export class ImproveTools {
     return await known;
   }
 
-  /** Calls a function with what activations hold for each of the few samples. */
+  /** All samples. */
+  get all(): readonly OnnxFeeds[] {
+    return this.samples;
+  }
+
+  /** Calls a function with what activations hold for each of some samples, the few by default. */
   async forActivations(
     model: OnnxModel,
     names: readonly string[],
     visit: (name: string, data: Float32Array, dims: readonly number[]) => void,
+    samples: readonly OnnxFeeds[] = this.few,
   ): Promise<void> {
     await using reader = await ActivationReader.open("tuneOnnx", model, names, {
       rangesOnly: false,
     });
-    for (const feeds of this.few) {
+    for (const feeds of samples) {
       this.check();
       const seen = await reader.read(feeds);
       seen.forEach(({ data, dims }, i) => visit(names[i], data, dims));

@@ -1,0 +1,213 @@
+/**
+ * Outlier channels twice, at half their size.
+ *
+ * @module
+ */
+import { intOf } from "../file/attributes.ts";
+import type { ChannelMaxima } from "../calibration/statistics/channel_maxima.ts";
+import { type WeightedNode, weightedNode } from "../calibration/statistics/places.ts";
+import type { OnnxModel } from "../file/model.ts";
+import { OnnxError } from "../file/onnx_error.ts";
+import { GraphEditor } from "../graph/graph_editor.ts";
+import { isOp } from "../graph/operator.ts";
+import { removeUnusedInitializers } from "../graph/unused.ts";
+import { GraphFacts } from "../qdq/graph_facts.ts";
+import type { Remedied, Remedy } from "./remedy.ts";
+import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
+import { biasOf } from "./weighted_layers.ts";
+import { weightLayout } from "./weight_matrix.ts";
+
+/** A value, and its channels that are made twice. */
+interface Copied {
+  readonly value: string;
+  readonly channels: readonly number[];
+}
+
+/** A value whose channels can be made twice. */
+interface Place {
+  readonly maker: WeightedNode;
+  readonly readers: readonly WeightedNode[];
+  /** What changes its shape. */
+  readonly values: readonly string[];
+}
+
+/** The share of a value's channels that is made twice at most, and the gain from which on that is worth it, in dB. */
+const MOST = 1 / 16;
+const LEAST_GAIN = 1;
+/** What gives half of its output for half of its input, element by element. */
+const HALVED = ["Relu", "LeakyRelu"];
+
+/** A layer that has its weight for itself, and all channels in one group. */
+function ownLayer(facts: GraphFacts, node: WeightedNode["node"]): WeightedNode | undefined {
+  const layer = weightedNode(facts, node);
+  if (!layer || layer.reads.groups > 1 || facts.view.uses(node.input[1]).length > 1) {
+    return undefined;
+  }
+  return weightLayout(layer, { dims: facts.constantDims(node.input[1])! }) && layer;
+}
+
+/** Where channels can be made twice, by the values that are read. */
+function placesOf(facts: GraphFacts): Map<string, Place> {
+  const found = new Map<string, Place>();
+  for (const node of facts.graph.node) {
+    const maker = ownLayer(facts, node);
+    if (!maker) continue;
+    const bias = biasOf(facts, maker);
+    if (bias && facts.view.uses(bias[0].input[bias[1]]).length > 1) continue;
+    const values = bias && bias[0] !== node
+      ? [node.output[0], bias[0].output[0]]
+      : [node.output[0]];
+    const next = facts.view.onlyReader(values.at(-1)!);
+    if (next && isOp(next, ...HALVED)) values.push(next.output[0]);
+    const value = values.at(-1)!;
+    const uses = facts.view.uses(value);
+    const readers = uses.flatMap((use) => {
+      const layer = use.kind === "input" && use.index === 0 ? ownLayer(facts, use.node) : undefined;
+      const { axis, count } = maker.makes;
+      const { channels } = layer?.reads ?? {};
+      return layer && channels?.axis === axis && channels.count === count ? [layer] : [];
+    });
+    const own = new Set(readers.map(({ node }) => node)).size === uses.length;
+    if (readers.length > 0 && own) found.set(value, { maker, readers, values });
+  }
+  return found;
+}
+
+/** The channels that are better made twice, and what is gained by it, in dB. */
+function outliers({ maxima }: ChannelMaxima): { channels: number[]; gain: number } {
+  const order = Array.from(maxima, (_, c) => c).sort((a, b) => maxima[b] - maxima[a] || a - b);
+  const greatest = maxima[order[0]];
+  let best = { count: 0, range: greatest };
+  for (let count = 1; count <= Math.max(1, Math.floor(maxima.length * MOST)); count++) {
+    const range = Math.max(greatest / 2, maxima[order[count]] ?? 0);
+    if (range < best.range) best = { count, range };
+  }
+  return {
+    channels: order.slice(0, best.count).sort((a, b) => a - b),
+    gain: best.count > 0 ? 20 * Math.log10(greatest / best.range) : 0,
+  };
+}
+
+/** Whether the first axis of a weight counts its layer's outputs; its second does otherwise. */
+function outputsFirst({ node }: WeightedNode): boolean {
+  return node.opType === "Conv" || node.opType === "Gemm" && intOf(node, "transB", 0) !== 0;
+}
+
+/** Gives a weight some of its outputs, or inputs, once more at its end, times a factor where they were and there. */
+function repeat(
+  facts: GraphFacts,
+  editor: GraphEditor,
+  layer: WeightedNode,
+  { axis, channels, factor }: { axis: 0 | 1; channels: readonly number[]; factor: number },
+): void {
+  using weight = facts.constant(layer.node.input[1])!;
+  const { dims, data: before } = weight;
+  const count = dims[axis];
+  const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1);
+  const sources = [...Array.from({ length: count }, (_, c) => c), ...channels];
+  const twice = new Set(channels);
+  const outer = axis === 0 ? 1 : dims[0];
+  const data = new Float32Array(outer * sources.length * inner);
+  for (let o = 0, to = 0; o < outer; o++) {
+    for (const c of sources) {
+      const from = (o * count + c) * inner;
+      const by = twice.has(c) ? factor : 1;
+      for (let i = from; i < from + inner; i++) data[to++] = before[i] * by;
+    }
+  }
+  editor.replaceConstant(layer.node, 1, "float32", dims.with(axis, sources.length), data);
+}
+
+/** Makes channels twice in a copy of a model. */
+function copied(model: OnnxModel, all: readonly Copied[]): OnnxModel {
+  const copy = model.clone();
+  for (const { value, channels } of all) {
+    const facts = new GraphFacts(copy.graph);
+    const place = placesOf(facts).get(value);
+    if (!place || !channels.every((c) => c < place.maker.makes.count)) {
+      throw new OnnxError(
+        `the recipe makes channels of ${value} twice, which cannot be done in the model`,
+      );
+    }
+    const editor = new GraphEditor(copy.graph, copy.messages);
+    const { maker, readers, values } = place;
+    const bias = biasOf(facts, maker);
+    if (bias) {
+      const [owner, index] = bias;
+      using before = facts.constant(owner.input[index])!;
+      const half = new Set(channels);
+      const data = before.data.map((b, c) => half.has(c) ? b / 2 : b);
+      const more = Float32Array.from([...data, ...channels.map((c) => data[c])]);
+      const dims = before.dims.with(-1, more.length);
+      editor.replaceConstant(owner, index, "float32", dims, more);
+    }
+    const outputs = outputsFirst(maker) ? 0 : 1;
+    repeat(facts, editor, maker, { axis: outputs, channels, factor: 0.5 });
+    for (const layer of readers) {
+      repeat(facts, editor, layer, { axis: outputsFirst(layer) ? 1 : 0, channels, factor: 1 });
+    }
+    editor.apply();
+    const { graph } = copy;
+    graph.valueInfo = graph.valueInfo.filter(({ name }) => !values.includes(name));
+  }
+  removeUnusedInitializers(copy.graph);
+  return copy;
+}
+
+/** What a recipe has of such a step. */
+function checked(found: unknown): Copied[] {
+  const fits = Array.isArray(found) &&
+    found.every((each) =>
+      typeof each?.value === "string" && Array.isArray(each.channels) && each.channels.length > 0 &&
+      each.channels.every((c: unknown) => Number.isInteger(c) && c as number >= 0)
+    );
+  if (!fits) throw new OnnxError("the recipe has something else than activations and channels");
+  return found as Copied[];
+}
+
+/** What is worth it, the most promising first. */
+async function search(state: ImprovedModel, tools: ImproveTools) {
+  const { calibration: { model } } = state;
+  const places = placesOf(new GraphFacts(model.graph));
+  if (places.size === 0) return [];
+  const maxima = (await tools.learn(model, "channelMaxima")).learned("channelMaxima");
+  const bytes = new Set((await quantizedState(state)).activations.map(({ name }) => name));
+  return [...places.keys()].flatMap((value) => {
+    const seen = bytes.has(value) && maxima.get(value);
+    const { channels, gain } = seen ? outliers(seen) : { channels: [], gain: 0 };
+    return gain >= LEAST_GAIN ? [{ value, channels, gain }] : [];
+  }).sort((a, b) => b.gain - a.gain);
+}
+
+async function copyChannels(
+  state: ImprovedModel,
+  tools: ImproveTools,
+  found: unknown,
+): Promise<Remedied | undefined> {
+  const all = found === undefined ? await search(state, tools) : checked(found);
+  if (all.length === 0) return undefined;
+  const own = all.map(({ value, channels }): Copied => ({ value, channels }));
+  const model = copied(state.calibration.model, own);
+  const channels = own.reduce((sum, each) => sum + each.channels.length, 0);
+  return {
+    state: {
+      ...state,
+      calibration: await tools.calibrate(model, state.options),
+      weights: new Map(),
+    },
+    found: own,
+    summary: `${channels} channels of ${own.length} activations are made twice at half their size`,
+  };
+}
+
+/**
+ * Outlier channel splitting (Zhao et al. 2019, arXiv:1901.09504): a channel that is far greater than the others is made
+ * twice, each half as large, and what reads it multiplies both with the same weights; so the range of all becomes up to
+ * half as wide, for a few channels more. The layer before makes them, through ReLU too.
+ */
+export const copyOutliers: Remedy = {
+  name: "copy",
+  purpose: "makes outlier channels twice, at half their size",
+  rewrites: true,
+  apply: copyChannels,
+};
