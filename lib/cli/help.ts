@@ -253,9 +253,12 @@ Which --metric, on the samples held out, beside the float model's outputs:
 What is tried (--remedies), in this order, and kept where it helps:
   split     multiplies outlier channels with floats, beside the others
   equalize  evens out the ranges of channels between layers
+  absorb    moves what a channel always holds into the biases behind it
+  copy      makes outlier channels twice, at half their size
   smooth    moves outliers of activations into weights
   fit       chooses each range by what rounding costs the layers that read it
   ranges    moves the ends of ranges where the output gains by it
+  adaround  rounds weights so that layers make up for what those before are off by
   bias      makes up for what rounding adds on average, layer after layer
   round     rounds weights by what they are multiplied with (GPTQ)
   float     leaves in float what costs most

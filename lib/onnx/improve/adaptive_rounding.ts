@@ -13,6 +13,7 @@ import { nodeName } from "../qdq/selection.ts";
 import type { QuantizedConstant } from "../qdq/weights.ts";
 import { adaround } from "../../quantization/improve/adaround.ts";
 import type { Remedy } from "./remedy.ts";
+import { trusted } from "./rounding.ts";
 import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
 import { biasOf, inRounds } from "./weighted_layers.ts";
 import { groupRows, type WeightLayout, weightLayout } from "./weight_matrix.ts";
@@ -215,9 +216,15 @@ function roundLayer(
   const shift = new Float64Array(rows);
   for (let g = 0; g < groups; g++) {
     const own = groupRows(weight.data, layout, g);
-    const { covariance, cross, means } = productsOf(g);
-    const rounded = adaround(own, covariance, perGroup, {
-      ...{ quantMin: -MOST, quantMax: MOST, cross, damping: DAMPING, onRows: tools.check },
+    const { covariance, cross, means, n } = productsOf(g);
+    const rounded = adaround(own, trusted(covariance, own, n), perGroup, {
+      ...{
+        quantMin: -MOST,
+        quantMax: MOST,
+        cross: trusted(cross, own, n),
+        damping: DAMPING,
+        onRows: tools.check,
+      },
     });
     scale.set(rounded.scales, g * perGroup);
     for (let r = 0; r < perGroup; r++) {

@@ -24,9 +24,9 @@ export const REMEDIES: readonly Remedy[] = [
   smoothNorms,
   fitRanges,
   tuneRanges,
+  adaptRounding,
   correctBiases,
   roundWeights,
-  adaptRounding,
   leaveFloat,
 ];
 

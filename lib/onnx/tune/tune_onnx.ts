@@ -313,9 +313,12 @@ class Tuning {
  *
  * - `split`: outlier channels of products in floats, beside the others
  * - `equalize`: cross-layer equalization, through activations, residuals and HardSwish
+ * - `absorb`: what channels always hold goes into the biases of the layers behind
+ * - `copy`: outlier channels twice, at half their size
  * - `smooth`: SmoothQuant, its exponent searched for each activation
  * - `fit`: each range by what rounding costs the layers that read it
  * - `ranges`: the ends of ranges by what they cost at the output
+ * - `adaround`: AdaRound of all weights, layer after layer, so that these make up for what others are off by
  * - `bias`: correction of biases, layer after layer
  * - `round`: GPTQ of all weights
  * - `float`: the noisiest nodes in float
