@@ -89,13 +89,13 @@ export {
   CALIBRATION_METHODS,
   type CalibrationMethod,
 } from "./lib/onnx/calibration/method_names.ts";
-export type { ChannelMaxima } from "./lib/onnx/calibration/statistics/channel_maxima.ts";
-export type { ChannelSums } from "./lib/onnx/calibration/statistics/channel_sums.ts";
-export type { Channels } from "./lib/onnx/calibration/statistics/channels.ts";
-export type { Covariance } from "./lib/onnx/calibration/statistics/covariance.ts";
+export type { ChannelMaxima } from "./lib/quantization/statistics/channel_maxima.ts";
+export type { ChannelSums } from "./lib/quantization/statistics/channel_sums.ts";
+export type { Channels } from "./lib/quantization/statistics/channels.ts";
+export type { Covariance } from "./lib/quantization/statistics/covariance.ts";
 export type { Statistics } from "./lib/onnx/calibration/statistics/learnt.ts";
-export type { ReadRows, RowWindow } from "./lib/onnx/calibration/statistics/rows.ts";
-export type { StatisticKind } from "./lib/onnx/calibration/statistics/statistic.ts";
+export type { ReadRows, RowWindow } from "./lib/quantization/statistics/rows.ts";
+export type { StatisticKind } from "./lib/quantization/statistics/statistic.ts";
 export type { NodeSelection } from "./lib/onnx/qdq/selection.ts";
 export {
   type BestMethod,
@@ -148,12 +148,14 @@ export {
   type OnnxTensorComparison,
 } from "./lib/onnx/accuracy/comparison.ts";
 export { NodeRanking, rankNodes } from "./lib/onnx/accuracy/rank_nodes.ts";
-export { type TuneBudget, tuneOnnx, type TuneOnnxOptions } from "./lib/onnx/tune/tune_onnx.ts";
-export { TuneOnnxResult, type TuneStep } from "./lib/onnx/tune/result.ts";
+export { tuneOnnx, type TuneOnnxOptions } from "./lib/onnx/tune/tune_onnx.ts";
+export type { TuneBudget, TuneStep } from "./lib/quantization/tune/remedy_search.ts";
+export { type TuningParts, TuningResult } from "./lib/quantization/tune/tuning_result.ts";
+export { TuneOnnxResult } from "./lib/onnx/tune/result.ts";
 export type { TuneRecipe } from "./lib/onnx/tune/recipe.ts";
 export type { Finding, FindingCause } from "./lib/onnx/tune/diagnosis.ts";
 export { TUNE_METRICS, type TuneMetric, type TuneMetricName } from "./lib/onnx/tune/metrics.ts";
-export type { RemedyStep } from "./lib/onnx/improve/remedy.ts";
+export type { RemedyStep } from "./lib/quantization/improve/remedy.ts";
 export {
   autoQuantize,
   type AutoQuantizeOptions,

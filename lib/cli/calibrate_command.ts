@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { STATISTIC_KINDS } from "../onnx/calibration/statistics/statistic.ts";
+import { STATISTIC_KINDS } from "../quantization/statistics/statistic.ts";
 import type { CommandSpec } from "./command_spec.ts";
 import { dataOptions } from "./data_options.ts";
 import { CALIBRATE_HELP } from "./help.ts";

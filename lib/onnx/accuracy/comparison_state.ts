@@ -12,7 +12,7 @@ import {
 import { checksumOf } from "../../files/safetensors_checksum.ts";
 import { checkOrigin, type Origin } from "../calibration/origin.ts";
 import { checkComplete, type Portion, type Seen } from "../calibration/seen_samples.ts";
-import { entryOf, numbersOf } from "../calibration/statistics/statistic.ts";
+import { entryOf, numbersOf } from "../../quantization/statistics/statistic.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import { ExactNoise } from "./exact_noise.ts";
 import { OnnxComparison } from "./comparison.ts";

@@ -18,7 +18,7 @@ import { checkComplete, countOfSeen, SampleLog, type Seen, SeenTogether } from "
 import { checkShard, type Shard, showShard } from "../../data/shard.ts";
 import type { OnnxSamples, ShardedSamples } from "./samples.ts";
 import { Learnt, type Statistics } from "./statistics/learnt.ts";
-import { STATISTIC_KINDS, type StatisticKind } from "./statistics/statistic.ts";
+import { STATISTIC_KINDS, type StatisticKind } from "../../quantization/statistics/statistic.ts";
 import { loadOnnx } from "../file/model_file.ts";
 import { OnnxModel } from "../file/model.ts";
 import { OnnxError, show } from "../file/onnx_error.ts";

@@ -6,7 +6,7 @@
 import type { SafetensorsEntry } from "../../files/safetensors.ts";
 import { ExactSums } from "../../numbers/exact_sum.ts";
 import type { TensorRange } from "../qdq/params.ts";
-import { countOf, entryOf, numbersOf } from "./statistics/statistic.ts";
+import { countOf, entryOf, numbersOf } from "../../quantization/statistics/statistic.ts";
 
 /** The sums that are kept. */
 const [WEIGHTS, MINIMA, MAXIMA, SUMS] = [0, 1, 2, 3];

@@ -21,7 +21,7 @@ import {
   type SavedStatistics,
   statisticsTensors,
   takeStatistics,
-} from "./statistics/saved_statistics.ts";
+} from "../../quantization/statistics/saved_statistics.ts";
 
 export type { CalibrationParts } from "./part_files.ts";
 

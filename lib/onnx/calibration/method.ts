@@ -18,7 +18,7 @@ import {
 import type { NodeSelection } from "../qdq/selection.ts";
 import type { CalibrationMethod } from "./method_names.ts";
 import { AverageMethod, ObserverMethod, type RangeMethod } from "./range_method.ts";
-import type { StatisticKind } from "./statistics/statistic.ts";
+import type { StatisticKind } from "../../quantization/statistics/statistic.ts";
 
 /** Options of {@linkcode OnnxCalibration.open}. */
 export interface CalibrationOptions extends NodeSelection {

@@ -12,7 +12,7 @@ import type { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import { type CalibrationOptions, observedBy } from "./method.ts";
 import { CALIBRATION_METHODS } from "./method_names.ts";
-import { STATISTIC_KINDS } from "./statistics/statistic.ts";
+import { STATISTIC_KINDS } from "../../quantization/statistics/statistic.ts";
 
 /** What a calibration is of, in texts that are equal if and only if it may be merged. */
 export interface Origin {

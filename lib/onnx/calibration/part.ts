@@ -15,7 +15,7 @@ import { readSample, writeSample } from "./first_sample.ts";
 import type { Origin } from "./origin.ts";
 import { SAMPLE_DIGEST_BYTES } from "./sample_digest.ts";
 import { countOfSeen, type Portion, type Seen } from "./seen_samples.ts";
-import { entryOf, numbersOf } from "./statistics/statistic.ts";
+import { entryOf, numbersOf } from "../../quantization/statistics/statistic.ts";
 
 /** What the file's header calls it. */
 const KIND = "staticquant calibration";

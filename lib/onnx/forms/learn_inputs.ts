@@ -6,7 +6,7 @@
 import { ActivationReader } from "../calibration/activation_reader.ts";
 import type { OnnxSamples } from "../calibration/calibrate.ts";
 import { Learnt, type Statistics } from "../calibration/statistics/learnt.ts";
-import type { StatisticKind } from "../calibration/statistics/statistic.ts";
+import type { StatisticKind } from "../../quantization/statistics/statistic.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import { GraphFacts } from "../qdq/graph_facts.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { gptq } from "../../quantization/improve/gptq.ts";
-import type { ChannelSums } from "../calibration/statistics/channel_sums.ts";
+import type { ChannelSums } from "../../quantization/statistics/channel_sums.ts";
 import { type BlockLayout, type BlockMatrix, roundBlocks, unroundBlocks } from "./blocks.ts";
 import { mseRounder, nearestRounder, type RoundingSpec } from "./group_rounders.ts";
 

@@ -5,7 +5,7 @@
  */
 import { checkChoice, checkOptions, given } from "../../numbers/arguments.ts";
 import type { OnnxCalibration, OnnxSource } from "../calibration/calibrate.ts";
-import { LONGEST_ROW } from "../calibration/statistics/covariance.ts";
+import { LONGEST_ROW } from "../../quantization/statistics/covariance.ts";
 import { floatOf, intOf } from "../file/attributes.ts";
 import type { OnnxModel } from "../file/model.ts";
 import type { NodeProto, TensorProto } from "../file/proto.ts";

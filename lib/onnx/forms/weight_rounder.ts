@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ChannelSums } from "../calibration/statistics/channel_sums.ts";
+import type { ChannelSums } from "../../quantization/statistics/channel_sums.ts";
 import { type BlockMatrix, roundBlocks } from "./blocks.ts";
 import { hqqRounder, mseRounder, nearestRounder, type RoundingSpec } from "./group_rounders.ts";
 import {

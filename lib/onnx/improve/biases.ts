@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { spread } from "../calibration/statistics/channels.ts";
+import { spread } from "../../quantization/statistics/channels.ts";
 import { type WeightedNode, weightedNode } from "../calibration/statistics/places.ts";
 import type { OnnxModel } from "../file/model.ts";
 import type { NodeProto } from "../file/proto.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { type WeightedNode, weightedNode } from "../calibration/statistics/places.ts";
-import { spread } from "../calibration/statistics/channels.ts";
+import { spread } from "../../quantization/statistics/channels.ts";
 import { GraphFacts } from "../qdq/graph_facts.ts";
 import type { TensorRange } from "../qdq/params.ts";
 import { weightLayout } from "./weight_matrix.ts";

@@ -1,46 +1,13 @@
 /**
- * What is done so that a quantized model loses less.
+ * What is done so that a quantized graph loses less.
  *
  * @module
  */
+import type { RemediedOf, RemedyOf } from "../../quantization/improve/remedy.ts";
 import type { ImprovedModel, ImproveTools } from "./state.ts";
 
-/** A step of a recipe: which remedy, and all that it needs to do the same again. */
-export interface RemedyStep {
-  /** The remedy's name. */
-  readonly remedy: string;
-  /** What was found out when it was applied first; searched for if it is not there. */
-  readonly found?: unknown;
-}
-
 /** What a remedy did. */
-export interface Remedied {
-  /** The state after it. */
-  readonly state: ImprovedModel;
-  /** What to write into a recipe, as JSON has it. */
-  readonly found: unknown;
-  /** What was done, in a sentence with a number. */
-  readonly summary: string;
-}
+export type Remedied = RemediedOf<ImprovedModel>;
 
-/** A way to make a quantized model better. */
-export interface Remedy {
-  /** Its name in recipes. */
-  readonly name: string;
-  /** What it does, for people. */
-  readonly purpose: string;
-  /** Whether it rewrites the float model; then it comes before all that goes by the numbers in it. */
-  readonly rewrites: boolean;
-  /**
-   * Applies it.
-   *
-   * @param found what a recipe has of it; it is searched for without.
-   * @returns nothing if there is nothing in the model that it could be applied to.
-   * @throws {OnnxError} if what a recipe has does not fit the model.
-   */
-  apply(
-    state: ImprovedModel,
-    tools: ImproveTools,
-    found?: unknown,
-  ): Promise<Remedied | undefined>;
-}
+/** A way to make a quantized graph better; what a recipe has that does not fit is an `OnnxError`. */
+export type Remedy = RemedyOf<ImprovedModel, ImproveTools>;

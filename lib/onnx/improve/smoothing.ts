@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { ChannelMaxima } from "../calibration/statistics/channel_maxima.ts";
-import type { ChannelSums } from "../calibration/statistics/channel_sums.ts";
+import type { ChannelMaxima } from "../../quantization/statistics/channel_maxima.ts";
+import type { ChannelSums } from "../../quantization/statistics/channel_sums.ts";
 import { type WeightedNode, weightedNode } from "../calibration/statistics/places.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";

@@ -5,7 +5,7 @@
  */
 import { ActivationReader } from "../calibration/activation_reader.ts";
 import { OnnxCalibration, type OnnxSamples } from "../calibration/calibrate.ts";
-import type { StatisticKind } from "../calibration/statistics/statistic.ts";
+import type { StatisticKind } from "../../quantization/statistics/statistic.ts";
 import type { OnnxModel } from "../file/model.ts";
 import type { OnnxFeeds } from "../run/runtime.ts";
 import type { QuantizedConstant } from "../qdq/weights.ts";

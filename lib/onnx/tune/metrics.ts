@@ -3,8 +3,13 @@
  *
  * @module
  */
-import { given, nearest } from "../../numbers/arguments.ts";
-import { Noise } from "../../quantization/analysis/noise.ts";
+import {
+  askMetric,
+  checkMetricOf,
+  type FloatOutputs,
+  OUTPUT_METRICS,
+} from "../../quantization/tune/output_metrics.ts";
+import type { Score } from "../../quantization/tune/remedy_search.ts";
 import { floatNumbers, isFloatType } from "../accuracy/float_output.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";
@@ -30,68 +35,17 @@ export type TuneMetric = TuneMetricName | ((model: OnnxModel) => number | Promis
 /** The outputs of one sample. */
 type Outputs = Readonly<Record<string, OnnxOutput>>;
 
-/** The place of the greatest element of each row. */
-function places({ data, dims }: OnnxOutput): number[] {
-  const size = dims.at(-1) ?? 1;
-  const values = data as Float32Array;
-  const found: number[] = [];
-  for (let from = 0; from + size <= values.length; from += size) {
-    let best = 0;
-    for (let i = 1; i < size; i++) if (values[from + i] > values[from + best]) best = i;
-    found.push(best);
-  }
-  return found;
-}
-
-/** The classes that are left once repetitions are one and blanks are gone, for each text of a batch. */
-function texts(output: OnnxOutput): string[] {
-  const steps = output.dims.at(-2) ?? 1;
-  const all = places(output);
-  return Array.from({ length: all.length / steps }, (_, t) => {
-    const own = all.slice(t * steps, (t + 1) * steps);
-    return own.filter((c, i) => c !== 0 && c !== own[i - 1]).join(" ");
-  });
-}
-
-/** How many of some things are the same. */
-function same<T>(a: readonly T[], b: readonly T[]): { same: number; count: number } {
-  return { same: a.filter((x, i) => x === b[i]).length, count: a.length };
-}
-
-function cosine(a: Float32Array, b: Float32Array): number {
-  let [ab, aa, bb] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    ab += a[i] * b[i];
-    aa += a[i] ** 2;
-    bb += b[i] ** 2;
-  }
-  return aa === 0 && bb === 0 ? 1 : ab / Math.sqrt(aa * bb || 1);
-}
-
 /** The names of the outputs of floats. */
 function floatsOf(outputs: Outputs): string[] {
   return Object.keys(outputs).filter((name) => isFloatType(outputs[name].type));
 }
 
-function sqnrOf(float: readonly Outputs[], other: readonly Outputs[]): number {
-  const worst = floatsOf(float[0]).map((name) => {
-    const noise = new Noise();
-    float.forEach((outputs, i) =>
-      noise.add(floatNumbers(outputs[name]), floatNumbers(other[i][name]))
-    );
-    return noise.sqnr;
-  });
-  return Math.min(...worst);
-}
-
-/** The share of what outputs have in common, by what is taken from the first of each sample. */
-function shareOf<T>(take: (output: OnnxOutput) => readonly T[]) {
-  return (float: readonly Outputs[], other: readonly Outputs[]): number => {
-    const [name] = floatsOf(float[0]);
-    const counts = float.map((outputs, i) => same(take(outputs[name]), take(other[i][name])));
-    const sum = (key: "same" | "count") => counts.reduce((n, each) => n + each[key], 0);
-    return sum("same") / sum("count");
-  };
+/** The outputs of floats of each sample. */
+function floatOutputs(samples: readonly Outputs[]): FloatOutputs {
+  const names = floatsOf(samples[0]);
+  return samples.map((outputs) =>
+    names.map((name) => ({ data: floatNumbers(outputs[name]), dims: outputs[name].dims }))
+  );
 }
 
 /** The boxes that a detector gives for each picture of a sample. */
@@ -135,44 +89,24 @@ function boxesOf(outputs: Outputs): Boxes[] {
   });
 }
 
-const METRICS: Record<
-  TuneMetricName,
-  (float: readonly Outputs[], other: readonly Outputs[]) => number
-> = {
-  sqnr: sqnrOf,
-  cosine: (float, other) => {
-    const all = float.flatMap((outputs, i) =>
-      floatsOf(outputs).map((name) =>
-        cosine(floatNumbers(outputs[name]), floatNumbers(other[i][name]))
-      )
-    );
-    return all.reduce((sum, x) => sum + x, 0) / all.length;
-  },
-  top1: shareOf(places),
-  ctc: shareOf(texts),
-  map: (float, other) => meanAveragePrecision(float.flatMap(boxesOf), other.flatMap(boxesOf)),
-};
+/** How near outputs are to those of the float model, by a metric's name. */
+function valueOf(
+  name: TuneMetricName,
+  float: readonly Outputs[],
+  other: readonly Outputs[],
+): number {
+  if (name === "map") return meanAveragePrecision(float.flatMap(boxesOf), other.flatMap(boxesOf));
+  return OUTPUT_METRICS[name](floatOutputs(float), floatOutputs(other));
+}
 
 /** The names of the metrics. */
-export const TUNE_METRICS = Object.keys(METRICS) as readonly TuneMetricName[];
+export const TUNE_METRICS: readonly TuneMetricName[] = [
+  ...["sqnr", "cosine", "top1", "ctc", "map"] as const,
+];
 
 /** @throws {TypeError} if it is no metric. */
 export function checkMetric(where: string, metric: unknown): asserts metric is TuneMetric {
-  if (typeof metric === "function" || TUNE_METRICS.includes(metric as TuneMetricName)) return;
-  const like = typeof metric === "string" ? nearest(metric, TUNE_METRICS) : undefined;
-  throw new TypeError(
-    `${where}: metric must be one of ${TUNE_METRICS.join(", ")}, or a function of the model, got ${
-      given(metric)
-    }${like ? `; did you mean ${JSON.stringify(like)}?` : ""}`,
-  );
-}
-
-/** What a model is worth. */
-export interface Score {
-  /** The metric. */
-  readonly metric: number;
-  /** SQNR of the output, in dB. */
-  readonly sqnr: number;
+  checkMetricOf(where, metric, TUNE_METRICS);
 }
 
 /** Judges models that were made of one float model, on the same samples. */
@@ -208,21 +142,13 @@ export class MetricJudge {
   async score(model: OnnxModel): Promise<Score> {
     const { where, samples, metric, reference } = this;
     const outputs = await outputsOf(where, model, samples, this.check);
-    const sqnr = sqnrOf(reference, outputs);
+    const sqnr = valueOf("sqnr", reference, outputs);
     if (typeof metric !== "function") {
-      return { metric: metric === "sqnr" ? sqnr : METRICS[metric](reference, outputs), sqnr };
+      return { metric: metric === "sqnr" ? sqnr : valueOf(metric, reference, outputs), sqnr };
     }
-    let value: unknown;
-    try {
-      value = await metric(model);
-    } catch (cause) {
-      const message = cause instanceof Error ? cause.message : String(cause);
-      throw new OnnxError(`${where}: the metric failed: ${message}`, { cause });
-    }
-    if (typeof value !== "number" || Number.isNaN(value)) {
-      throw new OnnxError(`${where}: the metric gave ${given(value)}; it must give a number`);
-    }
-    return { metric: value, sqnr };
+    const problem = (message: string, options?: ErrorOptions) =>
+      new OnnxError(`${where}: ${message}`, options);
+    return { metric: await askMetric(metric, model, problem), sqnr };
   }
 }
 

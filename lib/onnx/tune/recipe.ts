@@ -6,7 +6,7 @@
 import { OnnxError } from "../file/onnx_error.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { REMEDY_NAMES } from "../improve/remedies.ts";
-import type { RemedyStep } from "../improve/remedy.ts";
+import type { RemedyStep } from "../../quantization/improve/remedy.ts";
 import type { QuantizeStaticOptions } from "../quantize_static.ts";
 
 /** The options that a recipe has, which JSON can hold. */

@@ -5,34 +5,31 @@
  */
 import { checkOptions } from "../../numbers/arguments.ts";
 import { ANALYSIS_OPTIONS, type AnalysisOptions } from "../../quantization/analysis/inputs.ts";
+import {
+  checkGoal,
+  remediesNamed,
+  RemedySearch,
+  sharedSamples,
+  type TuneBudget,
+} from "../../quantization/tune/remedy_search.ts";
 import type { OnnxSamples, OnnxSource } from "../calibration/calibrate.ts";
 import { calibrateOnnx, type OnnxCalibration } from "../calibration/calibrate.ts";
 import { modelOf } from "../accuracy/compare_onnx.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import type { OnnxModel } from "../file/model.ts";
-import { REMEDIES, REMEDY_NAMES } from "../improve/remedies.ts";
-import type { Remedy, RemedyStep } from "../improve/remedy.ts";
+import { REMEDIES } from "../improve/remedies.ts";
+import type { Remedy } from "../improve/remedy.ts";
 import { type ImprovedModel, ImproveTools, quantizedState } from "../improve/state.ts";
 import { prepareOnnx } from "../prepare/prepare.ts";
 import { quantizeCalibrated, type QuantizeStaticOptions } from "../quantize_static.ts";
 import { timeShare } from "../run/race.ts";
 import { copyFeeds, type OnnxFeeds } from "../run/runtime.ts";
 import { diagnose, type Finding } from "./diagnosis.ts";
-import { checkMetric, MetricJudge, type Score, type TuneMetric } from "./metrics.ts";
+import { checkMetric, MetricJudge, type TuneMetric } from "./metrics.ts";
 import { checkRecipe, digestOf, RECIPE_OPTIONS, recipeOptions, type TuneRecipe } from "./recipe.ts";
-import { TuneOnnxResult, type TuneStep } from "./result.ts";
+import { TuneOnnxResult } from "./result.ts";
 
 const WHERE = "tuneOnnx";
-
-/** What tuning may cost, and what comes out. */
-export interface TuneBudget {
-  /** Seconds from which on nothing new is begun; the best that was found is kept. */
-  seconds?: number;
-  /** Bytes of the quantized file at most. */
-  bytes?: number;
-  /** The quantized model's time at most, as a share of the float model's, with one thread. */
-  latency?: number;
-}
 
 /** Options of {@linkcode tuneOnnx}. */
 export interface TuneOnnxOptions extends AnalysisOptions {
@@ -79,37 +76,14 @@ const OPTIONS: readonly string[] = [
 /** How to quantize; what follows the work is asked for beside. */
 const QUANTIZE_OPTIONS: readonly string[] = [...RECIPE_OPTIONS, "verify", "temporaryFolder"];
 
-/** Thrown when the time is over. */
-class TimeIsUp extends Error {}
-
 /** @throws {TypeError | RangeError} if an option is not one. */
 function checkTuneOptions(options: TuneOnnxOptions): readonly Remedy[] {
   checkOptions(WHERE, options, OPTIONS);
   checkOptions(`${WHERE}: quantize`, options.quantize, QUANTIZE_OPTIONS);
-  const { metric = "sqnr", target, budget = {}, remedies = REMEDY_NAMES } = options;
+  const { metric = "sqnr", target, budget = {}, remedies } = options;
   checkMetric(WHERE, metric);
-  if (target !== undefined && !Number.isFinite(target)) {
-    throw new RangeError(`${WHERE}: the target is ${target}; give what the metric is to reach`);
-  }
-  checkOptions(`${WHERE}: budget`, budget, ["seconds", "bytes", "latency"]);
-  for (const [name, limit] of Object.entries(budget)) {
-    if (limit === undefined || limit > 0) continue;
-    throw new RangeError(`${WHERE}: budget.${name} is ${limit}; give a number above 0`);
-  }
-  return remedies.map((name, i) => {
-    const remedy = REMEDIES.find((each) => each.name === name);
-    if (!remedy) {
-      throw new TypeError(
-        `${WHERE}: there is no remedy ${JSON.stringify(name)}; there are ${
-          REMEDY_NAMES.join(", ")
-        }`,
-      );
-    }
-    if (remedies.indexOf(name) !== i) {
-      throw new TypeError(`${WHERE}: the remedy ${JSON.stringify(name)} is named twice`);
-    }
-    return remedy;
-  });
+  checkGoal(WHERE, target, budget);
+  return remediesNamed(WHERE, REMEDIES, remedies);
 }
 
 /** Samples as a list. */
@@ -146,46 +120,40 @@ async function shared(a: readonly OnnxFeeds[], b: readonly OnnxFeeds[]): Promise
 /** Ways to choose ranges that are tried where the options name none. */
 const METHODS = ["minmax", "mse"] as const;
 
-/** Goes through the remedies. */
+/** A float model that is tuned, and what it is judged by. */
 class Tuning {
-  private readonly began = performance.now();
-  readonly steps: TuneStep[] = [];
-  readonly recipe: RemedyStep[] = [];
-  readonly warnings: string[] = [];
+  readonly search: RemedySearch<ImprovedModel, ImproveTools>;
+  readonly tools: ImproveTools;
   private judge!: MetricJudge;
-  tools!: ImproveTools;
-  private runs = 0;
 
   constructor(
     private readonly float: OnnxModel,
     private readonly data: readonly OnnxFeeds[],
     private readonly heldOut: readonly OnnxFeeds[],
     private readonly options: TuneOnnxOptions,
-  ) {}
-
-  /** Throws where the work is to end. */
-  private readonly check = (): void => {
-    this.options.signal?.throwIfAborted();
-    if (this.timed && this.isOver) throw new TimeIsUp();
-  };
-
-  /** Whether the time is over. */
-  private get isOver(): boolean {
-    const { seconds = Infinity } = this.options.budget ?? {};
-    return performance.now() - this.began > 1000 * seconds;
+  ) {
+    const { metric = "sqnr", target, calibration, budget, signal, onProgress } = options;
+    this.search = new RemedySearch({
+      ...{ target, seconds: budget?.seconds, signal, onProgress },
+      problem: (message) => new OnnxError(`${WHERE}: ${message}`),
+      score: async (state) => {
+        const { model } = await quantizedState(state);
+        const score = await this.judge.score(model);
+        return { ...score, bytes: model.byteLength(), allowed: await this.allows(model) };
+      },
+    });
+    const { check } = this.search;
+    this.tools = new ImproveTools(data, {
+      ...{ check, allows: this.allows, reference: float, learnt: calibration },
+      target: metric === "sqnr" ? target : undefined,
+    });
   }
-
-  /** Whether the time counts: not before there is anything. */
-  private timed = false;
 
   /** Runs the float model. */
   async open(): Promise<void> {
-    const { metric = "sqnr", target, calibration } = this.options;
-    this.judge = await MetricJudge.open(WHERE, this.float, this.heldOut, metric, this.check);
-    this.tools = new ImproveTools(this.data, {
-      ...{ check: this.check, allows: this.allows, reference: this.float, learnt: calibration },
-      target: metric === "sqnr" ? target : undefined,
-    });
+    const { metric = "sqnr" } = this.options;
+    const { check } = this.search;
+    this.judge = await MetricJudge.open(WHERE, this.float, this.heldOut, metric, check);
   }
 
   /** Whether a model is within the limits of size and time. */
@@ -196,103 +164,30 @@ class Tuning {
     return await timeShare(WHERE, model, this.float, this.heldOut[0]) <= latency;
   };
 
-  private async score(state: ImprovedModel): Promise<Score & { bytes: number; allowed: boolean }> {
-    const { model } = await quantizedState(state);
-    const score = await this.judge.score(model);
-    return { ...score, bytes: model.byteLength(), allowed: await this.allows(model) };
-  }
-
-  private note(
-    remedy: string,
-    summary: string,
-    score: Score & { bytes: number },
-    kept: boolean,
-  ): void {
-    const { metric, sqnr, bytes } = score;
-    this.steps.push({ remedy, summary, metric, sqnr, bytes, kept });
-    this.options.onProgress?.({ step: remedy, done: ++this.runs, total: undefined });
-  }
-
-  /** Whether a score is better than another. */
-  private better(a: Score, b: Score): boolean {
-    return a.metric > b.metric || a.metric === b.metric && a.sqnr > b.sqnr;
-  }
-
   /** A plain quantized model to start from: of several ways to choose ranges, the best. */
   async start(quantize: QuantizeStaticOptions): Promise<ImprovedModel> {
     const { calibration } = this.options;
+    const weights = new Map();
     if (calibration) {
-      const state = { calibration, options: quantize, weights: new Map() };
-      this.note("plain", "ranges as they were learnt", await this.score(state), true);
-      return state;
+      const state = { calibration, options: quantize, weights };
+      const make = () => Promise.resolve(state);
+      return await this.search.start([{ summary: "ranges as they were learnt", make }]);
     }
     const methods = quantize.calibrationMethod ? [quantize.calibrationMethod] : METHODS;
-    let best: { state: ImprovedModel; score: Score } | undefined;
-    for (const calibrationMethod of methods) {
-      if (best && this.isOver) break;
-      const options = { ...quantize, calibrationMethod };
-      const calibration = await calibrateOnnx(this.float, this.data, {
-        ...options,
-        prepare: false,
-      });
-      const state = { calibration, options, weights: new Map() };
-      const score = await this.score(state);
-      const kept = !best || this.better(score, best.score);
-      if (kept) best = { state, score };
-      const name = typeof calibrationMethod === "string" ? calibrationMethod : "an observer";
-      this.note("plain", `ranges by ${name}`, score, kept);
-    }
-    return best!.state;
-  }
-
-  /** The best state that the remedies lead to. */
-  async improve(first: ImprovedModel, remedies: readonly Remedy[]): Promise<ImprovedModel> {
-    const { target = Infinity } = this.options;
-    let state = first;
-    let score = await this.score(state);
-    this.timed = true;
-    try {
-      for (const remedy of remedies) {
-        if (score.metric >= target && score.allowed) break;
-        this.check();
-        const done = await remedy.apply(state, this.tools);
-        if (!done) continue;
-        const reached = await this.score(done.state);
-        const kept = this.better(reached, score) && (reached.allowed || !score.allowed);
-        this.note(remedy.name, done.summary, reached, kept);
-        if (!kept) continue;
-        [state, score] = [done.state, reached];
-        this.recipe.push({ remedy: remedy.name, found: done.found });
-      }
-    } catch (error) {
-      if (!(error instanceof TimeIsUp)) throw error;
-      const { seconds } = this.options.budget!;
-      this.warnings.push(
-        `the ${seconds} seconds were over before all was tried; this is the best until then`,
-      );
-    }
-    return state;
-  }
-
-  /** Does what a recipe says. */
-  async follow(first: ImprovedModel, steps: readonly RemedyStep[]): Promise<ImprovedModel> {
-    let state = first;
-    for (const { remedy, found } of steps) {
-      const done = await REMEDIES.find(({ name }) => name === remedy)!
-        .apply(state, this.tools, found);
-      if (!done) {
-        throw new OnnxError(`${WHERE}: the recipe's step ${remedy} finds nothing to do here`);
-      }
-      state = done.state;
-      this.recipe.push({ remedy, found });
-      this.note(remedy, done.summary, await this.score(state), true);
-    }
-    return state;
+    return await this.search.start(methods.map((calibrationMethod) => ({
+      summary: `ranges by ${
+        typeof calibrationMethod === "string" ? calibrationMethod : "an observer"
+      }`,
+      make: async () => {
+        const options = { ...quantize, calibrationMethod };
+        const own = { ...options, prepare: false };
+        return { calibration: await calibrateOnnx(this.float, this.data, own), options, weights };
+      },
+    })));
   }
 
   /** What is written in the end, run once more. */
   async finish(state: ImprovedModel) {
-    this.timed = false;
     const { signal, quantize: { verify = true, temporaryFolder } = {} } = this.options;
     const options = { ...state.options, verify, temporaryFolder, signal };
     const graph = await quantizeCalibrated(state.calibration, options, undefined, state.weights);
@@ -302,7 +197,7 @@ class Tuning {
 
   /** What costs most in a state. */
   async diagnose(state: ImprovedModel): Promise<Finding[]> {
-    return this.isOver ? [] : await diagnose(state, this.tools);
+    return this.search.isOver ? [] : await diagnose(state, this.tools);
   }
 }
 
@@ -353,28 +248,26 @@ export async function tuneOnnx(
   const heldOut = await listOf("heldOut", options.heldOut);
   const float = quantize.prepare === false ? model.clone() : await prepareOnnx(model);
   const tuning = new Tuning(float, data, heldOut, options);
+  const { search, tools } = tuning;
   await tuning.open();
   const both = await shared(data, heldOut);
   if (both > 0) {
-    tuning.warnings.push(
-      `${both} of the ${heldOut.length} held-out samples are calibration samples too; what is judged on ` +
-        `them is better than it will be`,
-    );
+    search.warnings.push(sharedSamples(both, heldOut.length));
   }
   const first = await tuning.start(recipe?.options ?? recipeOptions(quantize));
   const diagnosis = recipe ? [] : await tuning.diagnose(first);
   const last = recipe
-    ? await tuning.follow(first, recipe.steps)
-    : await tuning.improve(first, remedies);
+    ? await search.follow(first, recipe.steps, REMEDIES, tools)
+    : await search.improve(first, remedies, tools);
   const { graph, score, allowed } = await tuning.finish(last);
   return new TuneOnnxResult({
-    ...{ model: graph.model, nodes: graph.nodes, steps: tuning.steps, diagnosis, allowed },
+    ...{ model: graph.model, nodes: graph.nodes, steps: search.steps, diagnosis, allowed },
     metric: typeof metric === "string" ? metric : "the metric",
     ...{ target, value: score.metric, sqnr: score.sqnr },
     recipe: {
-      ...{ version: 1, model: digest, steps: tuning.recipe },
+      ...{ version: 1, model: digest, steps: search.recipe },
       options: recipe?.options ?? recipeOptions(first.options),
     },
-    warnings: [...tuning.warnings, ...graph.warnings],
+    warnings: [...search.warnings, ...graph.warnings],
   });
 }

@@ -34,8 +34,15 @@ export class DataFlow implements Disposable {
   private readonly held: Tensor[] = [];
   private watching = true;
 
-  /** Watches a copy of a model, from now until {@linkcode DataFlow.stop}. */
-  constructor(model: Module) {
+  /**
+   * Watches a copy of a model, from now until {@linkcode DataFlow.stop}.
+   *
+   * @param passes which modules are looked through: by default ReLUs.
+   */
+  constructor(
+    model: Module,
+    private readonly passes: (module: Module) => boolean = (module) => module instanceof ReLU,
+  ) {
     for (const module of new Set(model.namedModules().map(([, m]) => m))) {
       tap(module, (inputs, output) => {
         if (!this.watching) return;
@@ -66,7 +73,7 @@ export class DataFlow implements Disposable {
     return this.made.filter((use) => use.module === module).length;
   }
 
-  /** The modules whose output a module got, through ReLUs; null stands for what no module made. */
+  /** The modules whose output a module got, through those that are looked through; null stands for what no module made. */
   sources(module: Module): Set<Module | null> {
     const found = new Set<Module | null>();
     for (const use of this.made.filter((use) => use.module === module)) {
@@ -78,15 +85,15 @@ export class DataFlow implements Disposable {
   private writerOf(buffer: DeviceBuffer): Module | null {
     const writer = this.writers.get(buffer);
     if (!writer) return null;
-    return writer.module instanceof ReLU ? this.writerOf(writer.inputs[0]) : writer.module;
+    return this.passes(writer.module) ? this.writerOf(writer.inputs[0]) : writer.module;
   }
 
-  /** Whether a tensor is what a module made, perhaps through ReLUs. */
+  /** Whether a tensor is what a module made, perhaps through others. */
   writes(module: Module, tensor: Tensor): boolean {
     return this.writerOf(memoryOf(tensor)) === module;
   }
 
-  /** The modules that read a module's output, through ReLUs. */
+  /** The modules that read a module's output, through those that are looked through. */
   readers(module: Module): Set<Module> {
     const buffers = new Set(
       [...this.writers].filter(([, use]) => use.module === module).map(([buffer]) => buffer),
@@ -94,7 +101,7 @@ export class DataFlow implements Disposable {
     const readers = new Set<Module>();
     for (const use of this.made) {
       if (!use.inputs.some((buffer) => buffers.has(buffer))) continue;
-      if (use.module instanceof ReLU) {
+      if (this.passes(use.module)) {
         for (const [buffer, writer] of this.writers) if (writer === use) buffers.add(buffer);
       } else readers.add(use.module);
     }

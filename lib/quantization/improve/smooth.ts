@@ -8,10 +8,9 @@ import type { Figure } from "../../plot/figure.ts";
 import { Table } from "../../plot/table.ts";
 import { deepcopy, type Module, nameModules, setField } from "../../nn/module.ts";
 import { checkOptions } from "../../numbers/arguments.ts";
-import { type DType, finfo, int8 } from "../../numbers/dtype.ts";
-import { numelOf } from "../../numbers/shape.ts";
+import { int8 } from "../../numbers/dtype.ts";
 import { permute } from "../../tensor/movement.ts";
-import { Tensor, tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import { DataFlow } from "../analysis/graph.ts";
 import {
   ANALYSIS_OPTIONS,
@@ -28,13 +27,15 @@ import {
   tap,
   tensorsOf,
 } from "../analysis/layers.ts";
-import { familyOf, isFloatLayer, isObservable } from "../layers/layer_family.ts";
-import { groupsOf, isInputFirst, outputFirstShape } from "../layers/output_first.ts";
+import { familyOf, isFloatLayer } from "../layers/layer_family.ts";
 import type { FloatLayer } from "../layers/weighted_layer.ts";
 import { Noise } from "../analysis/noise.ts";
 import { AnalysisReport } from "../../plot/report.ts";
 import { PerAxis } from "../affine/granularity.ts";
 import { AffineQuantizedMinMaxObserver } from "../observers/min_max_observer.ts";
+import { groupLayers } from "./absorbers.ts";
+import { Edits, roundingFloor } from "./tensor_edits.ts";
+import { inputChannels, type Norm, outputChannels, weightChannels } from "./weight_channels.ts";
 
 /** Options of {@linkcode smooth_}. */
 export interface SmoothOptions extends AnalysisOptions {
@@ -210,9 +211,6 @@ function weighted(module: Module): FloatLayer {
   );
 }
 
-/** A normalization: it multiplies each channel by a weight and may add a bias. */
-type Norm = Module & { weight: Tensor; bias?: Tensor | null };
-
 /** What a pass over the inputs tells. */
 interface Seen extends Disposable {
   readonly observers: ReadonlyMap<Module, AffineQuantizedMinMaxObserver>;
@@ -272,91 +270,6 @@ function rowsOfChannels(x: Tensor, channelDim: number): Tensor {
   return permute(x, [...dims, channels]).reshape(-1, x.shape[channels]);
 }
 
-/** The layers that share a predecessor which can absorb their scale, and those that have none. */
-function groupLayers(targets: readonly FloatLayer[], flow: DataFlow, output: Tensor) {
-  const groups = new Map<FloatLayer | Norm, FloatLayer[]>();
-  const skipped: { layer: string; reason: string }[] = [];
-  for (const target of targets) {
-    const found = predecessorOf(target, targets, flow, output);
-    if (typeof found === "string") skipped.push({ layer: target.fullName, reason: found });
-    else groups.set(found, [...(groups.get(found) ?? []), target]);
-  }
-  return { groups, skipped };
-}
-
-/** The module that can absorb a layer's scale, or why there is none. */
-function predecessorOf(
-  layer: FloatLayer,
-  targets: readonly FloatLayer[],
-  flow: DataFlow,
-  output: Tensor,
-): FloatLayer | Norm | string {
-  if (flow.calls(layer) === 0) return "the inputs do not run it";
-  const sources = flow.sources(layer);
-  const [source] = sources;
-  if (sources.size > 1) return "it is run on the outputs of several modules";
-  if (source === null) {
-    return "its input is the model's own, or is made by a function instead of a module";
-  }
-  const name = source.displayName;
-  if (!isAbsorber(source, inputChannels(layer))) {
-    return `${name} before it is neither a Linear or another layer of its kind nor a normalization with ` +
-      `a weight for each channel`;
-  }
-  const readers = flow.readers(source);
-  for (const reader of readers) {
-    if (!targets.includes(reader as FloatLayer)) {
-      return `${name} before it also feeds ${reader.displayName}, which is not smoothed`;
-    }
-    if (flow.sources(reader).size > 1) {
-      return `${name} before it also feeds ${reader.displayName}, which is run on the outputs of ` +
-        `several modules`;
-    }
-  }
-  if (flow.writes(source, output)) return `the output of ${name} before it is the model's`;
-  return source;
-}
-
-function isAbsorber(module: Module, channels: number): module is FloatLayer | Norm {
-  if (familyOf(module)) {
-    return isObservable(module) && isFloatLayer(module) && outputFirstShape(module)[0] === channels;
-  }
-  const { weight, bias } = module as unknown as Partial<Norm>;
-  const fits = (t: unknown) => t instanceof Tensor && t.ndim === 1 && t.numel === channels;
-  return fits(weight) && (bias === undefined || bias === null || fits(bias)) &&
-    module.namedChildren().length === 0;
-}
-
-/** New numbers for tensor fields, gathered on the host until all are known. */
-class Edits {
-  private readonly fields = new Map<
-    Module,
-    Map<string, { readonly old: Tensor; values: Float64Array; made?: Tensor }>
-  >();
-
-  /** The numbers of a field, to be changed in place. */
-  async values(module: Module, field: string): Promise<Float64Array> {
-    const fields = this.fields.get(module) ?? new Map();
-    this.fields.set(module, fields);
-    if (!fields.has(field)) {
-      const old = (module as unknown as Record<string, Tensor>)[field];
-      fields.set(field, { old, values: Float64Array.from(await old.data()) });
-    }
-    return fields.get(field).values;
-  }
-
-  /** The new tensors, made once. */
-  *tensors(): Generator<{ module: Module; field: string; value: Tensor }> {
-    for (const [module, fields] of this.fields) {
-      for (const [field, entry] of fields) {
-        const { old: { shape, dtype, device }, values } = entry;
-        entry.made ??= tensor(values, { shape, dtype, device }).keep();
-        yield { module, field, value: entry.made };
-      }
-    }
-  }
-}
-
 /** The largest magnitude in each channel; `channelOf` tells that of a value. */
 function channelMaxima(
   values: ArrayLike<number>,
@@ -370,36 +283,6 @@ function channelMaxima(
     if (size > maxima[channel]) maxima[channel] = size;
   }
   return maxima;
-}
-
-/** How many channels a layer's input has; the weight tells those of one group. */
-const inputChannels = (layer: FloatLayer) => outputFirstShape(layer)[1] * groupsOf(layer);
-
-/** The channels of an element of a layer's weight: of the side that it has first, and of the other. */
-function weightSides(layer: FloatLayer): { first: Channel; second: Channel } {
-  const [count, inside, ...kernel] = layer.weight.shape;
-  const inner = numelOf(kernel);
-  const ofGroup = count / groupsOf(layer) * inside * inner;
-  return {
-    first: (i) => Math.floor(i / (inside * inner)),
-    second: (i) => Math.floor(i / ofGroup) * inside + Math.floor(i / inner) % inside,
-  };
-}
-
-/** Which channel an element is of. */
-type Channel = (i: number) => number;
-
-/** Which input channel an element of a layer's weight multiplies. */
-function weightChannels(layer: FloatLayer): Channel {
-  const { first, second } = weightSides(layer);
-  return isInputFirst(layer) ? first : second;
-}
-
-/** Which channel of its output an element of a weight adds to, or scales. */
-function outputChannels(layer: FloatLayer | Norm): Channel {
-  if (!familyOf(layer)) return (i) => i;
-  const { first, second } = weightSides(layer as FloatLayer);
-  return isInputFirst(layer as FloatLayer) ? second : first;
 }
 
 async function smoothGroup(
@@ -451,11 +334,6 @@ async function smoothGroup(
     });
   }
   return layers;
-}
-
-/** The least SQNR in decibels that rounding alone explains in a dtype, with room for deep models. */
-function roundingFloor(dtype: DType): number {
-  return -20 * Math.log10(finfo(dtype).eps) - 30;
 }
 
 async function checkUnchanged(copy: Module, seen: Seen, runs: Runs): Promise<void> {

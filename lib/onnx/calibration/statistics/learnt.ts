@@ -6,10 +6,10 @@
 import type { SafetensorsEntry } from "../../../files/safetensors.ts";
 import type { SeenActivation } from "../activation_reader.ts";
 import { type GraphQuestions, type Place, placesOf } from "./places.ts";
-import type { ChannelMaxima } from "./channel_maxima.ts";
-import type { ChannelSums } from "./channel_sums.ts";
-import type { Covariance } from "./covariance.ts";
-import type { Statistic, StatisticKind } from "./statistic.ts";
+import type { ChannelMaxima } from "../../../quantization/statistics/channel_maxima.ts";
+import type { ChannelSums } from "../../../quantization/statistics/channel_sums.ts";
+import type { Covariance } from "../../../quantization/statistics/covariance.ts";
+import type { Statistic, StatisticKind } from "../../../quantization/statistics/statistic.ts";
 
 /** The statistics by their kinds. */
 export interface Statistics {

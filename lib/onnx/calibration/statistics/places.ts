@@ -6,12 +6,12 @@
 import { intOf, intsOf, stringOf } from "../../file/attributes.ts";
 import type { NodeProto } from "../../file/proto.ts";
 import { isOp } from "../../graph/operator.ts";
-import { ChannelMaxima } from "./channel_maxima.ts";
-import { ChannelSums } from "./channel_sums.ts";
-import type { Channels } from "./channels.ts";
-import { Covariance, LONGEST_ROW } from "./covariance.ts";
-import { type ReadRows, rowLength, type RowWindow } from "./rows.ts";
-import type { Statistic, StatisticKind } from "./statistic.ts";
+import { ChannelMaxima } from "../../../quantization/statistics/channel_maxima.ts";
+import { ChannelSums } from "../../../quantization/statistics/channel_sums.ts";
+import type { Channels } from "../../../quantization/statistics/channels.ts";
+import { Covariance, LONGEST_ROW } from "../../../quantization/statistics/covariance.ts";
+import { type ReadRows, rowLength, type RowWindow } from "../../../quantization/statistics/rows.ts";
+import type { Statistic, StatisticKind } from "../../../quantization/statistics/statistic.ts";
 
 /** What is asked of a graph. */
 export interface GraphQuestions {

@@ -1,17 +1,10 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { ChannelMaxima } from "../../../../lib/onnx/calibration/statistics/channel_maxima.ts";
-import { ChannelSums } from "../../../../lib/onnx/calibration/statistics/channel_sums.ts";
-import { Covariance } from "../../../../lib/onnx/calibration/statistics/covariance.ts";
-import {
-  columnsOf,
-  type ReadRows,
-  rowLength,
-} from "../../../../lib/onnx/calibration/statistics/rows.ts";
-import type {
-  SavedTensors,
-  Statistic,
-} from "../../../../lib/onnx/calibration/statistics/statistic.ts";
+import { ChannelMaxima } from "../../../lib/quantization/statistics/channel_maxima.ts";
+import { ChannelSums } from "../../../lib/quantization/statistics/channel_sums.ts";
+import { Covariance } from "../../../lib/quantization/statistics/covariance.ts";
+import { columnsOf, type ReadRows, rowLength } from "../../../lib/quantization/statistics/rows.ts";
+import type { SavedTensors, Statistic } from "../../../lib/quantization/statistics/statistic.ts";
 
 interface Sample {
   readonly data: Float32Array;

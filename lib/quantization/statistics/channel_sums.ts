@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ExactSums } from "../../../numbers/exact_sum.ts";
+import { ExactSums } from "../../numbers/exact_sum.ts";
 import { type Channels, spread } from "./channels.ts";
 import { sumsAsTensors, sumsOf } from "./saved_sums.ts";
 import { countOf, entryOf, type SavedTensors } from "./statistic.ts";

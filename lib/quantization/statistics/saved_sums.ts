@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ExactSums } from "../../../numbers/exact_sum.ts";
+import { ExactSums } from "../../numbers/exact_sum.ts";
 import { entryOf, numbersOf, type SavedTensors } from "./statistic.ts";
 
 /** Places that sums of products of float32 numbers have. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ExactSums } from "../../../numbers/exact_sum.ts";
+import { ExactSums } from "../../numbers/exact_sum.ts";
 import { columnsOf, type ReadRows, rowLength } from "./rows.ts";
 import { sumsAsTensors, sumsOf } from "./saved_sums.ts";
 import { countOf, entryOf, type SavedTensors } from "./statistic.ts";

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { SafetensorsEntry } from "../../../files/safetensors.ts";
-import type { ExactSums } from "../../../numbers/exact_sum.ts";
+import type { SafetensorsEntry } from "../../files/safetensors.ts";
+import type { ExactSums } from "../../numbers/exact_sum.ts";
 import { sumsAsTensors, sumsOf } from "./saved_sums.ts";
 import { countOf, entryOf, numbersOf, type SavedTensors } from "./statistic.ts";
 

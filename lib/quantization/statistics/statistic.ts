@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { SafetensorsEntry } from "../../../files/safetensors.ts";
+import type { SafetensorsEntry } from "../../files/safetensors.ts";
 
 /** A kind of statistic; `learn` of `CalibrationOptions` says what each is. */
 export type StatisticKind = "channelMaxima" | "channelSums" | "covariance";
