@@ -153,7 +153,8 @@ export type { TuneBudget, TuneStep } from "./lib/quantization/tune/remedy_search
 export { type TuningParts, TuningResult } from "./lib/quantization/tune/tuning_result.ts";
 export { TuneOnnxResult } from "./lib/onnx/tune/result.ts";
 export type { TuneRecipe } from "./lib/onnx/tune/recipe.ts";
-export type { Finding, FindingCause } from "./lib/onnx/tune/diagnosis.ts";
+export type { Finding } from "./lib/onnx/tune/diagnosis.ts";
+export type { FindingCause } from "./lib/quantization/tune/causes.ts";
 export { TUNE_METRICS, type TuneMetric, type TuneMetricName } from "./lib/onnx/tune/metrics.ts";
 export type { RemedyStep } from "./lib/quantization/improve/remedy.ts";
 export {

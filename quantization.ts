@@ -368,6 +368,21 @@ export {
   type CorrectedLayer,
 } from "./lib/quantization/improve/bias_correction.ts";
 export {
+  type ModuleMetric,
+  tune,
+  type TuneOptions,
+  type TuneQuantize,
+} from "./lib/quantization/tune/tune.ts";
+export { type TunedLayer, TuneResult } from "./lib/quantization/tune/tune_result.ts";
+export { type TuningParts, TuningResult } from "./lib/quantization/tune/tuning_result.ts";
+export type { TuneBudget, TuneStep } from "./lib/quantization/tune/remedy_search.ts";
+export type { ModuleRecipe } from "./lib/quantization/tune/module_recipe.ts";
+export type { LayerFinding } from "./lib/quantization/tune/layer_findings.ts";
+export type { FindingCause } from "./lib/quantization/tune/causes.ts";
+export type { RemedyStep } from "./lib/quantization/improve/remedy.ts";
+export type { ImprovedOptions } from "./lib/quantization/improve/improved_module.ts";
+export type { RangeMethod } from "./lib/quantization/improve/range_methods.ts";
+export {
   loadSafetensors,
   type LoadSafetensorsOptions,
   saveSafetensors,

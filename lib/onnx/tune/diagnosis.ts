@@ -4,15 +4,13 @@
  * @module
  */
 import { decibels } from "../../plot/format.ts";
+import { causeOf, type FindingCause } from "../../quantization/tune/causes.ts";
 import { rankNodes } from "../accuracy/rank_nodes.ts";
 import { weightedNode } from "../calibration/statistics/places.ts";
 import { dequantized } from "../improve/simulation.ts";
 import { type ImprovedModel, type ImproveTools, quantizedState } from "../improve/state.ts";
 import { GraphFacts } from "../qdq/graph_facts.ts";
 import { nodeName } from "../qdq/selection.ts";
-
-/** What makes most of a node's noise. */
-export type FindingCause = "clipping" | "rounding" | "weights";
 
 /** A node that costs much, and why. */
 export interface Finding {
@@ -32,32 +30,6 @@ export interface Finding {
 
 /** Findings at most. */
 const MOST = 5;
-
-/** Ratios of powers in dB. */
-const ratio = (signal: number, noise: number) =>
-  noise > 0 ? 10 * Math.log10(signal / noise) : Infinity;
-
-/** What rounding a weight leaves of it. */
-function weightSqnr(float: Float32Array, rounded: Float32Array): number {
-  let [signal, noise] = [0, 0];
-  float.forEach((w, i) => [signal, noise] = [signal + w * w, noise + (w - rounded[i]) ** 2]);
-  return ratio(signal, noise);
-}
-
-/** Sums of squares of an activation: its own, of what is beyond a range, and of rounding within. */
-function activationParts(
-  data: Float32Array,
-  { scale, min, max }: { scale: number; min: number; max: number },
-) {
-  let [signal, clipped, rounded] = [0, 0, 0];
-  for (const x of data) {
-    signal += x * x;
-    const beyond = x > max ? x - max : x < min ? min - x : 0;
-    if (beyond > scale / 2) clipped += beyond ** 2;
-    else rounded += (x - Math.round(x / scale) * scale) ** 2;
-  }
-  return { signal, clipped, rounded };
-}
 
 /** The nodes that cost most in a quantized model, and why; the worst first. */
 export async function diagnose(state: ImprovedModel, tools: ImproveTools): Promise<Finding[]> {
@@ -85,24 +57,11 @@ export async function diagnose(state: ImprovedModel, tools: ImproveTools): Promi
     if (!layer || !own || !data || !rounded) return [];
     const [tensor] = node.input;
     using weight = facts.constant(node.input[1])!;
-    const { signal, clipped, rounded: steps } = activationParts(data, {
-      scale: own.scale,
-      min: own.min,
-      max: own.max,
+    const { cause, operand, words } = causeOf(`its input ${tensor}`, data, own, {
+      float: weight.data,
+      rounded: rounded.data,
     });
-    const parts: [FindingCause, number, string][] = [
-      ["clipping", ratio(signal, clipped), `what lies beyond the range of its input ${tensor}`],
-      [
-        "rounding",
-        ratio(signal, steps),
-        `rounding its input ${tensor} to steps of ${own.scale.toPrecision(2)}`,
-      ],
-      ["weights", weightSqnr(weight.data, rounded.data), `rounding its weight`],
-    ];
-    const [cause, operand, what] = parts.reduce((a, b) => b[1] < a[1] ? b : a);
-    const sentence = `${opType} ${name} alone leaves ${
-      decibels(sqnr)
-    } of the output: ${what} leaves ${decibels(operand)} of it`;
+    const sentence = `${opType} ${name} alone leaves ${decibels(sqnr)} of the output: ${words}`;
     return [{ node: name, tensor, cause, sqnr, operand, sentence }];
   });
 }

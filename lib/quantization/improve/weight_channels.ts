@@ -42,3 +42,15 @@ export function outputChannels(layer: FloatLayer | Norm): Channel {
   const { first, second } = weightSides(layer as FloatLayer);
   return isInputFirst(layer as FloatLayer) ? second : first;
 }
+
+/** Which input channel an element of a weight multiplies, by its row and column once output channels are first. */
+export function columnChannels(
+  layer: FloatLayer,
+  rows: number,
+  columns: number,
+): (row: number, column: number) => number {
+  const groups = groupsOf(layer);
+  const perGroup = inputChannels(layer) / groups;
+  const taps = columns / perGroup;
+  return (row, column) => Math.floor(row * groups / rows) * perGroup + Math.floor(column / taps);
+}

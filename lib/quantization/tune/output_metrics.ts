@@ -4,15 +4,8 @@
  * @module
  */
 import { given, nearest } from "../../numbers/arguments.ts";
+import type { FloatOutput } from "../analysis/float_output.ts";
 import { Noise } from "../analysis/noise.ts";
-
-/** An output of floats. */
-export interface FloatOutput {
-  /** Its numbers. */
-  readonly data: ArrayLike<number>;
-  /** Its sizes. */
-  readonly dims: readonly number[];
-}
 
 /** The outputs of floats for each sample, in the model's order. */
 export type FloatOutputs = readonly (readonly FloatOutput[])[];

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { init, OnnxError } from "../../../mod.ts";
 import { splitOutliers } from "../../../lib/onnx/improve/side_products.ts";
 import { smoothNorms } from "../../../lib/onnx/improve/smoothing.ts";
-import { trusted } from "../../../lib/onnx/improve/rounding.ts";
+import { trusted } from "../../../lib/quantization/improve/trusted_covariance.ts";
 import { ImproveTools, quantizedState } from "../../../lib/onnx/improve/state.ts";
 import { node, smallModel } from "../small_models.ts";
 import { constant, remedied } from "./remedied.ts";

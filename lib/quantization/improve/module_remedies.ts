@@ -1,0 +1,23 @@
+/**
+ * The remedies for models that are made of modules, in the order of what they promise.
+ *
+ * @module
+ */
+import { chooseRanges } from "./choose_ranges.ts";
+import { correctLayers } from "./correct_layers.ts";
+import { equalizeLayers, smoothLayers } from "./divide_channels.ts";
+import { leaveLayersFloat } from "./float_layers.ts";
+import type { ModuleRemedy } from "./module_tools.ts";
+import { roundLayers } from "./round_weights.ts";
+import { shiftNorms } from "./shift_norms.ts";
+
+/** All remedies. Those that rewrite the float model come first, for the others go by the numbers in it. */
+export const MODULE_REMEDIES: readonly ModuleRemedy[] = [
+  equalizeLayers,
+  smoothLayers,
+  chooseRanges,
+  roundLayers,
+  correctLayers,
+  shiftNorms,
+  leaveLayersFloat,
+];
