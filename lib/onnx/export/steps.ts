@@ -5,10 +5,7 @@
  */
 import { numelOf, sameShape } from "../../numbers/shape.ts";
 import { outputQuantizerOf } from "../../quantization/layers/layer_kinds.ts";
-import {
-  isTransposed,
-  QuantizedConvolution,
-} from "../../quantization/layers/quantized_convolution.ts";
+import { QuantizedConvolution } from "../../quantization/layers/quantized_convolution.ts";
 import { throughBytes } from "./byte_forms.ts";
 import { addConvolution } from "./convolution_forms.ts";
 import { formOf } from "./layer_forms.ts";

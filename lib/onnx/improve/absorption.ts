@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { spread } from "../calibration/statistics/channels.ts";
-import type { ReadRows } from "../calibration/statistics/rows.ts";
+import { spread } from "../../quantization/statistics/channels.ts";
+import type { ReadRows } from "../../quantization/statistics/rows.ts";
 import { type WeightedNode, weightedNode } from "../calibration/statistics/places.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";

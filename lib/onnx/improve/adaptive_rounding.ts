@@ -3,7 +3,12 @@
  *
  * @module
  */
-import { columnsAt, type ReadRows, rowCount, rowLength } from "../calibration/statistics/rows.ts";
+import {
+  columnsAt,
+  type ReadRows,
+  rowCount,
+  rowLength,
+} from "../../quantization/statistics/rows.ts";
 import { type WeightedNode, weightedNode } from "../calibration/statistics/places.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { GraphEditor } from "../graph/graph_editor.ts";
@@ -13,7 +18,7 @@ import { nodeName } from "../qdq/selection.ts";
 import type { QuantizedConstant } from "../qdq/weights.ts";
 import { adaround } from "../../quantization/improve/adaround.ts";
 import type { Remedy } from "./remedy.ts";
-import { trusted } from "./rounding.ts";
+import { trusted } from "../../quantization/improve/trusted_covariance.ts";
 import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
 import { biasOf, inRounds } from "./weighted_layers.ts";
 import { groupRows, type WeightLayout, weightLayout } from "./weight_matrix.ts";

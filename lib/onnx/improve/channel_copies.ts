@@ -4,7 +4,7 @@
  * @module
  */
 import { intOf } from "../file/attributes.ts";
-import type { ChannelMaxima } from "../calibration/statistics/channel_maxima.ts";
+import type { ChannelMaxima } from "../../quantization/statistics/channel_maxima.ts";
 import { type WeightedNode, weightedNode } from "../calibration/statistics/places.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { init } from "../../../mod.ts";
-import { columnsAt, columnsOf, rowCount } from "../../../lib/onnx/calibration/statistics/rows.ts";
+import { columnsAt, columnsOf, rowCount } from "../../../lib/quantization/statistics/rows.ts";
 import { adaptRounding } from "../../../lib/onnx/improve/adaptive_rounding.ts";
 import { roundWeights } from "../../../lib/onnx/improve/rounding.ts";
 import { ImproveTools, quantizedState } from "../../../lib/onnx/improve/state.ts";
