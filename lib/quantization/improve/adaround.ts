@@ -19,8 +19,8 @@ export interface AdaRoundOptions extends GptqOptions {
   onRows?: (done: number, rows: number) => void;
 }
 
-/** Changes of single elements that a row may take for each that it has, and how often its pairs are gone through. */
-const MOST_CHANGES = 4;
+/** How often a row's elements, and then its pairs, are gone through at most. */
+const MOST_SWEEPS = 32;
 const MOST_PASSES = 4;
 /** Rows between two calls. */
 const ROWS = 16;
@@ -31,7 +31,7 @@ const LEAST = 1e-9;
  * AdaRound's problem (Nagel et al. 2020, arXiv:2004.10568), which numbers are to be rounded up and which down so that
  * `W·x` changes least, for a layer that is linear: its error is `(w − q)ᵀ·C·(w − q)` a row, so that no samples are
  * needed, but their covariance. In place of a relaxation that is descended by its gradient, the integers of GPTQ are
- * changed one at a time, the one that gains most first, and then in pairs, until no change gains. So the error is never
+ * changed one at a time, and then in pairs, until no change gains. So the error is never
  * greater than GPTQ's, and the same numbers give the same integers.
  *
  * Time grows with `rows · columns²`, after that of `gptq`.
@@ -116,21 +116,24 @@ function damped(covariance: ArrayLike<number>, size: number, damping = 0.01): Fl
 /** Changes the integers of rows one at a time. */
 class RowSearch {
   private readonly size: number;
+  private readonly diagonal: Float64Array;
   /** `C·(q − w)`: half of the error's gradient. */
   private readonly slope: Float64Array;
   private readonly steps: Float64Array;
-  /** The least and the greatest change of each element. */
-  private readonly least: Float64Array;
-  private readonly most: Float64Array;
+  /** What the error grows by if an element is one step more, or less; infinite where there is no such integer. */
+  private readonly up: Float64Array;
+  private readonly down: Float64Array;
 
   constructor(
     private readonly covariance: Float64Array,
     private readonly options: GptqOptions,
   ) {
     this.size = Math.sqrt(covariance.length);
-    [this.slope, this.steps, this.least, this.most] = Array.from(
+    const { size } = this;
+    this.diagonal = Float64Array.from({ length: size }, (_, k) => covariance[k * size + k]);
+    [this.slope, this.steps, this.up, this.down] = Array.from(
       { length: 4 },
-      () => new Float64Array(this.size),
+      () => new Float64Array(size),
     );
   }
 
@@ -141,86 +144,90 @@ class RowSearch {
     scales: Float32Array,
     zeroPoints?: readonly number[],
   ): number {
-    const { size, covariance, slope, steps, least, most } = this;
-    const { quantMin, quantMax, groupSize = size } = this.options;
-    const off = new Float64Array(size);
-    for (let k = 0; k < size; k++) {
-      const group = Math.floor(k / groupSize);
-      steps[k] = scales[group];
-      least[k] = quantMin - integers[k];
-      most[k] = quantMax - integers[k];
-      off[k] = (integers[k] - (zeroPoints?.[group] ?? 0)) * steps[k] - target[k];
-    }
+    const { size, covariance, slope, steps } = this;
+    const { groupSize = size } = this.options;
+    const off = (k: number) => {
+      const zero = zeroPoints?.[Math.floor(k / groupSize)] ?? 0;
+      return (integers[k] - zero) * steps[k] - target[k];
+    };
     slope.fill(0);
     for (let k = 0; k < size; k++) {
-      if (off[k] !== 0) addRow(slope, covariance, k, off[k]);
+      steps[k] = scales[Math.floor(k / groupSize)];
+      addRow(slope, covariance, k, off(k));
     }
-    const before = Float64Array.from(integers);
     for (let pass = 0; pass < MOST_PASSES; pass++) {
       this.changeOnes(integers);
       if (!this.changePairs(integers)) break;
     }
-    // What the error was, with what was changed.
     let error = 0;
-    for (let k = 0; k < size; k++) {
-      off[k] += (integers[k] - before[k]) * steps[k];
-      error += off[k] * slope[k];
-    }
+    for (let k = 0; k < size; k++) error += off(k) * slope[k];
     return error;
   }
 
-  /** What the error grows by if an element is changed by so many steps, 1 or −1; infinite if it cannot be. */
-  private cost(k: number, by: number): number {
-    const { size, covariance, slope, steps, least, most } = this;
-    if (by < least[k] || by > most[k]) return Infinity;
-    return steps[k] * (2 * by * slope[k] + steps[k] * covariance[k * size + k]);
+  /** Finds what each change costs. */
+  private reckon(integers: Int16Array): void {
+    const { size, slope, steps, diagonal, up, down } = this;
+    const { quantMin, quantMax } = this.options;
+    for (let k = 0; k < size; k++) {
+      const step = steps[k];
+      const own = step * step * diagonal[k];
+      const along = 2 * step * slope[k];
+      up[k] = integers[k] < quantMax ? own + along : Infinity;
+      down[k] = integers[k] > quantMin ? own - along : Infinity;
+    }
   }
 
   private change(integers: Int16Array, k: number, by: number): void {
     integers[k] += by;
-    this.least[k] -= by;
-    this.most[k] -= by;
     addRow(this.slope, this.covariance, k, by * this.steps[k]);
   }
 
-  /** Changes single elements, that which gains most first. */
+  /** Changes single elements, from the first to the last, until none gains. */
   private changeOnes(integers: Int16Array): void {
-    const { size, slope } = this;
-    for (let left = MOST_CHANGES * size; left > 0; left--) {
-      let [best, gain] = [-1, 0];
+    const { size, slope, steps, diagonal } = this;
+    const { quantMin, quantMax } = this.options;
+    let some = true;
+    for (let sweep = 0; some && sweep < MOST_SWEEPS; sweep++) {
+      some = false;
       for (let k = 0; k < size; k++) {
-        const cost = this.cost(k, slope[k] > 0 ? -1 : 1);
-        if (cost < gain - this.noise(k)) [best, gain] = [k, cost];
+        const by = slope[k] > 0 ? -1 : 1;
+        const cost = steps[k] * (steps[k] * diagonal[k] - 2 * Math.abs(slope[k]));
+        if (cost >= -this.noise(k) || integers[k] + by < quantMin || integers[k] + by > quantMax) {
+          continue;
+        }
+        this.change(integers, k, by);
+        some = true;
       }
-      if (best < 0) return;
-      this.change(integers, best, slope[best] > 0 ? -1 : 1);
     }
   }
 
   /** What is so small that rounding may have made it. */
   private noise(k: number): number {
-    return LEAST * this.steps[k] ** 2 * this.covariance[k * this.size + k];
+    return LEAST * this.steps[k] ** 2 * this.diagonal[k];
   }
 
   /** Changes each element with the one that gains most beside it; whether any was. */
   private changePairs(integers: Int16Array): boolean {
-    const { size, covariance, steps } = this;
+    const { size, covariance, steps, up, down } = this;
     let some = false;
+    this.reckon(integers);
     for (let i = 0; i < size; i++) {
-      let [best, one, other, gain] = [-1, 0, 0, -this.noise(i)];
+      let [best, one, other] = [-1, 0, 0];
+      let gain = -this.noise(i);
       for (const by of [1, -1]) {
-        const own = this.cost(i, by);
+        const own = by > 0 ? up[i] : down[i];
         const step = 2 * by * steps[i];
-        for (let j = i + 1; j < size; j++) {
-          const together = step * covariance[i * size + j];
-          const turn = together > 0 ? -1 : 1;
-          const cost = own + this.cost(j, turn) + turn * together * steps[j];
-          if (cost < gain) [best, one, other, gain] = [j, by, turn, cost];
+        for (let j = i + 1, at = i * size + j; j < size; j++, at++) {
+          // The other one goes the way that takes back some of it.
+          const together = step * covariance[at] * steps[j];
+          const cost = together > 0 ? own + down[j] - together : own + up[j] + together;
+          if (cost < gain) [best, one, other, gain] = [j, by, together > 0 ? -1 : 1, cost];
         }
       }
       if (best < 0) continue;
       this.change(integers, i, one);
       this.change(integers, best, other);
+      this.reckon(integers);
       some = true;
     }
     return some;
