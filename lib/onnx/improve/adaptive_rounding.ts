@@ -26,11 +26,11 @@ import { groupRows, type WeightLayout, weightLayout } from "./weight_matrix.ts";
 /** The greatest integer of weights, and the least. */
 const MOST = 127;
 /** Times that the quantized model is looked at while its layers are rounded. */
-const MOST_BLOCKS = 16;
+const MOST_BLOCKS = 8;
 /** Rows that are looked at: for each column so many, within these. */
 const ROWS = { least: 1024, most: 4096, perColumn: 8 } as const;
 /** What keeps weights near to what they were, as a share of the mean square of what they multiply. */
-const DAMPING = 0.01;
+const REFIT_DAMPING = 0.3;
 /** Where the places of rows begin that are looked at. */
 const SEED = 1;
 
@@ -92,7 +92,7 @@ async function rowsOf(
   await tools.forActivations(model, values, (value, data, dims) => {
     for (const { layer: { node, reads } } of readers.get(value)!) {
       const all = Math.min(Math.max(ROWS.perColumn * rowLength(reads), ROWS.least), ROWS.most);
-      const most = Math.ceil(all / tools.few.length);
+      const most = Math.ceil(all / tools.forRows.length);
       const places = somePlaces(rowCount(reads, dims), most, SEED + sample);
       rows.get(node.name)!.push({
         columns: columnsAt(reads, data, dims, places),
@@ -100,7 +100,7 @@ async function rowsOf(
       });
     }
     if (value === values.at(-1)) sample++;
-  });
+  }, tools.forRows);
   return rows;
 }
 
@@ -227,7 +227,7 @@ function roundLayer(
         quantMin: -MOST,
         quantMax: MOST,
         cross: trusted(cross, own, n),
-        damping: DAMPING,
+        refitDamping: REFIT_DAMPING,
         onRows: tools.check,
       },
     });

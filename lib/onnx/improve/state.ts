@@ -93,6 +93,11 @@ export class ImproveTools {
     return this.samples.slice(0, samplesWith(ENOUGH.searched, this.samples[0], least, most));
   }
 
+  /** The first samples, as many as have rows enough to round weights by. */
+  get forRows(): readonly OnnxFeeds[] {
+    return this.samples.slice(0, samplesFor("covariance", this.samples[0]));
+  }
+
   /** The ranges of a model's activations. */
   async calibrate(model: OnnxModel, options: QuantizeStaticOptions): Promise<OnnxCalibration> {
     return await this.observe(model, this.samples, { ...options, prepare: false });

@@ -15,6 +15,11 @@ export interface AdaRoundOptions extends GptqOptions {
    * up for the difference as well. By default both read the same.
    */
   cross?: ArrayLike<number>;
+  /**
+   * With `cross`, what keeps the matrix near to what it was, as a share of the mean of the covariance's diagonal; 0.1 by
+   * default. What few samples had in common is not to be learnt by heart, so the fewer there were the more.
+   */
+  refitDamping?: number;
   /** Called between some rows and the next, with how many are done; what it throws ends the work. */
   onRows?: (done: number, rows: number) => void;
 }
@@ -59,14 +64,14 @@ export function adaround(
 ): RoundedMatrix {
   checkOptions("adaround", options, [
     ...["quantMin", "quantMax", "groupSize", "scales", "zeroPoints", "damping"],
-    ...["cross", "onRows"],
+    ...["cross", "refitDamping", "onRows"],
   ]);
-  const { cross, onRows, ...own } = options;
+  const { cross, refitDamping = 0.1, onRows, ...own } = options;
   const wrong = roundingProblem(weight, covariance, rows, own) ??
-    crossProblem(cross, covariance.length);
+    crossProblem(cross, covariance.length, refitDamping);
   if (wrong) throw new RangeError(`adaround: ${wrong}`);
   const columns = weight.length / rows;
-  const target = cross ? refitted(weight, covariance, cross, rows, own.damping) : weight;
+  const target = cross ? refitted(weight, covariance, cross, rows, refitDamping) : weight;
   if (!target || !allFinite(covariance)) {
     throw new RangeError("adaround: the covariance is not that of finite numbers");
   }
@@ -95,7 +100,14 @@ function allFinite(numbers: ArrayLike<number>): boolean {
 }
 
 /** What is wrong with products of inputs, in words. */
-function crossProblem(cross: ArrayLike<number> | undefined, length: number): string | undefined {
+function crossProblem(
+  cross: ArrayLike<number> | undefined,
+  length: number,
+  damping: number,
+): string | undefined {
+  if (!(damping >= 0 && damping < Infinity)) {
+    return `refitDamping is ${damping}; give a share such as 0.1`;
+  }
   if (!cross) return undefined;
   if (cross.length !== length) {
     return `cross has ${cross.length} elements, the covariance ${length}`;

@@ -5,9 +5,6 @@
  */
 import { factorize } from "./cholesky.ts";
 
-/** The share of the mean of a covariance's diagonal that keeps a matrix near to what it was. */
-const DAMPING = 0.01;
-
 /**
  * The matrix `V` for which `V·x̂` is nearest to `W·x`, where `x` is what a float layer reads and `x̂` what it reads in a
  * quantized model: least squares, `V·(Ĉ + d) = W·(X + d)`, with a little `d` that keeps it near to `W` where inputs say
@@ -16,7 +13,7 @@ const DAMPING = 0.01;
  * @param weight `W`, `rows` × columns, row by row.
  * @param covariance `Ĉ`, columns × columns: the sums, or means, of `x̂[i]·x̂[j]`.
  * @param cross `X`, columns × columns: those of `x[i]·x̂[j]`.
- * @param damping `d`, as a share of the mean of the covariance's diagonal; 0.01 by default.
+ * @param damping `d`, as a share of the mean of the covariance's diagonal.
  * @returns nothing if the numbers are not finite.
  */
 export function refitted(
@@ -24,7 +21,7 @@ export function refitted(
   covariance: ArrayLike<number>,
   cross: ArrayLike<number>,
   rows: number,
-  damping: number = DAMPING,
+  damping: number,
 ): Float64Array | undefined {
   const columns = weight.length / rows;
   const factor = Float64Array.from(covariance);

@@ -90,7 +90,7 @@ Deno.test("adaround with cross products makes up for what its inputs are off by"
     }
     return sum;
   };
-  const options = { quantMin: -127, quantMax: 127, damping: 1e-6 };
+  const options = { quantMin: -127, quantMax: 127, damping: 1e-6, refitDamping: 1e-6 };
   const floats = ({ integers, scales }: ReturnType<typeof adaround>) =>
     Array.from(integers, (q, i) => q * scales[Math.floor(i / columns)]);
   const plain = off(floats(adaround(weight, sums("y", "y"), 2, options)));
@@ -100,7 +100,7 @@ Deno.test("adaround with cross products makes up for what its inputs are off by"
   assert(off(target) < off(floats(fitted)));
   // Where nothing is known it stays what it was.
   const zeros = new Float64Array(columns ** 2);
-  assertEquals([...refitted(weight, zeros, zeros, 2)!], [...weight]);
+  assertEquals([...refitted(weight, zeros, zeros, 2, 0.1)!], [...weight]);
 });
 
 Deno.test("adaround refuses what does not fit, and ends where it is told to", () => {
@@ -108,6 +108,7 @@ Deno.test("adaround refuses what does not fit, and ends where it is told to", ()
     (change: Partial<AdaRoundOptions>, weight = [1, 2], covariance = [1, 0, 0, 1]) => () =>
       adaround(weight, covariance, 1, { quantMin: -8, quantMax: 7, ...change });
   assertThrows(round({}, [1, 2, 3]), RangeError, "adaround: the covariance has 4");
+  assertThrows(round({ refitDamping: -1 }), RangeError, "refitDamping");
   assertThrows(round({ cross: [1] }), RangeError, "adaround: cross has 1");
   assertThrows(round({ cross: [1, NaN, 0, 1] }), RangeError, "cross is not");
   assertThrows(round({}, [1, 2], [NaN, 0, 0, 1]), RangeError, "finite");
