@@ -31,6 +31,7 @@ import {
   pipelinesFor,
 } from "../scripts/transformers_js.ts";
 import { RuntimePage } from "../scripts/web/runtime_page.ts";
+import { dynamicForms } from "./dynamic_forms.ts";
 import { quantiles } from "./measure.ts";
 import type { JsonFeed, NodeRun } from "./node_runtime.ts";
 
@@ -40,6 +41,11 @@ const { values: args } = parseArgs({
     data: { type: "string" },
     texts: { type: "string" },
     out: { type: "string" },
+    python: { type: "string" },
+    models: { type: "string" },
+    minilm: { type: "string" },
+    networks: { type: "string" },
+    samples: { type: "string", default: "48" },
     parts: { type: "string", default: "forms,times,node,chromium,versions" },
     node: { type: "string", default: "1.20.1,1.22.0,1.24.3,1.27.0,1.30.0" },
     web: { type: "string", default: "1.20.1,1.22.0,1.23.2,1.30.0" },
@@ -218,6 +224,32 @@ async function versions(out: string, data: () => Iterable<OnnxFeeds> | AsyncIter
   ]);
 }
 
+/** `quantizeDynamic` beside Python's: a row at a time, for it takes minutes. */
+async function dynamic(): Promise<void> {
+  if (!args.python) throw new Error("--parts dynamic needs --python PATH of one with onnxruntime");
+  const { python, minilm, networks, models } = args;
+  const job = {
+    python,
+    minilm,
+    networks,
+    names: models?.split(","),
+    samples: Number(args.samples),
+    isTimed: parts.delete("times"),
+  };
+  const folder = args.out ?? `${scratch}/dynamic`;
+  let isHead = true;
+  for await (const row of dynamicForms({ ...job, folder })) {
+    console.log(`| ${row.join(" | ")} |`);
+    if (isHead) console.log(`| ${row.map((_, i) => i < 2 ? "---" : "--:").join(" | ")} |`);
+    isHead = false;
+  }
+}
+
+if (parts.delete("dynamic")) await dynamic();
+if (parts.size === 0) {
+  await Deno.remove(scratch, { recursive: true });
+  Deno.exit(0);
+}
 const { model, data } = await subject();
 const out = args.out ?? `${scratch}/forms`;
 if (parts.has("forms")) await forms(model, out, data);

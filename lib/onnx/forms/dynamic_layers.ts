@@ -84,14 +84,18 @@ export class DynamicWriter {
   }
 }
 
-/** A kind of layer that there is on bytes. */
+/** A kind of layer whose weights there are in bytes. */
 export interface DynamicLayer {
   /** The inputs that hold weights. */
   readonly weights: readonly number[];
-  /** Why a node stays float; nothing if it does not. */
+  /** Along which dimensions of a weight its outputs lie, neighbours; none if it cannot multiply floats with bytes. */
+  outputAxes?(node: NodeProto, rank: number): readonly number[];
+  /** Why its weights stay float; nothing if they do not. */
   problem(placed: PlacedNode): string | undefined;
-  /** Puts it on bytes. */
-  write(placed: PlacedNode, writer: DynamicWriter): void;
+  /** Whether onnxruntime has a kernel on bytes for it; by default if it can be written. */
+  isOnBytes?(placed: PlacedNode): boolean;
+  /** Has it multiply bytes. */
+  write?(placed: PlacedNode, writer: DynamicWriter): void;
 }
 
 /** The sizes of a constant of float32, or why it is none. */
@@ -143,18 +147,17 @@ function quantizeMatrix(weight: FloatConstant, { weight: spec, perChannel }: Dyn
 /** MatMul and Gemm: MatMulInteger. */
 const product: DynamicLayer = {
   weights: [1],
+  outputAxes: (node, rank) => [intOf(node, "transB", 0) ? 0 : rank - 1],
   problem(placed) {
-    const { node } = placed;
     const dims = weightDims(placed, 1);
     if (typeof dims === "string") {
       return constantInput(placed, 1) ? dims : "its second factor is no constant";
     }
-    if (dims.length < 2) return "its weight is a vector";
-    if (node.opType === "MatMul") return undefined;
-    if (intOf(node, "transA", 0)) return "its first factor is transposed";
-    const scaled = floatOf(node, "alpha", 1) !== 1 || floatOf(node, "beta", 1) !== 1;
-    return scaled ? "it multiplies with alpha or beta" : undefined;
+    return dims.length < 2 ? "its weight is a vector" : undefined;
   },
+  isOnBytes: ({ node }) =>
+    node.opType === "MatMul" || intOf(node, "transA", 0) === 0 &&
+      floatOf(node, "alpha", 1) === 1 && floatOf(node, "beta", 1) === 1,
   write(placed, writer) {
     const { editor, node } = placed;
     const tensor = constantInput(placed, 1)!;
@@ -208,17 +211,21 @@ function unsigned({ integers, ...rest }: QuantizedConstant): QuantizedConstant {
   return { ...rest, type: "uint8", integers: shifted };
 }
 
+/** Why the weight of a convolution stays float. */
+function filterProblem(placed: PlacedNode): string | undefined {
+  const dims = weightDims(placed, 1);
+  if (typeof dims === "string") return dims;
+  return dims.length < 3 ? "its weight has too few dimensions" : undefined;
+}
+
 /** Conv: ConvInteger, with weights around one zero point. */
 const convolution: DynamicLayer = {
   weights: [1],
-  problem(placed) {
-    const dims = weightDims(placed, 1);
-    if (typeof dims === "string") return dims;
-    if (dims.length < 3) return "its weight has too few dimensions";
-    const products = dims.slice(1).reduce((n, size) => n * size, 1);
-    return products < SHORT
-      ? `each of its results adds up ${products} products only, which is faster in floats`
-      : undefined;
+  outputAxes: () => [0],
+  problem: filterProblem,
+  isOnBytes(placed) {
+    const [, ...inputs] = constantInput(placed, 1)!.dims;
+    return inputs.reduce((n, size) => n * Number(size), 1) >= SHORT;
   },
   write(placed, writer) {
     const { editor, node } = placed;
@@ -279,18 +286,24 @@ function biasOf(placed: PlacedNode, { graphs }: DynamicWriter, rank: number) {
   };
 }
 
-/** LSTM: onnxruntime's DynamicQuantizeLSTM, which quantizes its inputs and its state itself. */
-const lstm: DynamicLayer = {
+/** A recurrent layer: rows of its weights are outputs of its gates, in each direction. */
+const recurrent: DynamicLayer = {
   weights: [1, 2],
+  outputAxes: () => [0, 1],
   problem(placed) {
-    const { node } = placed;
     for (const i of [1, 2]) {
       const dims = weightDims(placed, i);
       if (typeof dims === "string") return dims;
       if (dims.length !== 3) return "its weight has not 3 dimensions";
     }
-    if (intOf(node, "layout", 0)) return "its batch comes first, which DynamicQuantizeLSTM has not";
   },
+};
+
+/** LSTM: onnxruntime's DynamicQuantizeLSTM, which quantizes its inputs and its state itself. */
+const lstm: DynamicLayer = {
+  ...recurrent,
+  // DynamicQuantizeLSTM has no batch that comes first.
+  isOnBytes: ({ node }) => intOf(node, "layout", 0) === 0,
   write(placed, writer) {
     const { editor, node } = placed;
     const { main } = writer.graphs;
@@ -392,23 +405,15 @@ const attention: DynamicLayer = {
   },
 };
 
-/** A layer for which onnxruntime has no kernel on bytes. */
-function none(problem: string): DynamicLayer {
-  return { weights: [], problem: () => problem, write: () => {} };
-}
-
 /** The kinds of layers by ONNX's operators. */
 const LAYERS: ReadonlyMap<string, DynamicLayer> = new Map([
   ["Conv", convolution],
-  [
-    "ConvTranspose",
-    none("onnxruntime has no kernel that multiplies bytes for a transposed convolution"),
-  ],
-  ["GRU", none("onnxruntime has a kernel on bytes for LSTM, and none for GRU")],
+  ["ConvTranspose", { weights: [1], outputAxes: () => [1], problem: filterProblem }],
+  ["GRU", recurrent],
   ["Gemm", product],
   ["LSTM", lstm],
   ["MatMul", product],
-  ["RNN", none("onnxruntime has a kernel on bytes for LSTM, and none for RNN")],
+  ["RNN", recurrent],
 ]);
 
 /** The operators that have weights and may be on bytes. */

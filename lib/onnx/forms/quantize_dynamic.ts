@@ -10,6 +10,7 @@ import { OnnxError } from "../file/onnx_error.ts";
 import type { NodeProto } from "../file/proto.ts";
 import { walkGraphs } from "../file/subgraphs.ts";
 import { PRODUCER } from "../graph/new_model.ts";
+import { isOp } from "../graph/operator.ts";
 import type { QuantizedNode } from "../qdq/quantize_graph.ts";
 import { nodeName } from "../qdq/selection.ts";
 import type { MadeModel } from "../verify/mend.ts";
@@ -27,7 +28,9 @@ import {
 } from "./form.ts";
 import { GraphEditors } from "./graph_editors.ts";
 import { checkUnquantized } from "./how_quantized.ts";
+import { cheapReadOuts } from "./read_outs.ts";
 import { selected } from "./selection.ts";
+import { tooSmall, writeStored } from "./stored_weights.ts";
 
 /** Opens the errors. */
 const WHERE = "quantizeDynamic";
@@ -52,6 +55,16 @@ export interface QuantizeDynamicOptions extends FormOptions {
   reduceRange?: boolean;
   /** Whether tables that are looked up in, such as embeddings, get bytes with a scale a row; yes by default. */
   embeddings?: boolean;
+  /**
+   * Whether convolutions multiply bytes too, by ConvInteger; not by default, for onnxruntime's kernel for that takes
+   * longer than the one for floats. They multiply floats with their bytes then.
+   */
+  integerConvolutions?: boolean;
+  /**
+   * Whether the layers from which outputs come multiply floats with their bytes, where that is a hundredth of all
+   * products at most; yes by default. What is rounded there, no later layer makes even.
+   */
+  floatReadOuts?: boolean;
   /** Whether the model goes through {@linkcode prepareOnnx} first; yes by default. */
   prepare?: boolean;
 }
@@ -62,6 +75,8 @@ const OPTIONS = [
   "perChannel",
   "reduceRange",
   "embeddings",
+  "integerConvolutions",
+  "floatReadOuts",
   "prepare",
 ];
 
@@ -96,6 +111,10 @@ function make(
   });
   const graphs = new GraphEditors(model);
   const writer = new DynamicWriter(graphs, specs);
+  const { floatReadOuts = true, integerConvolutions = false } = options;
+  const readOuts = floatReadOuts ? cheapReadOuts(graphs.graphs[0]) : new Set();
+  const inFloats = (node: NodeProto) =>
+    readOuts.has(node) || !integerConvolutions && isOp(node, "Conv");
   const nodes = graphs.nodes.flatMap((placed): QuantizedNode[] => {
     const { node } = placed;
     const name = nodeName(node);
@@ -103,11 +122,15 @@ function make(
     if (table) return [table];
     const layer = layerOf(node);
     if (!layer) return [];
-    const reason = kept(node) ?? layer.problem(placed);
+    const problem = kept(node) ?? layer.problem(placed);
+    const onBytes = problem === undefined && layer.write && !inFloats(node) &&
+      layer.isOnBytes?.(placed) !== false;
+    const reason = problem ?? (onBytes ? undefined : tooSmall(placed, layer));
     const told = { name, opType: node.opType, quantized: reason === undefined };
     if (reason !== undefined) return [{ ...told, reason }];
     for (const index of layer.weights) checkFiniteWeight(WHERE, placed, index);
-    layer.write(placed, writer);
+    if (onBytes) layer.write!(placed, writer);
+    else writeStored(placed, layer, writer);
     return [told];
   });
   graphs.finish();
@@ -117,12 +140,15 @@ function make(
 
 /**
  * Quantizes a float ONNX model without any samples: weights become bytes, and activations get their ranges while the
- * model runs, each time anew. MatMul and Gemm become MatMulInteger, Conv ConvInteger, LSTM and Attention
- * onnxruntime's own operators for bytes; a value that several layers read is quantized once. Tables of embeddings get
- * bytes with a scale a row. All else computes with floats.
+ * model runs, each time anew. MatMul and Gemm become MatMulInteger, LSTM and Attention onnxruntime's own operators for
+ * bytes; a value that several layers read is quantized once. Tables of embeddings get bytes with a scale a row.
  *
- * It suits models whose time goes into matrices: transformers and recurrent layers. Convolutions are mostly faster
- * and better with {@linkcode quantizeStatic}.
+ * Layers for which onnxruntime has no kernel on bytes that is worth it, as convolutions and GRU, have their weights in
+ * bytes in the file and multiply floats: onnxruntime makes these of them when it loads the model. So do layers from
+ * which outputs come. All else computes with floats.
+ *
+ * It suits models whose time goes into matrices: transformers and recurrent layers. Convolutions are faster with
+ * {@linkcode quantizeStatic}.
  *
  * The result is opened in onnxruntime and run once; what it does not run, or not right, stays float, with the reason.
  *

@@ -5,7 +5,8 @@ import { type ScalarFactor, scalarFactor } from "./scalar_factor.ts";
 
 /**
  * Makes one product of several products and quotients with numbers in a row, and a product of a quotient: that
- * one is computed with integers, a quotient isn't.
+ * one is computed with integers, a quotient isn't. A quotient that an Erf reads stays one: onnxruntime fuses a GELU that
+ * begins so.
  */
 export const mergeFactors: Pass = (tools) => {
   const { editor, view } = tools;
@@ -17,7 +18,9 @@ export const mergeFactors: Pass = (tools) => {
     if (!last) continue;
     const before = view.onlyReader(last.value) === node ? view.producer(last.value) : undefined;
     const first = factorOf(before);
-    if (!first && !isOp(node, "Div")) continue;
+    if (!first && (!isOp(node, "Div") || view.onlyReader(node.output[0])?.opType === "Erf")) {
+      continue;
+    }
     const factor = Math.fround(last.factor * (first?.factor ?? 1));
     if (!Number.isFinite(factor) || factor === 0) continue;
     merged.set(node, { value: first?.value ?? last.value, factor });

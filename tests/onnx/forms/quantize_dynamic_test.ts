@@ -62,26 +62,81 @@ Deno.test("quantizeDynamic of Gemm, with a transposed weight and a bias", async 
   }
 });
 
-Deno.test("quantizeDynamic of convolutions: short products stay float, and say so", async () => {
+Deno.test("quantizeDynamic of convolutions: floats and bytes in the file, or bytes but for short products", async () => {
   const float = convNet();
-  const { model, nodes } = await quantizeDynamic(float);
-  assertEquals(nodes.map(({ quantized }) => quantized), [true, false, true]);
-  assert(nodes[1].reason?.includes("adds up 9 products"));
-  assert(await sqnrOf(float, model, { x: input([1, 8, 9, 11]) }) > 33);
+  const feeds = { x: input([1, 8, 9, 11]) };
+  const stored = await quantizeDynamic(float);
+  assert(stored.nodes.every(({ quantized }) => quantized));
+  const counts = operators(stored.model);
+  assertEquals([counts.Conv, counts.ConvInteger], [3, undefined]);
+  assert(stored.model.byteLength() < 0.7 * float.byteLength());
+  const sqnr = await sqnrOf(float, stored.model, feeds);
+  const integers = await quantizeDynamic(float, {
+    integerConvolutions: true,
+    floatReadOuts: false,
+  });
+  const { Conv, ConvInteger } = operators(integers.model);
+  assertEquals([Conv, ConvInteger], [1, 2]);
+  const bytes = await sqnrOf(float, integers.model, feeds);
+  assert(bytes > 33 && sqnr > bytes + 3, `${bytes} dB, ${sqnr} dB stored`);
+  const run = await kernels(stored.model);
+  assertEquals([run.Cast, run.Mul], [undefined, undefined]);
 });
 
-Deno.test("quantizeDynamic of LSTM, in one direction and both; GRU stays float", async () => {
-  for (const direction of [undefined, "bidirectional"]) {
-    const attributes: Record<string, { s: string }> = direction
-      ? { direction: { s: direction } }
-      : {};
-    const float = recurrentNet("LSTM", 32, attributes);
-    const { model } = await quantizeDynamic(float);
-    assertEquals(operators(model).DynamicQuantizeLSTM, 1);
-    assert(await sqnrOf(float, model, { x: input([6, 1, 32]) }) > 33);
+Deno.test("quantizeDynamic of transposed convolutions: a scale for each of their outputs", async () => {
+  const float = smallModel({
+    opset: 17,
+    inputs: { x: ["float32", "batch", 8, 5, 5] },
+    outputs: ["y"],
+    constants: [weight("w", [8, 6, 3, 3], 1)],
+    nodes: [node("ConvTranspose", ["x", "w"], ["y"])],
+  });
+  const { model } = await quantizeDynamic(float);
+  assertEquals(operators(model), { Cast: 1, Mul: 1, ConvTranspose: 1 });
+  assert(await sqnrOf(float, model, { x: input([2, 8, 5, 5]) }) > 40);
+});
+
+Deno.test("quantizeDynamic of LSTM and GRU, in one direction and both", async () => {
+  for (const opType of ["LSTM", "GRU"] as const) {
+    for (const direction of [undefined, "bidirectional"]) {
+      const attributes: Record<string, { s: string }> = direction
+        ? { direction: { s: direction } }
+        : {};
+      const float = recurrentNet(opType, 32, attributes);
+      const { model } = await quantizeDynamic(float);
+      const { DynamicQuantizeLSTM, GRU } = operators(model);
+      assertEquals([DynamicQuantizeLSTM, GRU], opType === "LSTM" ? [1, undefined] : [undefined, 1]);
+      assert(model.byteLength() < 0.4 * float.byteLength());
+      assert(await sqnrOf(float, model, { x: input([6, 1, 32]) }) > 33);
+    }
   }
-  const error = await assertRejects(() => quantizeDynamic(recurrentNet("GRU")), OnnxError);
-  assert(error.message.includes("none for GRU"));
+});
+
+Deno.test("quantizeDynamic has outputs read off by floats where that is next to no work", async () => {
+  const float = smallModel({
+    opset: 17,
+    inputs: { x: ["float32", "batch", 128] },
+    outputs: ["y", "z"],
+    constants: [
+      weight("w", [128, 256], 1),
+      weight("v", [256, 256], 2),
+      weight("few", [256, 2], 3),
+      weight("many", [256, 64], 4),
+    ],
+    nodes: [
+      node("MatMul", ["x", "w"], ["a"]),
+      node("Relu", ["a"], ["b"]),
+      node("MatMul", ["b", "v"], ["c"]),
+      node("Relu", ["c"], ["d"]),
+      node("MatMul", ["d", "few"], ["e"]),
+      node("Softmax", ["e"], ["y"]),
+      node("MatMul", ["d", "many"], ["z"]),
+    ],
+  });
+  const { model } = await quantizeDynamic(float);
+  const off = await quantizeDynamic(float, { floatReadOuts: false });
+  assertEquals([operators(model).MatMul, operators(model).MatMulInteger], [1, 3]);
+  assertEquals(operators(off.model).MatMulInteger, 4);
 });
 
 Deno.test("quantizeDynamic of weights that graphs inside of nodes read", async () => {
