@@ -29,7 +29,7 @@ export interface DynamicJob {
   readonly folder: string;
   /** A folder with a sentence encoder. */
   readonly minilm?: string;
-  /** A folder of `NAME.onnx` and `NAME.npz`, an array of samples of its only input. */
+  /** A folder of `NAME.onnx` and `NAME.npz`, an array of samples of its only input; they are named as the file. */
   readonly networks?: string;
   /** Whether their times are taken. */
   readonly isTimed: boolean;
@@ -67,7 +67,7 @@ async function networks(
   const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
   const found = names.filter((name) => name.endsWith(".npz")).map((name) => name.slice(0, -4))
     .filter((name) => names.includes(`${name}.onnx`)).toSorted();
-  return found.map((name) => [name, async () => {
+  return found.map((name) => [`${name}.onnx`, async () => {
     const path = `${folder}/${name}.onnx`;
     const [input] = modelInputs(await loadOnnx(path));
     const samples = readSamples(`${folder}/${name}.npz`, [input], { limit });

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import {
   convertOnnx,
@@ -16,8 +17,10 @@ import {
   type OnnxFeed,
   type OnnxFeeds,
   OnnxRuntime,
+  quantizeWeights,
   readSamples,
   replay,
+  saveOnnx,
 } from "../mod.ts";
 import { sampleInputs } from "../lib/onnx/convert/sample_inputs.ts";
 import { CONVERT_DTYPES } from "../lib/onnx/convert/dtypes.ts";
@@ -186,9 +189,26 @@ function jsonFeeds(feeds: OnnxFeeds): Record<string, JsonFeed> {
   );
 }
 
+/** Bits of weights that `convert` does not write. */
+const MORE_BITS = [2, 3, 8] as const;
+
 /** Which versions run the files, by how near the output is to the float model's in the same version. */
-async function versions(out: string, data: () => Iterable<OnnxFeeds> | AsyncIterable<OnnxFeeds>) {
-  const files = NAMES.map(([, ending]) => `${out}/onnx/model${ending}.onnx`);
+async function versions(
+  model: string,
+  out: string,
+  data: () => Iterable<OnnxFeeds> | AsyncIterable<OnnxFeeds>,
+) {
+  const rows = NAMES.map(([dtype, ending]): [string, string] => [
+    dtype,
+    `${out}/onnx/model${ending}.onnx`,
+  ]).filter(([, path]) => existsSync(path));
+  for (const bits of MORE_BITS) {
+    const path = `${scratch}/model_${bits}_bits.onnx`;
+    const { model: narrow } = await quantizeWeights(`${model}/onnx/model.onnx`, { bits });
+    await saveOnnx(narrow, path);
+    rows.push([`${bits} bits`, path]);
+  }
+  const files = rows.map(([, path]) => path);
   let feeds: Record<string, JsonFeed> = {};
   for await (const sample of data()) {
     feeds = jsonFeeds(sample);
@@ -213,7 +233,7 @@ async function versions(out: string, data: () => Iterable<OnnxFeeds> | AsyncIter
   }
   print([
     ["dtype", ...columns.map(([name]) => name)],
-    ...["fp32", ...CONVERT_DTYPES.keys()].map((dtype, i) => [
+    ...rows.map(([dtype], i) => [
       dtype,
       ...columns.map(([, runs]) => {
         const { problem, output } = runs[i];
@@ -255,6 +275,6 @@ const out = args.out ?? `${scratch}/forms`;
 if (parts.has("forms")) await forms(model, out, data);
 if (parts.has("times")) await times(out, data);
 if (parts.has("node")) await clients(out);
-if (parts.has("versions")) await versions(out, data);
+if (parts.has("versions")) await versions(model, out, data);
 await Deno.remove(scratch, { recursive: true });
 Deno.exit(0);
