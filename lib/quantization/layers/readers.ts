@@ -24,7 +24,8 @@ interface Passing {
   readonly passesBytes: boolean;
 }
 
-function passesBytes(module: Module): boolean {
+/** Whether a module gives the bytes that it gets. */
+export function passesBytes(module: Module): boolean {
   return PASSING.includes(module.constructor) ||
     (module as Module & Partial<Passing>).passesBytes === true;
 }

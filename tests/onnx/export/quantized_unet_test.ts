@@ -6,81 +6,16 @@ import {
   ConvTranspose2d,
   type Device,
   exportOnnx,
-  type Granularity,
   importOnnx,
-  insertObservers_,
-  int8,
-  isObserved,
   loadOnnx,
   manualSeed,
-  MappingType,
-  type Module,
-  type OnnxModel,
-  type OnnxModule,
-  PerAxis,
   PerTensor,
-  quantize_,
   randn,
   Sequential,
-  StaticQuantConfig,
-  type Tensor,
-  uint8,
 } from "../../../mod.ts";
 import { eachBackend } from "../../backends.ts";
-import { minMax } from "../../quantization/flow.ts";
 import { UNet } from "../../quantization/layers/unet.ts";
-import { messages } from "../files.ts";
-import {
-  assertSameBytes,
-  type Feeds,
-  noise,
-  runFile,
-  runModule,
-} from "../import/against_onnxruntime.ts";
-
-async function quantized(
-  model: Module,
-  x: Tensor,
-  granularity: Granularity = new PerAxis(0),
-): Promise<void> {
-  const weights = minMax(MappingType.SYMMETRIC, int8, { granularity });
-  const activations = minMax(MappingType.ASYMMETRIC, uint8);
-  const options = { activationPostProcess: activations };
-  insertObservers_(model, activations, weights, undefined, options);
-  model.forward(x).dispose();
-  const config = new StaticQuantConfig({ targetDtype: uint8, weightDtype: int8 });
-  await quantize_(model, config, isObserved);
-}
-
-/** Makes every value that is quantized an output of the model; gives their names. */
-function exposeBytes({ graph }: OnnxModel): string[] {
-  return graph.node.filter(({ opType }) => opType === "QuantizeLinear").map(
-    ({ output: [name] }) => {
-      graph.output.push(messages.valueInfo(name, "uint8"));
-      return name;
-    },
-  );
-}
-
-/** That a module gives the bytes of onnxruntime. */
-async function checkBytes(
-  module: OnnxModule,
-  file: OnnxModel,
-  names: readonly string[],
-  dims: readonly number[],
-  device: Device,
-): Promise<void> {
-  assert(names.length > 5);
-  const feeds = { [file.graph.input[0].name]: noise(dims, 3) };
-  const expected = await runFile(file.toBytes(), feeds);
-  const exposed = await importOnnx(file, { device });
-  assertEquals(classes(exposed), classes(module));
-  const bytes = Object.fromEntries(names.map((name) => [name, expected[name]])) as Feeds;
-  await assertSameBytes(runModule(exposed, feeds, device), bytes);
-}
-
-const classes = (model: Module) =>
-  [...model.namedModules()].map(([, { constructor: { name } }]) => name);
+import { checkBytes, classes, exposeBytes, quantized } from "./quantized_files.ts";
 
 eachBackend("a U-Net in integers has the same bytes in a file", async (device: Device) => {
   manualSeed(19);

@@ -13,6 +13,7 @@ import {
   insertObservers_,
   int32,
   Int8DynamicActivationInt8WeightConfig,
+  isLinear,
   isObservedLinear,
   LayerNorm,
   Linear,
@@ -84,7 +85,7 @@ eachBackend(
     const m = deepcopy(float);
     const observer = (granularity: PerTensor | PerAxis) =>
       new AffineQuantizedMinMaxObserver(MappingType.ASYMMETRIC, uint8, { granularity });
-    insertObservers_(m, observer(new PerTensor()), observer(new PerAxis(0)));
+    insertObservers_(m, observer(new PerTensor()), observer(new PerAxis(0)), isLinear);
     const x = ids(device);
     const y = float.forward(x);
     assertEquals(await m.forward(x).data(), await y.data());
