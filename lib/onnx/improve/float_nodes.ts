@@ -14,9 +14,11 @@ import type { Remedied, Remedy } from "./remedy.ts";
 import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
 
 /** Nodes that are tried at most, and the share of the layers that stays float where no target asks for more. */
-const MOST = { tried: 12, share: 1 / 8 } as const;
-/** A node stays float if the output gains so much by it, in dB. */
-const LEAST_GAIN = 0.25;
+const MOST = { tried: 16, share: 1 / 8 } as const;
+/** A node stays float if the output gains so much by it, in dB: less where there is something to reach. */
+const LEAST_GAIN = { asked: 0.1, unasked: 0.25 } as const;
+/** What a node counts to take of the limits at least: less cannot be told from what clocks are off by. */
+const LEAST_COST = 0.005;
 
 /** The options without scales of values that stay floats. */
 async function fitting(state: ImprovedModel): Promise<ImprovedModel> {
@@ -46,6 +48,27 @@ function ranking(
   return { ...options, verify: false };
 }
 
+/** A node that may stay float, and the noise that it makes at the model's output. */
+interface Candidate {
+  readonly node: string;
+  readonly noise: number;
+}
+
+/** The noisiest nodes, those first that make most noise for what they would take of the limits. */
+async function candidates(state: ImprovedModel, tools: ImproveTools, all: readonly Candidate[]) {
+  const some = all.slice(0, MOST.tried);
+  const before = await tools.takes((await quantizedState(state)).model);
+  if (before === 0) return some;
+  const promises: [node: Candidate, promise: number][] = [];
+  for (const each of some) {
+    tools.check();
+    const { model } = await quantizedState(await withoutNodes(state, [each.node]));
+    const more = await tools.takes(model) - before;
+    promises.push([each, each.noise / Math.max(more, LEAST_COST)]);
+  }
+  return promises.sort(([, a], [, b]) => b - a).map(([each]) => each);
+}
+
 async function search(
   state: ImprovedModel,
   tools: ImproveTools,
@@ -55,6 +78,7 @@ async function search(
     ...ranking(options),
     heldOut: tools.few,
   });
+  const noisy = nodes.map(({ node, sqnr }): Candidate => ({ node, noise: 10 ** (-sqnr / 10) }));
   await using judge = await OutputJudge.open(
     "tuneOnnx",
     tools.reference ?? calibration.model,
@@ -67,13 +91,14 @@ async function search(
   const left: string[] = [];
   const share = tools.hasTarget ? nodes.length : Math.ceil(nodes.length * MOST.share);
   const most = Math.min(share, nodes.length - 1);
-  for (const { node } of nodes.slice(0, MOST.tried)) {
+  const gain = tools.hasTarget ? LEAST_GAIN.asked : LEAST_GAIN.unasked;
+  for (const { node } of await candidates(state, tools, noisy)) {
     if (left.length >= most) break;
     tools.check();
     const tried = await withoutNodes(best.state, [node]);
     const { model } = await quantizedState(tried);
     const reached = await sqnr(model);
-    if (reached < best.sqnr + LEAST_GAIN || !await tools.allows(model)) continue;
+    if (reached < best.sqnr + gain || !await tools.allows(model)) continue;
     best = { state: tried, sqnr: reached };
     left.push(node);
     if (tools.enough(reached)) break;
@@ -88,7 +113,10 @@ async function search(
   };
 }
 
-/** The noisiest layers stay float, one after the other, as long as the output gains and the limits allow. */
+/**
+ * The noisiest layers stay float, one after the other, as long as the output gains and the limits allow: those first that
+ * gain most for the bytes and the time that they take.
+ */
 export const leaveFloat: Remedy = {
   name: "float",
   purpose: "leaves in float what costs most in integers",

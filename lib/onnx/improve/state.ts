@@ -44,8 +44,8 @@ function samplesFor(kind: StatisticKind, sample: OnnxFeeds): number {
 export interface ImproveLimits {
   /** Called between pieces of work; throws to end it. */
   readonly check?: () => void;
-  /** Whether a quantized model is small and fast enough. */
-  readonly allows?: (model: OnnxModel) => Promise<boolean>;
+  /** What a quantized model takes of the limits of size and time, as a share: at most 1 is allowed. */
+  readonly takes?: (model: OnnxModel) => Promise<number>;
   /** The SQNR on a few samples from which on no more is asked for, in dB. */
   readonly target?: number;
   /** The float model that outputs are compared with; that which is quantized by default. */
@@ -72,9 +72,14 @@ export class ImproveTools {
     return this.limits.reference;
   }
 
+  /** What a quantized model takes of the limits of size and time, as a share; nothing where there are none. */
+  async takes(model: OnnxModel): Promise<number> {
+    return await this.limits.takes?.(model) ?? 0;
+  }
+
   /** Whether a quantized model is small and fast enough. */
   async allows(model: OnnxModel): Promise<boolean> {
-    return await this.limits.allows?.(model) ?? true;
+    return await this.takes(model) <= 1;
   }
 
   /** Whether there is something to reach. */

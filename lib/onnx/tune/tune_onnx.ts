@@ -144,7 +144,7 @@ class Tuning {
     });
     const { check } = this.search;
     this.tools = new ImproveTools(data, {
-      ...{ check, allows: this.allows, reference: float, learnt: calibration },
+      ...{ check, takes: this.takes, reference: float, learnt: calibration },
       target: metric === "sqnr" ? target : undefined,
     });
   }
@@ -156,13 +156,20 @@ class Tuning {
     this.judge = await MetricJudge.open(WHERE, this.float, this.heldOut, metric, check);
   }
 
-  /** Whether a model is within the limits of size and time. */
-  private readonly allows = async (model: OnnxModel): Promise<boolean> => {
+  /** What a model takes of the limits of size and time; the time is not taken of what is too large. */
+  private readonly takes = async (model: OnnxModel): Promise<number> => {
     const { bytes = Infinity, latency } = this.options.budget ?? {};
-    if (model.byteLength() > bytes) return false;
-    if (latency === undefined) return true;
-    return await timeShare(WHERE, model, this.float, this.heldOut[0]) <= latency;
+    const share = model.byteLength() / bytes;
+    if (latency === undefined || share > 1) return share;
+    return Math.max(
+      share,
+      await timeShare(WHERE, model, this.float, this.heldOut[0]) / latency,
+    );
   };
+
+  /** Whether a model is within the limits of size and time. */
+  private readonly allows = async (model: OnnxModel): Promise<boolean> =>
+    await this.takes(model) <= 1;
 
   /** A plain quantized model to start from: of several ways to choose ranges, the best. */
   async start(quantize: QuantizeStaticOptions): Promise<ImprovedModel> {

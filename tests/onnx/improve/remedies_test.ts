@@ -179,7 +179,7 @@ Deno.test("float: the noisiest layer stays float, and scales of its values go wi
   const { nodes } = await quantizedState(done!.state);
   assert(left.every((name) => !nodes.find((each) => each.name === name)!.quantized));
   // Nothing is allowed: nothing is done.
-  const none = new ImproveTools(data, { reference: float, allows: () => Promise.resolve(false) });
+  const none = new ImproveTools(data, { reference: float, takes: () => Promise.resolve(2) });
   assertEquals(await leaveFloat.apply(state, none), undefined);
   await assertRejects(() => leaveFloat.apply(state, none, "all"), OnnxError, "names of nodes");
 });

@@ -67,7 +67,7 @@ Deno.test("split: nothing where channels are alike, less of it where limits forb
   assertEquals(await splitOutliers.apply(done!.state, tools), undefined);
   let asked = 0;
   const limited = new ImproveTools([...tools.few], {
-    allows: () => Promise.resolve(asked++ > 100),
+    takes: () => Promise.resolve(asked++ > 100 ? 0 : 2),
   });
   assert(
     await splitOutliers.apply(state, limited),
