@@ -7,26 +7,16 @@ import { floatNumbers, isFloatType } from "../accuracy/float_output.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import type { TensorOverride } from "../qdq/activation_params.ts";
 import { quantParams } from "../qdq/params.ts";
+import {
+  descendRanges,
+  type Ends,
+  type MovableRange,
+} from "../../quantization/improve/descend_ranges.ts";
 import { Noise } from "../../quantization/analysis/noise.ts";
 import { type OnnxOutput, OnnxRuntime } from "../run/runtime.ts";
 import type { Remedied, Remedy } from "./remedy.ts";
 import { type SimulatedParams, Simulation } from "./simulation.ts";
 import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
-
-/** What is tried of each end of a range, one after the other. */
-const FACTORS = [0.8, 0.9, 1.15] as const;
-/** How often a change that pays is made once more. */
-const MOST_STEPS = 4;
-/** A change pays from this share of the noise on. */
-const LEAST_SHARE = 5e-3;
-/** An end that is this much nearer to 0 than the other is left as it is. */
-const NEAR = 0.02;
-
-/** A range as scales have it. */
-interface Ends {
-  readonly min: number;
-  readonly max: number;
-}
 
 function endsOf({ type, scale, zeroPoint }: SimulatedParams): Ends {
   const [low, high] = type === "uint8" ? [0, 255] : [-128, 127];
@@ -63,37 +53,16 @@ class NoiseMeter {
   }
 }
 
-/** Moves the ends of each range as long as that pays; from the first to the last. */
-async function descend(simulation: Simulation, meter: NoiseMeter, symmetric: boolean) {
-  let best = await meter.noise(simulation);
-  const before = best;
-  for (const params of simulation.params) {
-    for (const end of symmetric ? ["both"] as const : ["max", "min"] as const) {
-      for (const factor of FACTORS) {
-        const ends = endsOf(params);
-        const near = end !== "both" && Math.abs(ends[end]) <= NEAR * (ends.max - ends.min);
-        if (near) break;
-        let steps = 0;
-        for (; steps < MOST_STEPS; steps++) {
-          const kept = { ...params };
-          const now = endsOf(params);
-          const range = end === "both"
-            ? { min: now.min * factor, max: now.max * factor }
-            : { ...now, [end]: now[end] * factor };
-          Object.assign(params, quantParams(range, { type: params.type, symmetric }));
-          const noise = await meter.noise(simulation);
-          if (noise < best * (1 - LEAST_SHARE)) {
-            best = noise;
-            continue;
-          }
-          Object.assign(params, kept);
-          break;
-        }
-        if (steps > 0) break; // the other way would lead back
-      }
-    }
-  }
-  return { before, after: best };
+/** The range of some params, which moving it changes. */
+function movable(params: SimulatedParams, symmetric: boolean): MovableRange {
+  return {
+    ends: () => endsOf(params),
+    move: (range) => {
+      const kept = { ...params };
+      Object.assign(params, quantParams(range, { type: params.type, symmetric }));
+      return () => Object.assign(params, kept);
+    },
+  };
 }
 
 /** A better set of scales, if a recipe has one. */
@@ -115,10 +84,11 @@ async function search(
   const keyOf = ({ scale, zeroPoint }: { scale: number; zeroPoint: number }) =>
     `${Math.fround(scale)} ${zeroPoint}`;
   const first = simulation.params.map(keyOf);
-  const { before, after } = await descend(
-    simulation,
-    meter,
-    state.options.activationSymmetric ?? false,
+  const symmetric = state.options.activationSymmetric ?? false;
+  const { before, after } = await descendRanges(
+    simulation.params.map((params) => movable(params, symmetric)),
+    () => meter.noise(simulation),
+    symmetric,
   );
   const changed = new Map(
     simulation.params.flatMap((params, i) =>

@@ -10,11 +10,11 @@ import { tidy } from "../../tensor/tensor.ts";
 import {
   activationParams,
   type ImprovedModule,
-  type LayerRange,
   quantizedNames,
   weightRows,
 } from "./improved_module.ts";
 import type { ModuleRemedy, ModuleTools } from "./module_tools.ts";
+import type { Ends } from "./descend_ranges.ts";
 import { RANGE_METHODS } from "./range_methods.ts";
 import { readChannels } from "./read_rows.ts";
 import { columnChannels, inputChannels } from "./weight_channels.ts";
@@ -36,7 +36,7 @@ async function fittedRanges(
   { float, options }: ImprovedModule,
   names: readonly string[],
   tools: ModuleTools,
-): Promise<Map<string, LayerRange>> {
+): Promise<Map<string, Ends>> {
   const modules = new Map(float.namedModules());
   const squares = new Map<string, Float64Array>();
   for (const name of names) {
@@ -61,7 +61,7 @@ async function fittedRanges(
 /** What each of some ranges changes in the output of the layer that reads it, on the few batches. */
 async function costs(
   { float, options }: ImprovedModule,
-  candidates: ReadonlyMap<string, readonly LayerRange[]>,
+  candidates: ReadonlyMap<string, readonly Ends[]>,
   tools: ModuleTools,
 ): Promise<Map<string, number[]>> {
   const modules = new Map(float.namedModules());
@@ -82,19 +82,22 @@ async function costs(
   return found;
 }
 
-/** Ranges from a recipe. */
-function checked(found: unknown): Record<string, LayerRange> {
-  const fits = typeof found === "object" && found !== null &&
-    Object.values(found).every((each) => each?.min <= 0 && each.max >= 0 && each.max > each.min);
-  if (!fits) throw new Error("tune: the recipe has something else than ranges");
-  return found as Record<string, LayerRange>;
+/** Ranges of layers from a recipe. */
+export function checkedRanges(found: unknown, { ranges }: ImprovedModule): [string, Ends][] {
+  const entries = typeof found === "object" && found !== null ? Object.entries(found) : [];
+  const fits = entries.length > 0 &&
+    entries.every(([name, each]) =>
+      ranges.has(name) && each?.min <= 0 && each.max >= 0 && each.max > each.min
+    );
+  if (!fits) throw new Error("tune: the recipe has something else than ranges of layers");
+  return entries;
 }
 
 /** For each layer the range, among those of all methods and the one that suits its channels, that costs least. */
 async function search(
   state: ImprovedModule,
   tools: ModuleTools,
-): Promise<Record<string, LayerRange>> {
+): Promise<[string, Ends][]> {
   const names = quantizedNames(state);
   const byMethod = await tools.ranges(state.float, state.options, RANGE_METHODS);
   const fitted = await fittedRanges(state, names, tools);
@@ -107,12 +110,11 @@ async function search(
     return [name, [...known.values()]] as const;
   }));
   const found = await costs(state, candidates, tools);
-  const chosen = names.flatMap((name): [string, LayerRange][] => {
+  return names.flatMap((name): [string, Ends][] => {
     const own = found.get(name)!;
     const best = own.reduce((least, cost, i) => cost < own[least] ? i : least, 0);
     return best > 0 ? [[name, candidates.get(name)![best]]] : [];
   });
-  return Object.fromEntries(chosen);
 }
 
 /**
@@ -124,12 +126,12 @@ export const chooseRanges: ModuleRemedy = {
   purpose: "chooses each range by what it costs the layer that reads it",
   rewrites: false,
   async apply(state, tools, found) {
-    const own = found === undefined ? await search(state, tools) : checked(found);
-    const count = Object.keys(own).length;
+    const own = found === undefined ? await search(state, tools) : checkedRanges(found, state);
+    const count = own.length;
     if (count === 0) return undefined;
     return {
-      state: { ...state, ranges: new Map([...state.ranges, ...Object.entries(own)]) },
-      found: own,
+      state: { ...state, ranges: new Map([...state.ranges, ...own]) },
+      found: Object.fromEntries(own),
       summary: `${count} ${
         count === 1 ? "range was" : "ranges were"
       } chosen by what they cost the layers that read them`,

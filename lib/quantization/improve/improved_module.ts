@@ -17,8 +17,10 @@ import { familyOf } from "../layers/layer_family.ts";
 import { outputFirst, outputFirstShape } from "../layers/output_first.ts";
 import type { QuantizedLayerParts } from "../layers/quantize_observed.ts";
 import type { FloatLayer } from "../layers/weighted_layer.ts";
+import { StaticQuantizedLayer } from "../layers/static_quantized_layer.ts";
 import { AffineQuantizedTensor } from "../tensors/quantized_tensor.ts";
 import { roundHalfEven } from "../../numbers/rounding.ts";
+import type { Ends } from "./descend_ranges.ts";
 import type { RangeMethod } from "./range_methods.ts";
 
 /** How the layers of a model are quantized, as JSON can hold it. */
@@ -31,14 +33,6 @@ export interface ImprovedOptions {
   readonly calibrationMethod: RangeMethod;
   /** The full names of the layers. */
   readonly layers: readonly string[];
-}
-
-/** The ends of a range. */
-export interface LayerRange {
-  /** The lower end. */
-  readonly min: number;
-  /** The upper end. */
-  readonly max: number;
 }
 
 /** A weight in 8 bits, a row for each output channel. */
@@ -64,7 +58,7 @@ export interface ImprovedModule {
   /** How it is quantized. */
   readonly options: ImprovedOptions;
   /** The range of each layer's input, by the layer's full name; layers without one are never run and stay float. */
-  readonly ranges: ReadonlyMap<string, LayerRange>;
+  readonly ranges: ReadonlyMap<string, Ends>;
   /** Weights that were rounded by more than to the nearest. */
   readonly weights: ReadonlyMap<string, LayerWeight>;
   /** What is added to the biases of layers. */
@@ -89,7 +83,7 @@ export function activationSpec(
 }
 
 /** The scale, a float32, and the zero point of a range. */
-export function activationParams({ min, max }: LayerRange, options: ImprovedOptions) {
+export function activationParams({ min, max }: Ends, options: ImprovedOptions) {
   const { targetDtype, quantMin, quantMax, ...spec } = activationSpec(options);
   const limits = { targetDtype, quantMin, quantMax };
   return { ...chooseRange(min, max, { ...spec, quantMin, quantMax }), ...limits };
@@ -154,10 +148,12 @@ async function quantizedLayer(
   source: FloatLayer,
   name: string,
   { options, ranges, weights, biases }: ImprovedModule,
+  made?: AffineQuantizedTensor,
 ): Promise<Module> {
   const { device } = layer.weight;
   const { scale, zeroPoint, targetDtype } = activationParams(ranges.get(name)!, options);
-  const weight = weights.get(name) ?? await plainWeight(source);
+  const qweight = made ??
+    quantizedWeight(layer, weights.get(name) ?? await plainWeight(source));
   const more = biases.get(name);
   const old = await layer.bias?.data();
   const bias = more
@@ -168,8 +164,7 @@ async function quantizedLayer(
     actZeroPoint: tensor([zeroPoint], { shape: [], dtype: int32, device }).keep(),
     actZeroPoints: [zeroPoint, zeroPoint],
     actSymmetric: zeroPoint === 0,
-    qweight: quantizedWeight(layer, weight),
-    ...{ bias, targetDtype, actNumbers: { scale: Math.fround(scale), zeroPoint } },
+    ...{ qweight, bias, targetDtype, actNumbers: { scale: Math.fround(scale), zeroPoint } },
   };
   const { mappingType } = activationSpec(options);
   const how = { mappingType, activation: targetDtype, weight: int8 };
@@ -186,6 +181,8 @@ export class LayerSwitches implements Disposable {
     readonly model: Module,
     private readonly made: ReadonlyMap<string, { matches: readonly Match[]; module: Module }>,
     private readonly tensors: Set<Tensor>,
+    private readonly sources: ReadonlyMap<string, Module>,
+    private state: ImprovedModule,
   ) {}
 
   /** Makes the layers of a state that are quantized; all are float at first. */
@@ -213,12 +210,26 @@ export class LayerSwitches implements Disposable {
       const module = await quantizedLayer(layer, sources.get(name) as FloatLayer, name, state);
       made.set(name, { matches: places.get(layer)!, module });
     }
-    return new LayerSwitches(model, made, tensors);
+    return new LayerSwitches(model, made, tensors, sources, state);
   }
 
   /** The layers that can be switched. */
   get names(): string[] {
     return [...this.made.keys()];
+  }
+
+  /** Makes a layer anew, with another range. */
+  async setRange(name: string, range: Ends): Promise<void> {
+    this.state = { ...this.state, ranges: new Map([...this.state.ranges, [name, range]]) };
+    const own = this.made.get(name)!;
+    const [{ module }] = own.matches;
+    const source = this.sources.get(name) as FloatLayer;
+    const qweight = own.module instanceof StaticQuantizedLayer ? own.module.qweight : undefined;
+    const before = tensorsOf(own.module);
+    own.module = await quantizedLayer(module as FloatLayer, source, name, this.state, qweight);
+    const used = tensorsOf(own.module);
+    const { bias } = module as FloatLayer;
+    before.forEach((t) => used.has(t) || t === bias || t.dispose());
   }
 
   /** Puts layers in integers in their places, and floats in those of all others. */

@@ -7,6 +7,7 @@ import { chooseRanges } from "./choose_ranges.ts";
 import { correctLayers } from "./correct_layers.ts";
 import { equalizeLayers, smoothLayers } from "./divide_channels.ts";
 import { leaveLayersFloat } from "./float_layers.ts";
+import { moveRanges } from "./move_ranges.ts";
 import type { ModuleRemedy } from "./module_tools.ts";
 import { roundLayers } from "./round_weights.ts";
 import { shiftNorms } from "./shift_norms.ts";
@@ -16,6 +17,7 @@ export const MODULE_REMEDIES: readonly ModuleRemedy[] = [
   equalizeLayers,
   smoothLayers,
   chooseRanges,
+  moveRanges,
   roundLayers,
   correctLayers,
   shiftNorms,

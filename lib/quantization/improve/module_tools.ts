@@ -14,12 +14,8 @@ import { ChannelMaxima } from "../statistics/channel_maxima.ts";
 import { ChannelSums } from "../statistics/channel_sums.ts";
 import { Covariance, LONGEST_ROW } from "../statistics/covariance.ts";
 import { rowLength } from "../statistics/rows.ts";
-import {
-  activationSpec,
-  type ImprovedModule,
-  type ImprovedOptions,
-  type LayerRange,
-} from "./improved_module.ts";
+import { activationSpec, type ImprovedModule, type ImprovedOptions } from "./improved_module.ts";
+import type { Ends } from "./descend_ranges.ts";
 import { type RangeMethod, rangeObserver } from "./range_methods.ts";
 import { readChannels, readDims, readRows } from "./read_rows.ts";
 import type { RemediedOf, RemedyOf } from "./remedy.ts";
@@ -46,7 +42,7 @@ export interface ModuleLimits {
 }
 
 /** What is known of the channels of a layer's input. */
-export interface InputStatistics extends LayerRange {
+export interface InputStatistics extends Ends {
   /** The greatest magnitude of each channel. */
   readonly maxima: ChannelMaxima;
   /** Sums of each channel. */
@@ -185,7 +181,7 @@ export class ModuleTools {
     float: Module,
     options: ImprovedOptions,
     methods: readonly M[],
-  ): Promise<Map<string, Record<M, LayerRange>>> {
+  ): Promise<Map<string, Record<M, Ends>>> {
     const observers = new Map(options.layers.map((name) =>
       [
         name,
@@ -202,22 +198,22 @@ export class ModuleTools {
       this.check();
       tidy(() => void float.forward(...batch));
     }
-    const found = new Map<string, Record<M, LayerRange>>();
+    const found = new Map<string, Record<M, Ends>>();
     for (const [name, own] of observers) {
       if (own.some(({ isEmpty }) => isEmpty)) continue;
-      const ranges: [M, LayerRange][] = [];
+      const ranges: [M, Ends][] = [];
       for (const [i, observer] of own.entries()) {
         const [min, max] = await observer.minMax();
         ranges.push([methods[i], { min: await min.item(), max: await max.item() }]);
         [min, max].forEach((t) => t.dispose());
       }
-      found.set(name, Object.fromEntries(ranges) as Record<M, LayerRange>);
+      found.set(name, Object.fromEntries(ranges) as Record<M, Ends>);
     }
     return found;
   }
 
   /** The ranges of what layers read, as the options choose them. */
-  async calibrate(float: Module, options: ImprovedOptions): Promise<Map<string, LayerRange>> {
+  async calibrate(float: Module, options: ImprovedOptions): Promise<Map<string, Ends>> {
     const { calibrationMethod: method } = options;
     const found = await this.ranges(float, options, [method]);
     return new Map([...found].map(([name, ranges]) => [name, ranges[method]]));

@@ -268,6 +268,7 @@ class Tuning implements Disposable {
  * - `equalize`: cross-layer equalization, through ReLU, PReLU and poolings
  * - `smooth`: SmoothQuant behind normalizations, its exponent searched for each
  * - `fit`: each range by what it changes in the output of the layer that reads it, among those of all methods
+ * - `ranges`: the ends of ranges by what they cost at the output
  * - `round`: GPTQ of the weights of `Linear` and `Conv2d`
  * - `bias`: correction of biases, layer after layer
  * - `norms`: re-estimation of batch normalizations behind quantized layers

@@ -1,0 +1,74 @@
+/**
+ * Moving the ends of ranges as long as that pays.
+ *
+ * @module
+ */
+
+/** The ends of a range. */
+export interface Ends {
+  /** The lower end. */
+  readonly min: number;
+  /** The upper end. */
+  readonly max: number;
+}
+
+/** A range that can be moved. */
+export interface MovableRange {
+  /** Where its ends are, as scales have them. */
+  ends(): Ends;
+  /** Moves its ends; gives what takes them back. */
+  move(range: Ends): () => void;
+}
+
+/** What is tried of each end of a range, one after the other. */
+const FACTORS = [0.8, 0.9, 1.15] as const;
+/** How often a change that pays is made once more. */
+const MOST_STEPS = 4;
+/** A change pays from this share of the noise on. */
+const LEAST_SHARE = 5e-3;
+/** An end that is this much nearer to 0 than the other is left as it is. */
+const NEAR = 0.02;
+
+/**
+ * Moves the ends of each range as long as that pays, from the first to the last, so that those behind make up for those
+ * before.
+ *
+ * @param noise what is to be little, with the ranges as they are.
+ * @param symmetric whether both ends are moved together.
+ * @returns the noise before and after.
+ */
+export async function descendRanges(
+  ranges: readonly MovableRange[],
+  noise: () => Promise<number>,
+  symmetric: boolean,
+): Promise<{ before: number; after: number }> {
+  let best = await noise();
+  const before = best;
+  for (const range of ranges) {
+    for (const end of symmetric ? ["both"] as const : ["max", "min"] as const) {
+      for (const factor of FACTORS) {
+        const ends = range.ends();
+        const near = end !== "both" && Math.abs(ends[end]) <= NEAR * (ends.max - ends.min);
+        if (near) break;
+        let steps = 0;
+        for (; steps < MOST_STEPS; steps++) {
+          const now = range.ends();
+          const undo = range.move(
+            end === "both"
+              ? { min: now.min * factor, max: now.max * factor }
+              : { ...now, [end]: now[end] * factor },
+          );
+          const reached = await noise();
+          if (reached < best * (1 - LEAST_SHARE)) {
+            best = reached;
+            continue;
+          }
+          undo();
+          break;
+        }
+        if (steps > 0) break; // the other way would lead back
+      }
+    }
+  }
+  return { before, after: best };
+}

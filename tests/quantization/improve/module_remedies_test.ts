@@ -1,0 +1,282 @@
+import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
+import {
+  AvgPool2d,
+  BatchNorm2d,
+  computeError,
+  Conv2d,
+  deepcopy,
+  exportOnnx,
+  Flatten,
+  importOnnx,
+  init,
+  Linear,
+  manualSeed,
+  type Module,
+  ReLU,
+  Sequential,
+  type Tensor,
+} from "../../../mod.ts";
+import { chooseRanges } from "../../../lib/quantization/improve/choose_ranges.ts";
+import { correctLayers } from "../../../lib/quantization/improve/correct_layers.ts";
+import { equalizeLayers, smoothLayers } from "../../../lib/quantization/improve/divide_channels.ts";
+import { leaveLayersFloat } from "../../../lib/quantization/improve/float_layers.ts";
+import {
+  type ImprovedModule,
+  type ImprovedOptions,
+  quantizedModule,
+} from "../../../lib/quantization/improve/improved_module.ts";
+import { moveRanges } from "../../../lib/quantization/improve/move_ranges.ts";
+import { type ModuleRemedy, ModuleTools } from "../../../lib/quantization/improve/module_tools.ts";
+import { roundLayers } from "../../../lib/quantization/improve/round_weights.ts";
+import { shiftNorms } from "../../../lib/quantization/improve/shift_norms.ts";
+import { nameModules } from "../../../lib/nn/module.ts";
+import { eachBackend } from "../../backends.ts";
+import { normalBatches, outlierModel, snapshot } from "../outliers.ts";
+import { convolutions, Residual, scaled, Unseen } from "../tune/networks.ts";
+
+/** A model in plain integers, and what remedies ask of the batches. */
+async function plain(model: Module, batches: readonly Tensor[]) {
+  const float = deepcopy(model);
+  nameModules(float);
+  const layers = float.namedModules()
+    .filter(([, m]) => m instanceof Linear || m instanceof Conv2d).map(([name]) => name);
+  const options: ImprovedOptions = {
+    ...{ activationType: "uint8", activationSymmetric: false, calibrationMethod: "minmax", layers },
+  };
+  const tools = new ModuleTools(float, batches.map((x) => [x]));
+  const none = new Map();
+  const state: ImprovedModule = {
+    ...{ float, options, ranges: await tools.calibrate(float, options) },
+    ...{ weights: none, biases: none, norms: none, floats: new Set() },
+  };
+  return { state, tools };
+}
+
+/** SQNR of the quantized model of a state on a batch, in dB. */
+async function sqnr(state: ImprovedModule, model: Module, x: Tensor): Promise<number> {
+  const quantized = await quantizedModule(state);
+  return await computeError(model.forward(x), quantized.forward(x));
+}
+
+/** Applies a remedy that rewrites: the float function stays, and the quantized model gains so many dB. */
+async function rewrites(
+  remedy: ModuleRemedy,
+  model: Module,
+  batches: readonly Tensor[],
+  gain: number,
+): Promise<void> {
+  const before = await snapshot(model);
+  const { state, tools } = await plain(model, batches);
+  const done = (await remedy.apply(state, tools))!;
+  const [x] = batches;
+  const float = await computeError(model.forward(x), done.state.float.forward(x));
+  assert(float > 100, `the float model changed: ${float} dB`); // 1e-5 of the signal
+  const [a, b] = [await sqnr(state, model, x), await sqnr(done.state, model, x)];
+  assert(b > a + gain, `${a} dB before, ${b} dB after`);
+  // What was found does the same again.
+  const again = (await remedy.apply(state, tools, JSON.parse(JSON.stringify(done.found))))!;
+  assertEquals(await snapshot(again.state.float), await snapshot(done.state.float));
+  assertEquals(await snapshot(model), before);
+}
+
+eachBackend(
+  "equalize: layers divide what others read, and compute what they did",
+  async (device) => {
+    await rewrites(
+      equalizeLayers,
+      await outlierModel(device),
+      normalBatches(2, [32, 64], device),
+      12,
+    );
+    const batches = normalBatches(2, [4, 3, 8, 8], device);
+    await rewrites(equalizeLayers, await convolutions(device), batches, 5);
+  },
+);
+
+eachBackend("smooth: a normalization divides what three layers read", async (device) => {
+  await rewrites(smoothLayers, await Residual.of(device), normalBatches(2, [64, 32], device), 10);
+});
+
+Deno.test("equalize goes through the nodes of an imported graph", async () => {
+  await init({ device: "cpu" });
+  const float = await outlierModel("cpu");
+  const batches = normalBatches(2, [32, 64], "cpu");
+  const model = await importOnnx(await exportOnnx(float, batches[0]));
+  await rewrites(equalizeLayers, model, batches, 12);
+});
+
+Deno.test("equalize leaves alone what nobody sees", async () => {
+  await init({ device: "cpu" });
+  const model = await Unseen.of("cpu");
+  const { state, tools } = await plain(model, normalBatches(2, [32, 16], "cpu"));
+  assertEquals(await equalizeLayers.apply(state, tools), undefined);
+});
+
+eachBackend("fit: layers' outputs change less than by any one method", async (device) => {
+  manualSeed(9);
+  const model = new Sequential({ fc: new Linear(64, 16, { device }) });
+  await scaled(model.namedChildren()[0][1] as Linear, (i) => i % 64 === 5 ? 0 : 1);
+  const batches = normalBatches(4, [32, 64], device);
+  // A channel that nothing is multiplied with has the outliers.
+  for (const [i, x] of batches.entries()) batches[i] = await withOutlier(x, 5);
+  const { state, tools } = await plain(model, batches);
+  const done = (await chooseRanges.apply(state, tools))!;
+  const [x] = batches;
+  const [a, b] = [await sqnr(state, model, x), await sqnr(done.state, model, x)];
+  assert(b > a + 10, `${a} dB before, ${b} dB after`);
+  const again = (await chooseRanges.apply(state, tools, done.found))!;
+  assertEquals([...again.state.ranges], [...done.state.ranges]);
+});
+
+eachBackend("ranges: ends are moved where the model's output gains", async (device) => {
+  manualSeed(12);
+  const layer = () => new Linear(64, 64, { device });
+  const model = new Sequential({ fc1: layer(), relu: new ReLU(), fc2: layer() });
+  const batches = normalBatches(4, [32, 64], device);
+  const { state, tools } = await plain(model, batches);
+  // Ranges that are far too wide.
+  const wide = [...state.ranges].map(([name, { min, max }]) =>
+    [name, { min: min * 2, max: max * 2 }] as const
+  );
+  const first = { ...state, ranges: new Map(wide) };
+  const done = (await moveRanges.apply(first, tools))!;
+  const [x] = batches;
+  const [a, b] = [await sqnr(first, model, x), await sqnr(done.state, model, x)];
+  assert(b > a + 4, `${a} dB before, ${b} dB after`);
+  const again = (await moveRanges.apply(first, tools, JSON.parse(JSON.stringify(done.found))))!;
+  assertEquals([...again.state.ranges], [...done.state.ranges]);
+});
+
+/** A batch in which a channel is a hundred times as large. */
+async function withOutlier(x: Tensor, channel: number): Promise<Tensor> {
+  const holder = { weight: x };
+  await scaled(holder, (i) => i % 64 === channel ? 100 : 1);
+  return holder.weight;
+}
+
+eachBackend("round: products change less than by rounding to the nearest", async (device) => {
+  manualSeed(10);
+  // Inputs that go together: 16 mixtures of 4, then pictures whose pixels are alike.
+  const model = new Sequential({
+    mix: new Linear(4, 16, { device }),
+    fc: new Linear(16, 8, { device }),
+  });
+  const batches = normalBatches(4, [64, 4], device);
+  const { state, tools } = await plain(model, batches);
+  const done = (await roundLayers.apply(state, tools))!;
+  assertEquals([...done.state.weights.keys()], ["mix", "fc"]);
+  const off = async ({ weights }: ImprovedModule) => {
+    // Weights alone: inputs of 8 bits would hide what their rounding brings.
+    const copy = deepcopy(model);
+    const layer = copy.namedChildren()[1][1] as Linear;
+    const rounded = weights.get("fc");
+    if (rounded) {
+      const w = Float32Array.from(
+        rounded.integers as Int8Array,
+        (q, i) => q * rounded.scales[Math.floor(i / 16)],
+      );
+      const was = await (layer.weight as Tensor).data();
+      await scaled(layer, (i) => w[i] / Number(was[i]));
+    } else {
+      const was = await (layer.weight as Tensor).data();
+      const most = Array.from(
+        { length: 8 },
+        (_, r) =>
+          Math.max(...[...was.slice(16 * r, 16 * r + 16)].map((x) => Math.abs(Number(x)))) / 127,
+      );
+      await scaled(layer, (i) => {
+        const s = most[Math.floor(i / 16)];
+        return Math.round(Number(was[i]) / s) * s / Number(was[i]);
+      });
+    }
+    return await computeError(model.forward(batches[0]), copy.forward(batches[0]));
+  };
+  const [nearest, gptq] = [await off(state), await off(done.state)];
+  assert(gptq > nearest + 6, `${nearest} dB to the nearest, ${gptq} dB`);
+});
+
+Deno.test("round: convolutions with groups and steps", async () => {
+  await init({ device: "cpu" });
+  const model = await convolutions("cpu");
+  const batches = normalBatches(2, [4, 3, 8, 8], "cpu");
+  const { state, tools } = await plain(model, batches);
+  const done = (await roundLayers.apply(state, tools))!;
+  assertEquals([...done.state.weights.keys()], ["first", "depthwise", "pointwise", "last"]);
+  const { integers, scales } = done.state.weights.get("depthwise")!;
+  assertEquals([integers.length, scales.length], [72, 8]);
+  const weight = await (model as unknown as Record<string, Conv2d>).depthwise.weight.data();
+  // Each is the integer next to the float or one beside it.
+  weight.forEach((w, i) => {
+    const scale = scales[Math.floor(i / 9)];
+    assertLess(Math.abs(Number(w) - integers[i] * scale), 3 * scale);
+  });
+});
+
+eachBackend("bias: the mean of what layers make is that of the floats", async (device) => {
+  const model = await outlierModel(device);
+  const batches = normalBatches(2, [32, 64], device);
+  const { state, tools } = await plain(model, batches);
+  const done = (await correctLayers.apply(state, tools))!;
+  const quantized = await quantizedModule(done.state);
+  const means = async (m: Module) => {
+    const sums = new Float64Array(64);
+    for (const x of batches) {
+      (await m.forward(x).data()).forEach((y, i) => sums[i % 64] += Number(y) / 64);
+    }
+    return sums;
+  };
+  const [a, b] = [await means(model), await means(quantized)];
+  a.forEach((mean, c) => assertLess(Math.abs(mean - b[c]), 1e-4));
+});
+
+eachBackend(
+  "norms: what quantizing shifts is taken out by the normalization behind",
+  async (device) => {
+    manualSeed(11);
+    const parts = {
+      conv: new Conv2d(3, 4, 3, { device }),
+      norm: new BatchNorm2d(4, { device }),
+      relu: new ReLU(),
+      pool: new AvgPool2d(6),
+      flat: new Flatten(),
+    };
+    const model = new Sequential(parts);
+    const batches = normalBatches(2, [8, 3, 8, 8], device);
+    const { state, tools } = await plain(model, batches);
+    // As if the layer had been quantized with a shift.
+    const shifted = { ...state, biases: new Map([["conv", [0.5, -0.5, 0.25, 1]]]) };
+    const done = (await shiftNorms.apply(shifted, tools))!;
+    const [x] = batches;
+    const [a, b] = [await sqnr(shifted, model, x), await sqnr(done.state, model, x)];
+    assert(b > a + 20, `${a} dB before, ${b} dB after`);
+  },
+);
+
+eachBackend("float: the layer that ruins it stays float", async (device) => {
+  const model = await outlierModel(device);
+  const batches = normalBatches(2, [32, 64], device);
+  const { state, tools } = await plain(model, batches);
+  const done = (await leaveLayersFloat.apply(state, tools))!;
+  assertEquals(done.found, ["fc2"]);
+  const quantized = await quantizedModule(done.state);
+  assertEquals(quantized.namedModules().find(([name]) => name === "fc2")![1].constructor, Linear);
+  const [x] = batches;
+  const [a, b] = [await sqnr(state, model, x), await sqnr(done.state, model, x)];
+  assert(b > a + 15, `${a} dB before, ${b} dB after`);
+});
+
+Deno.test("remedies refuse what a recipe has that does not fit", async () => {
+  await init({ device: "cpu" });
+  const { state, tools } = await plain(await outlierModel("cpu"), normalBatches(1, [8, 64], "cpu"));
+  const refuses = async (remedy: ModuleRemedy, found: unknown, message: string) =>
+    void await assertRejects(() => remedy.apply(state, tools, found), Error, message);
+  await refuses(equalizeLayers, { module: "fc1" }, "modules and exponents");
+  await refuses(
+    equalizeLayers,
+    [{ module: "fc2", alpha: 0.5, floor: 0.1 }],
+    "divides the output of fc2",
+  );
+  await refuses(chooseRanges, { fc1: { min: 1, max: 2 } }, "than ranges");
+  await refuses(moveRanges, { fc9: { min: -1, max: 2 } }, "than ranges");
+  await refuses(leaveLayersFloat, ["fc9"], "names of layers");
+});

@@ -1,0 +1,111 @@
+/** Small networks that plain int8 ruins. */
+import {
+  add,
+  AvgPool2d,
+  BatchNorm2d,
+  Conv2d,
+  type Device,
+  Flatten,
+  LayerNorm,
+  Linear,
+  type LinearWeight,
+  manualSeed,
+  Module,
+  mul,
+  PReLU,
+  ReLU,
+  Sequential,
+  type Tensor,
+  tensor,
+} from "../../../mod.ts";
+
+/** Multiplies some elements of a weight. */
+export async function scaled(
+  module: { weight: Tensor | LinearWeight | null },
+  factor: (index: number) => number,
+): Promise<void> {
+  const { shape, device } = module.weight as Tensor;
+  const values = Float32Array.from(
+    await (module.weight as Tensor).data(),
+    (x, i) => Number(x) * factor(i),
+  );
+  module.weight = tensor(values, { shape, device }).keep();
+}
+
+/** 3 × 8 × 8 → 4: a convolution with two outlier channels, PReLU, one a channel, batch normalization, pooling. */
+export async function convolutions(device: Device): Promise<Sequential> {
+  manualSeed(3);
+  const parts = {
+    first: new Conv2d(3, 8, 3, { padding: 1, device }),
+    prelu: new PReLU({ numParameters: 8, device }),
+    depthwise: new Conv2d(8, 8, 3, { padding: 1, groups: 8, device }),
+    norm: new BatchNorm2d(8, { device }),
+    relu: new ReLU(),
+    pointwise: new Conv2d(8, 8, 1, { device }),
+    pool: new AvgPool2d(8),
+    flat: new Flatten(),
+    last: new Linear(8, 4, { device }),
+  };
+  await scaled(parts.first, (i) => i < 2 * 27 ? 100 : 1);
+  await scaled(parts.depthwise, (i) => i < 2 * 9 ? 1 / 100 : 1);
+  return new Sequential(parts);
+}
+
+/** 32 → 32: a normalization with outlier channels that feeds three layers, whose sum goes on beside what came in. */
+export class Residual extends Module {
+  norm: LayerNorm;
+  q: Linear;
+  k: Linear;
+  v: Linear;
+
+  constructor(device: Device) {
+    super();
+    this.norm = new LayerNorm([32], { device });
+    const layer = () => new Linear(32, 32, { device });
+    this.q = layer();
+    this.k = layer();
+    this.v = layer();
+  }
+
+  static async of(device: Device): Promise<Residual> {
+    manualSeed(5);
+    const model = new Residual(device);
+    await scaled(model.norm, (i) => i < 2 ? 50 : 1);
+    for (const layer of [model.q, model.k, model.v]) {
+      await scaled(layer, (i) => i % 32 < 2 ? 1 / 50 : 1);
+    }
+    return model;
+  }
+
+  override forward(x: Tensor): Tensor {
+    const n = this.norm.forward(x);
+    const [q, k, v] = [this.q, this.k, this.v].map((layer) => layer.forward(n));
+    return add(add(mul(q, k), v), x);
+  }
+}
+
+/** Two layers; what the first makes is also added to the output, by no module. */
+export class Unseen extends Module {
+  fc1: Linear;
+  relu: ReLU;
+  fc2: Linear;
+
+  constructor(device: Device) {
+    super();
+    this.fc1 = new Linear(16, 16, { device });
+    this.relu = new ReLU();
+    this.fc2 = new Linear(16, 16, { device });
+  }
+
+  static async of(device: Device): Promise<Unseen> {
+    manualSeed(6);
+    const model = new Unseen(device);
+    await scaled(model.fc1, (i) => i < 32 ? 20 : 1);
+    return model;
+  }
+
+  override forward(x: Tensor): Tensor {
+    const y = this.fc1.forward(x);
+    return add(this.fc2.forward(this.relu.forward(y)), y);
+  }
+}
