@@ -8,9 +8,12 @@ import type { Figure } from "../../plot/figure.ts";
 import { decibels } from "../../plot/format.ts";
 import { AnalysisReport } from "../../plot/report.ts";
 import { Table } from "../../plot/table.ts";
+import type { RemedyOf } from "../../quantization/improve/remedy.ts";
+import { RemedySearch } from "../../quantization/tune/remedy_search.ts";
 import type { OnnxCalibration, OnnxSamples, OnnxSource } from "../calibration/calibrate.ts";
 import { fewestLeftOut } from "./fewest_left_out.ts";
 import type { OnnxModel } from "../file/model.ts";
+import { OnnxError } from "../file/onnx_error.ts";
 import type { QuantizedActivation } from "../qdq/quantize_graph.ts";
 import type { QuantizedNode, QuantizeStaticOptions } from "../quantize_static.ts";
 import type { VerifiedGraph } from "../verify/verify.ts";
@@ -120,16 +123,69 @@ export class AutoQuantizeResult extends AnalysisReport {
   }
 }
 
-/** What can be tried before nodes are left out. */
-function widenings(
+/** A quantized model that was tried, and how it came about. */
+interface Tried {
+  readonly options: QuantizeStaticOptions;
+  readonly graph: VerifiedGraph;
+  /** SQNR of the output, in dB. */
+  readonly sqnr: number;
+  readonly leftOut: readonly NodeSensitivity[];
+}
+
+/** What is tried of options that ask for less, before nodes are left out. */
+function widening(step: string, wider: QuantizeStaticOptions): RemedyOf<Tried, Variants> {
+  return {
+    ...{ name: step, purpose: step, rewrites: false },
+    async apply({ options, leftOut }, variants) {
+      const widened = { ...options, ...wider };
+      const graph = await variants.quantize(widened);
+      const sqnr = await variants.sqnr(graph.model, step);
+      return {
+        state: { options: widened, graph, sqnr, leftOut },
+        found: undefined,
+        summary: step,
+      };
+    },
+  };
+}
+
+/** As many of the noisiest nodes in float as the target needs. */
+function fewestInFloat(targetSqnr: number): RemedyOf<Tried, Variants> {
+  return {
+    ...{ name: "float", purpose: "leaves few nodes in float", rewrites: false },
+    async apply({ options, graph, sqnr }, variants) {
+      const ranked = await variants.rank(graph.nodes, options);
+      const sources = ranked.map(({ node, sqnr }) => ({ name: node, noise: 10 ** (-sqnr / 10) }));
+      const left = await fewestLeftOut(sources, targetSqnr, async (nodes) => {
+        if (nodes.size === 0) return sqnr;
+        const { model } = await variants.quantize(variants.without(nodes, options));
+        return await variants.sqnr(model, `without ${nodes.size} nodes`);
+      });
+      const count = left.names.length;
+      const names = new Set(left.names);
+      const chosen = variants.without(left.names, options);
+      return {
+        state: {
+          ...{ options: chosen, graph: await variants.quantize(chosen), sqnr: left.sqnr },
+          leftOut: ranked.filter(({ node }) => names.has(node)),
+        },
+        found: left.names,
+        summary: `${count} ${count === 1 ? "node" : "nodes"} in float`,
+      };
+    },
+  };
+}
+
+/** What can be tried, the cheapest first. */
+function remediesFor(
   { perChannel, weightType }: Pick<QuantizeStaticOptions, "perChannel" | "weightType">,
-): (QuantizeStaticOptions & { step: string })[] {
+  targetSqnr: number,
+): RemedyOf<Tried, Variants>[] {
+  const eight = weightType === "int4" ? "int8" : weightType === "uint4" ? "uint8" : undefined;
   return [
-    ...(perChannel === false ? [{ step: "a scale for each channel", perChannel: true }] : []),
-    ...(weightType === "int4" ? [{ step: "weights of 8 bits", weightType: "int8" as const }] : []),
-    ...(weightType === "uint4"
-      ? [{ step: "weights of 8 bits", weightType: "uint8" as const }]
-      : []),
+    ...(perChannel === false ? [widening("a scale for each channel", { perChannel: true })] : []),
+    ...(eight ? [widening("weights of 8 bits", { weightType: eight })] : []),
+    fewestInFloat(targetSqnr),
   ];
 }
 
@@ -180,46 +236,32 @@ export async function autoQuantize(
     );
   }
   await using variants = await Variants.open(where, model, data, rest);
-  const steps: AutoQuantizeStep[] = [];
-  const take = async (step: string, model: OnnxModel, known?: number) => {
-    const sqnr = known ?? await variants.sqnr(model, step);
-    steps.push({ step, sqnr, bytes: model.byteLength() });
-    return sqnr;
-  };
-  const first = await variants.quantize();
-  let sqnr = await take("everything", first.model);
-  let [best, chosen]: [VerifiedGraph, QuantizeStaticOptions] = [first, {}];
-  let widened: QuantizeStaticOptions = {};
-  for (const { step, ...wider } of widenings(rest)) {
-    if (sqnr >= targetSqnr) break;
-    widened = { ...widened, ...wider };
-    [best, chosen] = [await variants.quantize(widened), widened];
-    sqnr = await take(step, best.model);
-  }
-  let leftOut: NodeSensitivity[] = [];
-  if (sqnr < targetSqnr) {
-    const ranked = await variants.rank(best.nodes, widened);
-    const sources = ranked.map(({ node, sqnr }) => ({ name: node, noise: 10 ** (-sqnr / 10) }));
-    const all = sqnr;
-    const found = await fewestLeftOut(sources, targetSqnr, async (nodes) => {
-      if (nodes.size === 0) return all;
-      const { model } = await variants.quantize(variants.without(nodes, widened));
-      return await variants.sqnr(model, `without ${nodes.size} nodes`);
-    });
-    chosen = variants.without(found.names, widened);
-    best = await variants.quantize(chosen);
-    const count = found.names.length;
-    sqnr = await take(
-      `${count} ${count === 1 ? "node" : "nodes"} in float`,
-      best.model,
-      found.sqnr,
-    );
-    const names = new Set(found.names);
-    leftOut = ranked.filter(({ node }) => names.has(node));
-  }
-  const result = await variants.verified(chosen);
+  const search = new RemedySearch<Tried, Variants>({
+    target: targetSqnr,
+    problem: (message) => new OnnxError(`${where}: ${message}`),
+    score: ({ graph, sqnr }) =>
+      Promise.resolve({ metric: sqnr, sqnr, bytes: graph.model.byteLength(), allowed: true }),
+  });
+  const first = await search.start([{
+    summary: "everything",
+    make: async () => {
+      const graph = await variants.quantize();
+      const sqnr = await variants.sqnr(graph.model, "everything");
+      return { options: {}, graph, sqnr, leftOut: [] };
+    },
+  }]);
+  const best = await search.improve(first, remediesFor(rest, targetSqnr), variants);
+  const steps: AutoQuantizeStep[] = search.steps.filter(({ kept }) => kept)
+    .map(({ summary, sqnr, bytes }) => ({ step: summary, sqnr, bytes }));
+  const { leftOut } = best;
+  let { sqnr } = best;
+  const result = await variants.verified(best.options);
   // Nodes may be run right alone, in the variants before, and not with these.
-  if (result.left.size > best.left.size) sqnr = await take("what is run right", result.model);
+  if (result.left.size > best.graph.left.size) {
+    const step = "what is run right";
+    sqnr = await variants.sqnr(result.model, step);
+    steps.push({ step, sqnr, bytes: result.model.byteLength() });
+  }
   const { model: quantized, nodes, activations, warnings } = result;
   const quantizedNodes = nodes.filter(({ quantized }) => quantized).length;
   return new AutoQuantizeResult({
