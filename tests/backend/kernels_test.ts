@@ -208,8 +208,8 @@ function* convolutions(): Generator<Kernel> {
     for (const tile of TILES) yield convKernel({ dtype, bias, clip, places: at }, tile);
   }
   const zeros = ["none", "one", "row"] as const;
-  for (const [w, transposed, few, zeroPoints] of all([...WIDE, ...BYTES], BOTH, BOTH, zeros)) {
-    yield convWeightKernel(w, { transposed, few, zeroPoints });
+  for (const [w, transposed, zeroPoints] of all([...WIDE, ...BYTES], BOTH, zeros)) {
+    yield convWeightKernel(w, { transposed, zeroPoints });
   }
   for (const [x, last, { productDtype: product, ...range }] of all(WIDE, BOTH, quantizations)) {
     yield quantizePixelsKernel({ x, last, product, ...range });

@@ -4,6 +4,7 @@ import {
   type Device,
   type DType,
   float32,
+  init,
   int32,
   int8,
   PreparedConvWeight,
@@ -12,6 +13,11 @@ import {
   uint8,
 } from "../../mod.ts";
 import type { Backend, DeviceBuffer, PackedConvArgs } from "../../mod.ts";
+import { channelsLastBytes } from "../../lib/backend/channels_last.ts";
+import type { WebGpuBackend } from "../../lib/backend/webgpu/backend.ts";
+import { packedConvProduct } from "../../lib/backend/webgpu/packed_convolution.ts";
+import type { PooledBuffer } from "../../lib/backend/webgpu/pool.ts";
+import { type RecordedDispatch, StepList } from "../../lib/backend/webgpu/steps.ts";
 import { eachBackend, eachTiling, few } from "../backends.ts";
 
 /** Numbers that repeat with a long period and reach both ends of the dtype. */
@@ -329,4 +335,48 @@ eachBackend("a weight whose sums could leave an int32 is refused", (device) => {
     RangeError,
     "one number or 2",
   );
+});
+
+/** Convolutions whose pixels have at most four channels, of few outputs and of many. */
+const OF_FEW_CHANNELS = CASES.filter(({ sizes, groups, transposed }) =>
+  sizes[1] <= 4 && groups === 1 && !transposed
+);
+
+Deno.test("every tile that may be chosen for few channels gives the exact sums [webgpu]", async (t) => {
+  await init({ device: "webgpu" });
+  const backend = backendFor("webgpu") as WebGpuBackend;
+  const { runtime } = backend;
+  const small: Case = { ...OF_FEW_CHANNELS[0], sizes: [1, 3, 5, 2, 3] };
+  for (const [i, c] of few([small, ...OF_FEW_CHANNELS].entries().toArray(), 2)) {
+    const made = make("webgpu", c, i);
+    const { x, weight, args, exact, shape } = made;
+    const scale = nowhere(backend);
+    const bytes = channelsLastBytes(shape, int32);
+    for (const subgroupSize of new Set([backend.subgroupSize, 1])) {
+      const steps = new StepList(runtime.pool);
+      const y = backend.upload(new Uint8Array(bytes)) as PooledBuffer;
+      const result = {
+        kind: "floats",
+        xScale: scale,
+        wScale: scale,
+        bias: null,
+        dtype: int32,
+      } as const;
+      const operation = { x: x.channelsLast, w: weight.operand, args: { ...args, result }, y };
+      packedConvProduct({ op: "packed conv", ...operation }, { sink: steps, subgroupSize });
+      backend.release(y);
+      const { retile, buffers, params } = steps.items[0] as RecordedDispatch;
+      for (const tile of few(retile!.candidates, 3)) {
+        await t.step(`${tile.name}, ${JSON.stringify(c)}`, async () => {
+          const { kernel, workgroups } = retile!.build(tile);
+          const garbage = backend.upload(new Uint8Array(bytes).fill(0xa5)) as PooledBuffer;
+          runtime.dispatch(kernel, [...buffers.slice(0, -1), garbage], params, workgroups);
+          using sums = Tensor.channelsLast(backend, garbage, shape, int32);
+          assertEquals([...await sums.data()], exact);
+        });
+      }
+    }
+    backend.release(scale);
+    release(made);
+  }
 });

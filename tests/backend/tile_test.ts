@@ -154,17 +154,3 @@ Deno.test("the rule's tile is the first candidate, and inexact sums keep its ord
     }
   }
 });
-
-Deno.test("vectors that are put together of several loads are taken for four rows at most", () => {
-  for (const subgroup of [1, 4]) {
-    for (const [m, n] of [[9, 8], [500, 16], [500, 64]]) {
-      const of = { m, n, subgroup, packed: true };
-      for (const tile of candidateTiles({ ...of, gathered: true }, true)) {
-        assert(tile.sharing === "stage" || tile.rows <= 4, `${tile.name} of ${m} × ${n}`);
-      }
-      const plain = chooseTile(of);
-      // Where a vector is one load it is as ever, in Chromium's software adapter four anyway.
-      assertEquals(plain.rows, subgroup === 4 ? 4 : 8);
-    }
-  }
-});

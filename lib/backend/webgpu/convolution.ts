@@ -45,22 +45,17 @@ export function hasOwnKernel(w: WeightFacts): boolean {
   return isDepthwise(w) && !w.transposed && w.kernel.length <= 2 && numelOf(w.kernel) <= MOST_TAPS;
 }
 
-/** Whether pixels of bytes have so few channels that a vector holds four taps, one after the other. */
+/** Whether pixels of bytes have so few channels that a word holds them, which is a step of the product. */
 export function hasFewChannels(w: WeightFacts): boolean {
   const { dtype, channels, groups, transposed, kernel } = w;
   return dtype.itemSize === 1 && channels <= 4 && groups === 1 && !transposed &&
     (kernel.at(-1) ?? 1) > 1;
 }
 
-/** Elements of a row of a weight made ready, for the product over taps. */
-function rowElements(w: WeightFacts): { width: number; lines: number } {
-  const { channels, kernel, groups, dtype } = w;
-  const taps = numelOf(kernel);
-  if (!hasFewChannels(w)) {
-    return { width: rowStride(channels / groups * groupsTogether(w), dtype), lines: taps };
-  }
-  const across = kernel.at(-1)!;
-  return { width: Math.ceil(across / 4) * 16, lines: taps / across };
+/** Elements that a row of a weight made ready has at a tap, for the product over taps. */
+function tapElements(w: WeightFacts): number {
+  const { channels, groups, dtype } = w;
+  return hasFewChannels(w) ? 4 : rowStride(channels / groups * groupsTogether(w), dtype);
 }
 
 /** A weight in the order in which its kernel reads it. */
@@ -75,23 +70,26 @@ export function readyWeight(w: Operand, args: ConvWeightArgs, target: DispatchTa
     transposeToRows(target, w.buffer, dtype, matrix, data, { signed: true });
     return { ...facts, data, sums: null };
   }
-  const { width, lines } = rowElements(facts);
-  const numel = outChannels * lines * width;
+  const width = tapElements(facts);
+  const numel = outChannels * taps * width;
   const together = groupsTogether(facts);
   const zeroPoint = together > 1 ? args.zeroPoint : undefined; // between groups
   const zeroPoints = zeroPoint ? zeroPoint.count > 1 ? "row" : "one" : "none";
-  const kernelOf = convWeightKernel(dtype, { transposed, few: hasFewChannels(facts), zeroPoints });
+  const kernelOf = convWeightKernel(dtype, { transposed, zeroPoints });
   const inputs = [w.buffer, ...zeroPoint ? [zeroPoint.buffer] : []];
-  const data = pool.acquire(numel * dtype.itemSize, "weight");
-  const params = [width, taps, kernel.at(-1) ?? 1, channels / groups, outChannels / groups];
-  elementwiseStep(target, kernelOf, inputs, data, numel, dtype, [...params, together]);
-  return {
-    ...facts,
-    data,
-    sums: dtype.itemSize === 1 && !transposed
-      ? rowSums(data, outChannels, lines * width, target)
-      : null,
-  };
+  const rows = pool.acquire(numel * dtype.itemSize, "weight");
+  const params = [width, taps, channels / groups, outChannels / groups, together];
+  elementwiseStep(target, kernelOf, inputs, rows, numel, dtype, params);
+  const sums = dtype.itemSize === 1 && !transposed
+    ? rowSums(rows, outChannels, taps * width, target)
+    : null;
+  if (!hasFewChannels(facts)) return { ...facts, data: rows, sums };
+  // Tap by tap, the words of neighbouring channels, which are loaded together.
+  const data = pool.acquire(taps * rowStride(outChannels, int32) * int32.itemSize, "weight");
+  const matrix = { count: 1, rows: outChannels, columns: taps };
+  transposeToRows(target, rows, int32, matrix, data);
+  pool.release(rows);
+  return { ...facts, data, sums };
 }
 
 /** The sums of rows of bytes. */
@@ -150,10 +148,9 @@ export function productsOf(x: ChannelsLast, w: ConvWeight, args: ConvArgs): Conv
   const places = plain ? undefined : placesOf(w, sizes, products);
   const { grid, phases } = gridOf(sizes, transposed);
   const n = outChannels / products;
-  const vector = elementsPerVector(dtype);
-  const { width, lines } = rowElements(w);
-  const alongRun = places?.merged && !hasFewChannels(w) ? kernel.at(-1)! : 1;
-  const runSteps = width / vector * alongRun;
+  const vector = hasFewChannels(w) ? 4 : elementsPerVector(dtype);
+  const tapSteps = tapElements(w) / vector;
+  const runSteps = tapSteps * (places?.merged ? kernel.at(-1)! : 1);
   const rowSteps = rowStride(channels, dtype) / vector;
   const { input, output, stride, before, dilation } = sizes;
   return {
@@ -161,7 +158,7 @@ export function productsOf(x: ChannelsLast, w: ConvWeight, args: ConvArgs): Conv
     m: x.shape[0] * numelOf(grid),
     n,
     k: numelOf(kernel) * channels / products,
-    steps: lines * width / vector,
+    steps: numelOf(kernel) * tapSteps,
     batch: places && {
       products: products * phases,
       params: convParams(sizes, transposed, n, runSteps, rowSteps),

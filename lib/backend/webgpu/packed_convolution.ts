@@ -97,7 +97,7 @@ export function packedConvProduct(operation: PackedConvOperation, target: Dispat
     buffers: [x.buffer, w.data, ...parametersOf(operation, wSums), y],
     params: [m, n, k, steps, rowStride(w.outChannels, output) * output.itemSize / 4],
     batch,
-    shape: { m, n, packed, large: m >= many, gathered: hasFewChannels(w), bytes: true },
+    shape: { m, n, packed, large: m >= many, bytes: true },
     width: rowStride(n, output),
     exact: true,
   });

@@ -152,41 +152,24 @@ ${
   };
 }
 
-/** Word `k` of a vector in which the bytes of four pixels follow one another; they are in a word each. */
-function wordOfPixels(name: string, channels: number, k: number): string {
-  const parts = [0, 1, 2, 3].flatMap((e) => {
-    const ahead = channels * e - 4 * k; // bytes from the word's first to the pixel's
-    if (ahead >= 4 || ahead + channels <= 0) return [];
-    const word = `${name}_word_${e}`;
-    return ahead === 0 ? [word] : [`(${word} ${ahead > 0 ? "<<" : ">>"} ${8 * Math.abs(ahead)}u)`];
-  });
-  return parts.length > 0 ? parts.join(" | ") : "0u";
-}
-
 /**
- * The taps of a convolution of bytes whose pixels have at most four channels: a vector holds four taps along
- * the last dimension, byte after byte, in as many words as there are channels. The first word of a pixel's
- * row has its channels.
+ * The taps of a convolution of bytes whose pixels have at most four channels: a step is a tap along the last
+ * dimension, the first word of a pixel's row, of which `load` declares what it holds.
  */
-export function fewChannelsTaps(places: ConvPlaces, channels: number, outside: string): Taps {
+export function fewChannelsTaps(
+  places: ConvPlaces,
+  load: (name: string, word: string) => string,
+  outside: string,
+): Taps {
   const last = places.rank - 1;
-  const word = (name: string, q: number, e: number) =>
-    `let ${name}_tap_${e} = ${name}_first + ${e}u;
-let ${name}_at_${e} = start_${last}_${q} + i32(${name}_tap_${e} * params.dilation_${last});
-let ${name}_in_${e} = inside_${q} && u32(${name}_at_${e}) < params.size_${last};
-let ${name}_there_${e} = x[select(0u, line_${q} + u32(${name}_at_${e}), ${name}_in_${e}) * 4u];
-let ${name}_word_${e} = select(0u, select(${outside}, ${name}_there_${e}, ${name}_in_${e}),
-  ${name}_tap_${e} < params.kernel_${last});`;
   return {
     ...convTaps(places, { load: loadVector }, () => ""),
     load: (name, q, s) =>
-      `let ${name}_first = ${s} * 4u;
-${
-        [0, 1, 2, 3].map((e) =>
-          word(name, q, e)
-        ).join("\n")
-      }
-let ${name} = vec4<u32>(${[0, 1, 2, 3].map((k) => wordOfPixels(name, channels, k)).join(", ")});`,
+      `let ${name}_at = start_${last}_${q} + i32(${s} * params.dilation_${last});
+let ${name}_in = inside_${q} && u32(${name}_at) < params.size_${last};
+let ${name}_there = x[select(0u, line_${q} + u32(${name}_at), ${name}_in) * params.row_steps];
+let ${name}_word = select(${outside}, ${name}_there, ${name}_in);
+${load(name, `${name}_word`)}`,
   };
 }
 

@@ -12,8 +12,6 @@ interface ConvWeightSpec {
   readonly transposed: boolean;
   /** What is subtracted from bytes. */
   readonly offset: 0 | 128;
-  /** Whether a vector holds four taps of at most four channels, and zeros after them. */
-  readonly few: boolean;
   /** Zero points, which stand between groups that are taken together: none, one, or one a row. */
   readonly zeroPoints: "none" | "one" | "row";
 }
@@ -21,24 +19,33 @@ interface ConvWeightSpec {
 /**
  * Row by row of output channels, tap by tap, the channels of the groups that are taken together, filled up
  * with zeros. Bindings: w, zero points if any, and the result. Parameters after numel: `width`, elements a
- * tap, or a run of few channels' taps; `taps`, of which `across` are along the last dimension; `channels`
- * and `columns` of a group, in and out; `together`, groups that are.
+ * tap; `taps`; `channels` and `columns` of a group, in and out; `together`, groups that are.
  */
 export function convWeightKernel(
   w: DType,
-  { transposed, few = false, zeroPoints = "none" }: Partial<ConvWeightSpec> & {
+  { transposed, zeroPoints = "none" }: Partial<ConvWeightSpec> & {
     readonly transposed: boolean;
   },
 ): Kernel {
   const moved = w.itemSize === 4 ? int32 : w.itemSize === 2 ? int16 : int8;
   const offset = byteOffset(w);
-  return kernel("conv weight", { w: moved, transposed, offset, few, zeroPoints }, convWeight);
+  return kernel("conv weight", { w: moved, transposed, offset, zeroPoints }, convWeight);
 }
 
-function convWeight({ w, transposed, offset, few, zeroPoints }: ConvWeightSpec): Shader {
+function convWeight({ w, transposed, offset, zeroPoints }: ConvWeightSpec): Shader {
   const zero = `i32(load_zero(${zeroPoints === "row" ? "n" : "0u"})) - ${offset}`;
   const filler = zeroPoints === "none" ? `${-offset}` : zero;
-  const wholes = /* wgsl */ `
+  const place = transposed
+    ? "(n / params.columns * params.channels + channel) * params.columns + n % params.columns"
+    : "n * params.channels + channel";
+  return elementwise({
+    inputs: [["w", w], ...zeroPoints === "none" ? [] : [["zero", float32] as const]],
+    output: w,
+    fields: ["width", "taps", "channels", "columns", "together"],
+    functions: /* wgsl */ `
+fn element(n: u32, channel: u32, tap: u32) -> i32 {
+  return load_int_w((${place}) * params.taps + tap)${offset ? " ^ 128" : ""};
+}
 fn ordered(i: u32) -> i32 {
   let line = i / params.width;
   let n = line / params.taps;
@@ -48,31 +55,7 @@ fn ordered(i: u32) -> i32 {
   if (member != n / params.columns % params.together) { return ${filler}; }
   return element(n, channel, line % params.taps);
 }
-`;
-  const words = /* wgsl */ `
-fn ordered(i: u32) -> i32 {
-  let lines = params.taps / params.across;
-  let line = i / params.width;
-  let n = line / lines;
-  let channel = i % 16u % params.channels;
-  let tap = i % 16u / params.channels;
-  let across = i % params.width / 16u * 4u + tap;
-  if (tap >= 4u || across >= params.across) { return 0; }
-  return element(n, channel, line % lines * params.across + across);
-}
-`;
-  const place = transposed
-    ? "(n / params.columns * params.channels + channel) * params.columns + n % params.columns"
-    : "n * params.channels + channel";
-  return elementwise({
-    inputs: [["w", w], ...zeroPoints === "none" ? [] : [["zero", float32] as const]],
-    output: w,
-    fields: ["width", "taps", "across", "channels", "columns", "together"],
-    functions: /* wgsl */ `
-fn element(n: u32, channel: u32, tap: u32) -> i32 {
-  return load_int_w((${place}) * params.taps + tap)${offset ? " ^ 128" : ""};
-}
-${few ? words : wholes}`,
+`,
     value: "ordered(i)",
   });
 }

@@ -5,7 +5,15 @@
  *
  * @module
  */
-import { acc, begin, type KStep, type Matmul, MATMUL_FIELDS, type SumName } from "./product.ts";
+import {
+  acc,
+  begin,
+  COMPONENTS,
+  type KStep,
+  type Matmul,
+  MATMUL_FIELDS,
+  type SumName,
+} from "./product.ts";
 import { each, type Shader } from "./shader.ts";
 import { storeRow, widthOf } from "./store_tile.ts";
 import { ALONE, STAGE_SIDE, type Tile } from "./tile.ts";
@@ -79,9 +87,36 @@ function loadRow({ step, taps }: Matmul, name: string, q: number, p: number): st
 }
 
 /** Declares part `p` of a vector of column `j`. */
-function loadColumn({ step, taps }: Matmul, j: number, p: number): string {
+function loadColumn({ step, tile, taps }: Matmul, j: number, p: number): string {
   if (step.unpack) return step.unpack(j, p);
-  return step.load(`b${j}`, "w", `w_${j} + ${taps ? "w_tap + " : ""}s`);
+  const at = `${taps ? "w_tap + " : ""}s`;
+  if (!step.word) return step.load(`b${j}`, "w", `w_${j} + ${at}`);
+  const word = loadsFours(tile)
+    ? `four_${Math.floor(j / 4)}.${COMPONENTS[j % 4]}`
+    : wordOfColumn(`n_${j}`, at);
+  return step.word(`b${j}`, word);
+}
+
+/** Where the words of column `n` and its neighbours are at a step, in a `w` that lies step by step. */
+function foursAt(n: string, at: string): string {
+  return `(${at}) * ((params.n + 3u) / 4u) + ${n} / 4u`;
+}
+
+/** One of those words. */
+function wordOfColumn(n: string, at: string): string {
+  return `w[${foursAt(n, at)}][${n} % 4u]`;
+}
+
+/** Whether an invocation's columns are whole vectors of such a `w`. */
+function loadsFours({ columns }: Tile): boolean {
+  return columns % 4 === 0;
+}
+
+/** Declares those vectors, each of which is loaded once. */
+function loadFours({ step, tile, taps }: Matmul): string {
+  if (!step.word || !loadsFours(tile)) return "";
+  const at = `${taps ? "w_tap + " : ""}s`;
+  return each(tile.columns / 4, (v) => `let four_${v} = w[${foursAt(`n_${4 * v}`, at)}];`);
 }
 
 /** Sums a loaded row on the way, if that is asked for. */
@@ -143,7 +178,8 @@ function alongK(matmul: Matmul): string {
   const body = unpack
     ? `${each(columns, (j) => `let wide_${j} = w[w_${j} + s];`)}
 ${each(parts, (p) => `{ ${part(p)} }`)}`
-    : part(0);
+    : `${loadFours(matmul)}
+${part(0)}`;
   const [from, to] = groups?.several
     ? ["g * params.steps", "(g + 1u) * params.steps"]
     : ["0u", steps];
@@ -173,13 +209,18 @@ function bring(matmul: Matmul, from: "x" | "w", block: string, size: string): st
   const { endings = [""] } = step;
   const side = from === "x" ? tile.rows : tile.columns;
   const height = side * STAGE_SIDE;
-  const begins = `${begin(matmul, from)}min(${block} + row, params.${size} - 1u) * params.steps`;
-  const source = `${begins}${taps ? " + w_tap" : ""} + first + depth`;
+  const number = `min(${block} + row, params.${size} - 1u)`;
+  const depth = `${taps ? "w_tap + " : ""}first + depth`;
+  const source = `${begin(matmul, from)}${number} * params.steps + ${depth}`;
   const zeros = () => `${stageType(step)}()`;
   const fill = (value: (ending: string) => string) =>
     each(endings.length, (e) => `${from}_stage${endings[e]}[at] = ${value(endings[e])};`);
-  const loaded = (q: number) =>
-    taps && from === "x" ? taps.load("v", q, "(first + depth)") : step.load("v", from, source);
+  const loaded = (q: number) => {
+    if (taps && from === "x") return taps.load("v", q, "(first + depth)");
+    if (!step.word) return step.load("v", from, source);
+    return `let number = ${number};
+${step.word("v", wordOfColumn("number", depth))}`;
+  };
   return each(brought(matmul, from), (q) =>
     /* wgsl */ `{
   let row = ${broughtRow(matmul, q)};
@@ -236,7 +277,8 @@ for (var first = 0u; first < ${steps}; first += ${STAGE_DEPTH}u) {
 }
 
 /** The type of a vector once it is loaded. */
-function stageType({ accumulator, element }: KStep): string {
+function stageType({ accumulator, element, loaded }: KStep): string {
+  if (loaded) return loaded;
   return accumulator === "i32" ? "vec4<u32>" : element === "u32" ? "f32" : "vec4<f32>";
 }
 
@@ -313,7 +355,7 @@ for (var g = 0u; g < params.groups; g++) {
 
 /** Where the rows that an invocation reads begin; a staged block finds them itself. */
 function beginnings(matmul: Matmul): string {
-  const { tile, groups, taps } = matmul;
+  const { step, tile, groups, taps } = matmul;
   const { columns, sharing, lanes } = tile;
   if (sharing === "stage") {
     const row = (q: number) => `min(block_m + ${broughtRow(matmul, q)}, params.m - 1u)`;
@@ -326,7 +368,11 @@ function beginnings(matmul: Matmul): string {
   const x = (q: number) =>
     taps ? taps.row(q, row(q)) : `let x_${q} = ${begin(matmul, "x")}${row(q)} * params.${stride};`;
   return `${each(ownRows(tile), x)}
-${each(columns, (j) => `let w_${j} = ${begin(matmul, "w")}n_${j} * params.steps${several};`)}`;
+${
+    step.word
+      ? ""
+      : each(columns, (j) => `let w_${j} = ${begin(matmul, "w")}n_${j} * params.steps${several};`)
+  }`;
 }
 
 /** How many rows an invocation loads. */

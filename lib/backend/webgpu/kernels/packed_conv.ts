@@ -9,7 +9,14 @@ import {
   sumsColumns,
   sumsRows,
 } from "./packed_linear.ts";
-import { type KStep, packedStep, productOfBytes, sumOfBytes } from "./product.ts";
+import {
+  type KStep,
+  loadVector,
+  packedStep,
+  productOfBytes,
+  sumOfBytes,
+  wordsOf,
+} from "./product.ts";
 import type { Shader } from "./shader.ts";
 import type { Tile } from "./tile.ts";
 
@@ -17,7 +24,7 @@ import type { Tile } from "./tile.ts";
 export interface PackedConvSpec extends PackedLinearSpec {
   /** Nothing for a kernel of one tap that reads each pixel once, which is a plain product. */
   readonly places: ConvPlaces | undefined;
-  /** The channels of pixels that have so few that a vector holds four taps of them. */
+  /** The channels of pixels that have so few that a word holds them. */
   readonly few: number | undefined;
   /** Bytes of a pixel's last vector that are channels; 16 where all are. */
   readonly lastBytes: number;
@@ -36,15 +43,58 @@ function firstBytes(count: number): string[] {
   });
 }
 
+/** A step of sixteen bytes. */
+function wholeStep(tile: Tile): KStep {
+  const sum = (v: string) => sumOfBytes(wordsOf(v));
+  return { ...packedStep(tile), rowSum: sum, columnSum: sum };
+}
+
+/**
+ * A step of one pixel of few channels. Lanes that share rows take the bytes of theirs apart before they broadcast
+ * them: so what fills a word up is not multiplied, where an adapter has no instruction for four products.
+ */
+function fewChannelsStep(channels: number, tile: Tile): KStep {
+  const common = {
+    element: "u32",
+    weight: "vec4<u32>",
+    accumulator: "i32",
+    load: loadVector,
+  } as const;
+  if (tile.sharing !== "x") {
+    const sum = (v: string) => sumOfBytes([v]);
+    return {
+      ...common,
+      loaded: "u32",
+      word: (name, word) => `let ${name} = ${word};`,
+      product: (a, b) => productOfBytes([a], [b], tile),
+      rowSum: sum,
+      columnSum: sum,
+    };
+  }
+  const endings = Array.from({ length: channels }, (_, c) => `_${c}`);
+  const number = (word: string, c: number) => {
+    const byte = `extractBits(bitcast<i32>(${word}), ${8 * c}u, 8u)`;
+    return tile.floats ? `f32(${byte})` : byte;
+  };
+  const whole = (sum: string) => tile.floats ? `i32(${sum})` : sum;
+  const sum = (v: string) => whole(endings.map((e) => v + e).join(" + "));
+  return {
+    ...common,
+    endings,
+    word: (name, word) => endings.map((e, c) => `let ${name}${e} = ${number(word, c)};`).join("\n"),
+    product: (a, b) => whole(endings.map((e) => `${a}${e} * ${b}${e}`).join(" + ")),
+    rowSum: sum,
+    columnSum: sum,
+  };
+}
+
 function packedConv(spec: PackedConvSpec & { readonly tile: Tile }): Shader {
   const { places, few, lastBytes, output, requantize, rescale, tile } = spec;
-  // Four taps of few channels fill as many words.
+  const { rowSum, columnSum, ...products } = few ? fewChannelsStep(few, tile) : wholeStep(tile);
   const step: KStep = {
-    ...packedStep(tile),
-    product: (a, b) => productOfBytes(a, b, tile, few),
-    rowSum: sumsRows(spec) ? (a) => sumOfBytes(a, few) : undefined,
-    columnSum: sumsColumns(spec) ? (b) => sumOfBytes(b, few) : undefined,
-    ...few && { element: "u32", weight: "vec4<u32>" },
+    ...products,
+    rowSum: sumsRows(spec) ? rowSum : undefined,
+    columnSum: sumsColumns(spec) ? columnSum : undefined,
   };
   const epilogue = packedEpilogue(spec);
   // Outside of the input lies its zero point, in all channels but in nothing that fills rows up.
@@ -67,7 +117,7 @@ let outside_few = outside & ${word};`;
     ...places && {
       batch: convBatch(places),
       taps: few
-        ? fewChannelsTaps(places, few, "outside_few")
+        ? fewChannelsTaps(places, step.word!, "outside_few")
         : convTaps(places, step, vectorOutside),
     },
   });

@@ -5,7 +5,14 @@ import { clipFunction } from "./clip.ts";
 import { literal, loader, rounded } from "./elements.ts";
 import { type Kernel, kernel } from "./kernel.ts";
 import { matmul } from "./matmul.ts";
-import { type Epilogue, type KStep, loadVector, packedStep, sumOfBytes } from "./product.ts";
+import {
+  type Epilogue,
+  type KStep,
+  loadVector,
+  packedStep,
+  sumOfBytes,
+  wordsOf,
+} from "./product.ts";
 import { quantizeFunction, quantizeVectorFunction } from "./quantize.ts";
 import type { ArrayBinding, Shader } from "./shader.ts";
 import { tableBinding, tableLoader } from "./table.ts";
@@ -166,7 +173,7 @@ function packedLinear(spec: PackedLinearSpec & { readonly tile: Tile }): Shader 
   const step: KStep = {
     ...packedStep(tile),
     ...quantizing ? { element: "u32", weight: "vec4<u32>", load: quantizing.load } : {},
-    ...sumsRows(spec) ? { rowSum: (a) => sumOfBytes(a) } : {},
+    ...sumsRows(spec) ? { rowSum: (a) => sumOfBytes(wordsOf(a)) } : {},
   };
   const epilogue = packedEpilogue(spec);
   const functions = quantizing?.functions;

@@ -25,6 +25,13 @@ export interface KStep {
   readonly parts?: number;
   /** Declares `bJ`, part `p` of the vector of `w` in column `j`, which is loaded as `wide_j`. */
   readonly unpack?: (j: number, p: number) => string;
+  /**
+   * Declares `NAME…` from a word, where a step along K is one. Then `w` lies step by step, and a vector of it
+   * has the words of four neighbouring columns.
+   */
+  readonly word?: (name: string, word: string) => string;
+  /** The type of what is declared, where it is not what the accumulator's suggests. */
+  readonly loaded?: string;
   /** The sum of products of two loaded vectors. */
   readonly product: (a: string, b: string) => string;
   /** The sum of a loaded vector, where each row of `x` is summed on the way, as `x_sum_I`. */
@@ -116,23 +123,31 @@ export type SumName = (i: number, j: number) => string;
 
 /** The sum of a row and a column of a tile. */
 export const acc: SumName = (i, j) => `acc_${i}_${j}`;
-const COMPONENTS = ["x", "y", "z", "w"];
+/** The names of a vector's components. */
+export const COMPONENTS = ["x", "y", "z", "w"];
 
 /**
- * The sum of products of the signed bytes in the first so many words of two vectors, which has the same bits
- * either way: float32 adds up sixteen products of at most 2¹⁴ exactly.
+ * The sum of products of the signed bytes in words, which has the same bits either way: float32 adds up sixteen
+ * products of at most 2¹⁴ exactly.
  */
-export function productOfBytes(a: string, b: string, { floats }: Tile, words = 4): string {
-  const parts = COMPONENTS.slice(0, words);
-  if (!floats) return parts.map((c) => `dot4I8Packed(${a}.${c}, ${b}.${c})`).join(" + ");
-  const four = (v: string, c: string) => `vec4<f32>(unpack4xI8(${v}.${c}))`;
-  return `i32(${parts.map((c) => `dot(${four(a, c)}, ${four(b, c)})`).join(" + ")})`;
+export function productOfBytes(
+  a: readonly string[],
+  b: readonly string[],
+  { floats }: Tile,
+): string {
+  if (!floats) return a.map((word, k) => `dot4I8Packed(${word}, ${b[k]})`).join(" + ");
+  const four = (word: string) => `vec4<f32>(unpack4xI8(${word}))`;
+  return `i32(${a.map((word, k) => `dot(${four(word)}, ${four(b[k])})`).join(" + ")})`;
 }
 
-/** The sum of those bytes of one vector. */
-export function sumOfBytes(a: string, words = 4): string {
-  const parts = COMPONENTS.slice(0, words);
-  return parts.map((c) => `dot4I8Packed(${a}.${c}, 0x01010101u)`).join(" + ");
+/** The sum of the signed bytes in words. */
+export function sumOfBytes(words: readonly string[]): string {
+  return words.map((word) => `dot4I8Packed(${word}, 0x01010101u)`).join(" + ");
+}
+
+/** The four words of a vector. */
+export function wordsOf(vector: string): string[] {
+  return COMPONENTS.map((c) => `${vector}.${c}`);
 }
 
 /** Vectors of sixteen signed bytes, multiplied as a tile says. */
@@ -141,7 +156,7 @@ export function packedStep(tile: Tile): KStep {
     element: "vec4<u32>",
     accumulator: "i32",
     load: loadVector,
-    product: (a, b) => productOfBytes(a, b, tile),
+    product: (a, b) => productOfBytes(wordsOf(a), wordsOf(b), tile),
   };
 }
 

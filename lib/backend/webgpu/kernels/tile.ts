@@ -95,11 +95,6 @@ export interface Product {
   readonly large?: boolean;
   /** Whether outputs are packed four to a word, which takes as many neighbours. */
   readonly packed?: boolean;
-  /**
-   * Whether a vector of `x` is put together of several loads. Chromium's software adapter compiles eight rows of
-   * such for minutes and in gigabytes.
-   */
-  readonly gathered?: boolean;
   /** Whether vectors are bytes, which may be multiplied as floats where a device has no instruction for them. */
   readonly bytes?: boolean;
 }
@@ -118,7 +113,7 @@ const CHROMIUM_OUTPUTS = 32;
  * adapter, which is to have little to compile.
  */
 export function chooseTile(product: Product): Tile {
-  const { m, n, subgroup, grouped = false, unpacked = false, large = false, gathered } = product;
+  const { m, n, subgroup, grouped = false, unpacked = false, large = false } = product;
   if (m <= FEW_ROWS && !grouped) return splitK(fewRows(m), m <= 2 ? 8 : 4, subgroup);
   if (subgroup === 8 && m >= 8) {
     const rows = m >= 32 ? 32 : m >= 16 ? 16 : 8;
@@ -127,7 +122,7 @@ export function chooseTile(product: Product): Tile {
   }
   const inChromium = subgroup === CHROMIUM_LANES;
   if (!grouped && !unpacked && m > 32 && n > 32 && !inChromium) return staged(8, 8);
-  const rows = m >= 8 && !gathered && !inChromium ? 8 : m >= 4 ? 4 : m >= 2 ? 2 : 1;
+  const rows = m >= 8 && !inChromium ? 8 : m >= 4 ? 4 : m >= 2 ? 2 : 1;
   return alone(rows, rows === 1 ? 4 : 8);
 }
 
@@ -136,7 +131,7 @@ export function chooseTile(product: Product): Tile {
  * are not, only tiles that add in the same order are given.
  */
 export function candidateTiles(product: Product, exact: boolean): Tile[] {
-  const { m, subgroup, grouped, unpacked, packed, gathered, bytes } = product;
+  const { m, subgroup, grouped, unpacked, packed, bytes } = product;
   const rule = chooseTile(product);
   const others = m <= FEW_ROWS
     ? [2, 4, 8, 16].filter((columns) => m * columns <= 64)
@@ -154,8 +149,7 @@ export function candidateTiles(product: Product, exact: boolean): Tile[] {
     tile.rows <= Math.max(m, 8) && (!packed || tile.columns % 4 === 0) &&
     (exact || splits(tile) === splits(rule)) &&
     (!grouped || tile.sharing === "nothing" || tile.sharing === "x") &&
-    !(unpacked && tile.sharing === "stage") &&
-    !(gathered && tile.sharing === "nothing" && tile.rows > 4)
+    !(unpacked && tile.sharing === "stage")
   );
   const all = [rule, ...fitting, ...bytes ? [multiplyingFloats(rule)] : []];
   return [...new Map(all.map((tile) => [tile.name, tile])).values()];
