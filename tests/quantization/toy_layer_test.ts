@@ -18,25 +18,35 @@ import {
   dynamicInputQuantizer,
   exportOnnx,
   init,
+  insertObservers_,
   int4,
+  isObserved,
   type LayerKind,
   Linear,
   loadQuantizedModel_,
   manualSeed,
   Module,
+  ObservedLinear,
   PerAxis,
   quantize_,
+  QuantizedLinear,
   randn,
   registerLayerKind,
   registerQuantizeModuleHandler,
+  registerStaticLayer,
   ReLU,
   saveQuantizedModel,
+  sensitivity,
   Sequential,
+  type StaticLayer,
+  StaticQuantConfig,
   type Tensor,
   toAffineQuantizedIntxStatic,
   toAffineQuantizedPerToken,
+  uint8,
 } from "../../mod.ts";
 import { eachBackend } from "../backends.ts";
+import { minMax } from "./flow.ts";
 import { assertClose, constantTypes, runFile } from "../onnx/model.ts";
 
 /** 7 bits for each row of the input, 4 for each row of the weight, in fields of its own names. */
@@ -163,4 +173,53 @@ Deno.test("what computes something else than its kind says is not taken for it",
     Error,
     "registerLayerKind: there is a kind called ToyLinear already, of ToyLinear; give another name",
   );
+});
+
+class Head extends Linear {}
+class ObservedHead extends ObservedLinear {}
+class QuantizedHead extends QuantizedLinear {
+  static override readonly name: string = "QuantizedHead";
+}
+const head: StaticLayer<Head, ObservedHead, QuantizedHead> = {
+  floatType: Head,
+  observedType: ObservedHead,
+  type: QuantizedHead,
+  channelDim: -1,
+  build: (parts) => new QuantizedHead(parts),
+};
+registerStaticLayer(head);
+
+eachBackend("a layer that is registered in one call goes all the way", async (device) => {
+  manualSeed(62);
+  const make = () =>
+    new Sequential({ fc: new Linear(16, 12, { device }), head: new Head(12, 4, { device }) });
+  const float = make();
+  const model = deepcopy(float);
+  const x = randn([8, 16], { device });
+  const observer = minMax("ASYMMETRIC", uint8);
+  assertEquals(insertObservers_(model, observer, observer), ["fc", "head"]);
+  assert(model.namedChildren()[1][1] instanceof ObservedHead);
+  model.forward(x).dispose();
+  await quantize_(model, new StaticQuantConfig(uint8), isObserved);
+  assert(model.namedChildren()[1][1] instanceof QuantizedHead);
+  const { layers } = await compareModels(float, model, [x]);
+  assertEquals(layers.map(({ layer, kind }) => [layer, kind]), [
+    ["fc", "QuantizedLinear"],
+    ["head", "QuantizedHead"],
+  ]);
+  assertEquals((await correctBias_(model, float, [x])).layers.length, 2);
+  const ranked = await sensitivity(float, [x], new StaticQuantConfig(uint8));
+  assertEquals(ranked.layers.length, 2);
+  const loaded = make();
+  loadQuantizedModel_(loaded, await saveQuantizedModel(model));
+  assert(loaded.namedChildren()[1][1] instanceof QuantizedHead);
+  const expected = await model.forward(x).data();
+  assertEquals(await loaded.forward(x).data(), expected);
+  if (device === "cpu") assertClose(await runFile(await exportOnnx(model, x), x), expected, 0.01);
+  const message = "registerStaticLayer: there is a kind called QuantizedHead already";
+  class Other extends QuantizedLinear {
+    static override readonly name: string = "QuantizedHead";
+  }
+  assertThrows(() => registerStaticLayer({ ...head, type: Other }), Error, message);
+  assertThrows(() => registerStaticLayer(head), Error, "Head has a family already");
 });

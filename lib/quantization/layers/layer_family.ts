@@ -19,7 +19,7 @@ export interface LayerFamily<
   /** The float layers' class. */
   // deno-lint-ignore no-explicit-any -- a constructor's arguments are its own business
   readonly type: abstract new (...args: any[]) => F;
-  /** The observed layers' class, derived from it. */
+  /** The observed layers' class. */
   // deno-lint-ignore no-explicit-any -- likewise
   readonly observedType: abstract new (...args: any[]) => O;
   /** The dimension of inputs and outputs that counts their channels, from the end: −1 for the last. */
@@ -70,7 +70,9 @@ export function registerLayerFamily<F extends WeightedLayer, O extends ObservedL
 
 /** The family of a float or an observed layer; undefined for other modules. */
 export function familyOf(module: Module | undefined): LayerFamily | undefined {
-  return families.find(({ type }) => module instanceof type);
+  return families.find(({ type, observedType }) =>
+    module instanceof observedType || module instanceof type
+  );
 }
 
 /** The filter of `insertObservers_`: every layer of a class that can be observed, and of none derived from it. */

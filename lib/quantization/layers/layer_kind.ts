@@ -89,14 +89,17 @@ const kinds = new Map<string, LayerKind>();
  * ```
  */
 export function registerLayerKind<L extends Module>(kind: LayerKind<L>): void {
-  const known = kinds.get(kind.name);
-  if (known && known.type !== kind.type as unknown) {
-    throw new Error(
-      `registerLayerKind: there is a kind called ${kind.name} already, of ${known.type.name}; give ` +
-        `another name`,
-    );
-  }
+  checkKindName("registerLayerKind", kind.name, kind.type);
   kinds.set(kind.name, kind);
+}
+
+/** Throws if another class has the name; `where` opens the message. */
+export function checkKindName(where: string, name: string, type: unknown): void {
+  const known = kinds.get(name);
+  if (!known || known.type === type) return;
+  throw new Error(
+    `${where}: there is a kind called ${name} already, of ${known.type.name}; give another name`,
+  );
 }
 
 /** The kind of a name, from a file perhaps; undefined if none is registered. */
@@ -115,7 +118,8 @@ export function layerClasses(): LayerKind["type"][] {
  */
 export function describeLayer(module: Module): DescribedLayer | undefined {
   const { forward } = Object.getPrototypeOf(module);
-  for (const kind of kinds.values()) {
+  // The youngest first, so that a derived class finds its own before that of its parent.
+  for (const kind of [...kinds.values()].reverse()) {
     if (!(module instanceof kind.type) || forward !== kind.type.prototype.forward) continue;
     const parts = kind.parts(module);
     if (parts && (parts.input?.kind ?? null) === kind.input) return { kind, ...parts };

@@ -23,7 +23,7 @@ import {
   float32Param,
 } from "../tensors/quantized_tensor.ts";
 import { registerLayerFamily } from "./layer_family.ts";
-import { type LayerParts, registerLayerKind } from "./layer_kind.ts";
+import { checkKindName, type LayerParts, registerLayerKind } from "./layer_kind.ts";
 import type { QuantizedLayerParts } from "./quantize_observed.ts";
 import type { ObservedLayer, WeightedLayer } from "./weighted_layer.ts";
 
@@ -212,7 +212,7 @@ export interface StaticLayer<
   /** The float layers' class. */
   // deno-lint-ignore no-explicit-any -- a constructor's arguments are its own business
   readonly floatType: abstract new (...args: any[]) => F;
-  /** The observed layers' class, derived from it, and how one is made of a float layer, whose tensors it shares. */
+  /** The observed layers' class, and how one is made of a float layer, whose tensors it shares. */
   // deno-lint-ignore no-explicit-any -- likewise
   readonly observedType: (abstract new (...args: any[]) => O) & {
     fromFloat(
@@ -262,21 +262,23 @@ export function registerStaticLayer<
   O extends F & ObservedLayer,
   Q extends StaticQuantizedLayer,
 >({ floatType, observedType, type, channelDim, build }: StaticLayer<F, O, Q>): void {
-  registerLayerKind({
-    name: type.name,
-    type,
-    input: "static",
-    zeroPoint: true,
-    weightName: "qweight",
-    parts: partsOfLayer,
-    build: (parts, place) => build(partsOfSaved(parts), place),
-  });
+  const { name } = type;
+  checkKindName("registerStaticLayer", name, type);
   registerLayerFamily({
     type: floatType,
     observedType,
     channelDim,
     observe: (float, actObs, weightObs) => observedType.fromFloat(float, actObs, weightObs),
     quantize: (observed, parts) => build(parts, observed),
+  });
+  registerLayerKind({
+    name,
+    type,
+    input: "static",
+    zeroPoint: true,
+    weightName: "qweight",
+    parts: partsOfLayer,
+    build: (parts, place) => build(partsOfSaved(parts), place),
   });
 }
 
