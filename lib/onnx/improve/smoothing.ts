@@ -23,7 +23,7 @@ import { type ChannelRegion, channelRegion } from "./channel_region.ts";
 import { channelSquares } from "./reader_ranges.ts";
 import type { Remedied, Remedy } from "./remedy.ts";
 import { channelOf, divideRegion, multiplyColumns } from "./scale_channels.ts";
-import type { ImprovedModel, ImproveTools } from "./state.ts";
+import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
 import { groupRows, weightLayout } from "./weight_matrix.ts";
 
 /** What takes the division over: the layers before, or normalizations and products. */
@@ -141,14 +141,15 @@ function smoothedModel(
   by: Absorber,
   seen: Seen,
   check: () => void,
-  given?: readonly Smoothed[],
-): { model: OnnxModel; done: Smoothed[]; gains: number[] } {
+  { given, gates = true }: { given?: readonly Smoothed[]; gates?: boolean },
+): { model: OnnxModel; done: Smoothed[]; gains: number[]; gated: boolean } {
   const copy = model.clone();
   const { graph } = copy;
   const nodes = new Map(graph.node.map((node) => [nodeName(node), node]));
   const touched = new Set<string>();
   const done: Smoothed[] = [];
   const gains: number[] = [];
+  let gated = false;
   let facts = new GraphFacts(graph);
   const known = given && new Map(given.map((each) => [each.node, each]));
   for (const name of known?.keys() ?? nodes.keys()) {
@@ -159,6 +160,8 @@ function smoothedModel(
     if (!layer || touched.has(node.input[0])) continue;
     const absorber = absorberOf(facts, layer);
     if (absorber?.by !== by) continue;
+    const own = (absorber.region?.gates.length ?? 0) > 0;
+    if (own && !gates) continue;
     const [value] = node.input;
     const readers = readersOf(facts, layer);
     if (readers.length === 0) continue;
@@ -171,12 +174,13 @@ function smoothedModel(
     else insertFactor(facts, editor, readers, found.scales);
     for (const each of region?.values ?? [value]) touched.add(each);
     facts = new GraphFacts(graph);
+    gated ||= own;
     done.push({ node: name, alpha: found.alpha, floor: found.floor });
     gains.push(found.gain);
   }
   removeUnusedInitializers(graph);
   removeUnusedValueInfos(graph);
-  return { model: copy, done, gains };
+  return { model: copy, done, gains, gated };
 }
 
 /** What a recipe has of such a step. */
@@ -200,13 +204,25 @@ async function smooth(
   const maxima = (await tools.learn(model, "channelMaxima")).learned("channelMaxima");
   const sums = (await tools.learn(model, "channelSums")).learned("channelSums");
   const seen = { maxima, sums, ranges: await calibration.ranges() };
-  const smoothed = smoothedModel(model, by, seen, tools.check, given);
-  if (smoothed.done.length === 0) return undefined;
-  const after = await tools.calibrate(smoothed.model, state.options);
+  const made = async (gates: boolean) => {
+    const smoothed = smoothedModel(model, by, seen, tools.check, { given, gates });
+    if (smoothed.done.length === 0) return undefined;
+    const after = await tools.calibrate(smoothed.model, state.options);
+    return { smoothed, after: { ...state, calibration: after, weights: new Map() } };
+  };
+  let best = await made(true);
+  // What gates are made of to see what was before takes time: it is left where that is too much.
+  if (
+    best?.smoothed.gated && !given && !await tools.allows((await quantizedState(best.after)).model)
+  ) {
+    best = await made(false);
+  }
+  if (!best) return undefined;
+  const { smoothed, after } = best;
   const most = Math.max(...smoothed.gains);
   const count = smoothed.done.length;
   return {
-    state: { ...state, calibration: after, weights: new Map() },
+    state: after,
     found: smoothed.done,
     summary:
       `the channels of ${count} ${

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { init, OnnxError } from "../../../mod.ts";
 import { equalize, smoothNorms } from "../../../lib/onnx/improve/smoothing.ts";
 import type { Remedy } from "../../../lib/onnx/improve/remedy.ts";
+import { ImproveTools } from "../../../lib/onnx/improve/state.ts";
 import { floats, node, operators, type SmallModel, smallModel } from "../small_models.ts";
 import { constant, remedied } from "./remedied.ts";
 
@@ -93,7 +94,7 @@ Deno.test("equalize goes through activations, poolings, depthwise convolutions a
 
 Deno.test("equalize goes through HardSwish and gates: a sum becomes a convolution of each channel", async () => {
   const constants = [floats("three", [], [3]), floats("zero", [], [0]), floats("six", [], [6])];
-  const { done } = await gains(
+  const { done, state, tools } = await gains(
     network([
       node("Add", ["a", "three"], ["t"]),
       node("Clip", ["t", "zero", "six"], ["g"]),
@@ -104,6 +105,9 @@ Deno.test("equalize goes through HardSwish and gates: a sum becomes a convolutio
     1,
   );
   assertEquals(operators(done.state.calibration.model).Conv, 3);
+  // Where that takes too much, gates are left as they are.
+  const limited = new ImproveTools(tools.all, { takes: () => Promise.resolve(2) });
+  assertEquals(await equalize.apply(state, limited), undefined);
 });
 
 Deno.test("equalize leaves alone what it would change", async () => {
