@@ -17,6 +17,8 @@ import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.t
 const MOST = { tried: 16, share: 1 / 8 } as const;
 /** A node stays float if the output gains so much by it, in dB: less where there is something to reach. */
 const LEAST_GAIN = { asked: 0.1, unasked: 0.25 } as const;
+/** How much less samples that were not seen may reach than those of the search, in dB. */
+const MARGIN = 0.5;
 /** What a node counts to take of the limits at least: less cannot be told from what clocks are off by. */
 const LEAST_COST = 0.005;
 
@@ -82,7 +84,7 @@ async function search(
   await using judge = await OutputJudge.open(
     "tuneOnnx",
     tools.reference ?? calibration.model,
-    tools.few,
+    tools.forRows,
     new Runs({}),
   );
   const sqnr = async (model: OnnxModel) => await judge.sqnr(model, "nodes in float");
@@ -101,7 +103,7 @@ async function search(
     if (reached < best.sqnr + gain || !await tools.allows(model)) continue;
     best = { state: tried, sqnr: reached };
     left.push(node);
-    if (tools.enough(reached)) break;
+    if (tools.enough(reached - MARGIN)) break;
   }
   if (left.length === 0) return undefined;
   return {
