@@ -3,12 +3,6 @@
  *
  * @module
  */
-import {
-  columnsAt,
-  type ReadRows,
-  rowCount,
-  rowLength,
-} from "../../quantization/statistics/rows.ts";
 import { type WeightedNode, weightedNode } from "../calibration/statistics/places.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { GraphEditor } from "../graph/graph_editor.ts";
@@ -16,9 +10,13 @@ import { GraphFacts } from "../qdq/graph_facts.ts";
 import { channelAxis } from "../qdq/operators.ts";
 import { nodeName } from "../qdq/selection.ts";
 import type { QuantizedConstant } from "../qdq/weights.ts";
-import { adaround } from "../../quantization/improve/adaround.ts";
+import {
+  adaroundRows,
+  productsOfRows,
+  type SampledRows,
+  sampledRows,
+} from "../../quantization/improve/sampled_rows.ts";
 import type { Remedy } from "./remedy.ts";
-import { trusted } from "../../quantization/improve/trusted_covariance.ts";
 import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
 import { biasOf, inRounds } from "./weighted_layers.ts";
 import { groupRows, type WeightLayout, weightLayout } from "./weight_matrix.ts";
@@ -27,13 +25,6 @@ import { groupRows, type WeightLayout, weightLayout } from "./weight_matrix.ts";
 const MOST = 127;
 /** Times that the quantized model is looked at while its layers are rounded. */
 const MOST_BLOCKS = 8;
-/** Rows that are looked at: for each column so many, within these. */
-const ROWS = { least: 1024, most: 4096, perColumn: 8 } as const;
-/** What keeps weights near to what they were, as a share of the mean square of what they multiply. */
-const REFIT_DAMPING = 0.3;
-/** Where the places of rows begin that are looked at. */
-const SEED = 1;
-
 /** A layer whose weight is to be rounded. */
 interface RoundedLayer {
   readonly layer: WeightedNode;
@@ -56,20 +47,8 @@ function roundedLayers(
   });
 }
 
-/** Places that look random, none twice, the same each time. */
-function somePlaces(count: number, most: number, seed: number): number[] {
-  if (count <= most) return Array.from({ length: count }, (_, i) => i);
-  // One of each part of the whole.
-  let state = seed >>> 0;
-  return Array.from({ length: most }, (_, i) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    const [from, to] = [Math.floor(i * count / most), Math.floor((i + 1) * count / most)];
-    return from + Math.floor(state / 2 ** 32 * (to - from));
-  });
-}
-
 /** Rows of what layers read, a piece a sample, by the names of layers. */
-type Rows = Map<string, { columns: Float32Array; n: number }[]>;
+type Rows = Map<string, SampledRows[]>;
 
 /** Some rows of what layers of a model read, the same places in each model. */
 async function rowsOf(
@@ -91,75 +70,11 @@ async function rowsOf(
   const values = [...readers.keys()];
   await tools.forActivations(model, values, (value, data, dims) => {
     for (const { layer: { node, reads } } of readers.get(value)!) {
-      const all = Math.min(Math.max(ROWS.perColumn * rowLength(reads), ROWS.least), ROWS.most);
-      const most = Math.ceil(all / tools.forRows.length);
-      const places = somePlaces(rowCount(reads, dims), most, SEED + sample);
-      rows.get(node.name)!.push({
-        columns: columnsAt(reads, data, dims, places),
-        n: places.length,
-      });
+      rows.get(node.name)!.push(sampledRows(reads, data, dims, [sample, tools.forRows.length]));
     }
     if (value === values.at(-1)) sample++;
   }, tools.forRows);
   return rows;
-}
-
-/** The means of products of columns of rows of a group, and of the columns, of what a layer reads in two models. */
-function products(
-  { groups, ...reads }: ReadRows,
-  group: number,
-  float: Rows extends Map<string, infer List> ? List : never,
-  quantized: typeof float,
-  centered: boolean,
-) {
-  const size = rowLength({ groups, ...reads });
-  let n = 0;
-  for (const each of quantized) n += each.n;
-  const [x, y] = [float, quantized].map((pieces) => {
-    const all = new Float32Array(size * n);
-    const means = new Float64Array(size);
-    for (let k = 0; k < size; k++) {
-      let at = k * n;
-      for (const piece of pieces) {
-        const from = (group * size + k) * piece.n;
-        all.set(piece.columns.subarray(from, from + piece.n), at);
-        at += piece.n;
-      }
-      if (!centered) continue;
-      const column = all.subarray(k * n, (k + 1) * n);
-      let sum = 0;
-      for (let r = 0; r < n; r++) sum += column[r];
-      means[k] = sum / n;
-      for (let r = 0; r < n; r++) column[r] -= means[k];
-    }
-    return { all, means };
-  });
-  const covariance = new Float64Array(size * size);
-  const cross = new Float64Array(size * size);
-  for (let i = 0; i < size; i++) {
-    for (let j = 0; j < size; j++) {
-      cross[i * size + j] = dot(x.all, i * n, y.all, j * n, n) / n;
-      if (j >= i) {
-        covariance[i * size + j] =
-          covariance[j * size + i] =
-            dot(y.all, i * n, y.all, j * n, n) / n;
-      }
-    }
-  }
-  return { covariance, cross, n, means: { float: x.means, quantized: y.means } };
-}
-
-function dot(x: Float32Array, a: number, y: Float32Array, b: number, n: number): number {
-  let [s, t, u, v] = [0, 0, 0, 0];
-  let i = 0;
-  for (; i + 3 < n; i += 4) {
-    s += x[a + i] * y[b + i];
-    t += x[a + i + 1] * y[b + i + 1];
-    u += x[a + i + 2] * y[b + i + 2];
-    v += x[a + i + 3] * y[b + i + 3];
-  }
-  for (; i < n; i++) s += x[a + i] * y[b + i];
-  return (s + t) + (u + v);
 }
 
 /** Rounds the weights of all layers, block by block. */
@@ -188,7 +103,7 @@ async function round(state: ImprovedModel, tools: ImproveTools) {
         each,
         weight,
         tools,
-        (group) => products(reads, group, own, other, !!bias),
+        (group) => productsOfRows(reads, group, own, other, !!bias),
       );
       weights.set(node.input[1], { ...done, axis: channelAxis(node) });
       if (!bias) continue;
@@ -212,7 +127,7 @@ function roundLayer(
   { layout }: RoundedLayer,
   weight: { readonly data: Float32Array; readonly dims: readonly number[] },
   tools: ImproveTools,
-  productsOf: (group: number) => ReturnType<typeof products>,
+  productsOf: (group: number) => ReturnType<typeof productsOfRows>,
 ): { weight: QuantizedConstant; shift: Float64Array } {
   const { groups, rows, columns, at } = layout;
   const perGroup = rows / groups;
@@ -221,25 +136,12 @@ function roundLayer(
   const shift = new Float64Array(rows);
   for (let g = 0; g < groups; g++) {
     const own = groupRows(weight.data, layout, g);
-    const { covariance, cross, means, n } = productsOf(g);
-    const rounded = adaround(own, trusted(covariance, own, n), perGroup, {
-      ...{
-        quantMin: -MOST,
-        quantMax: MOST,
-        cross: trusted(cross, own, n),
-        refitDamping: REFIT_DAMPING,
-        onRows: tools.check,
-      },
-    });
+    const rounded = adaroundRows(own, productsOf(g), perGroup, MOST, tools.check);
     scale.set(rounded.scales, g * perGroup);
-    for (let r = 0; r < perGroup; r++) {
-      for (let k = 0; k < columns; k++) {
-        const q = rounded.integers[r * columns + k];
-        integers[at(g * perGroup + r, k)] = q;
-        shift[g * perGroup + r] += own[r * columns + k] * means.float[k] -
-          q * rounded.scales[r] * means.quantized[k];
-      }
-    }
+    shift.set(rounded.shift, g * perGroup);
+    rounded.integers.forEach((q, i) =>
+      integers[at(g * perGroup + Math.floor(i / columns), i % columns)] = q
+    );
   }
   const { dims } = weight;
   return {

@@ -9,6 +9,7 @@ import { equalizeLayers, smoothLayers } from "./divide_channels.ts";
 import { leaveLayersFloat } from "./float_layers.ts";
 import { moveRanges } from "./move_ranges.ts";
 import type { ModuleRemedy } from "./module_tools.ts";
+import { roundInTurn } from "./round_in_turn.ts";
 import { roundLayers } from "./round_weights.ts";
 import { shiftNorms } from "./shift_norms.ts";
 
@@ -18,6 +19,7 @@ export const MODULE_REMEDIES: readonly ModuleRemedy[] = [
   smoothLayers,
   chooseRanges,
   moveRanges,
+  roundInTurn,
   roundLayers,
   correctLayers,
   shiftNorms,

@@ -18,6 +18,7 @@ import { activationSpec, type ImprovedModule, type ImprovedOptions } from "./imp
 import type { Ends } from "./descend_ranges.ts";
 import { type RangeMethod, rangeObserver } from "./range_methods.ts";
 import { readChannels, readDims, readRows } from "./read_rows.ts";
+import { type SampledRows, sampledRows } from "./sampled_rows.ts";
 import type { RemediedOf, RemedyOf } from "./remedy.ts";
 
 /** A way to make a quantized model of modules better. */
@@ -255,15 +256,44 @@ export class ModuleTools {
   async covariances(float: Module, names: readonly string[]): Promise<Map<string, Covariance>> {
     const modules = new Map(float.namedModules());
     const found = new Map<string, Covariance>();
-    const wanted = names.filter((name) => {
-      const rows = readRows(modules.get(name) as WeightedLayer);
-      return rows && rowLength(rows) <= LONGEST_ROW;
-    });
+    const wanted = names.filter((name) => this.hasRows(modules.get(name) as WeightedLayer));
     await this.visit(float, wanted, this.learnt, async (name, input) => {
       const layer = modules.get(name) as WeightedLayer;
       const own = found.get(name) ?? new Covariance(readRows(layer)!);
       found.set(name, own);
       own.observe(await numbersOf(input), readDims(layer, input.shape));
+    });
+    return found;
+  }
+
+  /** Whether what a layer reads is looked at row by row. */
+  hasRows(layer: WeightedLayer): boolean {
+    const rows = readRows(layer);
+    return rows !== undefined && rowLength(rows) <= LONGEST_ROW;
+  }
+
+  /** Those of some layers that are run, in the order in which they are. */
+  async inOrder(model: Module, names: readonly string[]): Promise<string[]> {
+    const found = new Set<string>();
+    const [batch] = this.batches;
+    await this.visit(model, names, [batch], (name) => Promise.resolve(void found.add(name)));
+    return [...found];
+  }
+
+  /** Some rows of what layers read, a piece a call, the same places in each model; `float` says how rows are taken. */
+  async rows(
+    model: Module,
+    float: Module,
+    names: readonly string[],
+  ): Promise<Map<string, SampledRows[]>> {
+    const modules = new Map(float.namedModules());
+    const found = new Map(names.map((name) => [name, [] as SampledRows[]]));
+    await this.visit(model, names, this.learnt, async (name, input) => {
+      const layer = modules.get(name) as WeightedLayer;
+      const own = found.get(name)!;
+      const turn = [own.length, this.learnt.length] as const;
+      const dims = readDims(layer, input.shape);
+      own.push(sampledRows(readRows(layer)!, await numbersOf(input), dims, turn));
     });
     return found;
   }

@@ -55,8 +55,10 @@ export const roundLayers: ModuleRemedy = {
   async apply(state, tools) {
     const weights = await round(state, tools);
     if (weights.size === 0) return undefined;
+    // What biases made up for was other weights.
+    const biases = new Map([...state.biases].filter(([name]) => !weights.has(name)));
     return {
-      state: { ...state, weights: new Map([...state.weights, ...weights]) },
+      state: { ...state, biases, weights: new Map([...state.weights, ...weights]) },
       found: undefined,
       summary: `${weights.size} weights were rounded by the covariance of their inputs`,
     };

@@ -28,6 +28,7 @@ import {
 import { moveRanges } from "../../../lib/quantization/improve/move_ranges.ts";
 import { type ModuleRemedy, ModuleTools } from "../../../lib/quantization/improve/module_tools.ts";
 import { roundLayers } from "../../../lib/quantization/improve/round_weights.ts";
+import { roundInTurn } from "../../../lib/quantization/improve/round_in_turn.ts";
 import { shiftNorms } from "../../../lib/quantization/improve/shift_norms.ts";
 import { nameModules } from "../../../lib/nn/module.ts";
 import { eachBackend } from "../../backends.ts";
@@ -195,6 +196,32 @@ eachBackend("round: products change less than by rounding to the nearest", async
   assert(gptq > nearest + 6, `${nearest} dB to the nearest, ${gptq} dB`);
 });
 
+eachBackend("adaround: layers make up for what those before are off by", async (device) => {
+  manualSeed(13);
+  const model = new Sequential({
+    mix: new Linear(4, 64, { device }),
+    fc1: new Linear(64, 64, { device }),
+    relu: new ReLU(),
+    fc2: new Linear(64, 16, { device }),
+  });
+  // A column that makes the steps of all others wide.
+  const [mix, fc1] = model.namedChildren().map(([, layer]) => layer as Linear);
+  await scaled(mix, (i) => i < 4 ? 1 / 20 : 1);
+  await scaled(fc1, (i) => i % 64 === 0 ? 20 : 1);
+  const batches = normalBatches(6, [64, 4], device);
+  const { state, tools } = await plain(model, batches);
+  const done = (await roundInTurn.apply(state, tools))!;
+  assertEquals([...done.state.weights.keys()], ["mix", "fc1", "fc2"]);
+  const [x] = batches;
+  const [a, b] = [await sqnr(state, model, x), await sqnr(done.state, model, x)];
+  assert(b > a + 2, `${a} dB before, ${b} dB after`);
+  const again = (await roundInTurn.apply(state, tools))!;
+  assertEquals(again.state.weights, done.state.weights);
+  // GPTQ after it takes its biases back.
+  const other = (await roundLayers.apply(done.state, tools))!;
+  assertEquals(other.state.biases.size, 0);
+});
+
 Deno.test("round: convolutions with groups and steps", async () => {
   await init({ device: "cpu" });
   const model = await convolutions("cpu");
@@ -205,6 +232,10 @@ Deno.test("round: convolutions with groups and steps", async () => {
   const { integers, scales } = done.state.weights.get("depthwise")!;
   assertEquals([integers.length, scales.length], [72, 8]);
   const weight = await (model as unknown as Record<string, Conv2d>).depthwise.weight.data();
+  const inTurn = (await roundInTurn.apply(state, tools))!;
+  assertEquals([...inTurn.state.weights.keys()], [...done.state.weights.keys()]);
+  const [x] = batches;
+  assert(await sqnr(inTurn.state, model, x) > await sqnr(state, model, x) - 1);
   // Each is the integer next to the float or one beside it.
   weight.forEach((w, i) => {
     const scale = scales[Math.floor(i / 9)];
