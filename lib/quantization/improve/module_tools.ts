@@ -6,7 +6,7 @@
 import type { Module } from "../../nn/module.ts";
 import { type Tensor, tidy } from "../../tensor/tensor.ts";
 import type { Batch } from "../analysis/inputs.ts";
-import { view } from "../analysis/layers.ts";
+import { freeModule, view } from "../analysis/layers.ts";
 import { Noise } from "../analysis/noise.ts";
 import type { FloatOutput } from "../analysis/float_output.ts";
 import type { WeightedLayer } from "../layers/weighted_layer.ts";
@@ -192,25 +192,29 @@ export class ModuleTools {
         }),
       ] as const
     ));
-    using _ = watch(float, options.layers, (name, [x]) => {
-      for (const observer of observers.get(name)!) observer.forward(x);
-    });
-    for (const batch of this.batches) {
-      this.check();
-      tidy(() => void float.forward(...batch));
-    }
-    const found = new Map<string, Record<M, Ends>>();
-    for (const [name, own] of observers) {
-      if (own.some(({ isEmpty }) => isEmpty)) continue;
-      const ranges: [M, Ends][] = [];
-      for (const [i, observer] of own.entries()) {
-        const [min, max] = await observer.minMax();
-        ranges.push([methods[i], { min: await min.item(), max: await max.item() }]);
-        [min, max].forEach((t) => t.dispose());
+    try {
+      using _ = watch(float, options.layers, (name, [x]) => {
+        for (const observer of observers.get(name)!) observer.forward(x);
+      });
+      for (const batch of this.batches) {
+        this.check();
+        tidy(() => void float.forward(...batch));
       }
-      found.set(name, Object.fromEntries(ranges) as Record<M, Ends>);
+      const found = new Map<string, Record<M, Ends>>();
+      for (const [name, own] of observers) {
+        if (own.some(({ isEmpty }) => isEmpty)) continue;
+        const ranges: [M, Ends][] = [];
+        for (const [i, observer] of own.entries()) {
+          const [min, max] = await observer.minMax();
+          ranges.push([methods[i], { min: await min.item(), max: await max.item() }]);
+          [min, max].forEach((t) => t.dispose());
+        }
+        found.set(name, Object.fromEntries(ranges) as Record<M, Ends>);
+      }
+      return found;
+    } finally {
+      for (const own of observers.values()) own.forEach((observer) => freeModule(observer));
     }
-    return found;
   }
 
   /** The ranges of what layers read, as the options choose them. */
