@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { decibels, formatBytes, percent } from "../../plot/format.ts";
+import { decibels, formatBytes } from "../../plot/format.ts";
 import type { ConvertOnnxResult } from "./convert_onnx.ts";
 import { CONVERT_DTYPES } from "./dtypes.ts";
 
@@ -43,7 +43,7 @@ export function modelCard(result: ConvertOnnxResult, { name }: CardFacts): strin
       `\`${file}\``,
       formatBytes(bytes),
       dtype === "fp32" || sqnr === undefined ? "" : decibels(sqnr),
-      ms === undefined || !whole?.ms ? "" : percent(ms / whole.ms),
+      ms === undefined || !whole?.ms ? "" : `${Math.round(100 * ms / whole.ms)} %`,
       loading(dtype, model),
     ];
   });

@@ -6,7 +6,9 @@
 import type { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import type { NodeProto } from "../file/proto.ts";
+import { dataTypeName } from "../file/data_type.ts";
 import { describeNode } from "../graph/describe_node.ts";
+import { isOp } from "../graph/operator.ts";
 import { quantizedNode } from "../qdq/already_quantized.ts";
 
 /** Operators that keep weights in few bits and compute with floats. */
@@ -23,12 +25,22 @@ const DYNAMIC = [
   "QAttention",
 ];
 
+/** A node that makes floats of a weight which is in bytes in the file, as `quantizeDynamic` has convolutions read it. */
+function storedWeight({ graph }: OnnxModel): NodeProto | undefined {
+  const bytes = new Set(
+    graph.initializer.filter(({ dataType, dims }) =>
+      dims.length > 1 && ["int8", "uint8"].includes(dataTypeName(dataType) ?? "")
+    ).map(({ name }) => name),
+  );
+  return graph.node.find((node) => isOp(node, "Cast") && bytes.has(node.input[0]));
+}
+
 /** How a model is quantized. */
 export type Quantization = "weights" | "dynamic" | "static";
 
 /** How a model that has this node is quantized. */
 function quantizationOf({ opType }: NodeProto): Quantization {
-  if (WEIGHT_ONLY.includes(opType)) return "weights";
+  if (opType === "Cast" || WEIGHT_ONLY.includes(opType)) return "weights";
   return DYNAMIC.includes(opType) ? "dynamic" : "static";
 }
 
@@ -58,7 +70,7 @@ export function checkUnquantized(
   model: OnnxModel,
   allowed: readonly Quantization[] = [],
 ): void {
-  const node = quantizedNode(model);
+  const node = quantizedNode(model) ?? storedWeight(model);
   if (!node) return;
   const how = quantizationOf(node);
   if (allowed.includes(how)) return;

@@ -210,6 +210,10 @@ Deno.test("models that are quantized already are refused: how they are, and what
   await refused(dynamic.model, "it is quantized dynamically already");
   await refused(fixed.model, "it is quantized statically already");
   await assertRejects(() => toFloat16(dynamic.model), OnnxError, "quantized dynamically already");
+  const stored = await quantizeDynamic(convNet());
+  await refused(stored.model, "its weights are in few bits already");
+  const halves = await toFloat16(stored.model);
+  assert(await sqnrOf(stored.model, halves.model, { x: input([1, 8, 9, 11]) }) > 50);
 });
 
 Deno.test("weights that are not finite are refused by name", async () => {
