@@ -3,8 +3,12 @@
  * Node and in Chromium, and which versions of onnxruntime run it.
  *
  * Run: `deno task bench:forms`, which takes the small encoder, or with `--model FOLDER --data SAMPLES --texts FILE` of a
- * sentence encoder. `--out FOLDER` keeps the forms and finds them there again. `--parts forms,times,node,chromium,versions`
+ * sentence encoder, and `--unseen SAMPLES` to judge by. `--out FOLDER` keeps the forms and finds them there again. `--parts forms,times,node,chromium,versions`
  * says what is measured, `--node 1.20.1,…` and `--web 1.20.1,…` in which versions.
+ *
+ * `--parts dynamic,times --python PATH` measures `quantizeDynamic` beside Python's instead, see `dynamic_forms.ts`:
+ * `--models recognition,vit` says of which models, `--minilm FOLDER` and `--networks FOLDER` give more of them,
+ * `--samples 48` says how many samples of each; without `times` no times are taken.
  *
  * @module
  */
@@ -22,6 +26,7 @@ import {
   replay,
   saveOnnx,
 } from "../mod.ts";
+import { FormJudge } from "../lib/onnx/convert/judge.ts";
 import { sampleInputs } from "../lib/onnx/convert/sample_inputs.ts";
 import { CONVERT_DTYPES } from "../lib/onnx/convert/dtypes.ts";
 import { SENTENCES, writeTextEncoder } from "../examples/support/text_encoder_folder.ts";
@@ -42,6 +47,7 @@ const { values: args } = parseArgs({
   options: {
     model: { type: "string" },
     data: { type: "string" },
+    unseen: { type: "string" },
     texts: { type: "string" },
     out: { type: "string" },
     python: { type: "string" },
@@ -148,6 +154,19 @@ async function times(out: string, data: () => Iterable<OnnxFeeds> | AsyncIterabl
       `${(100 * least / all[0].least).toFixed(0)} %`,
     ]),
   ]);
+}
+
+/** What the forms are worth on samples that they were not made with. */
+async function unseen(model: string, out: string, path: string): Promise<void> {
+  const float = await loadOnnx(`${model}/onnx/model.onnx`);
+  const samples = readSamples(path, modelInputs(float), { limit: SAMPLES });
+  const judge = await FormJudge.open("bench", float, await Array.fromAsync(samples));
+  const rows = [];
+  for (const [dtype, suffix] of NAMES.slice(1)) {
+    const { sqnr } = await judge.worth(await loadOnnx(`${out}/onnx/model${suffix}.onnx`));
+    rows.push([dtype, `${sqnr.toFixed(1)} dB`]);
+  }
+  print([["dtype", "SQNR on unseen samples"], ...rows]);
 }
 
 /** What transformers.js makes of the folder. */
@@ -274,6 +293,7 @@ const { model, data } = await subject();
 const out = args.out ?? `${scratch}/forms`;
 if (parts.has("forms")) await forms(model, out, data);
 if (parts.has("times")) await times(out, data);
+if (args.unseen !== undefined) await unseen(model, out, args.unseen);
 if (parts.has("node")) await clients(out);
 if (parts.has("versions")) await versions(model, out, data);
 await Deno.remove(scratch, { recursive: true });

@@ -5,7 +5,6 @@
  */
 import type { OnnxSamples } from "../calibration/calibrate.ts";
 import type { OnnxModel } from "../file/model.ts";
-import { walkGraphs } from "../file/subgraphs.ts";
 import { quantizeDynamic, type QuantizeDynamicOptions } from "../forms/quantize_dynamic.ts";
 import { quantizeWeights, type QuantizeWeightsOptions } from "../forms/quantize_weights.ts";
 import { toFloat16, type ToFloat16Options } from "../forms/to_float16.ts";
@@ -43,17 +42,10 @@ export interface FormSource {
   readonly narrow: { readonly isWanted: boolean; made?: Promise<MadeForm> };
 }
 
-/** Whether a model convolves: onnxruntime's kernel for that takes unsigned weights only. */
-function convolves({ graph }: OnnxModel): boolean {
-  return [...walkGraphs(graph)].some(({ node }) =>
-    node.some(({ opType }) => opType.startsWith("Conv"))
-  );
-}
-
 /** A form with weights of one type and ranges found while it runs. */
-const dynamic = (weightType: (model: OnnxModel) => "int8" | "uint8") => (source: FormSource) =>
+const dynamic = (weightType: "int8" | "uint8") => (source: FormSource) =>
   quantizeDynamic(source.model, {
-    weightType: weightType(source.model),
+    weightType,
     ...common(source),
     ...source.settings.quantizeDynamic,
   });
@@ -74,9 +66,9 @@ function common({ samples, madeUp, signal }: FormSource) {
 /** What makes each form. */
 const MAKERS: Readonly<Record<ConvertDType, (source: FormSource) => Promise<MadeForm>>> = {
   fp16: (source) => toFloat16(source.model, { ...common(source), ...source.settings.toFloat16 }),
-  q8: dynamic((model) => convolves(model) ? "uint8" : "int8"),
-  int8: dynamic(() => "int8"),
-  uint8: dynamic(() => "uint8"),
+  q8: dynamic("int8"),
+  int8: dynamic("int8"),
+  uint8: dynamic("uint8"),
   q4(source) {
     const made = weights({})(source);
     if (source.narrow.isWanted) source.narrow.made = made;
