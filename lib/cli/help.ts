@@ -259,8 +259,8 @@ What is tried (--remedies), in this order, and kept where it helps:
   fit       chooses each range by what rounding costs the layers that read it
   ranges    moves the ends of ranges where the output gains by it
   adaround  rounds weights so that layers make up for what those before are off by
-  bias      makes up for what rounding adds on average, layer after layer
   round     rounds weights by what they are multiplied with (GPTQ)
+  bias      makes up for what rounding adds on average, layer after layer
   float     leaves in float what costs most
 
 Examples:

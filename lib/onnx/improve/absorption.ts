@@ -203,7 +203,7 @@ async function absorb(
     state: {
       ...state,
       calibration: await tools.calibrate(model, state.options),
-      weights: new Map(),
+      ...{ weights: new Map(), uncorrected: undefined },
     },
     found: absorbed,
     summary:

@@ -79,7 +79,8 @@ async function rowsOf(
 
 /** Rounds the weights of all layers, block by block. */
 async function round(state: ImprovedModel, tools: ImproveTools) {
-  const model = state.calibration.model.clone();
+  const uncorrected = state.uncorrected ?? state.calibration.model;
+  const model = uncorrected.clone();
   const facts = new GraphFacts(model.graph);
   const layers = roundedLayers(facts, state);
   const rounds = inRounds(model, layers);
@@ -89,7 +90,7 @@ async function round(state: ImprovedModel, tools: ImproveTools) {
   for (let block = 0; block < blocks; block++) {
     const [from, to] = [block, block + 1].map((i) => Math.floor(i * rounds.length / blocks));
     const some = rounds.slice(from, to).flat();
-    const float = await rowsOf(state.calibration.model, some, tools);
+    const float = await rowsOf(uncorrected, some, tools);
     const quantized = await rowsOf((await quantizedState(now)).model, some, tools);
     const editor = new GraphEditor(model.graph, model.messages);
     for (const each of some) {
@@ -114,7 +115,7 @@ async function round(state: ImprovedModel, tools: ImproveTools) {
     }
     editor.apply();
     now = {
-      ...state,
+      ...{ ...state, uncorrected },
       calibration: state.calibration.withModel(model.clone()),
       weights: new Map(weights),
     };

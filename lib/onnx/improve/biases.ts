@@ -112,9 +112,9 @@ function shifted(
 
 /** What is to be added to each bias, by the names of layers. */
 async function changesOf(state: ImprovedModel, tools: ImproveTools, layers: readonly Biased[]) {
-  const { calibration: { model } } = state;
+  const { calibration: { model }, uncorrected = model } = state;
   const byValue = new Map(layers.map(({ layer }) => [layer.node.output[0], layer]));
-  const target = await rowsOf(model, byValue, tools);
+  const target = await rowsOf(uncorrected, byValue, tools);
   const { model: quantized } = await quantizedState(state);
   const changes = new Map<string, Float64Array>();
   for (const some of inRounds(model, layers)) {
@@ -160,7 +160,11 @@ export const correctBiases: Remedy = {
     const { model, count } = await corrected(state, tools);
     if (count === 0) return undefined;
     return {
-      state: { ...state, calibration: state.calibration.withModel(model) },
+      state: {
+        ...state,
+        calibration: state.calibration.withModel(model),
+        uncorrected: state.uncorrected ?? state.calibration.model,
+      },
       found: undefined,
       summary: `${count} biases were corrected by what their layers were off by on average`,
     };

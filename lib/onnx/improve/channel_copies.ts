@@ -193,7 +193,7 @@ async function copyChannels(
     state: {
       ...state,
       calibration: await tools.calibrate(model, state.options),
-      weights: new Map(),
+      ...{ weights: new Map(), uncorrected: undefined },
     },
     found: own,
     summary: `${channels} channels of ${own.length} activations are made twice at half their size`,

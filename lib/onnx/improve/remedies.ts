@@ -25,8 +25,8 @@ export const REMEDIES: readonly Remedy[] = [
   fitRanges,
   tuneRanges,
   adaptRounding,
-  correctBiases,
   roundWeights,
+  correctBiases,
   leaveFloat,
 ];
 

@@ -62,7 +62,9 @@ export const roundWeights: Remedy = {
   rewrites: false,
   async apply(state, tools) {
     const { perChannel = true, weightType = "int8", reduceRange = false } = state.options;
-    if (!perChannel || weightType !== "int8" || reduceRange) return undefined;
+    if (!perChannel || weightType !== "int8" || reduceRange || state.weights.size > 0) {
+      return undefined;
+    }
     const weights = await round(state, tools);
     if (weights.size === 0) return undefined;
     return {

@@ -208,7 +208,10 @@ async function smooth(
     const smoothed = smoothedModel(model, by, seen, tools.check, { given, gates });
     if (smoothed.done.length === 0) return undefined;
     const after = await tools.calibrate(smoothed.model, state.options);
-    return { smoothed, after: { ...state, calibration: after, weights: new Map() } };
+    return {
+      smoothed,
+      after: { ...state, calibration: after, weights: new Map(), uncorrected: undefined },
+    };
   };
   let best = await made(true);
   // What gates are made of to see what was before takes time: it is left where that is too much.

@@ -16,6 +16,8 @@ import type { VerifiedGraph } from "../verify/verify.ts";
 export interface ImprovedModel {
   /** The float model that is quantized, and the ranges of its activations. */
   readonly calibration: OnnxCalibration;
+  /** The float model before its biases were corrected, which is what layers are to come near to; that of now by default. */
+  readonly uncorrected?: OnnxModel;
   /** How it is quantized. */
   readonly options: QuantizeStaticOptions;
   /** Weights that were rounded by more than to the nearest, by the names of constants. */
