@@ -25,8 +25,9 @@ export interface QuantizeJob {
     | "dynamic";
   /** Samples held out to tune on, a path without its ending. */
   readonly heldOut?: string;
-  /** Seconds that tuning may take. */
+  /** Seconds that tuning may take, and the time of what comes of it as a share of the float model's. */
   readonly seconds?: number;
+  readonly latency?: number;
   readonly percentile: number;
   readonly perChannel: boolean;
   /** Whether the model is prepared by the quantizer's own means first. */

@@ -277,6 +277,9 @@ function batch({ images, side }: Shown, from: number, to: number): Tensor {
   return tensor(images.subarray(from * pixels, to * pixels), { shape: [to - from, 1, side, side] });
 }
 
+/** Pixels of pictures that batch norms are set by: 16 digits, or two wide pictures. */
+const NORM_PIXELS = 16 * 28 ** 2;
+
 /** Sets each batch norm, in the order in which they are run, to the mean and variance of what it reads. */
 async function setNorms(network: Network, x: Tensor): Promise<void> {
   const norms = network.namedModules().map(([, module]) => module)
@@ -432,7 +435,7 @@ export async function makeNetwork(
   manualSeed(1);
   const network: Network = make();
   const seen = shown(0, fitted);
-  await setNorms(network, batch(seen, 0, 16));
+  await setNorms(network, batch(seen, 0, Math.ceil(NORM_PIXELS / side ** 2)));
   await fitHead(network, seen);
   const file = await exportOnnx(network, batch(seen, 0, 1), {
     name,

@@ -116,7 +116,7 @@ Which --target: it sets the options that are not given.
 
 Which --optimize: the default is between them.
   latency        nodes stay float that are faster so on this machine, found by
-                 timing the model for up to 10 s. The result depends on clocks:
+                 timing the model for up to 15 s. The result depends on clocks:
                  --json lists the nodes (fasterInFloat), and as nodesToExclude
                  of a recipe they give the same file again, without this.
   size           all weights become integers, whatever is lost by it.

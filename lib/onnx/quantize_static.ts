@@ -16,6 +16,7 @@ import type { CalibrationOptions } from "./calibration/method.ts";
 import type { OnnxModel } from "./file/model.ts";
 import { OnnxError } from "./file/onnx_error.ts";
 import type { TensorOverride } from "./qdq/activation_params.ts";
+import { GraphFacts } from "./qdq/graph_facts.ts";
 import type { QuantType, TensorRange } from "./qdq/params.ts";
 import {
   type QuantizedActivation,
@@ -81,7 +82,7 @@ export interface QuantizeStaticOptions extends CalibrationOptions, AddSamplesOpt
    * What is to be gained, where the default is between them.
    *
    * - `"latency"`: groups of nodes stay float without which onnxruntime is faster on this machine, found by timing the
-   *   model on the first sample for up to 10 s. Another run may find others; `fasterInFloat` of the result lists them,
+   *   model on the first sample for up to 15 s. Another run may find others; `fasterInFloat` of the result lists them,
    *   and the same file again takes that list as `nodesToExclude` in place of this
    * - `"size"`: all weights become integers, those too that are left in float by default since too much is lost
    * - `"accuracy"`: only nodes with weights compute with integers; sums, products and poolings between them with floats
@@ -234,7 +235,9 @@ export async function quantizeStatic(
     )
     : undefined;
   const calibration = best?.calibration ?? observed;
-  const placed = options.optimize === "latency" ? await byLatency(calibration, options) : undefined;
+  const placed = options.optimize === "latency"
+    ? await fasterInFloat(calibration, options)
+    : undefined;
   const left = new Map(placed?.left.map((name) => [name, FASTER]));
   const { model, nodes, activations, warnings } = await quantizeCalibrated(
     calibration,
@@ -249,8 +252,12 @@ export async function quantizeStatic(
   };
 }
 
-/** What is faster in float, by the first sample. */
-async function byLatency(
+/**
+ * The nodes that are faster in float, by the first sample.
+ *
+ * @throws {OnnxError} if the calibration keeps no sample.
+ */
+export async function fasterInFloat(
   calibration: OnnxCalibration,
   options: QuantizeStaticOptions,
 ): Promise<ByLatency> {
@@ -260,10 +267,12 @@ async function byLatency(
       `${WHERE}: optimize "latency" runs the first sample, and this calibration has none; give samples`,
     );
   }
+  const facts = new GraphFacts(calibration.model.graph);
   let race: Race | undefined;
   try {
     return await placeByLatency({
       graph: calibration.model.graph.node,
+      channels: ({ input }) => facts.constantDims(input[1] ?? "")?.[1],
       quantize: (left) =>
         graphOf(calibration, options, { left: new Map([...left].map((name) => [name, FASTER])) }),
       race: async (first) => {

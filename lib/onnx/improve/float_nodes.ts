@@ -13,7 +13,7 @@ import type { QuantizeStaticOptions } from "../quantize_static.ts";
 import type { Remedied, Remedy } from "./remedy.ts";
 import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
 
-/** Nodes that are tried at most, and the share of the layers that stays float where no target asks for more. */
+/** Nodes that are tried at most, and the share of the layers that stays float where neither target nor time says how many. */
 const MOST = { tried: 16, share: 1 / 8 } as const;
 /** A node stays float if the output gains so much by it, in dB: less where there is something to reach. */
 const LEAST_GAIN = { asked: 0.1, unasked: 0.25 } as const;
@@ -91,7 +91,9 @@ async function search(
   const before = await sqnr((await quantizedState(state)).model);
   let best = { state, sqnr: before };
   const left: string[] = [];
-  const share = tools.hasTarget ? nodes.length : Math.ceil(nodes.length * MOST.share);
+  const share = tools.hasTarget || tools.isToBeFast
+    ? nodes.length
+    : Math.ceil(nodes.length * MOST.share);
   const most = Math.min(share, nodes.length - 1);
   const gain = tools.hasTarget ? LEAST_GAIN.asked : LEAST_GAIN.unasked;
   for (const { node } of await candidates(state, tools, noisy)) {
@@ -115,6 +117,12 @@ async function search(
   };
 }
 
+/** The names of nodes that a recipe has. */
+export function namesOf(found: unknown): readonly string[] {
+  if (Array.isArray(found) && found.every((name) => typeof name === "string")) return found;
+  throw new OnnxError("the recipe has something else than names of nodes to leave in float");
+}
+
 /**
  * The noisiest layers stay float, one after the other, as long as the output gains and the limits allow: those first that
  * gain most for the bytes and the time that they take.
@@ -125,13 +133,11 @@ export const leaveFloat: Remedy = {
   rewrites: false,
   async apply(state, tools, found) {
     if (found === undefined) return await search(state, tools);
-    if (!Array.isArray(found) || !found.every((name) => typeof name === "string")) {
-      throw new OnnxError("the recipe has something else than names of nodes to leave in float");
-    }
+    const names = namesOf(found);
     return {
-      state: await withoutNodes(state, found),
+      state: await withoutNodes(state, names),
       found,
-      summary: `${found.length} nodes stay float, as the recipe has it`,
+      summary: `${names.length} nodes stay float, as the recipe has it`,
     };
   },
 };

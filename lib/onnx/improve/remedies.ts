@@ -7,6 +7,7 @@ import { absorbBiases } from "./absorption.ts";
 import { adaptRounding } from "./adaptive_rounding.ts";
 import { correctBiases } from "./biases.ts";
 import { copyOutliers } from "./channel_copies.ts";
+import { leaveFaster } from "./faster_nodes.ts";
 import { fitRanges } from "./fitted_ranges.ts";
 import { leaveFloat } from "./float_nodes.ts";
 import { tuneRanges } from "./ranges.ts";
@@ -15,8 +16,12 @@ import { roundWeights } from "./rounding.ts";
 import { splitOutliers } from "./side_products.ts";
 import { equalize, smoothNorms } from "./smoothing.ts";
 
-/** All remedies. Those that rewrite the float model come first, for the others go by the numbers in it. */
+/**
+ * All remedies. What costs nothing comes first; those that rewrite the float model come before the others, which go by the
+ * numbers in it.
+ */
 export const REMEDIES: readonly Remedy[] = [
+  leaveFaster,
   splitOutliers,
   equalize,
   absorbBiases,

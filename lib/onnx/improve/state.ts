@@ -48,6 +48,8 @@ export interface ImproveLimits {
   readonly check?: () => void;
   /** What a quantized model takes of the limits of size and time, as a share: at most 1 is allowed. */
   readonly takes?: (model: OnnxModel) => Promise<number>;
+  /** Whether it is to be fast. */
+  readonly fast?: boolean;
   /** The SQNR on a few samples from which on no more is asked for, in dB. */
   readonly target?: number;
   /** The float model that outputs are compared with; that which is quantized by default. */
@@ -82,6 +84,11 @@ export class ImproveTools {
   /** Whether a quantized model is small and fast enough. */
   async allows(model: OnnxModel): Promise<boolean> {
     return await this.takes(model) <= 1;
+  }
+
+  /** Whether time is limited, so that what is faster in float is worth looking for. */
+  get isToBeFast(): boolean {
+    return this.limits.fast ?? false;
   }
 
   /** Whether there is something to reach. */

@@ -18,7 +18,7 @@ const WORTHWHILE = 0.98;
 /** Of fewer nodes there is no half. */
 const LEAST_GROUP = 2;
 /** What is looked for in this many seconds, unless it is said. */
-const SECONDS = 10;
+const SECONDS = 15;
 /** How the time of a model compares with the best one's so far, which it takes the place of if less than `worth`. */
 export type RaceModel = (model: OnnxModel, worth: number) => Promise<number>;
 
@@ -26,6 +26,8 @@ export type RaceModel = (model: OnnxModel, worth: number) => Promise<number>;
 export interface ByLatencyOptions {
   /** The float graph's nodes. */
   readonly graph: readonly NodeProto[];
+  /** How many channels a convolution reads for each that it makes. */
+  readonly channels: (node: NodeProto) => number | undefined;
   /** The model with these nodes in float. */
   readonly quantize: (
     left: ReadonlySet<string>,
@@ -34,7 +36,7 @@ export interface ByLatencyOptions {
   readonly race: (first: OnnxModel) => Promise<RaceModel>;
   /** Seconds by a clock. */
   readonly clock: () => number;
-  /** For so many seconds it is tried; 10 by default. */
+  /** For so many seconds it is tried; 15 by default. */
   readonly seconds?: number;
   readonly signal?: AbortSignal;
 }
@@ -47,10 +49,19 @@ export interface ByLatency {
   readonly share: number;
 }
 
-/** A kind of nodes whose kernels behave alike. */
-function kindOf(node: NodeProto): string {
-  const grouped = node.opType === "Conv" && intOf(node, "group", 1) > 1;
-  return grouped ? "Conv of groups" : node.opType;
+/** Of so few channels, as pictures have, integer convolutions read no whole vectors. */
+const FEW_CHANNELS = 4;
+
+/** The kinds of nodes whose kernels behave alike: one where bytes gain least first, as far as that is known. */
+function kinds(nodes: readonly NodeProto[], channels: ByLatencyOptions["channels"]) {
+  const kindOf = (node: NodeProto): string => {
+    if (node.opType !== "Conv") return node.opType;
+    if (intOf(node, "group", 1) > 1) return "Conv of groups";
+    return (channels(node) ?? Infinity) <= FEW_CHANNELS ? "Conv of few channels" : "Conv";
+  };
+  const groups = Map.groupBy(nodes, kindOf);
+  const first = ["Conv of few channels", "Conv of groups"].filter((kind) => groups.has(kind));
+  return [...new Set([...first, ...groups.keys()])].map((kind) => groups.get(kind)!);
 }
 
 /** A list in two. */
@@ -88,7 +99,7 @@ export async function placeByLatency(options: ByLatencyOptions): Promise<ByLaten
   };
   const toFloat = (group: readonly string[]) => attempt(best.float.union(new Set(group)));
   const toBytes = (group: readonly string[]) => attempt(best.float.difference(new Set(group)));
-  for (const kind of Map.groupBy(nodes, kindOf).values()) await toFloat(kind.map(nodeName));
+  for (const kind of kinds(nodes, options.channels)) await toFloat(kind.map(nodeName));
   const groups = halves(names);
   for (let group = groups.shift(); group; group = groups.shift()) {
     await toFloat(group);

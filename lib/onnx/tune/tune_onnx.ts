@@ -146,6 +146,7 @@ class Tuning {
     this.tools = new ImproveTools(data, {
       ...{ check, takes: this.takes, reference: float, learnt: calibration },
       target: metric === "sqnr" ? target : undefined,
+      fast: budget?.latency !== undefined,
     });
   }
 
@@ -213,6 +214,7 @@ class Tuning {
  * order of what they promise, and keeps what helps on held-out samples, until a target is reached, nothing is left to
  * try or a limit is met.
  *
+ * - `faster`: what is faster in float stays float, where latency is limited
  * - `split`: outlier channels of products in floats, beside the others
  * - `equalize`: cross-layer equalization, through activations, residuals and HardSwish
  * - `absorb`: what channels always hold goes into the biases of the layers behind

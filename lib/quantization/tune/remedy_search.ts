@@ -138,7 +138,7 @@ export class RemedySearch<S, T> {
         const done = await remedy.apply(state, tools);
         if (!done) continue;
         const reached = await this.options.score(done.state);
-        const kept = better(reached, score) && (reached.allowed || !score.allowed);
+        const kept = reached.allowed === score.allowed ? better(reached, score) : reached.allowed;
         this.note(remedy.name, done.summary, reached, kept);
         if (!kept) continue;
         [state, score] = [done.state, reached];

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { init, OnnxError } from "../../../mod.ts";
 import { correctBiases, typicalError } from "../../../lib/onnx/improve/biases.ts";
 import { fitRanges } from "../../../lib/onnx/improve/fitted_ranges.ts";
+import { leaveFaster } from "../../../lib/onnx/improve/faster_nodes.ts";
 import { leaveFloat } from "../../../lib/onnx/improve/float_nodes.ts";
 import { tuneRanges } from "../../../lib/onnx/improve/ranges.ts";
 import { roundWeights } from "../../../lib/onnx/improve/rounding.ts";
@@ -182,6 +183,14 @@ Deno.test("float: the noisiest layer stays float, and scales of its values go wi
   const none = new ImproveTools(data, { reference: float, takes: () => Promise.resolve(2) });
   assertEquals(await leaveFloat.apply(state, none), undefined);
   await assertRejects(() => leaveFloat.apply(state, none, "all"), OnnxError, "names of nodes");
+  // What is faster is looked for where time is limited, and left in float where a recipe says so.
+  assertEquals(await leaveFaster.apply(state, none), undefined);
+  const same = await leaveFaster.apply(state, none, left);
+  assertEquals(same?.state.options.nodesToExclude, left);
+  const fast = new ImproveTools(data, { reference: float, fast: true });
+  const found = await leaveFaster.apply(state, fast);
+  const all = (await quantizedState(state)).nodes.map(({ name }) => name);
+  assert((found?.found as string[] ?? []).every((name) => all.includes(name)));
 });
 
 Deno.test("what a search is told to end with ends it", async () => {

@@ -72,6 +72,7 @@ async function place(
   let [now, races] = [0, 0];
   const found = await placeByLatency({
     graph: calibration.model.graph.node,
+    channels: () => undefined,
     quantize: (left) =>
       quantizeCalibrated(
         calibration,
