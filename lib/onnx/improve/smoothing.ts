@@ -135,21 +135,27 @@ function absorberOf(
   return layer.reads.channels.axis === -1 ? { by: "norms" } : undefined;
 }
 
+/** A node whose input's division has gates see what was before, and what it gains. */
+interface Gated {
+  readonly node: string;
+  readonly gain: number;
+}
+
 /** Divides what can be divided in a copy of a model. */
 function smoothedModel(
   model: OnnxModel,
   by: Absorber,
   seen: Seen,
   check: () => void,
-  { given, gates = true }: { given?: readonly Smoothed[]; gates?: boolean },
-): { model: OnnxModel; done: Smoothed[]; gains: number[]; gated: boolean } {
+  { given, gates }: { given?: readonly Smoothed[]; gates?: ReadonlySet<string> },
+): { model: OnnxModel; done: Smoothed[]; gains: number[]; gated: Gated[] } {
   const copy = model.clone();
   const { graph } = copy;
   const nodes = new Map(graph.node.map((node) => [nodeName(node), node]));
   const touched = new Set<string>();
   const done: Smoothed[] = [];
   const gains: number[] = [];
-  let gated = false;
+  const gated: Gated[] = [];
   let facts = new GraphFacts(graph);
   const known = given && new Map(given.map((each) => [each.node, each]));
   for (const name of known?.keys() ?? nodes.keys()) {
@@ -161,7 +167,7 @@ function smoothedModel(
     const absorber = absorberOf(facts, layer);
     if (absorber?.by !== by) continue;
     const own = (absorber.region?.gates.length ?? 0) > 0;
-    if (own && !gates) continue;
+    if (own && gates && !gates.has(name)) continue;
     const [value] = node.input;
     const readers = readersOf(facts, layer);
     if (readers.length === 0) continue;
@@ -174,7 +180,7 @@ function smoothedModel(
     else insertFactor(facts, editor, readers, found.scales);
     for (const each of region?.values ?? [value]) touched.add(each);
     facts = new GraphFacts(graph);
-    gated ||= own;
+    if (own) gated.push({ node: name, gain: found.gain });
     done.push({ node: name, alpha: found.alpha, floor: found.floor });
     gains.push(found.gain);
   }
@@ -204,7 +210,7 @@ async function smooth(
   const maxima = (await tools.learn(model, "channelMaxima")).learned("channelMaxima");
   const sums = (await tools.learn(model, "channelSums")).learned("channelSums");
   const seen = { maxima, sums, ranges: await calibration.ranges() };
-  const made = async (gates: boolean) => {
+  const made = async (gates?: ReadonlySet<string>) => {
     const smoothed = smoothedModel(model, by, seen, tools.check, { given, gates });
     if (smoothed.done.length === 0) return undefined;
     const after = await tools.calibrate(smoothed.model, state.options);
@@ -213,12 +219,12 @@ async function smooth(
       after: { ...state, calibration: after, weights: new Map(), uncorrected: undefined },
     };
   };
-  let best = await made(true);
-  // What gates are made of to see what was before takes time: it is left where that is too much.
-  if (
-    best?.smoothed.gated && !given && !await tools.allows((await quantizedState(best.after)).model)
-  ) {
-    best = await made(false);
+  let best = await made();
+  // What gates are made of to see what was before takes time: fewer of them where that is too much, those that gain most.
+  let left = given ? [] : best?.smoothed.gated.toSorted((a, b) => b.gain - a.gain) ?? [];
+  while (best && left.length > 0 && !await tools.allows((await quantizedState(best.after)).model)) {
+    left = left.slice(0, left.length >> 1);
+    best = await made(new Set(left.map(({ node }) => node)));
   }
   if (!best) return undefined;
   const { smoothed, after } = best;
