@@ -315,12 +315,7 @@ const lstm: DynamicLayer = {
         return [
           main.constant(`${tensor.name}_quantized`, "int8", dims, integers, true),
           addScales(main, `${tensor.name}_scale`, scale.dims, scale.data),
-          main.constant(
-            `${tensor.name}_zero_point`,
-            "int8",
-            scale.dims,
-            new Int8Array(scale.data.length),
-          ),
+          zeros(writer, scale.dims),
         ];
       });
     };
@@ -339,6 +334,26 @@ const lstm: DynamicLayer = {
     editor.replace(node, made);
   },
 };
+
+/** Zero points, all of them 0; made when the model is loaded, for they would be as many as scales. */
+function zeros(writer: DynamicWriter, dims: readonly number[]): string {
+  const { graphs: { main, model: { messages } } } = writer;
+  const [name] = writer.weight(`zeros ${dims}`, () => {
+    const shape = main.constant("gates", "int64", [dims.length], dims);
+    const [made] = writer.names(main, ["zeros"]);
+    const value = { t: messages.tensor("", "int8", [1], [0]) };
+    main.prepend(
+      messages.node({
+        opType: "ConstantOfShape",
+        input: [shape],
+        output: [made],
+        attributes: { value },
+      }),
+    );
+    return [made];
+  });
+  return name;
+}
 
 /** The weights of gates, directions × gates × inputs, in bytes and each direction transposed. */
 function turnedGates({ dims: [directions, gates, inputs], data }: FloatConstant, {

@@ -112,7 +112,7 @@ function make(
   const graphs = new GraphEditors(model);
   const writer = new DynamicWriter(graphs, specs);
   const { floatReadOuts = true, integerConvolutions = false } = options;
-  const readOuts = floatReadOuts ? cheapReadOuts(graphs.graphs[0]) : new Set();
+  const readOuts = floatReadOuts ? cheapReadOuts(graphs.graphs[0]) : new Set<NodeProto>();
   const inFloats = (node: NodeProto) =>
     readOuts.has(node) || !integerConvolutions && isOp(node, "Conv");
   const nodes = graphs.nodes.flatMap((placed): QuantizedNode[] => {
@@ -130,7 +130,7 @@ function make(
     if (reason !== undefined) return [{ ...told, reason }];
     for (const index of layer.weights) checkFiniteWeight(WHERE, placed, index);
     if (onBytes) layer.write!(placed, writer);
-    else writeStored(placed, layer, writer);
+    else writeStored(placed, layer, writer, readOuts.has(node));
     return [told];
   });
   graphs.finish();
