@@ -48,6 +48,10 @@ try {
       "above, times": ((whole.peak - idle.peak) / size).toFixed(2),
     },
   });
+  console.log(
+    "above: the peak of memory (VmHWM) of the process less that of the same command for a model of half a megabyte, " +
+      "as a multiple of the float file",
+  );
 } finally {
   await Deno.remove(scratch, { recursive: true });
 }
