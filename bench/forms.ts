@@ -8,7 +8,7 @@
  *
  * `--parts dynamic,times --python PATH` measures `quantizeDynamic` beside Python's instead, see `dynamic_forms.ts`:
  * `--models recognition,vit` says of which models, `--minilm FOLDER` and `--networks FOLDER` give more of them,
- * `--samples 48` says how many samples of each; without `times` no times are taken.
+ * without `times` no times are taken. `--samples 48` says how many samples are read, of each model or of `--data`.
  *
  * @module
  */
@@ -61,7 +61,7 @@ const { values: args } = parseArgs({
   },
 });
 
-/** Samples to judge with. */
+/** Samples to judge with that no form was made with. */
 const SAMPLES = 32;
 /** How often transformers.js is timed. */
 const ROUNDS = 6;
@@ -101,7 +101,7 @@ async function subject() {
   const made = args.data === undefined ? await sampleInputs("bench", float) : undefined;
   const data = made
     ? () => made
-    : replay(() => readSamples(args.data!, inputs, { limit: SAMPLES }));
+    : replay(() => readSamples(args.data!, inputs, { limit: Number(args.samples) }));
   return { model, data: data as () => Iterable<OnnxFeeds> | AsyncIterable<OnnxFeeds> };
 }
 
