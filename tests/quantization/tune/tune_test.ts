@@ -1,12 +1,17 @@
 import { assert, assertEquals, assertGreater, assertLess, assertRejects } from "@std/assert";
 import {
   backendFor,
+  compile,
   type Device,
+  exportOnnx,
+  float16,
+  importOnnx,
   init,
   loadQuantizedModel_,
   type Module,
   type ModuleRecipe,
   saveQuantizedModel,
+  tensor,
   tune,
   type TuneOptions,
 } from "../../../mod.ts";
@@ -56,6 +61,28 @@ eachBackend("tune: networks that plain int8 ruins are mended", async (device) =>
   await gain(await convolutions(device), [4, 3, 8, 8], 10);
   await gain(await Residual.of(device), [32, 32], 10);
 });
+
+eachBackend(
+  "tune takes imported graphs and half precision, and what it gives compiles",
+  async (device) => {
+    const graph = await importOnnx(
+      await exportOnnx(await convolutions(device), normalBatches(1, [4, 3, 8, 8], device)[0]),
+    );
+    const [data, heldOut] = [2, 1].map((count) => normalBatches(count, [4, 3, 8, 8], device));
+    const { model, sqnr, steps } = await tune(graph, { data, heldOut, remedies: ["equalize"] });
+    assertGreater(sqnr, steps[0].sqnr + 4);
+    if (device === "webgpu") {
+      const compiled = await compile(model).forward(heldOut[0]);
+      assertEquals(await compiled.bytes(), await model.forward(heldOut[0]).bytes());
+    }
+    const half = (await outlierModel(device)).to(float16);
+    const [a, b] = [2, 1].map((count) =>
+      normalBatches(count, [32, 64], device).map((x) => x.to(float16))
+    );
+    const tuned = await tune(half, { data: a, heldOut: b, remedies: ["equalize", "bias"] });
+    assertGreater(tuned.sqnr, tuned.steps[0].sqnr + 10);
+  },
+);
 
 eachBackend("tune: what it gives is a quantized model like others", async (device) => {
   const { model, data, heldOut } = await given(device);
@@ -159,6 +186,13 @@ Deno.test("tune refuses what makes no sense, and can be stopped", async () => {
   await refuses({ data: [] }, RangeError, "tune: data");
   await refuses({ heldOut: [] }, RangeError, "tune: heldOut");
   await refuses({ heldout: [] } as Partial<TuneOptions>, TypeError, "heldOut");
+  const bad = tensor(new Float32Array(2 * 64).fill(NaN), { shape: [2, 64] });
+  await refuses({ data: [data[0], bad] }, RangeError, "input of fc1");
+  await refuses(
+    { data: [[data[0], data[1]]] as never, heldOut: ["x"] as never },
+    TypeError,
+    "input 0",
+  );
   await refuses({ quantize: { layers: ["fc9"] } }, Error, "fc9");
   await refuses({ quantize: { activationType: "int4" as "int8" } }, TypeError, "activationType");
   const { recipe } = await tuned({ remedies: ["equalize"] });
