@@ -298,6 +298,17 @@ const cases: Record<string, Case> = {
     constants: [number("six", 6)],
     after: { Abs: 1, Div: 1 },
   },
+  "a quotient that a GELU begins with stays": {
+    nodes: [
+      node("Div", ["x", "root"], ["a"]),
+      node("Erf", ["a"], ["b"]),
+      node("Add", ["b", "one"], ["c"]),
+      node("Mul", ["x", "c"], ["d"]),
+      node("Mul", ["d", "half"], ["y"]),
+    ],
+    constants: [number("root", Math.SQRT2), number("one", 1), number("half", 0.5)],
+    after: { Div: 1, Erf: 1, Add: 1, Mul: 2 },
+  },
   "layer normalization": { ...layerNorm(6), after: { LayerNormalization: 1 } },
   "what does nothing": {
     nodes: [
