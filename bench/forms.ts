@@ -20,14 +20,15 @@ import {
   modelInputs,
   type OnnxFeed,
   type OnnxFeeds,
-  OnnxRuntime,
   quantizeWeights,
+  type QuantizeWeightsOptions,
   readSamples,
   replay,
   saveOnnx,
 } from "../mod.ts";
 import { FormJudge } from "../lib/onnx/convert/judge.ts";
 import { sampleInputs } from "../lib/onnx/convert/sample_inputs.ts";
+import { timeShare } from "../lib/onnx/run/race.ts";
 import { CONVERT_DTYPES } from "../lib/onnx/convert/dtypes.ts";
 import { SENTENCES, writeTextEncoder } from "../examples/support/text_encoder_folder.ts";
 import { deno } from "../scripts/run.ts";
@@ -65,8 +66,6 @@ const { values: args } = parseArgs({
 const SAMPLES = 32;
 /** How often transformers.js is timed. */
 const ROUNDS = 6;
-/** Rounds of which the shortest counts. */
-const LEAST_OF = 25;
 /** The forms, and what their files' names end with. */
 const NAMES = [
   ["fp32", ""] as const,
@@ -124,36 +123,19 @@ async function forms(model: string, out: string, data: () => unknown): Promise<v
   console.log(`${seconds.toFixed(0)} s for all\n`);
 }
 
-/** The least time of each file in many rounds, all in turns: what else a machine does makes a run longer only. */
+/** The processor's time of each file on one thread beside the float model's, taken in turns. */
 async function times(out: string, data: () => Iterable<OnnxFeeds> | AsyncIterable<OnnxFeeds>) {
-  const samples: OnnxFeeds[] = [];
-  for await (const sample of data()) if (samples.push(sample) === 4) break;
-  await using runtimes = new AsyncDisposableStack();
-  const open = async ([dtype, suffix]: readonly [string, string]) => {
-    const model = await loadOnnx(`${out}/onnx/model${suffix}.onnx`);
-    return {
-      dtype,
-      least: Infinity,
-      runtime: runtimes.use(await OnnxRuntime.open("bench", model)),
-    };
-  };
-  const all: Awaited<ReturnType<typeof open>>[] = [];
-  for (const each of NAMES) all.push(await open(each));
-  for (let round = 0; round < LEAST_OF; round++) {
-    for (const each of all) {
-      const start = performance.now();
-      for (const sample of samples) await each.runtime.run(sample);
-      if (round > 0) each.least = Math.min(each.least, performance.now() - start);
+  const file = (suffix: string) => loadOnnx(`${out}/onnx/model${suffix}.onnx`);
+  const float = await file("");
+  for await (const sample of data()) {
+    const rows = [];
+    for (const [dtype, suffix] of NAMES.slice(1)) {
+      const share = await timeShare("bench", await file(suffix), float, sample);
+      rows.push([dtype, `${Math.round(100 * share)} %`]);
     }
+    print([["dtype", "time, of float"], ...rows]);
+    return;
   }
-  print([
-    ["dtype", "ms a sample", "of float"],
-    ...all.map(({ dtype, least }) => [
-      dtype,
-      (least / samples.length).toPrecision(3),
-      `${(100 * least / all[0].least).toFixed(0)} %`,
-    ]),
-  ]);
 }
 
 /** What the forms are worth on samples that they were not made with. */
@@ -208,8 +190,14 @@ function jsonFeeds(feeds: OnnxFeeds): Record<string, JsonFeed> {
   );
 }
 
-/** Bits of weights that `convert` does not write. */
-const MORE_BITS = [2, 3, 8] as const;
+/** Forms of weights that `convert` does not write. */
+const MORE_FORMS: Readonly<Record<string, QuantizeWeightsOptions>> = {
+  "2 bits": { bits: 2 },
+  "3 bits": { bits: 3 },
+  "8 bits": { bits: 8 },
+  "embeddings of 4 bits": { embeddingBits: 4 },
+  "QDQ of 4 bits": { format: "qdq" },
+};
 
 /** Which versions run the files, by how near the output is to the float model's in the same version. */
 async function versions(
@@ -221,11 +209,11 @@ async function versions(
     dtype,
     `${out}/onnx/model${ending}.onnx`,
   ]).filter(([, path]) => existsSync(path));
-  for (const bits of MORE_BITS) {
-    const path = `${scratch}/model_${bits}_bits.onnx`;
-    const { model: narrow } = await quantizeWeights(`${model}/onnx/model.onnx`, { bits });
+  for (const [name, options] of Object.entries(MORE_FORMS)) {
+    const path = `${scratch}/${name.replaceAll(" ", "_")}.onnx`;
+    const { model: narrow } = await quantizeWeights(`${model}/onnx/model.onnx`, options);
     await saveOnnx(narrow, path);
-    rows.push([`${bits} bits`, path]);
+    rows.push([name, path]);
   }
   const files = rows.map(([, path]) => path);
   let feeds: Record<string, JsonFeed> = {};
