@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Conv2d } from "../../nn/conv2d.ts";
+import { Convolution } from "../../nn/convolution.ts";
 import { Linear } from "../../nn/linear.ts";
 import { familyOf } from "../layers/layer_family.ts";
 import { groupsOf, outputFirstShape } from "../layers/output_first.ts";
@@ -20,7 +20,7 @@ export function readChannels(layer: WeightedLayer): Channels {
 /** The rows that a layer's weight is multiplied with; nothing of classes that are not known here. */
 export function readRows(layer: WeightedLayer): ReadRows | undefined {
   if (layer instanceof Linear) return { channels: readChannels(layer), groups: 1 };
-  if (!(layer instanceof Conv2d)) return undefined;
+  if (!(layer instanceof Convolution)) return undefined;
   const { groups, kernelSize: kernel, stride: strides, dilation: dilations, padding } = layer;
   const pads = padding === "same"
     ? "SAME_UPPER"
@@ -31,7 +31,8 @@ export function readRows(layer: WeightedLayer): ReadRows | undefined {
   return { channels, groups, window: { kernel, strides, dilations, pads } };
 }
 
-/** The sizes of an input as {@linkcode readRows} has them: a single picture is a batch of one. */
+/** The sizes of an input as {@linkcode readRows} has them: what a convolution reads without a batch is one of one. */
 export function readDims(layer: WeightedLayer, dims: readonly number[]): readonly number[] {
-  return layer instanceof Conv2d && dims.length === 3 ? [1, ...dims] : dims;
+  const single = layer instanceof Convolution && dims.length === layer.kernelSize.length + 1;
+  return single ? [1, ...dims] : dims;
 }

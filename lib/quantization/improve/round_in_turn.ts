@@ -75,7 +75,7 @@ async function round(state: ImprovedModule, tools: ModuleTools): Promise<Improve
   return now;
 }
 
-/** AdaRound (Nagel et al. 2020, arXiv:2004.10568) of every weight of a `Linear` or a `Conv2d`. */
+/** AdaRound (Nagel et al. 2020, arXiv:2004.10568) of every weight of a `Linear` or a convolution. */
 export const roundInTurn: ModuleRemedy = {
   name: "adaround",
   purpose: "rounds weights so that layers make up for what those before are off by",

@@ -47,7 +47,7 @@ async function round(
   return weights;
 }
 
-/** GPTQ (Frantar et al. 2022, arXiv:2210.17323) of every weight of a `Linear` or a `Conv2d`. */
+/** GPTQ (Frantar et al. 2022, arXiv:2210.17323) of every weight of a `Linear` or a convolution. */
 export const roundLayers: ModuleRemedy = {
   name: "round",
   purpose: "rounds weights by what they are multiplied with",

@@ -269,7 +269,7 @@ class Tuning implements Disposable {
  * - `smooth`: SmoothQuant behind normalizations, its exponent searched for each
  * - `fit`: each range by what it changes in the output of the layer that reads it, among those of all methods
  * - `ranges`: the ends of ranges by what they cost at the output
- * - `adaround`: AdaRound of the weights of `Linear` and `Conv2d`, block by block
+ * - `adaround`: AdaRound of the weights of `Linear` and of convolutions, block by block
  * - `round`: GPTQ of the same weights
  * - `bias`: correction of biases, layer after layer
  * - `norms`: re-estimation of batch normalizations behind quantized layers

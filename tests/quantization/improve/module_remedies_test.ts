@@ -3,7 +3,10 @@ import {
   AvgPool2d,
   BatchNorm2d,
   computeError,
+  Conv1d,
   Conv2d,
+  Conv3d,
+  Convolution,
   deepcopy,
   exportOnnx,
   Flatten,
@@ -40,7 +43,7 @@ async function plain(model: Module, batches: readonly Tensor[]) {
   const float = deepcopy(model);
   nameModules(float);
   const layers = float.namedModules()
-    .filter(([, m]) => m instanceof Linear || m instanceof Conv2d).map(([name]) => name);
+    .filter(([, m]) => m instanceof Linear || m instanceof Convolution).map(([name]) => name);
   const options: ImprovedOptions = {
     ...{ activationType: "uint8", activationSymmetric: false, calibrationMethod: "minmax", layers },
   };
@@ -220,6 +223,30 @@ eachBackend("adaround: layers make up for what those before are off by", async (
   // GPTQ after it takes its biases back.
   const other = (await roundLayers.apply(done.state, tools))!;
   assertEquals(other.state.biases.size, 0);
+});
+
+Deno.test("round, adaround: signals and volumes as pictures of height 1", async () => {
+  await init({ device: "cpu" });
+  const networks = [Conv1d, Conv2d, Conv3d].map((Layer, more) => {
+    manualSeed(14);
+    const around = (one: number, other: number) => [...new Array(more).fill(other), one];
+    return new Sequential({
+      stem: new Layer(3, 8, around(5, 1), { stride: around(2, 1), padding: around(2, 0) }),
+      relu: new ReLU(),
+      depthwise: new Layer(8, 8, around(3, 1), { padding: "same", groups: 8 }),
+      grouped: new Layer(8, 4, around(2, 1), { dilation: around(2, 1), groups: 2 }),
+    });
+  });
+  const signals = normalBatches(2, [4, 3, 16], "cpu");
+  for (const remedy of [roundLayers, roundInTurn]) {
+    const rounded = await Promise.all(networks.map(async (model, more) => {
+      const batches = signals.map((x) => x.reshape(4, 3, ...new Array(more).fill(1), 16));
+      const { state, tools } = await plain(model, batches);
+      return (await remedy.apply(state, tools))!.state.weights;
+    }));
+    assertEquals([...rounded[1].keys()], ["stem", "depthwise", "grouped"]);
+    for (const weights of rounded) assertEquals(weights, rounded[1], remedy.name);
+  }
 });
 
 Deno.test("round: convolutions with groups and steps", async () => {

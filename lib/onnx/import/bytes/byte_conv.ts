@@ -1,4 +1,5 @@
 import { Module } from "../../../nn/module.ts";
+import { python } from "../../../nn/python_text.ts";
 import { formatShape } from "../../../numbers/shape.ts";
 import { convWeightFacts } from "../../../backend/convolution.ts";
 import { PreparedConvWeight } from "../../../tensor/conv.ts";
@@ -125,8 +126,8 @@ export class ByteConv extends Module {
     const { channels, outChannels, kernel } = convWeightFacts(this.weight.shape, this);
     const { stride, padding } = this.places(kernel.map(() => 0));
     const parts = [
-      `${channels}, ${outChannels}, kernel_size=(${kernel.join(", ")})`,
-      `stride=(${stride.join(", ")})`,
+      `${channels}, ${outChannels}, kernel_size=${python(kernel)}`,
+      `stride=${python(stride)}`,
       ...padding.flat().some(Boolean) ? [`padding=${JSON.stringify(padding)}`] : [],
       ...this.transposed ? ["transposed"] : [],
       ...this.groups > 1 ? [`groups=${this.groups}`] : [],
