@@ -44,7 +44,7 @@ async function rowsOf(
   tools: ImproveTools,
 ): Promise<Map<string, Float32Array[]>> {
   const rows = new Map([...layers.keys()].map((name): [string, Float32Array[]] => [name, []]));
-  const most = Math.ceil(MOST_ROWS / tools.few.length);
+  const most = Math.ceil(MOST_ROWS / tools.forRows.length);
   await tools.forActivations(model, [...layers.keys()], (name, data, dims) => {
     const { makes } = layers.get(name)!;
     const { outer, inner } = spread(makes, dims);
@@ -56,7 +56,7 @@ async function rowsOf(
       row.forEach((_, c) => row[c] = data[(o * makes.count + c) * inner + at]);
       rows.get(name)!.push(row);
     }
-  });
+  }, tools.forRows);
   return rows;
 }
 
