@@ -37,25 +37,26 @@ function biasedLayers(facts: GraphFacts): Biased[] {
   });
 }
 
-/** Some of the places of what layers make, a row of channels for each, in a model that has a value for each of them. */
+/** Some of the places of what layers make, a row of channels for each and a list for each sample. */
 async function rowsOf(
   model: OnnxModel,
   layers: ReadonlyMap<string, WeightedNode>,
   tools: ImproveTools,
-): Promise<Map<string, Float32Array[]>> {
-  const rows = new Map([...layers.keys()].map((name): [string, Float32Array[]] => [name, []]));
+): Promise<Map<string, Float32Array[][]>> {
+  const rows = new Map([...layers.keys()].map((name): [string, Float32Array[][]] => [name, []]));
   const most = Math.ceil(MOST_ROWS / tools.forRows.length);
   await tools.forActivations(model, [...layers.keys()], (name, data, dims) => {
     const { makes } = layers.get(name)!;
     const { outer, inner } = spread(makes, dims);
     const count = outer * inner;
-    for (let i = 0; i < Math.min(count, most); i++) {
+    rows.get(name)!.push(Array.from({ length: Math.min(count, most) }, (_, i) => {
       const place = Math.floor(i * count / Math.min(count, most));
       const [o, at] = [Math.floor(place / inner), place % inner];
-      const row = new Float32Array(makes.count);
-      row.forEach((_, c) => row[c] = data[(o * makes.count + c) * inner + at]);
-      rows.get(name)!.push(row);
-    }
+      return Float32Array.from(
+        { length: makes.count },
+        (_, c) => data[(o * makes.count + c) * inner + at],
+      );
+    }));
   }, tools.forRows);
   return rows;
 }
@@ -74,6 +75,25 @@ export function typicalError(
     target.forEach((row, i) => errors[i] = row[c] - got[i][c]);
     const kept = errors.sort().subarray(cut, errors.length - cut);
     return kept.reduce((sum, x) => sum + x, 0) / kept.length;
+  });
+}
+
+/**
+ * What each channel is typically off by, and less of it where samples do not agree, for other samples will not either:
+ * what is left is the share that their differences do not explain (James and Stein 1961).
+ */
+export function likelyError(
+  target: readonly (readonly Float32Array[])[],
+  got: readonly (readonly Float32Array[])[],
+): Float64Array {
+  const typical = typicalError(target.flat(), got.flat());
+  const count = target.length;
+  if (count < 2) return typical;
+  const own = target.map((rows, i) => typicalError(rows, got[i]));
+  return typical.map((error, c) => {
+    const mean = own.reduce((sum, each) => sum + each[c], 0) / count;
+    const spread = own.reduce((sum, each) => sum + (each[c] - mean) ** 2, 0) / (count - 1);
+    return error === 0 ? 0 : error * Math.max(0, 1 - spread / count / error ** 2);
   });
 }
 
@@ -123,7 +143,7 @@ async function changesOf(state: ImprovedModel, tools: ImproveTools, layers: read
     const made = new Map(now.graph.node.map((node) => [node.name, node]));
     for (const { layer: { node } } of some) {
       const got = rows.get(made.get(node.name)?.output[0] ?? "");
-      const change = got && typicalError(target.get(node.output[0])!, got);
+      const change = got && likelyError(target.get(node.output[0])!, got);
       if (change?.every(Number.isFinite)) changes.set(node.name, change);
     }
   }

@@ -7,6 +7,7 @@ import { ActivationReader } from "../calibration/activation_reader.ts";
 import { OnnxCalibration, type OnnxSamples } from "../calibration/calibrate.ts";
 import type { StatisticKind } from "../../quantization/statistics/statistic.ts";
 import type { OnnxModel } from "../file/model.ts";
+import { removeUnusedInitializers, removeUnusedNodes } from "../graph/unused.ts";
 import type { OnnxFeeds } from "../run/runtime.ts";
 import type { QuantizedConstant } from "../qdq/weights.ts";
 import { quantizeCalibrated, type QuantizeStaticOptions } from "../quantize_static.ts";
@@ -143,7 +144,9 @@ export class ImproveTools {
     visit: (name: string, data: Float32Array, dims: readonly number[]) => void,
     samples: readonly OnnxFeeds[] = this.few,
   ): Promise<void> {
-    await using reader = await ActivationReader.open("tuneOnnx", model, names, {
+    if (names.length === 0) return;
+    const part = partFor(model, names);
+    await using reader = await ActivationReader.open("tuneOnnx", part, names, {
       rangesOnly: false,
     });
     for (const feeds of samples) {
@@ -183,6 +186,16 @@ export class ImproveTools {
     await calibration.add(checked.call(this));
     return calibration;
   }
+}
+
+/** The part of a model that makes some values. */
+function partFor(model: OnnxModel, names: readonly string[]): OnnxModel {
+  const part = model.clone();
+  const { graph, messages } = part;
+  graph.output = names.map((name) => messages.valueInfo(name, "float32"));
+  removeUnusedNodes(graph);
+  removeUnusedInitializers(graph);
+  return part;
 }
 
 /** The quantized graph of a state, as it is written; it is not looked at. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { init, OnnxError } from "../../../mod.ts";
-import { correctBiases, typicalError } from "../../../lib/onnx/improve/biases.ts";
+import { correctBiases, likelyError, typicalError } from "../../../lib/onnx/improve/biases.ts";
 import { fitRanges } from "../../../lib/onnx/improve/fitted_ranges.ts";
 import { leaveFaster } from "../../../lib/onnx/improve/faster_nodes.ts";
 import { leaveFloat } from "../../../lib/onnx/improve/float_nodes.ts";
@@ -238,6 +238,10 @@ Deno.test("bias: layers are corrected one after the other, and outliers do not c
   const rows = (...numbers: number[]) => numbers.map((x) => Float32Array.of(x));
   const off = typicalError(rows(...new Array(10).fill(1), 1000), rows(...new Array(11).fill(0)));
   assertEquals([...off], [1]);
+  // Samples that agree are believed, those that do not are not.
+  const each = (...numbers: number[]) => numbers.map((x) => rows(x));
+  assertEquals([...likelyError(each(2, 2, 2), each(1, 1, 1))], [1]);
+  assertEquals([...likelyError(each(9, -7, 2), each(1, 1, 1))], [0]);
 });
 
 Deno.test("fit: a range is cut where what reads the value gains by it", async () => {
