@@ -26,6 +26,7 @@ import { familyOf } from "../layers/layer_family.ts";
 import type { FloatLayer } from "../layers/weighted_layer.ts";
 import { groupLayers } from "./absorbers.ts";
 import { type ImprovedModule, weightRows } from "./improved_module.ts";
+import { layerRanges } from "./layer_ranges.ts";
 import { type InputStatistics, type ModuleRemedy, outputsOf } from "./module_tools.ts";
 import type { ModuleTools, RemediedModule } from "./module_tools.ts";
 import {
@@ -228,10 +229,13 @@ async function divided(
     freeModule(float);
     return undefined;
   }
-  const ranges = await tools.calibrate(float, state.options);
   const none = new Map();
+  const ranges = await tools.calibrate(float, state.options);
+  const after = { ...state, float, ranges, weights: none, biases: none, norms: none };
+  // Channels that all fill a range leave it more often, so the least and the greatest that were seen are too little.
+  const own = await layerRanges(after, tools);
   return {
-    state: { ...state, float, ranges, weights: none, biases: none, norms: none },
+    state: { ...after, ranges: new Map([...ranges, ...own]) },
     found: done,
     summary:
       `the channels behind ${done.length} ${

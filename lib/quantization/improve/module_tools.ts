@@ -78,6 +78,14 @@ export function watch(
   return { [Symbol.dispose]: () => undo.forEach((each) => each()) };
 }
 
+/** The first of some batches, as many as errors are measured on. */
+function fewOf(batches: readonly Batch[]): readonly Batch[] {
+  const { least, most } = FEW.searched;
+  const elements = batches[0].reduce((sum, { numel }) => sum + numel, 0);
+  const count = Math.ceil(ENOUGH / Math.max(elements, 1));
+  return batches.slice(0, Math.min(Math.max(count, least), most));
+}
+
 /** The numbers of a tensor of floats; those of bytes are what they stand for. */
 async function numbersOf(x: Tensor): Promise<Float32Array> {
   const data = await x.data();
@@ -133,12 +141,20 @@ export class ModuleTools {
     return this.batches.slice(0, FEW.learnt);
   }
 
+  /** All batches. */
+  get all(): readonly Batch[] {
+    return this.batches;
+  }
+
   /** The first batches, for what is tried many times. */
   get few(): readonly Batch[] {
-    const { least, most } = FEW.searched;
-    const elements = this.batches[0].reduce((sum, { numel }) => sum + numel, 0);
-    const count = Math.ceil(ENOUGH / Math.max(elements, 1));
-    return this.batches.slice(0, Math.min(Math.max(count, least), most));
+    return fewOf(this.batches);
+  }
+
+  /** Every other batch and those between, and the other way round; of one batch that itself. */
+  get halves(): readonly (readonly [readonly Batch[], readonly Batch[]])[] {
+    const [even, odd] = [0, 1].map((k) => this.batches.filter((_, i) => i % 2 === k));
+    return odd.length === 0 ? [[even, even]] : [[even, odd], [odd, even]];
   }
 
   /** Runs a model on batches for what its modules read and make; nothing of that outlives a visit. */
@@ -168,20 +184,22 @@ export class ModuleTools {
     }
   }
 
-  /** What layers read and make on the few batches. */
+  /** What layers read and make on a few of some batches. */
   async forCalls(
     model: Module,
     names: readonly string[],
+    batches: readonly Batch[],
     look: (name: string, input: Tensor, output: Tensor) => Promise<void>,
   ): Promise<void> {
-    await this.visit(model, names, this.few, look);
+    await this.visit(model, names, fewOf(batches), look);
   }
 
-  /** The ranges of what layers read by each of some methods, on all batches; none of layers that are not run. */
+  /** The ranges of what layers read by each of some methods, on some batches; none of layers that are not run. */
   async ranges<M extends RangeMethod>(
     float: Module,
     options: ImprovedOptions,
     methods: readonly M[],
+    batches: readonly Batch[] = this.batches,
   ): Promise<Map<string, Record<M, Ends>>> {
     const observers = new Map(options.layers.map((name) =>
       [
@@ -196,7 +214,7 @@ export class ModuleTools {
       using _ = watch(float, options.layers, (name, [x]) => {
         for (const observer of observers.get(name)!) observer.forward(x);
       });
-      for (const batch of this.batches) {
+      for (const batch of batches) {
         this.check();
         tidy(() => void float.forward(...batch));
       }

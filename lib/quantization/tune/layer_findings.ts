@@ -42,9 +42,14 @@ export async function layerFindings(
   const worst = (await rankLayers(switches, tools)).slice(0, MOST);
   const modules = new Map(state.float.namedModules());
   const seen = new Map<string, ArrayLike<number>>();
-  await tools.forCalls(state.float, worst.map(({ name }) => name), async (name, input) => {
-    if (!seen.has(name)) seen.set(name, Float64Array.from(await input.data()));
-  });
+  await tools.forCalls(
+    state.float,
+    worst.map(({ name }) => name),
+    tools.all,
+    async (name, input) => {
+      if (!seen.has(name)) seen.set(name, Float64Array.from(await input.data()));
+    },
+  );
   const found: LayerFinding[] = [];
   for (const { name, sqnr } of worst) {
     const layer = modules.get(name) as FloatLayer;
