@@ -31,6 +31,8 @@ import {
   Upsample,
 } from "../mod.ts";
 import { cat } from "../lib/tensor/movement.ts";
+import { sub } from "../lib/tensor/pointwise.ts";
+import { mean } from "../lib/tensor/reduction.ts";
 import { factorize } from "../lib/quantization/improve/cholesky.ts";
 import { loadMnist, MNIST_PIXELS } from "../examples/support/mnist_data.ts";
 import { SeededRandom } from "../examples/support/seeded_random.ts";
@@ -280,47 +282,23 @@ function batch({ images, side }: Shown, from: number, to: number): Tensor {
 /** Pixels of pictures that batch norms are set by: 16 digits, or two wide pictures. */
 const NORM_PIXELS = 16 * 28 ** 2;
 
-/** Sets each batch norm, in the order in which they are run, to the mean and variance of what it reads. */
-async function setNorms(network: Network, x: Tensor): Promise<void> {
+/** Sets each batch norm, as it is run, to the mean and variance of what it reads. */
+function setNorms(network: Network, x: Tensor): void {
   const norms = network.namedModules().map(([, module]) => module)
     .filter((module) => module instanceof BatchNorm2d);
-  const open = new Set(norms);
-  while (open.size > 0) {
-    // The first of those that are left, and what it reads.
-    let found: { norm: BatchNorm2d; input: Tensor } | undefined;
-    for (const norm of open) {
-      Object.defineProperty(norm, "forward", {
-        configurable: true,
-        value: (x: Tensor) => {
-          found ??= { norm, input: x.clone().keep() };
-          return BatchNorm2d.prototype.forward.call(norm, x);
-        },
-      });
-    }
-    network.features(x);
-    for (const norm of open) delete (norm as { forward?: unknown }).forward;
-    const { norm, input } = found!;
-    const data = await input.data();
-    const [n, channels, ...rest] = input.shape;
-    const pixels = rest.reduce((a, b) => a * b, 1);
-    const [means, variances] = [new Float32Array(channels), new Float32Array(channels)];
-    for (let c = 0; c < channels; c++) {
-      let [sum, squares] = [0, 0];
-      for (let i = 0; i < n; i++) {
-        for (let p = 0; p < pixels; p++) {
-          const value = data[(i * channels + c) * pixels + p];
-          sum += value;
-          squares += value * value;
-        }
-      }
-      means[c] = sum / (n * pixels);
-      variances[c] = squares / (n * pixels) - (sum / (n * pixels)) ** 2;
-    }
-    norm.running_mean = tensor(means).keep();
-    norm.running_var = tensor(variances).keep();
-    input.dispose();
-    open.delete(norm);
+  for (const norm of norms) {
+    Object.defineProperty(norm, "forward", {
+      configurable: true,
+      value: (x: Tensor) => {
+        const centred = sub(x, mean(x, [0, 2, 3], { keepdim: true }));
+        norm.running_mean = mean(x, [0, 2, 3]).keep();
+        norm.running_var = mean(mul(centred, centred), [0, 2, 3]).keep();
+        return BatchNorm2d.prototype.forward.call(norm, x);
+      },
+    });
   }
+  network.features(x).dispose();
+  for (const norm of norms) delete (norm as { forward?: unknown }).forward;
 }
 
 /** What the head should give for each row of features. */
@@ -435,7 +413,7 @@ export async function makeNetwork(
   manualSeed(1);
   const network: Network = make();
   const seen = shown(0, fitted);
-  await setNorms(network, batch(seen, 0, Math.ceil(NORM_PIXELS / side ** 2)));
+  setNorms(network, batch(seen, 0, Math.ceil(NORM_PIXELS / side ** 2)));
   await fitHead(network, seen);
   const file = await exportOnnx(network, batch(seen, 0, 1), {
     name,

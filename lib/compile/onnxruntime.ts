@@ -3,15 +3,21 @@
  *
  * @module
  */
-import type { Backend } from "../backend/backend.ts";
+import type { Backend, DeviceBuffer } from "../backend/backend.ts";
 import { CpuBackend } from "../backend/cpu/backend.ts";
 import type { Module } from "../nn/module.ts";
 import { exportedModel } from "../onnx/export/export.ts";
-import { type OnnxElements, type OnnxOutput, OnnxRuntime } from "../onnx/run/runtime.ts";
+import {
+  type OnnxElements,
+  type OnnxFeed,
+  type OnnxOutput,
+  OnnxRuntime,
+} from "../onnx/run/runtime.ts";
 import { bool, type DType, float32, int32 } from "../numbers/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { fieldsOf, type ModelFields, unchanged } from "./fields.ts";
 import type { Program } from "./program.ts";
+import { ReusedOutputs } from "./reused_outputs.ts";
 
 const WHERE = "compile";
 
@@ -34,6 +40,28 @@ function kindOf(inputs: readonly Tensor[], samples: boolean): string {
 interface Latest {
   readonly runtime: OnnxRuntime;
   readonly inputs: readonly { readonly shape: readonly number[]; readonly dtype: DType }[];
+  /** Where its outputs go, if they can be told. */
+  readonly outputs: ReusedOutputs | undefined;
+}
+
+/** Where outputs go, and what inputs are like: what is asked of tensors that may be freed while a run waits. */
+interface Call {
+  readonly backend: Backend;
+  readonly kinds: readonly { readonly shape: readonly number[]; readonly dtype: DType }[];
+}
+
+/** What is asked of the inputs of a call. */
+function callOf(inputs: readonly Tensor[]): Call {
+  return {
+    backend: inputs[0].backend,
+    kinds: inputs.map(({ shape, dtype }) => ({ shape, dtype })),
+  };
+}
+
+/** The numbers of an input, and the buffer that they lie in, which is held until they are read. */
+interface Held {
+  readonly data: OnnxElements;
+  readonly buffer?: DeviceBuffer;
 }
 
 /** Whether inputs are as those of a call before. */
@@ -73,7 +101,8 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
     if (!latest || open > 0 || !inputs.every(isAtHand)) return undefined;
     if (!areLike(inputs, latest) || !unchanged(this.fields)) return undefined;
     const hosts = inputs.map(floatsAtHand);
-    return this.enqueue(() => this.run(latest.runtime, inputs, hosts));
+    const call = { backend: inputs[0].backend, kinds: latest.inputs };
+    return this.enqueue(() => this.run(latest.runtime, call, hosts, latest.outputs));
   }
 
   /** Runs once the session is there, and what the inputs hold. */
@@ -86,13 +115,15 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
     }
     const ready = Promise.all([this.sessionFor(inputs), ...inputs.map(hostValues)]);
     ready.catch(() => {}); // it is the queue that passes an error on
-    const kinds = inputs.map(({ shape, dtype }) => ({ shape, dtype }));
+    const call = callOf(inputs);
     return await this.enqueue(async () => {
       const [session, ...hosts] = await ready;
-      const outputs = await this.run(session.runtime, inputs, hosts);
+      const { runtime } = session;
+      const outputs = await this.run(runtime, call, hosts);
       // Unless it was given up meanwhile.
       if (await this.known(inputs) === session) {
-        this.latest = { runtime: session.runtime, inputs: kinds };
+        const dims = outputs.map(({ shape }) => shape);
+        this.latest = { runtime, inputs: call.kinds, outputs: ReusedOutputs.of(runtime, dims) };
       }
       return outputs;
     });
@@ -154,16 +185,22 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
 
   private async run(
     runtime: OnnxRuntime,
-    inputs: readonly Tensor[],
-    hosts: readonly OnnxElements[],
+    { backend, kinds }: Call,
+    hosts: readonly Held[],
+    outputs?: ReusedOutputs,
   ): Promise<Tensor[]> {
-    const feeds = inputs.map(({ shape }, i) => [
-      runtime.inputs[i].name,
-      { data: hosts[i], dims: shape },
-    ]);
-    const results = await runtime.run(Object.fromEntries(feeds));
-    const [{ backend, dtype }] = inputs;
-    return runtime.outputs.map(({ name }) => tensorOf(backend, results[name], dtype));
+    const feeds: Record<string, OnnxFeed> = Object.fromEntries(
+      kinds.map(({ shape }, i) => [runtime.inputs[i].name, { data: hosts[i].data, dims: shape }]),
+    );
+    try {
+      if (outputs && backend instanceof CpuBackend) {
+        return await outputs.run(backend, (arrays) => runtime.runInto(feeds, arrays));
+      }
+      const results = await runtime.run(feeds);
+      return runtime.outputs.map(({ name }) => tensorOf(backend, results[name], kinds[0].dtype));
+    } finally {
+      for (const { buffer } of hosts) if (buffer) (backend as CpuBackend).letGo(buffer);
+    }
   }
 }
 
@@ -193,15 +230,16 @@ function isAtHand(x: Tensor): boolean {
 }
 
 /** Those floats, not copied. */
-function floatsAtHand(x: Tensor): Float32Array {
-  const bytes = (x.backend as CpuBackend).view(x.operand.buffer);
-  return new Float32Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, x.numel);
+function floatsAtHand(x: Tensor): Held {
+  const { buffer } = x.operand;
+  const bytes = (x.backend as CpuBackend).borrow(buffer);
+  return { data: new Float32Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, x.numel), buffer };
 }
 
 /** A tensor's numbers as a file has them. */
-async function hostValues(x: Tensor): Promise<OnnxElements> {
+async function hostValues(x: Tensor): Promise<Held> {
   if (isAtHand(x)) return floatsAtHand(x);
   const values = await x.data();
-  if (x.dtype.isFloat) return values as Float32Array;
-  return x.dtype === bool ? Uint8Array.from(values) : BigInt64Array.from(values, BigInt);
+  if (x.dtype.isFloat) return { data: values as Float32Array };
+  return { data: x.dtype === bool ? Uint8Array.from(values) : BigInt64Array.from(values, BigInt) };
 }

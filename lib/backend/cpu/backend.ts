@@ -76,10 +76,10 @@ export class CpuBackend implements Backend {
   private liveBytes = 0;
   private liveBuffers = 0;
 
-  private hold(bytes: Uint8Array): CpuBuffer {
+  private hold(bytes: Uint8Array, reuse?: () => void): CpuBuffer {
     this.liveBytes += bytes.byteLength;
     this.liveBuffers++;
-    return new CpuBuffer(bytes);
+    return new CpuBuffer(bytes, reuse);
   }
 
   checkFits(byteLength: number, label: string): void {
@@ -94,14 +94,32 @@ export class CpuBackend implements Backend {
     return this.hold(new Uint8Array(bytes));
   }
 
-  /** Takes bytes over as they are; whoever gave them leaves them alone while the buffer is used. */
-  adopt(bytes: Uint8Array): DeviceBuffer {
-    return this.hold(bytes);
+  /**
+   * Takes bytes over as they are; whoever gave them leaves them alone while the buffer is used.
+   *
+   * @param reuse is called once it is not.
+   */
+  adopt(bytes: Uint8Array, reuse?: () => void): DeviceBuffer {
+    return this.hold(bytes, reuse);
   }
 
-  /** The bytes themselves, to be read only. They stay as they are when the buffer is released. */
+  /**
+   * The bytes themselves, to be read only and at once: they may be written again when the buffer is released.
+   */
   view(buffer: DeviceBuffer): Uint8Array {
     return bytesOf(buffer);
+  }
+
+  /** {@linkcode CpuBackend.view} for somebody who reads later. */
+  borrow(buffer: DeviceBuffer): Uint8Array {
+    (buffer as CpuBuffer).readers++;
+    return bytesOf(buffer);
+  }
+
+  /** Ends what {@linkcode CpuBackend.borrow} began. */
+  letGo(buffer: DeviceBuffer): void {
+    (buffer as CpuBuffer).readers--;
+    (buffer as CpuBuffer).giveBack();
   }
 
   read(buffer: DeviceBuffer): Promise<Uint8Array> {
@@ -112,6 +130,7 @@ export class CpuBackend implements Backend {
     this.liveBytes -= buffer.byteLength;
     this.liveBuffers--;
     (buffer as CpuBuffer).bytes = new Uint8Array(0);
+    (buffer as CpuBuffer).giveBack();
   }
 
   memory(): MemoryStats {

@@ -8,8 +8,23 @@ import type { DeviceBuffer, Operand } from "../backend.ts";
 
 /** Bytes of the host. */
 export class CpuBuffer implements DeviceBuffer {
-  /** Takes the bytes over. */
-  constructor(public bytes: Uint8Array) {}
+  /** Who reads the bytes without a copy, besides tensors. */
+  readers = 0;
+
+  /**
+   * Takes the bytes over.
+   *
+   * @param reuse is called when nobody reads them any more: they may be written again.
+   */
+  constructor(public bytes: Uint8Array, private reuse?: () => void) {}
+
+  /** Tells whoever lent the bytes, once, when the buffer was freed and nobody reads it. */
+  giveBack(): void {
+    if (this.readers > 0 || this.bytes.byteLength > 0) return;
+    this.reuse?.();
+    this.reuse = undefined;
+  }
+
   /** Bytes that the contents take. */
   get byteLength(): number {
     return this.bytes.byteLength;
