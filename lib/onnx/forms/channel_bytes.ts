@@ -55,6 +55,45 @@ export function channelBytes(
 }
 
 /**
+ * The same with the errors of each channel adding up to nothing: those integers that it costs least are rounded the other
+ * way. What inputs have in common, as the outputs of a ReLU have a mean, is then multiplied right.
+ *
+ * @param axis has a scale for each index.
+ */
+export function withoutBias(
+  { dims, data }: FloatConstant,
+  quantized: QuantizedConstant,
+  spec: QuantSpec,
+  axis: number,
+): QuantizedConstant {
+  const { integers, scale, zeroPoint } = quantized;
+  const { outer, channels, inner } = layout(dims, axis);
+  const [low, high] = quantLimits(spec);
+  const errors = new Float64Array(outer * inner);
+  for (let c = 0; c < channels; c++) {
+    const [perStep, zero] = [1 / scale[c], zeroPoint[c]];
+    const place = (k: number) => (Math.floor(k / inner) * channels + c) * inner + k % inner;
+    let sum = 0;
+    for (let k = 0; k < errors.length; k++) {
+      const at = place(k);
+      sum += errors[k] = data[at] * perStep - (integers[at] - zero);
+    }
+    const sign = Math.sign(sum);
+    let count = Math.min(Math.round(Math.abs(sum)), errors.length);
+    if (count === 0) continue;
+    const least = errors.map((error) => sign * error).sort()[errors.length - count];
+    for (let k = 0; k < errors.length && count > 0; k++) {
+      const at = place(k);
+      const other = integers[at] + sign;
+      if (sign * errors[k] < least || other < low || other > high) continue;
+      integers[at] = other;
+      count--;
+    }
+  }
+  return quantized;
+}
+
+/**
  * Adds scales; those that are numbers of float16 are stored so, with a Cast behind them that onnxruntime computes when
  * it loads the model.
  *

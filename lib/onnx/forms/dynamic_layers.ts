@@ -11,7 +11,7 @@ import { isOp } from "../graph/operator.ts";
 import type { QuantSpec } from "../qdq/params.ts";
 import { quantizeConstant, type QuantizedConstant } from "../qdq/weights.ts";
 import { transposed } from "./blocks.ts";
-import { addScales, castToFloat, channelBytes } from "./channel_bytes.ts";
+import { addScales, castToFloat, channelBytes, withoutBias } from "./channel_bytes.ts";
 import { constantInput, type GraphEditors, type PlacedNode } from "./graph_editors.ts";
 
 /** How weights become integers. */
@@ -19,6 +19,8 @@ export interface DynamicSpecs {
   readonly weight: QuantSpec;
   /** Whether each output of a layer has a scale of its own. */
   readonly perChannel: boolean;
+  /** Whether each output of an LSTM's gates has one. */
+  readonly perGate: boolean;
 }
 
 /** The names of bytes, their scale and their zero point. */
@@ -139,7 +141,10 @@ function scaled(
 /** A matrix, or a stack of them, in bytes. */
 function quantizeMatrix(weight: FloatConstant, { weight: spec, perChannel }: DynamicSpecs) {
   const axis = perChannel ? weight.dims.length - 1 : undefined;
-  if (weight.dims.length === 2) return channelBytes(weight, spec, axis);
+  if (weight.dims.length === 2) {
+    const quantized = channelBytes(weight, spec, axis);
+    return axis === undefined ? quantized : withoutBias(weight, quantized, spec, axis);
+  }
   // Its columns have a scale for all of the stack.
   return quantizeConstant(weight, spec, axis);
 }
@@ -315,7 +320,12 @@ const lstm: DynamicLayer = {
         return [
           main.constant(`${tensor.name}_quantized`, "int8", dims, integers, true),
           addScales(main, `${tensor.name}_scale`, scale.dims, scale.data),
-          zeros(writer, scale.dims),
+          main.constant(
+            `${tensor.name}_zero_point`,
+            "int8",
+            scale.dims,
+            new Int8Array(scale.data.length),
+          ),
         ];
       });
     };
@@ -335,30 +345,10 @@ const lstm: DynamicLayer = {
   },
 };
 
-/** Zero points, all of them 0; made when the model is loaded, for they would be as many as scales. */
-function zeros(writer: DynamicWriter, dims: readonly number[]): string {
-  const { graphs: { main, model: { messages } } } = writer;
-  const [name] = writer.weight(`zeros ${dims}`, () => {
-    const shape = main.constant("gates", "int64", [dims.length], dims);
-    const [made] = writer.names(main, ["zeros"]);
-    const value = { t: messages.tensor("", "int8", [1], [0]) };
-    main.prepend(
-      messages.node({
-        opType: "ConstantOfShape",
-        input: [shape],
-        output: [made],
-        attributes: { value },
-      }),
-    );
-    return [made];
-  });
-  return name;
-}
-
 /** The weights of gates, directions × gates × inputs, in bytes and each direction transposed. */
 function turnedGates({ dims: [directions, gates, inputs], data }: FloatConstant, {
   weight: spec,
-  perChannel,
+  perGate,
 }: DynamicSpecs) {
   const symmetric: QuantSpec = { ...spec, type: "int8", symmetric: true };
   const size = gates * inputs;
@@ -366,7 +356,7 @@ function turnedGates({ dims: [directions, gates, inputs], data }: FloatConstant,
   const scales: Float32Array[] = [];
   for (let d = 0; d < directions; d++) {
     const part = { dims: [gates, inputs], data: data.subarray(d * size, (d + 1) * size) };
-    const quantized = channelBytes(part, symmetric, perChannel ? 0 : undefined);
+    const quantized = channelBytes(part, symmetric, perGate ? 0 : undefined);
     scales.push(quantized.scale);
     for (let g = 0, i = 0; g < gates; g++) {
       for (let k = 0; k < inputs; k++) {
@@ -375,7 +365,7 @@ function turnedGates({ dims: [directions, gates, inputs], data }: FloatConstant,
     }
   }
   const scale = Float32Array.from(scales.flatMap((each) => [...each]));
-  const scaleDims = perChannel ? [directions, gates] : [directions];
+  const scaleDims = perGate ? [directions, gates] : [directions];
   return {
     integers,
     dims: [directions, inputs, gates],

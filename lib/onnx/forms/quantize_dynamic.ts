@@ -46,7 +46,7 @@ export interface QuantizeDynamicOptions extends FormOptions {
    * has a kernel.
    */
   weightType?: "int8" | "uint8";
-  /** Whether each output channel of a weight has a scale of its own; yes by default. */
+  /** Whether each output channel of a weight has a scale of its own; yes by default, but for LSTM. */
   perChannel?: boolean;
   /**
    * Whether weights have 7 bits, so that kernels which add pairs of products in 16 bits cannot overflow; for
@@ -87,9 +87,11 @@ const OPERATORS: readonly string[] = ["Gather", "GatherND", ...DYNAMIC_OPERATORS
 function specsOf(options: QuantizeDynamicOptions): DynamicSpecs {
   checkOptions(WHERE, options, OPTIONS);
   const { weightType = "int8", perChannel = true, reduceRange = false } = options;
+  // The kernel for LSTM takes longer with many scales, and rounds the state at each step anyway.
+  const perGate = options.perChannel ?? false;
   checkChoice(WHERE, "weightType", weightType, ["int8", "uint8"]);
   const symmetric = weightType === "int8";
-  return { weight: { type: weightType, symmetric, reduceRange }, perChannel };
+  return { weight: { type: weightType, symmetric, reduceRange }, perChannel, perGate };
 }
 
 /** Puts the layers of a copy of a model on bytes. */

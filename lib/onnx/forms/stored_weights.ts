@@ -8,7 +8,7 @@ import { floatConstant } from "../graph/float_constant.ts";
 import type { QuantSpec } from "../qdq/params.ts";
 import { isOp } from "../graph/operator.ts";
 import { transposed } from "./blocks.ts";
-import { castToFloat, channelBytes } from "./channel_bytes.ts";
+import { castToFloat, channelBytes, withoutBias } from "./channel_bytes.ts";
 import type { DynamicLayer, DynamicWriter } from "./dynamic_layers.ts";
 import { constantInput, type PlacedNode } from "./graph_editors.ts";
 
@@ -98,7 +98,9 @@ function storeBlocks(
     using weight = floatConstant(tensor)!;
     const data = turned ? transposed(weight.data, columns, rows) : weight.data;
     const blocks = columns / BLOCK;
-    const quantized = channelBytes({ dims: [rows * blocks, BLOCK], data }, symmetric(writer), 0);
+    const lines = { dims: [rows * blocks, BLOCK], data };
+    const spec = symmetric(writer);
+    const quantized = withoutBias(lines, channelBytes(lines, spec, 0), spec, 0);
     const dims = [rows, blocks, BLOCK];
     const [bytes, scale] = writer.addWeight(tensor.name, { ...quantized, dims }, [rows, blocks, 1]);
     const shape = main.constant("rows", "int64", [2], [rows, columns]);
@@ -136,7 +138,10 @@ function store(
     const { dims, data } = weight;
     const [outer, channels] = merged(dims, axes);
     const runs = { dims: [outer, channels, data.length / (outer * channels)], data };
-    const quantized = channelBytes(runs, symmetric(writer), specs.perChannel ? 1 : undefined);
+    const spec = symmetric(writer);
+    const quantized = specs.perChannel
+      ? withoutBias(runs, channelBytes(runs, spec, 1), spec, 1)
+      : channelBytes(runs, spec, undefined);
     const sizes = specs.perChannel ? dims.map((size, i) => axes.includes(i) ? size : 1) : [];
     const [bytes, scale] = writer.addWeight(tensor.name, { ...quantized, dims }, sizes);
     const [cast, scaled] = writer.names(main, ["cast", "weight"]);
