@@ -154,7 +154,7 @@ function roundLayer(
 /** AdaRound of every weight in 8 bits that has a scale a channel. */
 export const adaptRounding: Remedy = {
   name: "adaround",
-  purpose: "rounds weights so that layers make up for what those before are off by",
+  purpose: "rounds weights so that each layer makes up for those before it",
   rewrites: false,
   async apply(state, tools) {
     const { perChannel = true, weightType = "int8", reduceRange = false } = state.options;

@@ -78,7 +78,7 @@ async function round(state: ImprovedModule, tools: ModuleTools): Promise<Improve
 /** AdaRound (Nagel et al. 2020, arXiv:2004.10568) of every weight of a `Linear` or a convolution. */
 export const roundInTurn: ModuleRemedy = {
   name: "adaround",
-  purpose: "rounds weights so that layers make up for what those before are off by",
+  purpose: "rounds weights so that each layer makes up for those before it",
   rewrites: false,
   async apply(state, tools) {
     const after = await round(state, tools);
