@@ -258,7 +258,7 @@ What is tried (--remedies), in this order, and kept where it helps:
   smooth    moves outliers of activations into weights
   fit       chooses each range by what rounding costs the layers that read it
   ranges    moves the ends of ranges where the output gains by it
-  adaround  rounds weights so that layers make up for what those before are off by
+  adaround  rounds weights so that each layer makes up for those before it
   round     rounds weights by what they are multiplied with (GPTQ)
   bias      makes up for what rounding adds on average, layer after layer
   float     leaves in float what costs most
