@@ -190,7 +190,16 @@ function* packedConvolutions(
         yield packedConvKernel({ ...spec, partial, places: at, few, lastBytes }, tile);
       }
       for (const [kernel, stride] of all(sides, sides)) {
-        yield packedDepthwiseKernel({ ...spec, kernel, stride, dilation: stride, block: kernel });
+        for (const fours of [1, 4] as const) {
+          yield packedDepthwiseKernel({
+            ...spec,
+            kernel,
+            stride,
+            dilation: stride,
+            block: kernel,
+            fours,
+          });
+        }
       }
     }
   }
@@ -225,7 +234,7 @@ function* convolutions(): Generator<Kernel> {
   const sizes = [1, 3].map((size) => ({ down: size, across: 2 }));
   for (const [dtype, bias, clip] of all(WIDE, biases, clips)) {
     for (const [kernel, stride, dilation, block] of all(sizes, sizes, sizes, sizes)) {
-      yield depthwiseKernel({ dtype, bias, clip, kernel, stride, dilation, block });
+      yield depthwiseKernel({ dtype, bias, clip, kernel, stride, dilation, block, fours: 1 });
     }
   }
 }

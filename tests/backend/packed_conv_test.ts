@@ -64,6 +64,7 @@ const CASES: Case[] = ([
   [[2, 33, 33, 3, 4], [5, 5], 2, 2, 1, 33, true],
   [[1, 3, 4, 3, 3], [1, 2], 3, 0, 1, 1, true],
   [[1, 70, 3, 1, 2], [3, 3], 1, 0, 1, 1, true],
+  [[2, 35, 35, 11, 9], [3, 3], 2, 1, 1, 35],
 ] as [Case["sizes"], Case["kernel"], number, number, number, number, boolean | undefined][])
   .map(([sizes, kernel, stride, padding, dilation, groups, transposed]) => ({
     sizes,

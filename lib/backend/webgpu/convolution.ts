@@ -34,6 +34,8 @@ import { dispatchProduct, type Untiled } from "./products.ts";
 
 /** Loads that the block of a depthwise kernel may have, unless one row of it has more. */
 const MOST_LOADS = 64;
+/** Taps of a depthwise kernel whose invocations may make sixteen channels of bytes, which is four times the text. */
+const MOST_TAPS_OF_VECTORS = 9;
 /** Depthwise kernels of more taps than this, whose text would be too long, are left to the product. */
 const MOST_TAPS = 49;
 
@@ -223,16 +225,23 @@ export function dispatchDepthwise(
     stride: pair(args.stride, 1),
     dilation: pair(args.dilation, 1),
   };
-  const places = { ...steps, block: depthwiseBlock(out, steps, subgroupSize) };
-  const [fours, outFours] = [x.dtype, output].map((dtype) => rowStride(channels, dtype) / 4);
+  const vectors = subgroupSize === 8 && x.dtype.itemSize === 1 &&
+    numelOf(w.kernel) <= MOST_TAPS_OF_VECTORS;
+  const fours = vectors ? 4 : 1;
+  const places = {
+    ...steps,
+    fours,
+    block: depthwiseBlock(out, steps, subgroupSize),
+  } as const;
+  const [inFours, outFours] = [x.dtype, output].map((dtype) => rowStride(channels, dtype) / 4);
   sink.dispatch(
     kernel(places),
     buffers.filter((buffer) => !!buffer).map((buffer) => gpu(buffer as DeviceBuffer)),
     [
-      ...[images, channels, fours, outFours, from.down, from.across, out.down, out.across],
+      ...[images, channels, inFours, outFours, from.down, from.across, out.down, out.across],
       ...[before.down, before.across],
     ],
-    depthwiseWorkgroups(images, fours, out, places),
+    depthwiseWorkgroups(images, inFours, out, places),
   );
 }
 
@@ -242,7 +251,7 @@ export function dispatchDepthwise(
  */
 function depthwiseBlock(
   out: Pair,
-  { kernel, stride, dilation }: Omit<DepthwisePlaces, "block">,
+  { kernel, stride, dilation }: Pick<DepthwisePlaces, "kernel" | "stride" | "dilation">,
   subgroupSize: number,
 ): Pair {
   const span = (side: keyof Pair, outputs: number) =>
