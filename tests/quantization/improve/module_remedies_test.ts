@@ -132,6 +132,21 @@ eachBackend("fit: layers' outputs change less than by any one method", async (de
   assertEquals([...again.state.ranges], [...done.state.ranges]);
 });
 
+Deno.test("fit: of few samples, ranges leave room for what is to come", async () => {
+  await init({ device: "cpu" });
+  let [before, after] = [0, 0];
+  for (let seed = 20; seed < 30; seed++) {
+    manualSeed(seed);
+    const model = new Sequential({ fc: new Linear(64, 16, { device: "cpu" }) });
+    const { state, tools } = await plain(model, normalBatches(4, [2, 64], "cpu"));
+    const done = await chooseRanges.apply(state, tools);
+    const [x] = normalBatches(1, [256, 64], "cpu");
+    before += await sqnr(state, model, x) / 10;
+    after += await sqnr(done?.state ?? state, model, x) / 10;
+  }
+  assert(after > before + 1, `${before} dB of the least and the greatest, ${after} dB`);
+});
+
 eachBackend("ranges: ends are moved where the model's output gains", async (device) => {
   manualSeed(12);
   const layer = () => new Linear(64, 64, { device });
