@@ -6,6 +6,7 @@
 import { Noise } from "../../quantization/analysis/noise.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import type { OnnxModel } from "../file/model.ts";
+import { isOp } from "../graph/operator.ts";
 import type { TensorRange } from "../qdq/params.ts";
 import { OnnxRuntime } from "../run/runtime.ts";
 import type { OnnxCalibration } from "./calibrate.ts";
@@ -17,25 +18,41 @@ export type ChosenMethod = "mse" | "minmax";
 export interface BestMethod {
   /** The one that is best. */
   readonly method: ChosenMethod;
-  /** The SQNR of the quantized model with each, in dB, on so many samples; of several outputs the lowest. */
+  /** The SQNR of the quantized model with each, in dB, on so many samples; of several outputs the lowest. Of few
+   * numbers that a Softmax makes it is that of what this reads. */
   readonly sqnr: Readonly<Record<ChosenMethod, number>>;
   /** The samples. */
   readonly samples: number;
 }
 
-/** The outputs of floats that a model gives for each sample. */
+/** Fewer numbers than these, of all samples together, say little where a Softmax made them: most are 0 or 1. */
+const FEW_SHARES = 1024;
+
+/** The outputs of floats that a model gives for each sample, in the model's order. */
 async function answers(where: string, model: OnnxModel, { kept }: OnnxCalibration) {
   await using runtime = await OnnxRuntime.open(where, model);
-  const all: ReadonlyMap<string, Float32Array>[] = [];
+  const all: Float32Array[][] = [];
   for (const feeds of kept) {
-    const outputs = Object.entries(await runtime.run(feeds));
-    all.push(
-      new Map(
-        outputs.flatMap(([name, { data }]) => data instanceof Float32Array ? [[name, data]] : []),
-      ),
-    );
+    const outputs = await runtime.run(feeds);
+    all.push(runtime.outputs.flatMap(({ name }) => {
+      const { data } = outputs[name];
+      return data instanceof Float32Array ? [data] : [];
+    }));
   }
   return all;
+}
+
+/** A model that gives what a Softmax reads in place of an output that it makes. */
+function beforeShares(model: OnnxModel): OnnxModel {
+  const copy = model.clone();
+  const { graph, messages } = copy;
+  const makers = new Map(graph.node.flatMap((node) => node.output.map((name) => [name, node])));
+  graph.output = graph.output.map((output) => {
+    const maker = makers.get(output.name);
+    if (!maker || !isOp(maker, "Softmax") || !makers.has(maker.input[0])) return output;
+    return messages.valueInfo(maker.input[0], "float32", undefined);
+  });
+  return copy;
 }
 
 /**
@@ -60,14 +77,15 @@ export async function bestMethod(
     );
   }
   const ranges = { mse: await calibration.ranges(), minmax: whole };
-  const expected = await answers(where, calibration.model, calibration);
+  const outputs = await answers(where, calibration.model, calibration);
+  const count = outputs.flat().reduce((sum, { length }) => sum + length, 0);
+  const judged = count < FEW_SHARES ? beforeShares : (model: OnnxModel) => model;
+  const expected = await answers(where, judged(calibration.model), calibration);
   const worth = async (method: ChosenMethod) => {
-    const given = await answers(where, await quantize(ranges[method]), calibration);
-    const noises = new Map([...expected[0].keys()].map((name) => [name, new Noise()]));
-    expected.forEach((outputs, i) =>
-      outputs.forEach((data, name) => noises.get(name)!.add(data, given[i].get(name)!))
-    );
-    return Math.min(...[...noises.values()].map(({ sqnr }) => sqnr));
+    const given = await answers(where, judged(await quantize(ranges[method])), calibration);
+    const noises = expected[0].map(() => new Noise());
+    expected.forEach((each, i) => each.forEach((data, o) => noises[o].add(data, given[i][o])));
+    return Math.min(...noises.map(({ sqnr }) => sqnr));
   };
   const sqnr = { mse: await worth("mse"), minmax: await worth("minmax") };
   const method = sqnr.minmax > sqnr.mse ? "minmax" : "mse";

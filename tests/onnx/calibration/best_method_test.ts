@@ -12,6 +12,7 @@ import {
   randn,
   ReLU,
   Sequential,
+  Softmax,
 } from "../../../mod.ts";
 
 await init({ device: "cpu" });
@@ -91,4 +92,17 @@ Deno.test("auto: what was saved is a calibration of mse, and says that it cannot
       "give samples, or name a method",
     );
   }
+});
+
+Deno.test("auto: few shares of a Softmax are judged by what it reads", async () => {
+  manualSeed(4);
+  const layers = { fc1: new Linear(8, 8), relu: new ReLU(), fc2: new Linear(8, 2) };
+  const shares = new Sequential({ ...layers, softmax: new Softmax(-1) });
+  const data = Array.from({ length: 8 }, () => ({ input: randn([1, 8]) }));
+  const found = [];
+  for (const model of [new Sequential(layers), shares]) {
+    const float = await exportOnnx(model, randn([1, 8]));
+    found.push((await quantizeStatic(float, data, { calibrationMethod: "auto" })).bestMethod);
+  }
+  assertEquals(found[1], found[0]);
 });
