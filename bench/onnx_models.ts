@@ -138,15 +138,19 @@ async function mnist(counts: Counts, folder: string): Promise<BenchModel> {
   return { path, samples: parts(drawn, counts), task: "digits right", score: rightDigits(labels) };
 }
 
+/** A cell has a digit from this on. */
+const SURE = 0.1;
+
 /** The share of digits of which a detector tells place and number. */
 function found(given: Answers, digits: readonly (readonly Digit[])[], side: number): number {
   const cells = side / CELL;
   const right = ({ box, label }: Digit, answer: Float32Array) => {
     const [x, y] = [box[0] + 14, box[1] + 14].map((at) => Math.floor(at / CELL));
     const at = (channel: number) => answer[channel * cells * cells + y * cells + x];
-    const corners = [1, 2, 3, 4].map((c) => at(c) * 28 + (c % 2 ? x : y) * CELL);
+    // All that a cell without a digit gives was fitted to 0, so boxes are as far from 0 as it is sure of one.
+    const corners = [1, 2, 3, 4].map((c) => at(c) / at(0) * 28 + (c % 2 ? x : y) * CELL);
     const numbers = Float32Array.from({ length: 10 }, (_, digit) => at(5 + digit));
-    return at(0) > 0.3 && largest(numbers) === label &&
+    return at(0) > SURE && largest(numbers) === label &&
       overlap(corners as unknown as Digit["box"], box) > 0.5;
   };
   const each = given.flatMap((answer, i) => digits[i].map((one) => right(one, floats(answer))));
