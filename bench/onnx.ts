@@ -275,8 +275,13 @@ try {
   for (const name of names) {
     const model = models.get(name);
     if (!model) throw new Error(`there is no model ${name}; there are ${[...models.keys()]}`);
-    const keep = () =>
-      Deno.writeTextFile(file, JSON.stringify(Object.fromEntries(results), null, 2) + "\n");
+    // Another process may have written of other models meanwhile.
+    const keep = async () => {
+      const all = await known(file);
+      const own = results.get(name);
+      if (own) all.set(name, own);
+      await Deno.writeTextFile(file, JSON.stringify(Object.fromEntries(all), null, 2) + "\n");
+    };
     if (does("make")) {
       const made = await model();
       const result = results.get(name) ?? { task: made.task, rows: [] };
