@@ -90,13 +90,16 @@ async function round(state: ImprovedModel, tools: ImproveTools) {
   for (let block = 0; block < blocks; block++) {
     const [from, to] = [block, block + 1].map((i) => Math.floor(i * rounds.length / blocks));
     const some = rounds.slice(from, to).flat();
+    const first = new Set(rounds[from]);
     const float = await rowsOf(uncorrected, some, tools);
     const quantized = await rowsOf((await quantizedState(now)).model, some, tools);
     const editor = new GraphEditor(model.graph, model.messages);
     for (const each of some) {
       tools.check();
       const { layer: { node, reads } } = each;
-      const [own, other] = [float, quantized].map((rows) => rows.get(node.name));
+      // What comes into a block is made up for once, by those that read it first.
+      const [own, other] = [first.has(each) ? float : quantized, quantized]
+        .map((rows) => rows.get(node.name));
       if (!own?.length || !other?.length) continue;
       const bias = biasOf(facts, each.layer);
       using weight = facts.constant(node.input[1])!;

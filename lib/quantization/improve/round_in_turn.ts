@@ -65,7 +65,9 @@ async function round(state: ImprovedModule, tools: ModuleTools): Promise<Improve
       const quantized = await tools.rows(model, state.float, some);
       for (const name of some) {
         tools.check();
-        const rows = [float, quantized].map((all) => all.get(name)!);
+        // What comes into a block is made up for once, by the layer that reads it first.
+        const rows = [name === some[0] ? float : quantized, quantized]
+          .map((all) => all.get(name)!);
         now = await withLayer(now, name, modules.get(name) as FloatLayer, rows, tools);
       }
     } finally {

@@ -72,6 +72,29 @@ Deno.test("adaround: nothing where weights have no scale a channel, or other bit
   }
 });
 
+Deno.test("adaround: what is off is made up for once, however many layers there are", async () => {
+  const count = 40;
+  const value = (i: number) => i === 0 ? "x" : i === count ? "y" : `r${i}`;
+  const { before, after } = await remedied(
+    smallModel({
+      opset: 17,
+      nodes: Array.from({ length: count }, (_, i) => [
+        node("Gemm", [value(i), `w${i}`, `b${i}`], [`h${i}`]),
+        node("Relu", [`h${i}`], [value(i + 1)]),
+      ]).flat(),
+      constants: Array.from({ length: count }, (_, i) => [
+        constant(`w${i}`, [16, 16], 2 * i + 1, () => 0.6),
+        constant(`b${i}`, [16], 2 * i + 2, () => 0.05),
+      ]).flat(),
+      inputs: { x: ["float32", 32, 16] },
+      outputs: ["y"],
+    }),
+    [32, 16],
+    adaptRounding,
+  );
+  assert(after > before - 0.5, `${before} dB, ${after} dB`);
+});
+
 Deno.test("adaround: products, biases behind them, and nodes that stay float", async () => {
   const model = smallModel({
     opset: 17,

@@ -51,6 +51,14 @@ export async function convolutions(device: Device): Promise<Sequential> {
   return new Sequential(parts);
 }
 
+/** 16 → 16: many layers in a row. */
+export async function deep(layers: number): Promise<Sequential> {
+  manualSeed(3);
+  const linears = Array.from({ length: layers }, () => new Linear(16, 16));
+  for (const linear of linears) await scaled(linear, () => 2.5);
+  return new Sequential(linears.flatMap((linear) => [linear, new ReLU()]));
+}
+
 /** 32 → 32: a normalization with outlier channels that feeds three layers, whose sum goes on beside what came in. */
 export class Residual extends Module {
   norm: LayerNorm;

@@ -17,7 +17,7 @@ import {
 } from "../../../mod.ts";
 import { eachBackend } from "../../backends.ts";
 import { normalBatches, outlierModel, snapshot } from "../outliers.ts";
-import { convolutions, Residual } from "./networks.ts";
+import { convolutions, deep, Residual } from "./networks.ts";
 
 /** A model with outlier channels, and samples for it. */
 async function given(device: Device) {
@@ -110,6 +110,16 @@ const { model, data, heldOut } = await given("cpu");
 /** Tunes on the CPU. */
 const tuned = (options: Partial<TuneOptions> = {}, m: Module = model) =>
   tune(m, { data, heldOut, ...options });
+
+Deno.test("tune: in a deep network layers make up for what is off once", async () => {
+  await init({ device: "cpu" });
+  const model = await deep(24);
+  const data = normalBatches(8, [32, 16], "cpu");
+  const heldOut = normalBatches(2, [32, 16], "cpu");
+  const { steps } = await tune(model, { data, heldOut, remedies: ["adaround"] });
+  const [plain, , adaround] = steps;
+  assertLess(plain.sqnr, adaround.sqnr);
+});
 
 Deno.test("tune stops at the target, and says where it is out of reach", async () => {
   await init({ device: "cpu" });
