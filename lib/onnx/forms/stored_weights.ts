@@ -13,7 +13,7 @@ import type { DynamicLayer, DynamicWriter } from "./dynamic_layers.ts";
 import { constantInput, type PlacedNode } from "./graph_editors.ts";
 
 /** Neighbours in a row of a matrix that share a scale, where outputs are read off by it. */
-const BLOCK = 64;
+const BLOCK = 128;
 
 /** About what the nodes take in a file that make floats of bytes. */
 const NODES_BYTES = 256;
