@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { dot } from "../../numbers/dot.ts";
 import { columnsAt, type ReadRows, rowCount, rowLength } from "../statistics/rows.ts";
 import { adaround } from "./adaround.ts";
 import { trusted } from "./trusted_covariance.ts";
@@ -106,19 +107,6 @@ export function productsOfRows(
     }
   }
   return { covariance, cross, n, means: { float: x.means, quantized: y.means } };
-}
-
-function dot(x: Float32Array, a: number, y: Float32Array, b: number, n: number): number {
-  let [s, t, u, v] = [0, 0, 0, 0];
-  let i = 0;
-  for (; i + 3 < n; i += 4) {
-    s += x[a + i] * y[b + i];
-    t += x[a + i + 1] * y[b + i + 1];
-    u += x[a + i + 2] * y[b + i + 2];
-    v += x[a + i + 3] * y[b + i + 3];
-  }
-  for (; i < n; i++) s += x[a + i] * y[b + i];
-  return (s + t) + (u + v);
 }
 
 /**

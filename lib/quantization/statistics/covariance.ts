@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { dot } from "../../numbers/dot.ts";
 import { ExactSums } from "../../numbers/exact_sum.ts";
 import { columnsOf, type ReadRows, rowLength } from "./rows.ts";
 import { sumsAsTensors, sumsOf } from "./saved_sums.ts";
@@ -61,7 +62,7 @@ export class Covariance {
       for (let g = 0, at = 0; g < groups; g++) {
         for (let i = 0; i < size; i++) {
           for (let j = i; j < size; j++, at++) {
-            scratch[at] += dot(columns, (g * size + i) * n, (g * size + j) * n, n);
+            scratch[at] += dot(columns, (g * size + i) * n, columns, (g * size + j) * n, n);
           }
         }
       }
@@ -122,18 +123,4 @@ export class Covariance {
     loaded.count = count;
     return loaded;
   }
-}
-
-/** The sum of the products of two columns, in an order that is always the same. */
-function dot(x: Float32Array, a: number, b: number, n: number): number {
-  let [s, t, u, v] = [0, 0, 0, 0];
-  let i = 0;
-  for (; i + 3 < n; i += 4) {
-    s += x[a + i] * x[b + i];
-    t += x[a + i + 1] * x[b + i + 1];
-    u += x[a + i + 2] * x[b + i + 2];
-    v += x[a + i + 3] * x[b + i + 3];
-  }
-  for (; i < n; i++) s += x[a + i] * x[b + i];
-  return (s + t) + (u + v);
 }
