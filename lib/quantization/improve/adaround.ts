@@ -226,15 +226,16 @@ class RowSearch {
     for (let i = 0; i < size; i++) {
       let [best, one, other] = [-1, 0, 0];
       let gain = -this.noise(i);
-      for (const by of [1, -1]) {
-        const own = by > 0 ? up[i] : down[i];
-        const step = 2 * by * steps[i];
-        for (let j = i + 1, at = i * size + j; j < size; j++, at++) {
-          // The other one goes the way that takes back some of it.
-          const together = step * covariance[at] * steps[j];
-          const cost = together > 0 ? own + down[j] - together : own + up[j] + together;
-          if (cost < gain) [best, one, other, gain] = [j, by, together > 0 ? -1 : 1, cost];
-        }
+      const step = 2 * steps[i];
+      for (let j = i + 1, at = i * size + j; j < size; j++, at++) {
+        // The other one goes the way that takes back some of it.
+        const together = step * covariance[at] * steps[j];
+        const against = together > 0;
+        const less = against ? together : -together;
+        const more = up[i] + (against ? down[j] : up[j]) - less;
+        const fewer = down[i] + (against ? up[j] : down[j]) - less;
+        if (more < gain) [best, one, other, gain] = [j, 1, against ? -1 : 1, more];
+        if (fewer < gain) [best, one, other, gain] = [j, -1, against ? 1 : -1, fewer];
       }
       if (best < 0) continue;
       this.change(integers, i, one);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { dot } from "../../numbers/dot.ts";
+import { addProducts, rowStarts } from "../../numbers/column_products.ts";
 import { columnsAt, type ReadRows, rowCount, rowLength } from "../statistics/rows.ts";
 import { adaround } from "./adaround.ts";
 import { trusted } from "./trusted_covariance.ts";
@@ -94,16 +94,15 @@ export function productsOfRows(
     }
     return { all, means };
   });
-  const covariance = new Float64Array(size * size);
-  const cross = new Float64Array(size * size);
+  const [covariance, cross] = [new Float64Array(size * size), new Float64Array(size * size)];
+  const starts = rowStarts(size, false);
+  const [ours, theirs] = [x, y].map(({ all }) => ({ data: all, from: 0, n }));
+  addProducts({ data: covariance, starts }, size, theirs);
+  addProducts({ data: cross, starts }, size, ours, theirs);
   for (let i = 0; i < size; i++) {
     for (let j = 0; j < size; j++) {
-      cross[i * size + j] = dot(x.all, i * n, y.all, j * n, n) / n;
-      if (j >= i) {
-        covariance[i * size + j] =
-          covariance[j * size + i] =
-            dot(y.all, i * n, y.all, j * n, n) / n;
-      }
+      cross[i * size + j] /= n;
+      if (j >= i) covariance[j * size + i] = covariance[i * size + j] /= n;
     }
   }
   return { covariance, cross, n, means: { float: x.means, quantized: y.means } };

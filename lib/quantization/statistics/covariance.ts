@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { dot } from "../../numbers/dot.ts";
+import { addProducts, rowStarts } from "../../numbers/column_products.ts";
 import { ExactSums } from "../../numbers/exact_sum.ts";
 import { columnsOf, type ReadRows, rowLength } from "./rows.ts";
 import { sumsAsTensors, sumsOf } from "./saved_sums.ts";
@@ -57,14 +57,15 @@ export class Covariance {
   observe(data: Float32Array, dims: readonly number[]): void {
     const { size, sums, rows: { groups } } = this;
     if (scratch.length < sums.length) scratch = new Float64Array(sums.length);
+    const starts = Array.from(
+      { length: groups },
+      (_, g) => rowStarts(size, true, g * this.products),
+    );
     let seen = 0;
     for (const { columns, n } of columnsOf(this.rows, data, dims)) {
-      for (let g = 0, at = 0; g < groups; g++) {
-        for (let i = 0; i < size; i++) {
-          for (let j = i; j < size; j++, at++) {
-            scratch[at] += dot(columns, (g * size + i) * n, columns, (g * size + j) * n, n);
-          }
-        }
+      for (let g = 0; g < groups; g++) {
+        const own = { data: columns, from: g * size * n, n };
+        addProducts({ data: scratch, starts: starts[g] }, size, own);
       }
       seen += n;
     }
