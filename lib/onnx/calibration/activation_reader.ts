@@ -107,11 +107,7 @@ export class ActivationReader implements AsyncDisposable {
     const results = await runtime.run(feeds);
     const tensors = outputs.map((names) => names.map((name) => results[name]));
     if (reduced) return tensors.map((each) => ofReductions(each.map(numbers)));
-    const seen = tensors.map(([tensor]) => ({
-      range: scan(numbers(tensor)),
-      data: numbers(tensor),
-      dims: tensor.dims,
-    }));
+    const seen = tensors.map(([tensor]) => new Activation(numbers(tensor), tensor.dims));
     if (!this.rangesOnly) return seen;
     const bytes = seen.reduce((sum, { data }) => sum + data.byteLength, 0);
     const ranges = seen.map(({ range, data }) =>
@@ -144,6 +140,18 @@ export class ActivationReader implements AsyncDisposable {
   }
 }
 
+/** An activation of which nothing but the numbers is known yet. */
+class Activation implements SeenActivation {
+  private known: SeenActivation["range"] | null = null;
+
+  constructor(readonly data: Float32Array, readonly dims: readonly number[]) {}
+
+  /** Looked for when it is first asked for. */
+  get range(): SeenActivation["range"] {
+    return this.known === null ? this.known = scan(this.data) : this.known;
+  }
+}
+
 function numbers({ data }: OnnxOutput): Float32Array {
   return data as Float32Array;
 }
@@ -151,6 +159,12 @@ function numbers({ data }: OnnxOutput): Float32Array {
 /** An activation without elements; one of its own each, for its memory is given back. */
 function nothing(): SeenActivation {
   return { range: { min: 0, max: 0 }, data: new Float32Array(0), dims: [0] };
+}
+
+/** An activation of which only the ends of its range are left, for those who ask no more. */
+export function onlyEnds(seen: SeenActivation): SeenActivation {
+  const { data, range } = seen;
+  return data.length > 2 ? { range, ...ends(range) } : seen;
 }
 
 /** A range as the only values. */

@@ -8,7 +8,7 @@ import { MOST_ADDED } from "../../numbers/exact_sum.ts";
 import type { SafetensorsEntry } from "../../files/safetensors.ts";
 import { StateError } from "../../nn/state_error.ts";
 import type { Histogram } from "../../quantization/observers/histogram_observer.ts";
-import { ActivationReader, type SeenActivation } from "./activation_reader.ts";
+import { ActivationReader, onlyEnds, type SeenActivation } from "./activation_reader.ts";
 import { type CalibrationOptions, methodFor } from "./method.ts";
 import { checkOrigin, optionsOf, type Origin, originOf, settingsOf } from "./origin.ts";
 import { readPart, writePart } from "./part.ts";
@@ -319,7 +319,11 @@ export class OnnxCalibration {
     this.chosen = undefined;
     const byName = new Map(values.map((name, i) => [name, seen[i]]));
     this.learnt.observe(byName);
-    for (const [name, record] of this.records) record.observe(byName.get(name)!, place);
+    const { needsOnlyRange } = this.method;
+    for (const [name, record] of this.records) {
+      const own = byName.get(name)!;
+      record.observe(needsOnlyRange ? onlyEnds(own) : own, place);
+    }
     this.samples++;
     this.log.add(digest);
     reader.free(seen);

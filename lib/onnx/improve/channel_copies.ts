@@ -170,7 +170,7 @@ async function search(state: ImprovedModel, tools: ImproveTools) {
   const { calibration: { model } } = state;
   const places = placesOf(new GraphFacts(model.graph));
   if (places.size === 0) return [];
-  const maxima = (await tools.learn(model, "channelMaxima")).learned("channelMaxima");
+  const maxima = await tools.learn(model, "channelMaxima");
   const bytes = new Set((await quantizedState(state)).activations.map(({ name }) => name));
   return [...places.keys()].flatMap((value) => {
     const seen = bytes.has(value) && maxima.get(value);

@@ -24,7 +24,7 @@ async function round(
 ): Promise<Map<string, QuantizedConstant>> {
   const floats = new Set(nodesToExclude);
   const facts = new GraphFacts(model.graph);
-  const covariances = (await tools.learn(model, "covariance")).learned("covariance");
+  const covariances = await tools.learn(model, "covariance");
   const weights = new Map<string, QuantizedConstant>();
   for (const node of facts.graph.node) {
     const layer = weightedNode(facts, node);

@@ -160,7 +160,7 @@ async function applied(
 async function search(state: ImprovedModel, tools: ImproveTools): Promise<Remedied | undefined> {
   const { calibration: { model } } = state;
   const facts = new GraphFacts(model.graph);
-  const maxima = (await tools.learn(model, "channelMaxima")).learned("channelMaxima");
+  const maxima = await tools.learn(model, "channelMaxima");
   // Those too that are left in float for their outliers' sake: without these they are fit for bytes.
   const options = { ...state.options, optimize: "size" } as const;
   const { activations } = await quantizedState({ ...state, options });

@@ -207,8 +207,8 @@ async function smooth(
 ): Promise<Remedied | undefined> {
   const { calibration: { model }, calibration } = state;
   const given = checked(found);
-  const maxima = (await tools.learn(model, "channelMaxima")).learned("channelMaxima");
-  const sums = (await tools.learn(model, "channelSums")).learned("channelSums");
+  const maxima = await tools.learn(model, "channelMaxima");
+  const sums = await tools.learn(model, "channelSums");
   const seen = { maxima, sums, ranges: await calibration.ranges() };
   const made = async (gates?: ReadonlySet<string>) => {
     const smoothed = smoothedModel(model, by, seen, tools.check, { given, gates });

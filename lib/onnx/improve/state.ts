@@ -5,6 +5,8 @@
  */
 import { ActivationReader } from "../calibration/activation_reader.ts";
 import { OnnxCalibration, type OnnxSamples } from "../calibration/calibrate.ts";
+import { Learnt, type Statistics } from "../calibration/statistics/learnt.ts";
+import { GraphFacts } from "../qdq/graph_facts.ts";
 import type { StatisticKind } from "../../quantization/statistics/statistic.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { removeUnusedInitializers, removeUnusedNodes } from "../graph/unused.ts";
@@ -36,12 +38,13 @@ function samplesWith(elements: number, sample: OnnxFeeds, least: number, most: n
   return Math.min(Math.max(Math.ceil(elements / Math.max(each, 1)), least), most);
 }
 
-/** How many samples a statistic is gathered on. */
-function samplesFor(kind: StatisticKind, sample: OnnxFeeds): number {
-  return kind === "covariance"
-    ? samplesWith(ENOUGH.rows, sample, FEW.rows, FEW.learnt)
-    : FEW.learnt;
+/** How many samples have rows enough for statistics and for rounding weights. */
+function samplesForRows(sample: OnnxFeeds): number {
+  return samplesWith(ENOUGH.rows, sample, FEW.rows, FEW.learnt);
 }
+
+/** What is learnt together, for a pass takes longer than that. */
+const TOGETHER: readonly StatisticKind[] = ["channelMaxima", "channelSums"];
 
 /** What a search is bounded by. */
 export interface ImproveLimits {
@@ -61,7 +64,7 @@ export interface ImproveLimits {
 
 /** What remedies ask of samples. */
 export class ImproveTools {
-  private readonly known = new WeakMap<OnnxModel, Map<string, Promise<OnnxCalibration>>>();
+  private readonly known = new WeakMap<OnnxModel, Map<StatisticKind, Promise<Learnt>>>();
 
   /** @param samples the calibration samples; gone through once for each time that ranges are learnt. */
   constructor(
@@ -110,7 +113,7 @@ export class ImproveTools {
 
   /** The first samples, as many as have rows enough to round weights by. */
   get forRows(): readonly OnnxFeeds[] {
-    return this.samples.slice(0, samplesFor("covariance", this.samples[0]));
+    return this.samples.slice(0, samplesForRows(this.samples[0]));
   }
 
   /** The ranges of a model's activations. */
@@ -118,18 +121,32 @@ export class ImproveTools {
     return await this.observe(model, this.samples, { ...options, prepare: false });
   }
 
-  /** Statistics of what a model's layers read and make; each kind is gathered once. */
-  async learn(model: OnnxModel, kind: StatisticKind): Promise<OnnxCalibration> {
+  /** Statistics of what a model's layers read and make, by the names of values; each kind is gathered once. */
+  async learn<Kind extends StatisticKind>(
+    model: OnnxModel,
+    kind: Kind,
+  ): Promise<ReadonlyMap<string, Statistics[Kind]>> {
     const { learnt } = this.limits;
-    if (learnt?.model === model && learnt.learns(kind)) return learnt;
-    const kinds = this.known.get(model) ?? new Map<string, Promise<OnnxCalibration>>();
+    if (learnt?.model === model && learnt.learns(kind)) return learnt.learned(kind);
+    const kinds = this.known.get(model) ?? new Map<StatisticKind, Promise<Learnt>>();
     this.known.set(model, kinds);
-    const known = kinds.get(kind) ??
-      this.observe(model, this.samples.slice(0, samplesFor(kind, this.samples[0])), {
-        ...{ prepare: false, learn: [kind] },
-      });
-    kinds.set(kind, known);
-    return await known;
+    const together = TOGETHER.includes(kind) ? TOGETHER : [kind];
+    const known = kinds.get(kind) ?? this.gather(model, together);
+    for (const each of together) kinds.set(each, known);
+    return (await known).get(kind)!;
+  }
+
+  /** Statistics of some kinds. */
+  private async gather(model: OnnxModel, kinds: readonly StatisticKind[]): Promise<Learnt> {
+    const learnt = Learnt.of(new GraphFacts(model.graph), kinds);
+    const seen = new Map<string, { data: Float32Array; dims: readonly number[] }>();
+    await this.forActivations(model, learnt.values, (name, data, dims) => {
+      seen.set(name, { data, dims });
+      if (seen.size < learnt.values.length) return;
+      learnt.observe(seen);
+      seen.clear();
+    }, this.forRows);
+    return learnt;
   }
 
   /** All samples. */

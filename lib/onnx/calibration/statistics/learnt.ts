@@ -61,7 +61,7 @@ export class Learnt {
   }
 
   /** Takes note of the activations of one sample, by the names of values. */
-  observe(seen: ReadonlyMap<string, SeenActivation>): void {
+  observe(seen: ReadonlyMap<string, Pick<SeenActivation, "data" | "dims">>): void {
     for (const { value, statistic } of this.all()) {
       const { data, dims } = seen.get(value)!;
       statistic.observe(data, dims);
