@@ -5,11 +5,11 @@
  */
 import { spread } from "../../quantization/statistics/channels.ts";
 import { type WeightedNode, weightedNode } from "../calibration/statistics/places.ts";
-import type { OnnxModel } from "../file/model.ts";
 import type { NodeProto } from "../file/proto.ts";
 import { GraphEditor } from "../graph/graph_editor.ts";
 import { GraphFacts } from "../qdq/graph_facts.ts";
 import type { Remedy } from "./remedy.ts";
+import { type HeldValue, StepwiseRun } from "./stepwise_run.ts";
 import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
 import { biasOf, inRounds } from "./weighted_layers.ts";
 
@@ -37,28 +37,31 @@ function biasedLayers(facts: GraphFacts): Biased[] {
   });
 }
 
-/** Some of the places of what layers make, a row of channels for each and a list for each sample. */
-async function rowsOf(
-  model: OnnxModel,
-  layers: ReadonlyMap<string, WeightedNode>,
-  tools: ImproveTools,
-): Promise<Map<string, Float32Array[][]>> {
-  const rows = new Map([...layers.keys()].map((name): [string, Float32Array[][]] => [name, []]));
-  const most = Math.ceil(MOST_ROWS / tools.forRows.length);
-  await tools.forActivations(model, [...layers.keys()], (name, data, dims) => {
-    const { makes } = layers.get(name)!;
-    const { outer, inner } = spread(makes, dims);
-    const count = outer * inner;
-    rows.get(name)!.push(Array.from({ length: Math.min(count, most) }, (_, i) => {
-      const place = Math.floor(i * count / Math.min(count, most));
-      const [o, at] = [Math.floor(place / inner), place % inner];
-      return Float32Array.from(
-        { length: makes.count },
-        (_, c) => data[(o * makes.count + c) * inner + at],
-      );
-    }));
-  }, tools.forRows);
-  return rows;
+/** Some of the places of what a layer makes, a row of channels for each. */
+function rowsAt(
+  { makes }: WeightedNode,
+  { data, dims }: HeldValue,
+  most: number,
+): Float32Array[] {
+  const { outer, inner } = spread(makes, dims);
+  const count = outer * inner;
+  return Array.from({ length: Math.min(count, most) }, (_, i) => {
+    const place = Math.floor(i * count / Math.min(count, most));
+    const [o, at] = [Math.floor(place / inner), place % inner];
+    return Float32Array.from(
+      { length: makes.count },
+      (_, c) => data[(o * makes.count + c) * inner + at],
+    );
+  });
+}
+
+/** Adds to each channel of what a layer makes. */
+function shift({ makes }: WeightedNode, { data, dims }: HeldValue, change: Float64Array): void {
+  const { outer, inner } = spread(makes, dims);
+  for (let i = 0; i < outer * makes.count; i++) {
+    const by = change[i % makes.count];
+    for (let at = i * inner; at < (i + 1) * inner; at++) data[at] += by;
+  }
 }
 
 /**
@@ -97,54 +100,31 @@ export function likelyError(
   });
 }
 
-/** A quantized model in which something is added to what layers make, and the names of what some of them make. */
-function shifted(
-  quantized: OnnxModel,
-  changes: ReadonlyMap<string, Float64Array>,
-  wanted: readonly Biased[],
-): { model: OnnxModel; values: Map<string, WeightedNode> } {
-  const model = quantized.clone();
-  const { graph, messages } = model;
-  const editor = new GraphEditor(graph, messages);
-  const nodes = new Map(graph.node.map((node) => [node.name, node]));
-  const values = new Map<string, WeightedNode>();
-  const facts = new GraphFacts(graph);
-  for (const { layer } of wanted) {
-    const node = nodes.get(layer.node.name);
-    if (node) values.set(node.output[0], layer);
-  }
-  for (const [name, change] of changes) {
-    const node = nodes.get(name);
-    if (!node) continue;
-    const ones = node.opType === "Conv" || node.opType === "ConvTranspose"
-      ? (facts.rank(node.output[0]) ?? 4) - 2
-      : 0;
-    const dims = [change.length, ...new Array<number>(ones).fill(1)];
-    const [output] = node.output;
-    const raw = editor.name(`${output}_before`);
-    const by = editor.constant(`${output}_change`, "float32", dims, Float32Array.from(change));
-    node.output[0] = raw;
-    editor.insertAfter(node, editor.node(`${output}/change`, "Add", [raw, by], [output]));
-  }
-  editor.apply();
-  return { model, values };
-}
-
 /** What is to be added to each bias, by the names of layers. */
 async function changesOf(state: ImprovedModel, tools: ImproveTools, layers: readonly Biased[]) {
   const { calibration: { model }, uncorrected = model } = state;
-  const byValue = new Map(layers.map(({ layer }) => [layer.node.output[0], layer]));
-  const target = await rowsOf(uncorrected, byValue, tools);
+  const samples = tools.forRows;
+  const most = Math.ceil(MOST_ROWS / samples.length);
   const { model: quantized } = await quantizedState(state);
+  const nodes = new Map(quantized.graph.node.map((node) => [node.name, node]));
+  const [float, bytes] = [uncorrected, quantized]
+    .map((each) => new StepwiseRun(each, samples, tools.check));
   const changes = new Map<string, Float64Array>();
   for (const some of inRounds(model, layers)) {
-    const { model: now, values } = shifted(quantized, changes, some);
-    const rows = await rowsOf(now, values, tools);
-    const made = new Map(now.graph.node.map((node) => [node.name, node]));
-    for (const { layer: { node } } of some) {
-      const got = rows.get(made.get(node.name)?.output[0] ?? "");
-      const change = got && likelyError(target.get(node.output[0])!, got);
-      if (change?.every(Number.isFinite)) changes.set(node.name, change);
+    const pairs = some.flatMap(({ layer }) => {
+      const own = nodes.get(layer.node.name)?.output[0];
+      return own === undefined ? [] : [{ layer, own }];
+    });
+    const targets = await float.advance(pairs.map(({ layer }) => layer.node.output[0]));
+    const made = await bytes.advance(pairs.map(({ own }) => own));
+    for (const { layer, own } of pairs) {
+      const [target, got] = [targets.get(layer.node.output[0])!, made.get(own)!]
+        .map((held) => held.map((each) => rowsAt(layer, each, most)));
+      const change = likelyError(target, got);
+      if (!change.every(Number.isFinite)) continue;
+      changes.set(layer.node.name, change);
+      // What comes behind sees what this one gives then.
+      for (const each of made.get(own)!) shift(layer, each, change);
     }
   }
   return changes;
