@@ -3,8 +3,12 @@
  *
  * @module
  */
-import { spread } from "../../quantization/statistics/channels.ts";
-import type { ReadRows } from "../../quantization/statistics/rows.ts";
+import {
+  ChannelEnds,
+  isUnpadded,
+  LEAST_SHIFT,
+  shiftsOf,
+} from "../../quantization/improve/channel_shifts.ts";
 import { type WeightedNode, weightedNode } from "../calibration/statistics/places.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";
@@ -30,18 +34,6 @@ interface Place {
   readonly maker: WeightedNode;
   readonly readers: readonly WeightedNode[];
   readonly cut: boolean;
-}
-
-/** A range that becomes narrower by so much is worth it, in dB. */
-const LEAST_GAIN = 0.2;
-/** The share of a channel's range that is left below what was seen, where a ReLU would cut off what goes there. */
-const MARGIN = 0.25;
-
-/** Whether a layer multiplies nothing but what is there: no zeros around a picture, which would not be lowered. */
-function isUnpadded({ window }: ReadRows): boolean {
-  if (!window) return true;
-  const { pads } = window;
-  return typeof pads !== "string" && pads.every(([before, after]) => before === 0 && after === 0);
 }
 
 /** A layer that has its weight for itself. */
@@ -76,12 +68,6 @@ function placesOf(facts: GraphFacts): Map<string, Place> {
   return found;
 }
 
-/** The least and the greatest number of each channel. */
-interface ChannelEnds {
-  readonly min: Float64Array;
-  readonly max: Float64Array;
-}
-
 /** What the channels of values reach from and to, over all samples. */
 async function endsOf(
   model: OnnxModel,
@@ -90,41 +76,12 @@ async function endsOf(
 ): Promise<Map<string, ChannelEnds>> {
   const ends = new Map<string, ChannelEnds>();
   const visit = (value: string, data: Float32Array, dims: readonly number[]) => {
-    const { makes } = places.get(value)!.maker;
-    const { outer, inner } = spread(makes, dims);
-    const own = ends.get(value) ?? {
-      min: new Float64Array(makes.count).fill(Infinity),
-      max: new Float64Array(makes.count).fill(-Infinity),
-    };
+    const own = ends.get(value) ?? new ChannelEnds(places.get(value)!.maker.makes);
     ends.set(value, own);
-    for (let i = 0; i < outer * makes.count; i++) {
-      const c = i % makes.count;
-      for (let at = i * inner; at < (i + 1) * inner; at++) {
-        if (data[at] < own.min[c]) own.min[c] = data[at];
-        if (data[at] > own.max[c]) own.max[c] = data[at];
-      }
-    }
+    own.observe(data, dims);
   };
   await tools.forActivations(model, [...places.keys()], visit, tools.all);
   return ends;
-}
-
-/** What the channels of a value are lowered by, and how much narrower its range becomes, in dB. */
-function shiftsOf({ cut }: Place, { min, max }: ChannelEnds) {
-  const shifts = Array.from(min, (low, c) => {
-    const by = cut ? Math.max(low - MARGIN * (max[c] - low), 0) : (low + max[c]) / 2;
-    return Number.isFinite(by) ? Math.fround(by) : 0;
-  });
-  const width = (by: readonly number[]) => {
-    let [low, high] = [0, 0];
-    by.forEach((shift, c) => {
-      low = Math.min(low, min[c] - shift);
-      high = Math.max(high, max[c] - shift);
-    });
-    return high - low;
-  };
-  const [before, after] = [width(shifts.map(() => 0)), width(shifts)];
-  return { shifts, gain: after > 0 ? 20 * Math.log10(before / after) : 0 };
 }
 
 /** Lowers the channels of values in a copy of a model. */
@@ -179,9 +136,9 @@ async function search({ calibration: { model } }: ImprovedModel, tools: ImproveT
   if (places.size === 0) return { absorbed: [], gain: 0 };
   const ends = await endsOf(model, places, tools);
   const all = [...places].map(([value, place]) => ({
-    ...{ value, ...shiftsOf(place, ends.get(value)!) },
+    ...{ value, ...shiftsOf(ends.get(value)!, place.cut) },
   }));
-  const some = all.filter(({ gain }) => gain >= LEAST_GAIN);
+  const some = all.filter(({ gain }) => gain >= LEAST_SHIFT);
   return {
     absorbed: some.map(({ value, shifts }): Absorbed => ({ value, shifts })),
     gain: some.reduce((most, each) => Math.max(most, each.gain), 0),

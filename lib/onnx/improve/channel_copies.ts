@@ -4,7 +4,12 @@
  * @module
  */
 import { intOf } from "../file/attributes.ts";
-import type { ChannelMaxima } from "../../quantization/statistics/channel_maxima.ts";
+import {
+  channelsTwice,
+  LEAST_COPY,
+  outliersToCopy,
+  type RepeatedChannels,
+} from "../../quantization/improve/channel_copies.ts";
 import { type WeightedNode, weightedNode } from "../calibration/statistics/places.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";
@@ -31,9 +36,6 @@ interface Place {
   readonly values: readonly string[];
 }
 
-/** The share of a value's channels that is made twice at most, and the gain from which on that is worth it, in dB. */
-const MOST = 1 / 16;
-const LEAST_GAIN = 1;
 /** What gives half of its output for half of its input, element by element. */
 const HALVED = ["Relu", "LeakyRelu"];
 
@@ -73,21 +75,6 @@ function placesOf(facts: GraphFacts): Map<string, Place> {
   return found;
 }
 
-/** The channels that are better made twice, and what is gained by it, in dB. */
-function outliers({ maxima }: ChannelMaxima): { channels: number[]; gain: number } {
-  const order = Array.from(maxima, (_, c) => c).sort((a, b) => maxima[b] - maxima[a] || a - b);
-  const greatest = maxima[order[0]];
-  let best = { count: 0, range: greatest };
-  for (let count = 1; count <= Math.max(1, Math.floor(maxima.length * MOST)); count++) {
-    const range = Math.max(greatest / 2, maxima[order[count]] ?? 0);
-    if (range < best.range) best = { count, range };
-  }
-  return {
-    channels: order.slice(0, best.count).sort((a, b) => a - b),
-    gain: best.count > 0 ? 20 * Math.log10(greatest / best.range) : 0,
-  };
-}
-
 /** Whether the first axis of a weight counts its layer's outputs; its second does otherwise. */
 function outputsFirst({ node }: WeightedNode): boolean {
   return node.opType === "Conv" || node.opType === "Gemm" && intOf(node, "transB", 0) !== 0;
@@ -98,24 +85,11 @@ function repeat(
   facts: GraphFacts,
   editor: GraphEditor,
   layer: WeightedNode,
-  { axis, channels, factor }: { axis: 0 | 1; channels: readonly number[]; factor: number },
+  repeated: RepeatedChannels,
 ): void {
   using weight = facts.constant(layer.node.input[1])!;
-  const { dims, data: before } = weight;
-  const count = dims[axis];
-  const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1);
-  const sources = [...Array.from({ length: count }, (_, c) => c), ...channels];
-  const twice = new Set(channels);
-  const outer = axis === 0 ? 1 : dims[0];
-  const data = new Float32Array(outer * sources.length * inner);
-  for (let o = 0, to = 0; o < outer; o++) {
-    for (const c of sources) {
-      const from = (o * count + c) * inner;
-      const by = twice.has(c) ? factor : 1;
-      for (let i = from; i < from + inner; i++) data[to++] = before[i] * by;
-    }
-  }
-  editor.replaceConstant(layer.node, 1, "float32", dims.with(axis, sources.length), data);
+  const twice = channelsTwice(weight.data, weight.dims, repeated);
+  editor.replaceConstant(layer.node, 1, "float32", twice.dims, twice.data);
 }
 
 /** Makes channels twice in a copy of a model. */
@@ -135,11 +109,9 @@ function copied(model: OnnxModel, all: readonly Copied[]): OnnxModel {
     if (bias) {
       const [owner, index] = bias;
       using before = facts.constant(owner.input[index])!;
-      const half = new Set(channels);
-      const data = before.data.map((b, c) => half.has(c) ? b / 2 : b);
-      const more = Float32Array.from([...data, ...channels.map((c) => data[c])]);
-      const dims = before.dims.with(-1, more.length);
-      editor.replaceConstant(owner, index, "float32", dims, more);
+      const axis = before.dims.length - 1;
+      const twice = channelsTwice(before.data, before.dims, { axis, channels, factor: 0.5 });
+      editor.replaceConstant(owner, index, "float32", twice.dims, twice.data);
     }
     const outputs = outputsFirst(maker) ? 0 : 1;
     repeat(facts, editor, maker, { axis: outputs, channels, factor: 0.5 });
@@ -174,8 +146,8 @@ async function search(state: ImprovedModel, tools: ImproveTools) {
   const bytes = new Set((await quantizedState(state)).activations.map(({ name }) => name));
   return [...places.keys()].flatMap((value) => {
     const seen = bytes.has(value) && maxima.get(value);
-    const { channels, gain } = seen ? outliers(seen) : { channels: [], gain: 0 };
-    return gain >= LEAST_GAIN ? [{ value, channels, gain }] : [];
+    const { channels, gain } = seen ? outliersToCopy(seen.maxima) : { channels: [], gain: 0 };
+    return gain >= LEAST_COPY ? [{ value, channels, gain }] : [];
   }).sort((a, b) => b.gain - a.gain);
 }
 

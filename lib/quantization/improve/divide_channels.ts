@@ -14,28 +14,21 @@ import { Identity } from "../../nn/identity.ts";
 import { LeakyReLU } from "../../nn/leaky_relu.ts";
 import { MaxPool1d } from "../../nn/max_pool1d.ts";
 import { MaxPool2d } from "../../nn/max_pool2d.ts";
-import { deepcopy, type Module, nameModules, setField } from "../../nn/module.ts";
 import { PReLU } from "../../nn/prelu.ts";
 import { ReLU } from "../../nn/relu.ts";
-import { type Tensor, tidy } from "../../tensor/tensor.ts";
-import type { Batch } from "../analysis/inputs.ts";
-import { DataFlow } from "../analysis/graph.ts";
-import { freeModule, tensorsOf } from "../analysis/layers.ts";
-import { Noise } from "../analysis/noise.ts";
+import { freeModule } from "../analysis/layers.ts";
 import { familyOf } from "../layers/layer_family.ts";
 import type { FloatLayer } from "../layers/weighted_layer.ts";
-import { groupLayers } from "./absorbers.ts";
 import { type ImprovedModule, weightRows } from "./improved_module.ts";
-import { layerRanges } from "./layer_ranges.ts";
-import { type InputStatistics, type ModuleRemedy, outputsOf } from "./module_tools.ts";
-import type { ModuleTools, RemediedModule } from "./module_tools.ts";
+import type { InputStatistics, ModuleRemedy, ModuleTools, RemediedModule } from "./module_tools.ts";
+import { groupsIn, Rewriting, withFloat } from "./rewriting.ts";
 import {
   type SmoothedWeight,
   type SmoothingExponents,
   type SmoothingScales,
   smoothingScales,
 } from "./smoothing_scales.ts";
-import { Edits, roundingFloor } from "./tensor_edits.ts";
+import { Edits } from "./tensor_edits.ts";
 import { columnChannels, type Norm, outputChannels, weightChannels } from "./weight_channels.ts";
 
 /** What takes the division over: layers, or normalizations. */
@@ -47,12 +40,6 @@ interface Divided extends SmoothingExponents {
   readonly module: string;
 }
 
-/** A module that can divide its output, and all layers that read it, by full names. */
-interface Group {
-  readonly absorber: string;
-  readonly layers: readonly string[];
-}
-
 /** Less is not worth a change, in dB. */
 const LEAST_GAIN = 0.2;
 
@@ -61,25 +48,6 @@ const PASSING: readonly unknown[] = [
   ...[ReLU, LeakyReLU, PReLU, Dropout, Flatten, Identity, MaxPool1d, MaxPool2d],
   ...[AdaptiveMaxPool2d, AvgPool1d, AvgPool2d, AdaptiveAvgPool1d, AdaptiveAvgPool2d],
 ];
-
-/** The groups of a model, in the order in which their modules are run. */
-function groupsIn({ float }: ImprovedModule, names: readonly string[], batch: Batch): Group[] {
-  const copy = deepcopy(float);
-  try {
-    nameModules(copy);
-    const modules = new Map(copy.namedModules());
-    using flow = new DataFlow(copy, ({ constructor }) => PASSING.includes(constructor));
-    using output = tidy(() => copy.forward(...batch));
-    const targets = names.map((name) => modules.get(name) as FloatLayer);
-    const { groups } = groupLayers(targets, flow, output);
-    return [...groups].map(([absorber, layers]) => ({
-      absorber: absorber.fullName,
-      layers: layers.map(({ fullName }) => fullName),
-    }));
-  } finally {
-    freeModule(copy);
-  }
-}
 
 /** A layer's weight in rows, and which channel of the input each element is multiplied with. */
 async function smoothedWeight(layer: FloatLayer): Promise<SmoothedWeight> {
@@ -128,59 +96,6 @@ async function divide(
   return edits;
 }
 
-/** A copy of a float model that is rewritten, and checked against what it computed. */
-class Rewriting {
-  readonly float: Module;
-  readonly modules: ReadonlyMap<string, Module>;
-  private readonly before: Set<Tensor>;
-
-  private constructor(
-    model: Module,
-    private readonly batch: Batch,
-    private readonly reference: Awaited<ReturnType<typeof outputsOf>>,
-    private readonly floor: number,
-  ) {
-    this.float = deepcopy(model);
-    nameModules(this.float);
-    this.modules = new Map(this.float.namedModules());
-    this.before = tensorsOf(this.float);
-  }
-
-  static async of(model: Module, batch: Batch): Promise<Rewriting> {
-    const [{ dtype }] = [...tensorsOf(model)].filter((t) => t.dtype.isFloat);
-    return new Rewriting(model, batch, await outputsOf(model, batch), roundingFloor(dtype));
-  }
-
-  /** Puts new tensors in; takes them out again if the model would compute something else. */
-  async put(edits: Edits): Promise<boolean> {
-    const fields = [...edits.tensors()];
-    const old = fields.map(({ module, field }) =>
-      (module as unknown as Record<string, Tensor>)[field]
-    );
-    fields.forEach(({ module, field, value }) => setField(module, field, value));
-    const outputs = await outputsOf(this.float, this.batch);
-    const same = outputs.every(({ data }, k) => {
-      const noise = new Noise();
-      noise.add(this.reference[k].data, data);
-      return noise.sqnr >= this.floor;
-    });
-    if (!same) {
-      fields.forEach(({ module, field, value }, i) => {
-        setField(module, field, old[i]);
-        value.dispose();
-      });
-    }
-    return same;
-  }
-
-  /** Frees what was replaced. */
-  done(): Module {
-    const used = tensorsOf(this.float);
-    this.before.forEach((t) => used.has(t) || t.dispose());
-    return this.float;
-  }
-}
-
 /** What a recipe has of such a step. */
 function checked(found: unknown): ReadonlyMap<string, Divided> | undefined {
   if (found === undefined) return undefined;
@@ -200,9 +115,8 @@ async function divided(
   found: unknown,
 ): Promise<RemediedModule | undefined> {
   const given = checked(found);
-  const names = state.options.layers.filter((name) => state.ranges.has(name));
   const [batch] = tools.few;
-  const groups = groupsIn(state, names, batch);
+  const groups = groupsIn(state, batch, ({ constructor }) => PASSING.includes(constructor));
   const known = new Map(groups.map((group) => [group.absorber, group]));
   const odd = [...given?.keys() ?? []].find((name) => !known.has(name));
   if (odd !== undefined) {
@@ -229,13 +143,8 @@ async function divided(
     freeModule(float);
     return undefined;
   }
-  const none = new Map();
-  const ranges = await tools.calibrate(float, state.options);
-  const after = { ...state, float, ranges, weights: none, biases: none, norms: none };
-  // Channels that all fill a range leave it more often, so the least and the greatest that were seen are too little.
-  const own = await layerRanges(after, tools);
   return {
-    state: { ...after, ranges: new Map([...ranges, ...own]) },
+    state: await withFloat(state, float, tools),
     found: done,
     summary:
       `the channels behind ${done.length} ${

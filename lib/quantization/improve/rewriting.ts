@@ -1,0 +1,121 @@
+/**
+ * Rewriting the float model of a state: who makes what layers read, and whether the model computes what it did.
+ *
+ * @module
+ */
+import { deepcopy, type Module, nameModules, setField } from "../../nn/module.ts";
+import { type Tensor, tidy } from "../../tensor/tensor.ts";
+import { DataFlow } from "../analysis/graph.ts";
+import type { Batch } from "../analysis/inputs.ts";
+import { freeModule, tensorsOf } from "../analysis/layers.ts";
+import { Noise } from "../analysis/noise.ts";
+import type { FloatLayer } from "../layers/weighted_layer.ts";
+import { groupLayers } from "./absorbers.ts";
+import type { ImprovedModule } from "./improved_module.ts";
+import { layerRanges } from "./layer_ranges.ts";
+import { type ModuleTools, outputsOf } from "./module_tools.ts";
+import { type Edits, roundingFloor } from "./tensor_edits.ts";
+
+/** A module whose output can be rewritten, and all layers that read it, by full names. */
+export interface Group {
+  readonly absorber: string;
+  readonly layers: readonly string[];
+}
+
+/**
+ * The modules of a model whose output none but layers that are quantized read, in the order in which they are run.
+ *
+ * @param passes which modules are looked through.
+ */
+export function groupsIn(
+  { float, options, ranges }: ImprovedModule,
+  batch: Batch,
+  passes: (module: Module) => boolean,
+): Group[] {
+  const names = options.layers.filter((name) => ranges.has(name));
+  const copy = deepcopy(float);
+  try {
+    nameModules(copy);
+    const modules = new Map(copy.namedModules());
+    using flow = new DataFlow(copy, passes);
+    using output = tidy(() => copy.forward(...batch));
+    const targets = names.map((name) => modules.get(name) as FloatLayer);
+    const { groups } = groupLayers(targets, flow, output);
+    return [...groups].map(([absorber, layers]) => ({
+      absorber: absorber.fullName,
+      layers: layers.map(({ fullName }) => fullName),
+    }));
+  } finally {
+    freeModule(copy);
+  }
+}
+
+/** A copy of a float model that is rewritten, and checked against what it computed. */
+export class Rewriting {
+  /** The copy. */
+  readonly float: Module;
+  /** Its modules, by full names. */
+  readonly modules: ReadonlyMap<string, Module>;
+  private readonly before: Set<Tensor>;
+
+  private constructor(
+    model: Module,
+    private readonly batch: Batch,
+    private readonly reference: Awaited<ReturnType<typeof outputsOf>>,
+    private readonly floor: number,
+  ) {
+    this.float = deepcopy(model);
+    nameModules(this.float);
+    this.modules = new Map(this.float.namedModules());
+    this.before = tensorsOf(this.float);
+  }
+
+  /** A copy, with what the model makes of a batch. */
+  static async of(model: Module, batch: Batch): Promise<Rewriting> {
+    const [{ dtype }] = [...tensorsOf(model)].filter((t) => t.dtype.isFloat);
+    return new Rewriting(model, batch, await outputsOf(model, batch), roundingFloor(dtype));
+  }
+
+  /** Puts new tensors in; takes them out again if the model would compute something else. */
+  async put(edits: Edits): Promise<boolean> {
+    const fields = [...edits.tensors()];
+    const old = fields.map(({ module, field }) =>
+      (module as unknown as Record<string, Tensor>)[field]
+    );
+    fields.forEach(({ module, field, value }) => setField(module, field, value));
+    const outputs = await outputsOf(this.float, this.batch);
+    const same = outputs.every(({ data }, k) => {
+      const noise = new Noise();
+      noise.add(this.reference[k].data, data);
+      return noise.sqnr >= this.floor;
+    });
+    if (!same) {
+      fields.forEach(({ module, field, value }, i) => {
+        setField(module, field, old[i]);
+        value.dispose();
+      });
+    }
+    return same;
+  }
+
+  /** Frees what was replaced. */
+  done(): Module {
+    const used = tensorsOf(this.float);
+    this.before.forEach((t) => used.has(t) || t.dispose());
+    return this.float;
+  }
+}
+
+/** The state with a float model in the place of its own: all that went by the numbers in that is learnt anew. */
+export async function withFloat(
+  state: ImprovedModule,
+  float: Module,
+  tools: ModuleTools,
+): Promise<ImprovedModule> {
+  const none = new Map();
+  const ranges = await tools.calibrate(float, state.options);
+  const after = { ...state, float, ranges, weights: none, biases: none, norms: none };
+  // Channels that all fill a range leave it more often, so the least and the greatest that were seen are too little.
+  const own = await layerRanges(after, tools);
+  return { ...after, ranges: new Map([...ranges, ...own]) };
+}
