@@ -134,7 +134,8 @@ async function divided(
     const own = layers.map((name) => seen.get(name)!);
     const factors = await scalesFor(readers, own, given?.get(absorber));
     if (!factors || !given && factors.gain < LEAST_GAIN) continue;
-    if (!await rewriting.put(await divide(module, readers, factors.scales))) continue;
+    const edits = await divide(module, readers, factors.scales);
+    if (!await rewriting.put([...edits.tensors()])) continue;
     done.push({ module: absorber, alpha: factors.alpha, floor: factors.floor });
     most = Math.max(most, factors.gain);
   }

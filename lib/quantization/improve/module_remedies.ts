@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { absorbShifts } from "./absorb_shifts.ts";
 import { chooseRanges } from "./choose_ranges.ts";
 import { correctLayers } from "./correct_layers.ts";
 import { equalizeLayers, smoothLayers } from "./divide_channels.ts";
@@ -16,6 +17,7 @@ import { shiftNorms } from "./shift_norms.ts";
 /** All remedies. Those that rewrite the float model come first, for the others go by the numbers in it. */
 export const MODULE_REMEDIES: readonly ModuleRemedy[] = [
   equalizeLayers,
+  absorbShifts,
   smoothLayers,
   chooseRanges,
   moveRanges,

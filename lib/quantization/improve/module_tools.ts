@@ -14,6 +14,7 @@ import { ChannelMaxima } from "../statistics/channel_maxima.ts";
 import { ChannelSums } from "../statistics/channel_sums.ts";
 import { Covariance, LONGEST_ROW } from "../statistics/covariance.ts";
 import { rowLength } from "../statistics/rows.ts";
+import { ChannelEnds } from "./channel_shifts.ts";
 import { activationSpec, type ImprovedModule, type ImprovedOptions } from "./improved_module.ts";
 import type { Ends } from "./descend_ranges.ts";
 import { type RangeMethod, rangeObserver } from "./range_methods.ts";
@@ -259,6 +260,19 @@ export class ModuleTools {
         if (x > ends.max) ends.max = x;
       }
       found.set(name, { maxima, sums, ...ends });
+    });
+    return found;
+  }
+
+  /** What the channels of layers' inputs reach from and to, over all batches. */
+  async channelEnds(float: Module, names: readonly string[]): Promise<Map<string, ChannelEnds>> {
+    const modules = new Map(float.namedModules());
+    const found = new Map<string, ChannelEnds>();
+    await this.visit(float, names, this.all, async (name, input) => {
+      const own = found.get(name) ??
+        new ChannelEnds(readChannels(modules.get(name) as WeightedLayer));
+      found.set(name, own);
+      own.observe(await numbersOf(input), input.shape);
     });
     return found;
   }

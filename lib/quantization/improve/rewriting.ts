@@ -3,18 +3,20 @@
  *
  * @module
  */
+import { BatchNorm } from "../../nn/batch_norm.ts";
 import { deepcopy, type Module, nameModules, setField } from "../../nn/module.ts";
-import { type Tensor, tidy } from "../../tensor/tensor.ts";
+import { Tensor, tidy } from "../../tensor/tensor.ts";
 import { DataFlow } from "../analysis/graph.ts";
 import type { Batch } from "../analysis/inputs.ts";
 import { freeModule, tensorsOf } from "../analysis/layers.ts";
 import { Noise } from "../analysis/noise.ts";
+import { isFloatLayer } from "../layers/layer_family.ts";
 import type { FloatLayer } from "../layers/weighted_layer.ts";
 import { groupLayers } from "./absorbers.ts";
 import type { ImprovedModule } from "./improved_module.ts";
 import { layerRanges } from "./layer_ranges.ts";
 import { type ModuleTools, outputsOf } from "./module_tools.ts";
-import { type Edits, roundingFloor } from "./tensor_edits.ts";
+import { roundingFloor } from "./tensor_edits.ts";
 
 /** A module whose output can be rewritten, and all layers that read it, by full names. */
 export interface Group {
@@ -33,21 +35,55 @@ export function groupsIn(
   passes: (module: Module) => boolean,
 ): Group[] {
   const names = options.layers.filter((name) => ranges.has(name));
-  const copy = deepcopy(float);
-  try {
-    nameModules(copy);
-    const modules = new Map(copy.namedModules());
-    using flow = new DataFlow(copy, passes);
-    using output = tidy(() => copy.forward(...batch));
+  return watched(float, batch, passes, (modules, flow, output) => {
     const targets = names.map((name) => modules.get(name) as FloatLayer);
     const { groups } = groupLayers(targets, flow, output);
     return [...groups].map(([absorber, layers]) => ({
       absorber: absorber.fullName,
       layers: layers.map(({ fullName }) => fullName),
     }));
+  });
+}
+
+/** The batch normalizations with statistics that alone read what a layer makes, by the layer's full name. */
+export function normsBehind(float: Module, batch: Batch): Map<string, string> {
+  return watched(float, batch, () => false, (modules, flow, output) => {
+    const found = new Map<string, string>();
+    for (const [name, norm] of modules) {
+      if (!(norm instanceof BatchNorm) || !norm.running_mean) continue;
+      const [layer, ...others] = flow.sources(norm);
+      const alone = layer && others.length === 0 && isFloatLayer(layer) &&
+        flow.readers(layer).size === 1 && !flow.writes(layer, output);
+      if (alone) found.set(layer.fullName, name);
+    }
+    return found;
+  });
+}
+
+/** Watches a copy of a model while it runs a batch. */
+function watched<T>(
+  float: Module,
+  batch: Batch,
+  passes: (module: Module) => boolean,
+  look: (modules: ReadonlyMap<string, Module>, flow: DataFlow, output: Tensor) => T,
+): T {
+  const copy = deepcopy(float);
+  try {
+    nameModules(copy);
+    const modules = new Map(copy.namedModules());
+    using flow = new DataFlow(copy, passes);
+    using output = tidy(() => copy.forward(...batch));
+    return look(modules, flow, output);
   } finally {
     freeModule(copy);
   }
+}
+
+/** A field of a module, and what comes into it. */
+export interface FieldEdit {
+  readonly module: Module;
+  readonly field: string;
+  readonly value: unknown;
 }
 
 /** A copy of a float model that is rewritten, and checked against what it computed. */
@@ -56,7 +92,7 @@ export class Rewriting {
   readonly float: Module;
   /** Its modules, by full names. */
   readonly modules: ReadonlyMap<string, Module>;
-  private readonly before: Set<Tensor>;
+  private readonly unused = new Set<Tensor>();
 
   private constructor(
     model: Module,
@@ -67,7 +103,6 @@ export class Rewriting {
     this.float = deepcopy(model);
     nameModules(this.float);
     this.modules = new Map(this.float.namedModules());
-    this.before = tensorsOf(this.float);
   }
 
   /** A copy, with what the model makes of a batch. */
@@ -76,11 +111,10 @@ export class Rewriting {
     return new Rewriting(model, batch, await outputsOf(model, batch), roundingFloor(dtype));
   }
 
-  /** Puts new tensors in; takes them out again if the model would compute something else. */
-  async put(edits: Edits): Promise<boolean> {
-    const fields = [...edits.tensors()];
+  /** Sets fields; sets them back again if the model would compute something else. */
+  async put(fields: readonly FieldEdit[]): Promise<boolean> {
     const old = fields.map(({ module, field }) =>
-      (module as unknown as Record<string, Tensor>)[field]
+      (module as unknown as Record<string, unknown>)[field]
     );
     fields.forEach(({ module, field, value }) => setField(module, field, value));
     const outputs = await outputsOf(this.float, this.batch);
@@ -89,11 +123,10 @@ export class Rewriting {
       noise.add(this.reference[k].data, data);
       return noise.sqnr >= this.floor;
     });
-    if (!same) {
-      fields.forEach(({ module, field, value }, i) => {
-        setField(module, field, old[i]);
-        value.dispose();
-      });
+    for (const [i, { module, field, value }] of fields.entries()) {
+      const unused = same ? old[i] : value;
+      if (!same) setField(module, field, old[i]);
+      if (unused instanceof Tensor) this.unused.add(unused);
     }
     return same;
   }
@@ -101,7 +134,7 @@ export class Rewriting {
   /** Frees what was replaced. */
   done(): Module {
     const used = tensorsOf(this.float);
-    this.before.forEach((t) => used.has(t) || t.dispose());
+    this.unused.forEach((t) => used.has(t) || t.dispose());
     return this.float;
   }
 }

@@ -266,6 +266,7 @@ class Tuning implements Disposable {
  * channel, and inputs of 8 bits with a fixed range.
  *
  * - `equalize`: cross-layer equalization, through ReLU, PReLU and poolings
+ * - `absorb`: what channels always hold goes into the biases of the layers behind, where no padding is between
  * - `smooth`: SmoothQuant behind normalizations, its exponent searched for each
  * - `fit`: each range by what it changes in the output of the layer that reads it, among those of all methods
  * - `ranges`: the ends of ranges by what they cost at the output

@@ -10,15 +10,18 @@ import {
   deepcopy,
   exportOnnx,
   Flatten,
+  Identity,
   importOnnx,
   init,
   Linear,
   manualSeed,
   type Module,
+  mul,
   ReLU,
   Sequential,
   type Tensor,
 } from "../../../mod.ts";
+import { absorbShifts } from "../../../lib/quantization/improve/absorb_shifts.ts";
 import { chooseRanges } from "../../../lib/quantization/improve/choose_ranges.ts";
 import { correctLayers } from "../../../lib/quantization/improve/correct_layers.ts";
 import { equalizeLayers, smoothLayers } from "../../../lib/quantization/improve/divide_channels.ts";
@@ -36,7 +39,14 @@ import { shiftNorms } from "../../../lib/quantization/improve/shift_norms.ts";
 import { nameModules } from "../../../lib/nn/module.ts";
 import { eachBackend } from "../../backends.ts";
 import { normalBatches, outlierModel, snapshot } from "../outliers.ts";
-import { convolutions, Residual, scaled, Unseen } from "../tune/networks.ts";
+import {
+  convolutions,
+  lifted,
+  liftedConvolutions,
+  Residual,
+  scaled,
+  Unseen,
+} from "../tune/networks.ts";
 
 /** A model in plain integers, and what remedies ask of the batches. */
 async function plain(model: Module, batches: readonly Tensor[]) {
@@ -99,6 +109,35 @@ eachBackend(
 
 eachBackend("smooth: a normalization divides what three layers read", async (device) => {
   await rewrites(smoothLayers, await Residual.of(device), normalBatches(2, [64, 32], device), 10);
+});
+
+eachBackend("absorb: what channels always hold goes into the biases behind", async (device) => {
+  await rewrites(absorbShifts, await lifted(device), normalBatches(4, [32, 16], device), 15);
+  const batches = normalBatches(4, [2, 3, 8, 8], device);
+  await rewrites(absorbShifts, await liftedConvolutions(device), batches, 15);
+});
+
+Deno.test("absorb: without a ReLU channels are brought to the middle, and stay so for any input", async () => {
+  await init({ device: "cpu" });
+  const model = await lifted("cpu", new Identity());
+  const batches = normalBatches(4, [32, 16], "cpu");
+  await rewrites(absorbShifts, model, batches, 10);
+  const { state, tools } = await plain(model, batches);
+  const done = (await absorbShifts.apply(state, tools))!;
+  const [x] = normalBatches(1, [8, 16], "cpu");
+  const far = mul(x, 100);
+  const float = await computeError(model.forward(far), done.state.float.forward(far));
+  assert(float > 90, `${float} dB`);
+});
+
+Deno.test("absorb: nothing before zeros around a picture, or where nothing takes the sum up", async () => {
+  await init({ device: "cpu" });
+  const batches = normalBatches(2, [2, 3, 8, 8], "cpu");
+  for (const options of [{ padding: 1 }, { norm: false }]) {
+    const model = await liftedConvolutions("cpu", options);
+    const { state, tools } = await plain(model, batches);
+    assertEquals(await absorbShifts.apply(state, tools), undefined);
+  }
 });
 
 Deno.test("equalize goes through the nodes of an imported graph", async () => {
@@ -348,6 +387,16 @@ Deno.test("remedies refuse what a recipe has that does not fit", async () => {
     equalizeLayers,
     [{ module: "fc2", alpha: 0.5, floor: 0.1 }],
     "divides the output of fc2",
+  );
+  const shifts = [{ module: "fc1", shifts: [1] }];
+  for (const found of [1, [{ module: "fc1" }], [{ module: "fc1", shifts: [NaN] }]]) {
+    await refuses(absorbShifts, found, "modules and shifts");
+  }
+  await refuses(absorbShifts, shifts, "lowers the output of fc1");
+  await refuses(
+    absorbShifts,
+    [{ module: "__proto__", shifts: [1] }],
+    "lowers the output of __proto__",
   );
   await refuses(chooseRanges, { fc1: { min: 1, max: 2 } }, "than ranges");
   await refuses(moveRanges, { fc9: { min: -1, max: 2 } }, "than ranges");

@@ -51,6 +51,38 @@ export async function convolutions(device: Device): Promise<Sequential> {
   return new Sequential(parts);
 }
 
+/** Adds to the biases of every fourth channel. */
+async function lift(module: { bias: Tensor | null }, by: number): Promise<void> {
+  const bias = module.bias!;
+  const values = Float32Array.from(await bias.data(), (x, i) => Number(x) + (i % 4 ? 0 : by));
+  module.bias = tensor(values, { shape: bias.shape, device: bias.device }).keep();
+}
+
+/** 16 → 4: a layer, some channels of which never come down to what the others hold. */
+export async function lifted(device: Device, between: Module = new ReLU()): Promise<Sequential> {
+  manualSeed(15);
+  const fc1 = new Linear(16, 32, { device });
+  await lift(fc1, 60);
+  return new Sequential({ fc1, between, fc2: new Linear(32, 4, { device }) });
+}
+
+/** 3 × 8 × 8 → 4 × 4 × 4: such channels behind a batch normalization, and another behind the layer that reads them. */
+export async function liftedConvolutions(
+  device: Device,
+  { padding = 0, norm = true } = {},
+): Promise<Sequential> {
+  manualSeed(16);
+  const norm1 = new BatchNorm2d(8, { device });
+  await lift(norm1, 60);
+  return new Sequential({
+    conv1: new Conv2d(3, 8, 3, { bias: false, device }),
+    norm1,
+    relu: new ReLU(),
+    conv2: new Conv2d(8, 4, 3, { padding, bias: false, device }),
+    ...(norm ? { norm2: new BatchNorm2d(4, { device }) } : {}),
+  });
+}
+
 /** 16 → 16: many layers in a row. */
 export async function deep(layers: number): Promise<Sequential> {
   manualSeed(3);
