@@ -16,6 +16,7 @@ import { div, mul } from "../../tensor/pointwise.ts";
 import { quantizeAffine } from "../affine/primitives.ts";
 import { outputFirst } from "../layers/output_first.ts";
 import type { FloatLayer } from "../layers/weighted_layer.ts";
+import { copiedChannels } from "../layers/copied_channels.ts";
 import { describeLayer, type LayerParts, outputQuantizerOf } from "../layers/layer_kinds.ts";
 import { describeFunction } from "../layers/function_kind.ts";
 import type { ActivationQuantizer } from "../tensors/activation_quantizer.ts";
@@ -151,7 +152,12 @@ export async function compareModels(
   const where = "compareModels";
   checkOptions(where, options, ANALYSIS_OPTIONS);
   const runs = new Runs(options);
-  const names = quantizedLayers(where, float, quantized);
+  const modules = new Map(quantized.namedModules());
+  // What has channels twice is not to be laid beside what has them once.
+  const names = quantizedLayers(where, float, quantized).filter((name) => {
+    const { inputs, outputs } = copiedChannels(modules.get(name)!);
+    return inputs + outputs === 0;
+  });
   const [floatCopy, copy] = [deepcopy(float), deepcopy(quantized)];
   try {
     nameModules(floatCopy);

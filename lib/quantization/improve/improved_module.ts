@@ -13,6 +13,7 @@ import { MappingType } from "../affine/mapping.ts";
 import { chooseRange, type RangeSpec } from "../affine/range.ts";
 import { place, selectLayers, tensorsOf } from "../analysis/layers.ts";
 import { observersAs } from "../configs/observe.ts";
+import { keepCopied } from "../layers/copied_channels.ts";
 import { familyOf } from "../layers/layer_family.ts";
 import { outputFirst, outputFirstShape } from "../layers/output_first.ts";
 import type { QuantizedLayerParts } from "../layers/quantize_observed.ts";
@@ -171,7 +172,7 @@ async function quantizedLayer(
   const observers = observersAs(how);
   const family = familyOf(layer)!;
   const observed = family.observe(layer, observers.activation, observers.weight);
-  return Object.assign(family.quantize(observed, parts), { fullName: name });
+  return Object.assign(keepCopied(family.quantize(observed, parts), layer), { fullName: name });
 }
 
 /** A copy of a float model in which each layer can be float or in integers. */

@@ -5,6 +5,7 @@
  */
 import { absorbShifts } from "./absorb_shifts.ts";
 import { chooseRanges } from "./choose_ranges.ts";
+import { copyOutliers } from "./copy_outliers.ts";
 import { correctLayers } from "./correct_layers.ts";
 import { equalizeLayers, smoothLayers } from "./divide_channels.ts";
 import { leaveLayersFloat } from "./float_layers.ts";
@@ -18,6 +19,7 @@ import { shiftNorms } from "./shift_norms.ts";
 export const MODULE_REMEDIES: readonly ModuleRemedy[] = [
   equalizeLayers,
   absorbShifts,
+  copyOutliers,
   smoothLayers,
   chooseRanges,
   moveRanges,

@@ -6,6 +6,7 @@
 import { type DType, type DTypeName, dtypes, int8 } from "../../numbers/dtype.ts";
 import { SafetensorsError } from "../../files/safetensors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
+import type { CopiedChannels } from "../layers/copied_channels.ts";
 import { type DescribedLayer, type LayerKind, layerKind } from "../layers/layer_kinds.ts";
 import {
   type DescribedFunction,
@@ -89,19 +90,22 @@ export interface FunctionSpec {
 export interface Description {
   readonly layers: ReadonlyMap<string, LayerSpec>;
   readonly functions: ReadonlyMap<string, FunctionSpec>;
+  /** How many channels more modules have than the model that the file goes into. */
+  readonly copied: ReadonlyMap<string, CopiedChannels>;
 }
 
 /** What a model consists of, to be described. */
 export interface Described {
   readonly layers: ReadonlyMap<string, DescribedLayer>;
   readonly functions: ReadonlyMap<string, DescribedFunction>;
+  readonly copied: ReadonlyMap<string, CopiedChannels>;
 }
 
 /** What a dynamic input is if the file says nothing of it, as files of the first release do. */
 const DYNAMIC = dynamicInputQuantizer();
 
 /** The metadata that describes the layers. {@linkcode parseLayers} reads it. */
-export function formatLayers({ layers, functions }: Described): string {
+export function formatLayers({ layers, functions, copied }: Described): string {
   const described = [...layers].map(([name, layer]) => [name, formatLayer(layer)]);
   const more = [...functions].map(([name, { kind, parts: { input, output } }]) => [
     name,
@@ -111,6 +115,7 @@ export function formatLayers({ layers, functions }: Described): string {
     version: versionOf(layers, functions),
     layers: Object.fromEntries(described),
     ...(functions.size ? { functions: Object.fromEntries(more) } : {}),
+    ...(copied.size ? { copied: Object.fromEntries(copied) } : {}),
   });
 }
 
@@ -200,10 +205,20 @@ export function parseLayers(
   }
   const layers = Object.entries(asRecord(where, root.layers, "layers"));
   const functions = Object.entries(asRecord(where, root.functions ?? {}, "functions"));
+  const copied = Object.entries(asRecord(where, root.copied ?? {}, "copied"));
   return {
     layers: new Map(layers.map(([name, layer]) => [name, parseLayer(where, name, layer)])),
     functions: new Map(functions.map(([name, one]) => [name, parseFunction(where, name, one)])),
+    copied: new Map(copied.map(([name, one]) => [name, parseCopied(where, name, one)])),
   };
+}
+
+function parseCopied(where: string, name: string, value: unknown): CopiedChannels {
+  const { inputs, outputs } = asRecord(where, value, `copied of ${name}`);
+  const isCount = (count: unknown): count is number =>
+    Number.isSafeInteger(count) && (count as number) >= 0;
+  if (!isCount(inputs) || !isCount(outputs)) return wrong(where, `copied of ${name}`, value);
+  return { inputs, outputs };
 }
 
 function parseFunction(where: string, name: string, value: unknown): FunctionSpec {

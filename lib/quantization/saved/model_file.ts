@@ -13,6 +13,12 @@ import { formatShape, sameShape } from "../../numbers/shape.ts";
 import type { SafetensorsEntry } from "../../files/safetensors.ts";
 import { Tensor, tensorFromBytes } from "../../tensor/tensor.ts";
 import { familyOf } from "../layers/layer_family.ts";
+import {
+  type CopiedChannels,
+  copiedChannels,
+  shapeWith,
+  sizesWith,
+} from "../layers/copied_channels.ts";
 import { describeLayer } from "../layers/layer_kinds.ts";
 import { outputFirstShape } from "../layers/output_first.ts";
 import type { WeightedLayer } from "../layers/weighted_layer.ts";
@@ -70,6 +76,26 @@ export class ModelFile {
     return [layers, functions].some((known) => known.has(name) || isInside(name, known));
   }
 
+  /** How many channels more a module has in the file than in the model. */
+  private more(name: string, module: Module): CopiedChannels {
+    const { inputs = 0, outputs = 0 } = this.description.copied.get(name) ?? {};
+    const own = copiedChannels(module);
+    return { inputs: inputs - own.inputs, outputs: outputs - own.outputs };
+  }
+
+  /** What counts the channels of modules that have more of them in the file, or less. */
+  sizes(model: Module): { module: Module; fields: [field: string, value: unknown][] }[] {
+    const modules = new Map(model.namedModules());
+    for (const name of this.description.copied.keys()) {
+      if (!modules.has(name)) this.problems.push(`the model has no module ${name}`);
+    }
+    return [...modules].flatMap(([name, module]) => {
+      const more = this.more(name, module);
+      if (more.inputs === 0 && more.outputs === 0) return [];
+      return [{ module, fields: sizesWith(module, more) }];
+    });
+  }
+
   /** Where a name leads in a model; undefined, with a problem, if nowhere. */
   private placeOf(modules: ReadonlyMap<string, Module>, name: string) {
     const at = name.lastIndexOf(".");
@@ -112,7 +138,8 @@ export class ModelFile {
       const place = this.placeOf(modules, name);
       if (!place) continue;
       const { module } = place;
-      const shape = weightShape(module);
+      const own = weightShape(module);
+      const shape = own && shapeWith(own, this.more(name, module));
       if (!shape) {
         this.problems.push(
           `${name} is a ${module.constructor.name} in the model, not a Linear or another layer that can be quantized`,
@@ -165,7 +192,8 @@ export class ModelFile {
           this.problems.push(`${key} is quantized in the model already; build a float one`);
         }
         if (!(value instanceof Tensor)) continue;
-        const { dtype, shape } = value;
+        const { dtype } = value;
+        const shape = shapeWith(value.shape, this.more(prefix, owner));
         this.expect(key, dtype.isFloat ? { shape, isFloat: true } : { shape, dtype });
         const found = this.tensors.get(key);
         places.push({

@@ -11,6 +11,7 @@ import { isLinearWeight, type Module, nameModules, setField } from "../../nn/mod
 import { saveSafetensors } from "../../nn/state_file.ts";
 import type { DType } from "../../numbers/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
+import { type CopiedChannels, copiedChannels, keepCopied } from "../layers/copied_channels.ts";
 import { type DescribedLayer, describeLayer } from "../layers/layer_kinds.ts";
 import { type DescribedFunction, describeFunction } from "../layers/function_kind.ts";
 import { isObserved } from "../layers/layer_family.ts";
@@ -52,7 +53,10 @@ export async function saveQuantizedModel(
   }
   const layers = new Map<string, DescribedLayer>();
   const functions = new Map<string, DescribedFunction>();
+  const copied = new Map<string, CopiedChannels>();
   for (const [name, module] of model.namedModules()) {
+    const more = copiedChannels(module);
+    if (more.inputs + more.outputs > 0) copied.set(name, more);
     if (isInside(name, layers) || isInside(name, functions)) continue;
     const layer = layerToSave(where, name, module);
     if (layer) layers.set(name, layer);
@@ -71,7 +75,7 @@ export async function saveQuantizedModel(
     }
     return await saveSafetensors(Object.fromEntries(tensors), {
       ...metadata,
-      [KEY]: formatLayers({ layers, functions }),
+      [KEY]: formatLayers({ layers, functions, copied }),
     });
   } finally {
     own.forEach((t) => t.dispose());
@@ -134,7 +138,8 @@ function layerTensors(
  * Loads what {@linkcode saveQuantizedModel} saved into a freshly built float model of the same
  * architecture, in place: its layers are swapped for quantized ones as the file says, and the
  * tensors of its other modules replaced, in the file's dtypes. The float weights that it has are not
- * looked at. What comes back computes the same bits. Either all is loaded or nothing.
+ * looked at, and where `tune` made channels twice, layers get as many as the file has. What comes back computes the
+ * same bits. Either all is loaded or nothing.
  *
  * @param model the float model.
  * @param bytes the file's bytes.
@@ -160,6 +165,7 @@ export function loadQuantizedModel_(model: Module, bytes: Uint8Array): Record<st
   const device = Object.values(model.stateDict())[0]?.device;
   const layers = file.layerPlaces(model);
   const functions = file.functionPlaces(model);
+  const sizes = file.sizes(model);
   const fields = file.floatPlaces(model);
   file.throwProblems(model);
 
@@ -182,7 +188,12 @@ export function loadQuantizedModel_(model: Module, bytes: Uint8Array): Record<st
     ...functions.map((place) => built(place, buildFunction)),
   ];
   const values = fields.map(({ key, dtype }) => file.tensor(key, dtype, device));
-  places.forEach(({ parent, field }, i) => setField(parent, field, modules[i]));
+  for (const { module, fields } of sizes) {
+    fields.forEach(([field, value]) => setField(module, field, value));
+  }
+  places.forEach(({ parent, field, module }, i) =>
+    setField(parent, field, keepCopied(modules[i], module))
+  );
   fields.forEach(({ owner, field }, i) => setField(owner, field, values[i]));
   nameModules(model);
   return rest;

@@ -267,6 +267,7 @@ class Tuning implements Disposable {
  *
  * - `equalize`: cross-layer equalization, through ReLU, PReLU and poolings
  * - `absorb`: what channels always hold goes into the biases of the layers behind, where no padding is between
+ * - `copy`: channels far greater than the others are made twice at half their size
  * - `smooth`: SmoothQuant behind normalizations, its exponent searched for each
  * - `fit`: each range by what it changes in the output of the layer that reads it, among those of all methods
  * - `ranges`: the ends of ranges by what they cost at the output

@@ -13,6 +13,7 @@ import {
   Identity,
   importOnnx,
   init,
+  LayerNorm,
   Linear,
   manualSeed,
   type Module,
@@ -23,6 +24,7 @@ import {
 } from "../../../mod.ts";
 import { absorbShifts } from "../../../lib/quantization/improve/absorb_shifts.ts";
 import { chooseRanges } from "../../../lib/quantization/improve/choose_ranges.ts";
+import { copyOutliers } from "../../../lib/quantization/improve/copy_outliers.ts";
 import { correctLayers } from "../../../lib/quantization/improve/correct_layers.ts";
 import { equalizeLayers, smoothLayers } from "../../../lib/quantization/improve/divide_channels.ts";
 import { leaveLayersFloat } from "../../../lib/quantization/improve/float_layers.ts";
@@ -45,6 +47,8 @@ import {
   liftedConvolutions,
   Residual,
   scaled,
+  spiky,
+  spikyConvolutions,
   Unseen,
 } from "../tune/networks.ts";
 
@@ -137,6 +141,43 @@ Deno.test("absorb: nothing before zeros around a picture, or where nothing takes
     const model = await liftedConvolutions("cpu", options);
     const { state, tools } = await plain(model, batches);
     assertEquals(await absorbShifts.apply(state, tools), undefined);
+  }
+});
+
+eachBackend("copy: outlier channels are made twice, and ranges are halved", async (device) => {
+  const linear = await spiky(device);
+  await rewrites(copyOutliers, linear, normalBatches(4, [64, 16], device), 4);
+  const batches = normalBatches(4, [2, 3, 8, 8], device);
+  await rewrites(copyOutliers, await spikyConvolutions(device), batches, 3);
+});
+
+Deno.test("copy: the layers that make the channels and read them are those that grow", async () => {
+  await init({ device: "cpu" });
+  const model = await spikyConvolutions("cpu");
+  const { state, tools } = await plain(model, normalBatches(4, [2, 3, 8, 8], "cpu"));
+  const done = (await copyOutliers.apply(state, tools))!;
+  const found = done.found as { module: string; channels: number[] }[];
+  assertEquals(
+    new Map(found.map(({ module, channels }) => [module, channels])),
+    new Map([
+      ["norm", [5]],
+      ["conv2", [0]],
+    ]),
+  );
+  const { conv1, norm, conv2, conv3 } = done.state.float as unknown as Record<string, Conv2d>;
+  assertEquals([conv1.weight.shape, norm.weight.shape], [[17, 3, 3, 3], [17]]);
+  assertEquals([conv2.weight.shape, conv2.bias!.shape, conv3.weight.shape], [
+    [17, 17, 3, 3],
+    [17],
+    [4, 17, 1, 1],
+  ]);
+  assertEquals([conv2.inChannels, conv2.outChannels, conv3.inChannels], [17, 17, 17]);
+  // A normalization of a row would see what is made twice, and channels alike have no outliers.
+  const parts = { fc1: new Linear(4, 4), norm: new LayerNorm([4]), fc2: new Linear(4, 4) };
+  const others = [[new Sequential(parts), 4], [await Residual.of("cpu"), 32]] as const;
+  for (const [other, n] of others) {
+    const own = await plain(other, normalBatches(2, [8, n], "cpu"));
+    assertEquals(await copyOutliers.apply(own.state, own.tools), undefined);
   }
 });
 
@@ -398,6 +439,11 @@ Deno.test("remedies refuse what a recipe has that does not fit", async () => {
     [{ module: "__proto__", shifts: [1] }],
     "lowers the output of __proto__",
   );
+  for (const channels of [[], [0.5], [-1], [3, 3], 3]) {
+    await refuses(copyOutliers, [{ module: "fc1", channels }], "modules and channels");
+  }
+  await refuses(copyOutliers, [{ module: "fc1", channels: [128] }], "channels of fc1 twice");
+  await refuses(copyOutliers, [{ module: "fc2", channels: [0] }], "channels of fc2 twice");
   await refuses(chooseRanges, { fc1: { min: 1, max: 2 } }, "than ranges");
   await refuses(moveRanges, { fc9: { min: -1, max: 2 } }, "than ranges");
   await refuses(leaveLayersFloat, ["fc9"], "names of layers");

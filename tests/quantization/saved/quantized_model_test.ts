@@ -36,6 +36,7 @@ import {
   saveQuantizedModel,
   saveSafetensors,
   Sequential,
+  StateError,
   StaticQuantConfig,
   StaticQuantTensorConfig,
   type Tensor,
@@ -227,6 +228,23 @@ Deno.test("loadQuantizedModel_ refuses files that do not fit, and changes nothin
   refused(changed(file, (_, d) => d.version = 3), SafetensorsError, "version 3", "up to 2");
   refused(changed(file, (_, d) => d.version = "1"), SafetensorsError, 'version is "1"');
   refused(changed(file, (_, d) => d.layers = []), SafetensorsError, "layers is []");
+  refused(changed(file, (_, d) => d.copied = 3), SafetensorsError, "copied is 3");
+  for (
+    const counts of [3, { inputs: 1 }, { inputs: 0.5, outputs: 0 }, { inputs: 0, outputs: -1 }]
+  ) {
+    const bad = changed(file, (_, d) => d.copied = { fc1: counts });
+    refused(bad, SafetensorsError, "copied of fc1 is ");
+  }
+  refused(
+    changed(file, (_, d) => d.copied = { ["__proto__"]: { inputs: 1, outputs: 1 } }),
+    StateError,
+    "no module __proto__",
+  );
+  refused(
+    changed(file, (_, d) => d.copied = { fc1: { inputs: 2 ** 40, outputs: 0 } }),
+    StateError,
+    "shape of fc1",
+  );
   refused(changed(file, (_, __, m) => m.staticquant = "{"), SafetensorsError, "not JSON");
   refused(changed(file, (_, __, m) => m.staticquant = "null"), SafetensorsError, "it is null");
   refused(await saveSafetensors({}), SafetensorsError, "saveQuantizedModel", "loadStateDict");

@@ -7,9 +7,11 @@ import {
   type Device,
   Flatten,
   LayerNorm,
+  LeakyReLU,
   Linear,
   type LinearWeight,
   manualSeed,
+  MaxPool2d,
   Module,
   mul,
   PReLU,
@@ -81,6 +83,38 @@ export async function liftedConvolutions(
     conv2: new Conv2d(8, 4, 3, { padding, bias: false, device }),
     ...(norm ? { norm2: new BatchNorm2d(4, { device }) } : {}),
   });
+}
+
+/** 16 → 4: two of the 64 channels in the middle are far greater, and weigh little. */
+export async function spiky(device: Device): Promise<Sequential> {
+  manualSeed(17);
+  const parts = {
+    fc1: new Linear(16, 64, { device }),
+    relu: new LeakyReLU(),
+    fc2: new Linear(64, 4, { device }),
+  };
+  const isSpike = (channel: number) => channel === 5 || channel === 9;
+  await scaled(parts.fc1, (i) => isSpike(Math.floor(i / 16)) ? 30 : 1);
+  await scaled(parts.fc2, (i) => isSpike(i % 64) ? 0.1 : 1);
+  return new Sequential(parts);
+}
+
+/** 3 × 8 × 8 → 4: such a channel behind a batch normalization, which two layers read; one of them makes another. */
+export async function spikyConvolutions(device: Device): Promise<Sequential> {
+  manualSeed(18);
+  const parts = {
+    conv1: new Conv2d(3, 16, 3, { padding: 1, bias: false, device }),
+    norm: new BatchNorm2d(16, { device }),
+    relu: new ReLU(),
+    pool: new MaxPool2d(2),
+    conv2: new Conv2d(16, 16, 3, { padding: 1, device }),
+    relu2: new ReLU(),
+    conv3: new Conv2d(16, 4, 1, { device }),
+  };
+  await scaled(parts.norm, (i) => i === 5 ? 30 : 1);
+  await scaled(parts.conv2, (i) => (Math.floor(i / 9) % 16 === 5 ? 0.1 : 1) * (i < 144 ? 30 : 1));
+  await scaled(parts.conv3, (i) => i % 16 === 0 ? 0.1 : 1);
+  return new Sequential(parts);
 }
 
 /** 16 → 16: many layers in a row. */

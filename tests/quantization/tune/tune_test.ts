@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertGreater, assertLess, assertRejects } from "@std/assert";
 import {
   backendFor,
+  compareModels,
   compile,
+  deepcopy,
   type Device,
   exportOnnx,
   float16,
@@ -17,7 +19,7 @@ import {
 } from "../../../mod.ts";
 import { eachBackend } from "../../backends.ts";
 import { normalBatches, outlierModel, snapshot } from "../outliers.ts";
-import { convolutions, deep, Residual } from "./networks.ts";
+import { convolutions, deep, Residual, spiky, spikyConvolutions } from "./networks.ts";
 
 /** A model with outlier channels, and samples for it. */
 async function given(device: Device) {
@@ -91,6 +93,52 @@ eachBackend("tune: what it gives is a quantized model like others", async (devic
   await loadQuantizedModel_(loaded, await saveQuantizedModel(tuned.model));
   const [x] = heldOut;
   assertEquals(await loaded.forward(x).bytes(), await tuned.model.forward(x).bytes());
+});
+
+eachBackend(
+  "tune: channels that are there twice are saved, loaded and compiled",
+  async (device) => {
+    const [data, heldOut] = [4, 2].map((count) => normalBatches(count, [2, 3, 8, 8], device));
+    const model = await spikyConvolutions(device);
+    const remedies = ["absorb", "copy", "float"];
+    const tuned = await tune(model, { data, heldOut, remedies });
+    assert(tuned.recipe.steps.some(({ remedy }) => remedy === "copy"), String(tuned));
+    const [x] = heldOut;
+    const y = await tuned.model.forward(x).bytes();
+    const file = await saveQuantizedModel(tuned.model);
+    const loaded = await spikyConvolutions(device);
+    loadQuantizedModel_(loaded, file);
+    assertEquals(await loaded.forward(x).bytes(), y);
+    assertEquals(await saveQuantizedModel(deepcopy(loaded)), file);
+    if (device === "webgpu") {
+      assertEquals(await (await compile(loaded).forward(x)).bytes(), y);
+    }
+    // Layers that have other channels than the float model's are not laid beside its.
+    const { layers, outputSqnr } = await compareModels(model, loaded, [x]);
+    assertEquals(layers.map(({ layer }) => layer).includes("conv2"), false);
+    assertGreater(outputSqnr, 20);
+    // What was loaded takes a file of the plain model, and the other way round.
+    const files = await Promise.all(
+      [["copy"], []].map(async (remedies) =>
+        await saveQuantizedModel((await tune(model, { data, heldOut, remedies })).model)
+      ),
+    );
+    const other = await spikyConvolutions(device);
+    for (const file of [...files, ...files]) {
+      loadQuantizedModel_(other, file);
+      assertEquals(await saveQuantizedModel(other), file);
+    }
+  },
+);
+
+Deno.test("tune: channels that are there twice are exported", async () => {
+  await init({ device: "cpu" });
+  const [data, heldOut] = [4, 2].map((count) => normalBatches(count, [32, 16], "cpu"));
+  const tuned = await tune(await spiky("cpu"), { data, heldOut, remedies: ["copy"] });
+  const [x] = heldOut;
+  const imported = await importOnnx(await exportOnnx(tuned.model, x));
+  const [a, b] = [await tuned.model.forward(x).data(), await imported.forward(x).data()];
+  a.forEach((y, i) => assertLess(Math.abs(Number(y) - Number(b[i])), 1e-3));
 });
 
 eachBackend("tune gives back the memory that it took", async (device) => {
