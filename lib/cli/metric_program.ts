@@ -7,7 +7,11 @@ import { paths } from "../files/paths.ts";
 import { runProgram } from "../files/run_program.ts";
 import { TemporaryFile } from "../files/temporary_file.ts";
 import { saveOnnx } from "../onnx/file/model_file.ts";
+import { quote } from "../numbers/printable.ts";
 import type { OnnxModel } from "../onnx/file/model.ts";
+
+/** Characters of a word that a message has room for. */
+const MOST_SHOWN = 40;
 
 /** The last number on standard output of a program that is given a model's path. */
 async function judge(program: string, path: string): Promise<number> {
@@ -15,7 +19,8 @@ async function judge(program: string, path: string): Promise<number> {
   const last = output.trim().split(/\s+/).at(-1) ?? "";
   const value = Number(last);
   if (last === "" || Number.isNaN(value)) {
-    throw new Error(`${program} printed no number at its end`);
+    const printed = last === "" ? "but nothing" : `but ${quote(last.slice(0, MOST_SHOWN))}`;
+    throw new Error(`${program} printed no number at its end, ${printed}`);
   }
   return value;
 }

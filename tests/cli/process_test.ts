@@ -405,8 +405,23 @@ Deno.test("tune judges by the last number that a program prints", async () => {
   assertEquals(code, 0, err);
   const { value, quantizedBytes } = JSON.parse(out);
   assertEquals(value, quantizedBytes);
-  folder.write("judge", "#!/bin/sh\necho none\n");
-  const odd = await tune(...rights);
-  assertEquals(odd.code, 1);
-  assert((odd.out + odd.err).includes("printed no number"), odd.out + odd.err);
+  const scripts = [
+    ["echo none", 'printed no number at its end, but \\"none\\"'],
+    ["echo loss nan", 'printed no number at its end, but \\"nan\\"'],
+    [":", "printed no number at its end, but nothing"],
+    ["echo oh no >&2; exit 3", "ended with exit code 3, and said: oh no"],
+    ["kill -9 $$", "was ended by SIGKILL"],
+  ];
+  for (const [script, message] of scripts) {
+    folder.write("judge", `#!/bin/sh\n${script}\n`);
+    const odd = await tune(...rights);
+    assertEquals(odd.code, 1);
+    assert((odd.out + odd.err).includes(message), odd.out + odd.err);
+  }
+  Deno.chmodSync(program, 0o600);
+  const locked = await tune(...rights);
+  assert((locked.out + locked.err).includes("make it executable"), locked.out + locked.err);
+  Deno.removeSync(program);
+  const none = await tune("--allow-run", "--allow-env");
+  assert((none.out + none.err).includes("there is no program"), none.out + none.err);
 });

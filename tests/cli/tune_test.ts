@@ -62,6 +62,19 @@ Deno.test("tune writes nothing where the target is missed, unless asked", async 
   assert(folder.names().includes("a.onnx"));
 });
 
+Deno.test("tune says which samples are on both sides, and that the time was over", async () => {
+  using folder = await Prepared.create();
+  const files = [folder.at("model.onnx"), "--data", folder.at("train.npy")];
+  const out = ["--out", folder.at("a.onnx"), "--remedies", "bias"];
+  const both = await command("tune", ...files, "--held-out", folder.at("train.npy"), ...out);
+  assertEquals(both.code, 0);
+  assert(both.err.startsWith("warning: 16 of the 16 held-out samples are calibration samples"));
+  const short = await folder.tune("b.onnx", "--seconds", "0.001");
+  assertEquals(short.code, 0);
+  assert(short.err.startsWith("warning: the 0.001 seconds were over"), short.err);
+  assert(folder.names().includes("b.onnx"), "the best until then is written");
+});
+
 Deno.test("tune tells of what it cannot take", async () => {
   using folder = await Prepared.create();
   folder.write("recipe.json", "{");

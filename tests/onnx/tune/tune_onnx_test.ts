@@ -94,6 +94,23 @@ Deno.test("tuneOnnx keeps within the budget", async () => {
   assert(slow.allowed);
 });
 
+Deno.test("tuneOnnx: what helped before the time was over is kept", async () => {
+  const now = performance.now.bind(performance);
+  let later = 0;
+  performance.now = () => now() + later;
+  try {
+    // The hour is over once one remedy was tried.
+    const onProgress = ({ step }: { step: string }) => step === "equalize" && (later = 7.2e6);
+    const result = await tuned({ budget: { seconds: 3600 }, onProgress });
+    assertEquals(result.recipe.steps.map(({ remedy }) => remedy), ["equalize"]);
+    assertEquals(result.steps.at(-1)!.remedy, "equalize");
+    assert(result.sqnr > result.steps[0].sqnr + 3 && result.sqnr === result.steps.at(-1)!.sqnr);
+    assert(result.warnings.some((warning) => warning.includes("3600 seconds were over")));
+  } finally {
+    performance.now = now;
+  }
+});
+
 Deno.test("tuneOnnx tells of samples that are on both sides", async () => {
   const { warnings } = await tuned({ heldOut: [heldOut[0], data[3]], remedies: ["bias"] });
   assert(warnings.some((warning) => warning.startsWith("1 of the 2 held-out samples")));

@@ -209,6 +209,24 @@ Deno.test("tune keeps within the budget, and what it found until the time was ov
   assert(small.allowed && small.layers.every(({ quantized }) => quantized));
 });
 
+Deno.test("tune: what helped before the time was over is kept", async () => {
+  await init({ device: "cpu" });
+  const now = performance.now.bind(performance);
+  let later = 0;
+  performance.now = () => now() + later;
+  try {
+    // The hour is over once one remedy was tried.
+    const onProgress = ({ step }: { step: string }) => step === "equalize" && (later = 7.2e6);
+    const result = await tuned({ budget: { seconds: 3600 }, onProgress });
+    assertEquals(result.recipe.steps.map(({ remedy }) => remedy), ["equalize"]);
+    assertEquals(result.steps.at(-1)!.remedy, "equalize");
+    assert(result.sqnr > result.steps[0].sqnr + 3 && result.sqnr === result.steps.at(-1)!.sqnr);
+    assert(result.warnings.some((warning) => warning.includes("3600 seconds were over")));
+  } finally {
+    performance.now = now;
+  }
+});
+
 Deno.test("tune tells of samples that are on both sides", async () => {
   await init({ device: "cpu" });
   const { warnings } = await tuned({ heldOut: [heldOut[0], data[3]], remedies: ["bias"] });
