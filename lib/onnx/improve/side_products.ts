@@ -4,7 +4,7 @@
  * @module
  */
 import { type WeightedNode, weightedNode } from "../calibration/statistics/places.ts";
-import type { ChannelMaxima } from "../../quantization/statistics/channel_maxima.ts";
+import { LEAST_SPLIT, outliersToSplit } from "../../quantization/improve/channel_splits.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import type { NodeProto } from "../file/proto.ts";
@@ -28,12 +28,6 @@ interface Split {
   readonly range?: { readonly min: number; readonly max: number };
 }
 
-/** Channels that are split off at most, and the gain from which on that is worth it, in dB. */
-const MOST = 8;
-const LEAST_GAIN = 3;
-/** What a channel that is not split off may be greater than what the most would leave. */
-const NEAR = 1.25;
-
 /** The matrix products of a value that have a weight of their own; nothing if none has. */
 function products(facts: GraphFacts, value: string): WeightedNode[] {
   return facts.view.uses(value).flatMap((use) => {
@@ -43,17 +37,6 @@ function products(facts: GraphFacts, value: string): WeightedNode[] {
     const own = facts.view.uses(use.node.input[1]).length === 1;
     return own && facts.constantDims(use.node.input[1])!.length === 2 ? [layer] : [];
   });
-}
-
-/** The channels that are better split off, and what is gained by it, in dB. */
-function outliers({ maxima }: ChannelMaxima): { channels: number[]; gain: number } {
-  const order = Array.from(maxima, (_, c) => c).sort((a, b) => maxima[b] - maxima[a] || a - b);
-  const most = Math.min(MOST, maxima.length >> 2);
-  const least = maxima[order[most]] ?? 0;
-  const count = order.findIndex((c) => maxima[c] <= NEAR * least);
-  if (!(least > 0) || count < 1) return { channels: [], gain: 0 };
-  const gain = 20 * Math.log10(maxima[order[0]] / maxima[order[count]]);
-  return { channels: order.slice(0, count).sort((a, b) => a - b), gain };
 }
 
 /** Splits channels of an activation off for one product. */
@@ -171,8 +154,8 @@ async function search(state: ImprovedModel, tools: ImproveTools): Promise<Remedi
       products(facts, value).length > 0 &&
       // Nothing was split off yet.
       found.maxima.every((x, c) => x === 0 || multiplied.get(value)!.weights[c] > 0);
-    const { channels, gain } = fits ? outliers(found) : { channels: [], gain: 0 };
-    return gain >= LEAST_GAIN ? [{ value, channels, gain }] : [];
+    const { channels, gain } = fits ? outliersToSplit(found.maxima) : { channels: [], gain: 0 };
+    return gain >= LEAST_SPLIT ? [{ value, channels, gain }] : [];
   }).sort((a, b) => b.gain - a.gain);
   while (splits.length > 0) {
     tools.check();
