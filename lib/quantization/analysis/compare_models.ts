@@ -121,7 +121,7 @@ export class ModelComparison extends AnalysisReport {
  * here is compared.
  * @param inputs batches as `model.forward` takes them; one pass, nothing is kept.
  * @param options progress and a signal to stop.
- * @returns a row for each quantized layer that the inputs run.
+ * @returns a row for each quantized layer that the inputs run, but for those to whose channels `tune` added copies.
  * @throws {Error} if the models do not belong together.
  * @throws {RangeError} if there are no inputs.
  *
@@ -154,10 +154,12 @@ export async function compareModels(
   const runs = new Runs(options);
   const modules = new Map(quantized.namedModules());
   // What has channels twice is not to be laid beside what has them once.
-  const names = quantizedLayers(where, float, quantized).filter((name) => {
-    const { inputs, outputs } = copiedChannels(modules.get(name)!);
-    return inputs + outputs === 0;
-  });
+  const names = quantizedLayers(where, float, quantized).filter((name) =>
+    modules.get(name)!.namedModules().every(([, module]) => {
+      const { inputs, outputs } = copiedChannels(module);
+      return inputs + outputs === 0;
+    })
+  );
   const [floatCopy, copy] = [deepcopy(float), deepcopy(quantized)];
   try {
     nameModules(floatCopy);

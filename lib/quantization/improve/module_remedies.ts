@@ -14,6 +14,7 @@ import type { ModuleRemedy } from "./module_tools.ts";
 import { roundInTurn } from "./round_in_turn.ts";
 import { roundLayers } from "./round_weights.ts";
 import { shiftNorms } from "./shift_norms.ts";
+import { splitOutliers } from "./split_outliers.ts";
 
 /** All remedies. Those that rewrite the float model come first, for the others go by the numbers in it. */
 export const MODULE_REMEDIES: readonly ModuleRemedy[] = [
@@ -21,6 +22,7 @@ export const MODULE_REMEDIES: readonly ModuleRemedy[] = [
   absorbShifts,
   copyOutliers,
   smoothLayers,
+  splitOutliers,
   chooseRanges,
   moveRanges,
   roundInTurn,

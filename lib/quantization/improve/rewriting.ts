@@ -4,7 +4,7 @@
  * @module
  */
 import { BatchNorm } from "../../nn/batch_norm.ts";
-import { deepcopy, type Module, nameModules, setField } from "../../nn/module.ts";
+import { deepcopy, Module, nameModules, setField } from "../../nn/module.ts";
 import { Tensor, tidy } from "../../tensor/tensor.ts";
 import { DataFlow } from "../analysis/graph.ts";
 import type { Batch } from "../analysis/inputs.ts";
@@ -79,6 +79,11 @@ function watched<T>(
   }
 }
 
+/** The tensors of what a field holds. */
+function tensorsIn(value: unknown): Iterable<Tensor> {
+  return value instanceof Tensor ? [value] : value instanceof Module ? tensorsOf(value) : [];
+}
+
 /** A field of a module, and what comes into it. */
 export interface FieldEdit {
   readonly module: Module;
@@ -126,7 +131,7 @@ export class Rewriting {
     for (const [i, { module, field, value }] of fields.entries()) {
       const unused = same ? old[i] : value;
       if (!same) setField(module, field, old[i]);
-      if (unused instanceof Tensor) this.unused.add(unused);
+      for (const t of tensorsIn(unused)) this.unused.add(t);
     }
     return same;
   }

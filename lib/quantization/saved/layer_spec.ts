@@ -92,6 +92,8 @@ export interface Description {
   readonly functions: ReadonlyMap<string, FunctionSpec>;
   /** How many channels more modules have than the model that the file goes into. */
   readonly copied: ReadonlyMap<string, CopiedChannels>;
+  /** The layers that multiply some columns apart, and how many. */
+  readonly split: ReadonlyMap<string, number>;
 }
 
 /** What a model consists of, to be described. */
@@ -99,13 +101,15 @@ export interface Described {
   readonly layers: ReadonlyMap<string, DescribedLayer>;
   readonly functions: ReadonlyMap<string, DescribedFunction>;
   readonly copied: ReadonlyMap<string, CopiedChannels>;
+  /** The layers that multiply some columns apart, and how many. */
+  readonly split: ReadonlyMap<string, number>;
 }
 
 /** What a dynamic input is if the file says nothing of it, as files of the first release do. */
 const DYNAMIC = dynamicInputQuantizer();
 
 /** The metadata that describes the layers. {@linkcode parseLayers} reads it. */
-export function formatLayers({ layers, functions, copied }: Described): string {
+export function formatLayers({ layers, functions, copied, split }: Described): string {
   const described = [...layers].map(([name, layer]) => [name, formatLayer(layer)]);
   const more = [...functions].map(([name, { kind, parts: { input, output } }]) => [
     name,
@@ -116,6 +120,7 @@ export function formatLayers({ layers, functions, copied }: Described): string {
     layers: Object.fromEntries(described),
     ...(functions.size ? { functions: Object.fromEntries(more) } : {}),
     ...(copied.size ? { copied: Object.fromEntries(copied) } : {}),
+    ...(split.size ? { split: Object.fromEntries(split) } : {}),
   });
 }
 
@@ -206,10 +211,12 @@ export function parseLayers(
   const layers = Object.entries(asRecord(where, root.layers, "layers"));
   const functions = Object.entries(asRecord(where, root.functions ?? {}, "functions"));
   const copied = Object.entries(asRecord(where, root.copied ?? {}, "copied"));
+  const split = Object.entries(asRecord(where, root.split ?? {}, "split"));
   return {
     layers: new Map(layers.map(([name, layer]) => [name, parseLayer(where, name, layer)])),
     functions: new Map(functions.map(([name, one]) => [name, parseFunction(where, name, one)])),
     copied: new Map(copied.map(([name, one]) => [name, parseCopied(where, name, one)])),
+    split: new Map(split.map(([name, count]) => [name, parseSplit(where, name, count)])),
   };
 }
 
@@ -219,6 +226,11 @@ function parseCopied(where: string, name: string, value: unknown): CopiedChannel
     Number.isSafeInteger(count) && (count as number) >= 0;
   if (!isCount(inputs) || !isCount(outputs)) return wrong(where, `copied of ${name}`, value);
   return { inputs, outputs };
+}
+
+function parseSplit(where: string, name: string, count: unknown): number {
+  const fits = Number.isSafeInteger(count) && (count as number) > 0;
+  return fits ? count as number : wrong(where, `split of ${name}`, count);
 }
 
 function parseFunction(where: string, name: string, value: unknown): FunctionSpec {

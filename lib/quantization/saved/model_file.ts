@@ -5,14 +5,16 @@
  */
 import { StateError } from "../../nn/state_error.ts";
 import type { Device } from "../../backend/backend.ts";
+import type { Linear } from "../../nn/linear.ts";
 import { isLinearWeight, type Module } from "../../nn/module.ts";
+import { isLinear } from "../../nn/replace.ts";
 import { formatNameOf } from "../../nn/state_file.ts";
 import { type DType, dtypes } from "../../numbers/dtype.ts";
 import { decode } from "../../numbers/encoding.ts";
 import { formatShape, sameShape } from "../../numbers/shape.ts";
 import type { SafetensorsEntry } from "../../files/safetensors.ts";
 import { Tensor, tensorFromBytes } from "../../tensor/tensor.ts";
-import { familyOf } from "../layers/layer_family.ts";
+import { familyOf, isFloatLayer } from "../layers/layer_family.ts";
 import {
   type CopiedChannels,
   copiedChannels,
@@ -22,6 +24,7 @@ import {
 import { describeLayer } from "../layers/layer_kinds.ts";
 import { outputFirstShape } from "../layers/output_first.ts";
 import type { WeightedLayer } from "../layers/weighted_layer.ts";
+import { SplitLinear } from "../layers/split_linear.ts";
 import { functionKindOf } from "../layers/function_kind.ts";
 import type { Description, FunctionSpec, LayerSpec } from "./layer_spec.ts";
 
@@ -33,6 +36,11 @@ export interface LayerPlace {
   readonly module: Module;
   readonly parent: Module;
   readonly field: string;
+}
+
+/** Where a layer of two goes. */
+export interface SplitPlace extends Omit<LayerPlace, "spec"> {
+  readonly made: SplitLinear;
 }
 
 /** Where a quantized layer without a weight goes. */
@@ -93,6 +101,28 @@ export class ModelFile {
       const more = this.more(name, module);
       if (more.inputs === 0 && more.outputs === 0) return [];
       return [{ module, fields: sizesWith(module, more) }];
+    });
+  }
+
+  /** The layers of a model that are to multiply some columns apart, and what comes into their places. */
+  splitPlaces(model: Module): SplitPlace[] {
+    const modules = new Map(model.namedModules());
+    return [...this.description.split].flatMap(([name, count]) => {
+      const known = modules.get(name);
+      if (known instanceof SplitLinear && known.columns.numel === count) return [];
+      const place = this.placeOf(modules, name);
+      if (!place) return [];
+      const { module } = place;
+      if (isLinear(module, name) && isFloatLayer(module)) {
+        const layer = module as Linear & { weight: Tensor };
+        if (count <= layer.inFeatures) {
+          return [{ ...place, made: SplitLinear.around(layer, count) }];
+        }
+      }
+      this.problems.push(
+        `${name} is a ${module.constructor.name} in the model, of which ${count} columns cannot be split off`,
+      );
+      return [];
     });
   }
 
@@ -194,7 +224,8 @@ export class ModelFile {
         if (!(value instanceof Tensor)) continue;
         const { dtype } = value;
         const shape = shapeWith(value.shape, this.more(prefix, owner));
-        this.expect(key, dtype.isFloat ? { shape, isFloat: true } : { shape, dtype });
+        const check = owner instanceof SplitLinear ? this.isColumn(prefix, owner) : undefined;
+        this.expect(key, dtype.isFloat ? { shape, isFloat: true } : { shape, dtype, check });
         const found = this.tensors.get(key);
         places.push({
           key,
@@ -205,6 +236,13 @@ export class ModelFile {
       }
     }
     return places;
+  }
+
+  /** Checks the columns that a layer splits off. */
+  private isColumn(name: string, { others }: SplitLinear) {
+    const { inputs } = this.more(`${name}.others`, others);
+    const [, count] = weightShape(others) ?? [0, 0];
+    return (values: ArrayLike<number>) => outside(values, 0, count + inputs - 1);
   }
 
   /** Takes note that a tensor is wanted, and of what is wrong with the one that is there. */

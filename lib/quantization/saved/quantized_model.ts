@@ -11,10 +11,12 @@ import { isLinearWeight, type Module, nameModules, setField } from "../../nn/mod
 import { saveSafetensors } from "../../nn/state_file.ts";
 import type { DType } from "../../numbers/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
+import { freeModule, tensorsOf } from "../analysis/layers.ts";
 import { type CopiedChannels, copiedChannels, keepCopied } from "../layers/copied_channels.ts";
 import { type DescribedLayer, describeLayer } from "../layers/layer_kinds.ts";
 import { type DescribedFunction, describeFunction } from "../layers/function_kind.ts";
 import { isObserved } from "../layers/layer_family.ts";
+import { SplitLinear } from "../layers/split_linear.ts";
 import { inputName } from "../tensors/input_quantizer.ts";
 import { AffineQuantizedTensor } from "../tensors/quantized_tensor.ts";
 import { formatLayers, KEY, parseLayers } from "./layer_spec.ts";
@@ -54,9 +56,11 @@ export async function saveQuantizedModel(
   const layers = new Map<string, DescribedLayer>();
   const functions = new Map<string, DescribedFunction>();
   const copied = new Map<string, CopiedChannels>();
+  const split = new Map<string, number>();
   for (const [name, module] of model.namedModules()) {
     const more = copiedChannels(module);
     if (more.inputs + more.outputs > 0) copied.set(name, more);
+    if (module instanceof SplitLinear) split.set(name, module.columns.numel);
     if (isInside(name, layers) || isInside(name, functions)) continue;
     const layer = layerToSave(where, name, module);
     if (layer) layers.set(name, layer);
@@ -75,7 +79,7 @@ export async function saveQuantizedModel(
     }
     return await saveSafetensors(Object.fromEntries(tensors), {
       ...metadata,
-      [KEY]: formatLayers({ layers, functions, copied }),
+      [KEY]: formatLayers({ layers, functions, copied, split }),
     });
   } finally {
     own.forEach((t) => t.dispose());
@@ -163,6 +167,23 @@ export function loadQuantizedModel_(model: Module, bytes: Uint8Array): Record<st
   const { [KEY]: description, ...rest } = metadata;
   const file = new ModelFile(where, tensors, parseLayers(where, description));
   const device = Object.values(model.stateDict())[0]?.device;
+  const splits = file.splitPlaces(model);
+  splits.forEach(({ parent, field, made }) => setField(parent, field, made));
+  try {
+    load(where, file, model, device);
+  } catch (error) {
+    splits.forEach(({ parent, field, made, module }) => {
+      setField(parent, field, module);
+      freeModule(made, tensorsOf(module));
+    });
+    throw error;
+  }
+  nameModules(model);
+  return rest;
+}
+
+/** Puts what a file holds into a model, or throws and changes nothing. */
+function load(where: string, file: ModelFile, model: Module, device: Device | undefined): void {
   const layers = file.layerPlaces(model);
   const functions = file.functionPlaces(model);
   const sizes = file.sizes(model);
@@ -195,8 +216,6 @@ export function loadQuantizedModel_(model: Module, bytes: Uint8Array): Record<st
     setField(parent, field, keepCopied(modules[i], module))
   );
   fields.forEach(({ owner, field }, i) => setField(owner, field, values[i]));
-  nameModules(model);
-  return rest;
 }
 
 function buildLayer(

@@ -269,6 +269,7 @@ class Tuning implements Disposable {
  * - `absorb`: what channels always hold goes into the biases of the layers behind, where no padding is between
  * - `copy`: channels far greater than the others are made twice at half their size
  * - `smooth`: SmoothQuant behind normalizations, its exponent searched for each
+ * - `split`: the few channels of a `Linear`'s input that are far greater than the others are multiplied with floats
  * - `fit`: each range by what it changes in the output of the layer that reads it, among those of all methods
  * - `ranges`: the ends of ranges by what they cost at the output
  * - `adaround`: AdaRound of the weights of `Linear` and of convolutions, block by block
@@ -328,8 +329,11 @@ export async function tune(model: Module, options: TuneOptions): Promise<TuneRes
     return new TuneResult({
       ...{ model: quantized, steps: search.steps, diagnosis, allowed, target, value, sqnr },
       metric: typeof metric === "string" ? metric : "the metric",
-      recipe: { version: 1, model: digest, options: last.options, steps: search.recipe },
-      layers: layers.map((layer) => ({ layer, quantized: integers.has(layer) })),
+      recipe: { version: 1, model: digest, options: first.options, steps: search.recipe },
+      layers: layers.map((layer) => ({
+        layer,
+        quantized: [layer, `${layer}.others`].some((name) => integers.has(name)),
+      })),
       warnings: search.warnings,
     });
   } catch (error) {

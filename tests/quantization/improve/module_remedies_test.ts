@@ -38,9 +38,11 @@ import { type ModuleRemedy, ModuleTools } from "../../../lib/quantization/improv
 import { roundLayers } from "../../../lib/quantization/improve/round_weights.ts";
 import { roundInTurn } from "../../../lib/quantization/improve/round_in_turn.ts";
 import { shiftNorms } from "../../../lib/quantization/improve/shift_norms.ts";
+import { splitOutliers } from "../../../lib/quantization/improve/split_outliers.ts";
+import { SplitLinear } from "../../../lib/quantization/layers/split_linear.ts";
 import { nameModules } from "../../../lib/nn/module.ts";
 import { eachBackend } from "../../backends.ts";
-import { normalBatches, outlierModel, snapshot } from "../outliers.ts";
+import { normalBatches, outlierModel, OUTLIERS, snapshot } from "../outliers.ts";
 import {
   convolutions,
   lifted,
@@ -179,6 +181,57 @@ Deno.test("copy: the layers that make the channels and read them are those that 
     const own = await plain(other, normalBatches(2, [8, n], "cpu"));
     assertEquals(await copyOutliers.apply(own.state, own.tools), undefined);
   }
+});
+
+eachBackend(
+  "split: outlier channels are multiplied with floats, beside the others",
+  async (device) => {
+    const batches = normalBatches(4, [32, 64], device);
+    await rewrites(splitOutliers, await outlierModel(device), batches, 14);
+    await rewrites(
+      splitOutliers,
+      await Residual.of(device),
+      normalBatches(4, [2, 16, 32], device),
+      10,
+    );
+  },
+);
+
+Deno.test("split: the layers that read outliers are split, and go on to be mended", async () => {
+  await init({ device: "cpu" });
+  const model = await outlierModel("cpu");
+  const { state, tools } = await plain(model, normalBatches(4, [32, 64], "cpu"));
+  const done = (await splitOutliers.apply(state, tools))!;
+  assertEquals(done.found, [{ layer: "fc2", channels: OUTLIERS }]);
+  assertEquals(done.state.options.layers, ["fc1", "fc2.others"]);
+  const { fc2 } = done.state.float as unknown as { fc2: SplitLinear };
+  assert(fc2 instanceof SplitLinear);
+  assertEquals([...await fc2.columns.data()], OUTLIERS);
+  assertEquals(fc2.outliers.weight.shape, [64, 4]);
+  // Nothing is split twice, and other remedies take what is left.
+  assertEquals(await splitOutliers.apply(done.state, tools), undefined);
+  const rounded = (await roundLayers.apply(done.state, tools))!;
+  assertEquals([...rounded.state.weights.keys()], ["fc1", "fc2.others"]);
+  const alike = new Sequential({ fc: new Linear(64, 8) });
+  const even = await plain(alike, normalBatches(2, [32, 64], "cpu"));
+  assertEquals(await splitOutliers.apply(even.state, even.tools), undefined);
+});
+
+Deno.test("split: less of it where limits forbid it", async () => {
+  await init({ device: "cpu" });
+  const model = new Sequential({
+    first: await outlierModel("cpu"),
+    second: await outlierModel("cpu"),
+  });
+  const batches = normalBatches(4, [32, 64], "cpu");
+  const { state, tools } = await plain(model, batches);
+  const all = (await splitOutliers.apply(state, tools))!.found as unknown[];
+  assertEquals(all.length, 2);
+  let asked = 0;
+  const limited = new ModuleTools(state.float, batches.map((x) => [x]), {
+    allows: () => Promise.resolve(++asked > 1),
+  });
+  assertEquals((await splitOutliers.apply(state, limited))!.found, all.slice(0, 1));
 });
 
 Deno.test("equalize goes through the nodes of an imported graph", async () => {
@@ -444,6 +497,12 @@ Deno.test("remedies refuse what a recipe has that does not fit", async () => {
   }
   await refuses(copyOutliers, [{ module: "fc1", channels: [128] }], "channels of fc1 twice");
   await refuses(copyOutliers, [{ module: "fc2", channels: [0] }], "channels of fc2 twice");
+  for (const channels of [[], [0.5], [-1], [3, 3], 3]) {
+    await refuses(splitOutliers, [{ layer: "fc2", channels }], "layers and channels");
+  }
+  await refuses(splitOutliers, [], "layers and channels");
+  await refuses(splitOutliers, [{ layer: "fc2", channels: [128] }], "that fc2 does not read");
+  await refuses(splitOutliers, [{ layer: "relu", channels: [0] }], "that relu does not read");
   await refuses(chooseRanges, { fc1: { min: 1, max: 2 } }, "than ranges");
   await refuses(moveRanges, { fc9: { min: -1, max: 2 } }, "than ranges");
   await refuses(leaveLayersFloat, ["fc9"], "names of layers");

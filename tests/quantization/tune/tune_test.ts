@@ -1,4 +1,11 @@
-import { assert, assertEquals, assertGreater, assertLess, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertLess,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import {
   backendFor,
   compareModels,
@@ -17,6 +24,7 @@ import {
   tune,
   type TuneOptions,
 } from "../../../mod.ts";
+import { parseSafetensors, serializeSafetensors } from "../../../lib/files/safetensors.ts";
 import { eachBackend } from "../../backends.ts";
 import { normalBatches, outlierModel, snapshot } from "../outliers.ts";
 import { convolutions, deep, Residual, spiky, spikyConvolutions } from "./networks.ts";
@@ -130,6 +138,74 @@ eachBackend(
     }
   },
 );
+
+eachBackend(
+  "tune: layers that are split are saved, loaded, compiled and exported",
+  async (device) => {
+    const { model, data, heldOut } = await given(device);
+    const tuned = await tune(model, { data, heldOut, remedies: ["copy", "split", "fit", "round"] });
+    assertEquals(tuned.recipe.steps.map(({ remedy }) => remedy).includes("split"), true);
+    assertEquals(tuned.layers, [
+      { layer: "fc1", quantized: true },
+      { layer: "fc2", quantized: true },
+    ]);
+    const [x] = heldOut;
+    const y = await tuned.model.forward(x).bytes();
+    const recipe: ModuleRecipe = JSON.parse(JSON.stringify(tuned.recipe));
+    const again = await tune(model, { data, heldOut, recipe });
+    assertEquals(await again.model.forward(x).bytes(), y);
+    assertEquals(again.recipe, tuned.recipe);
+    const file = await saveQuantizedModel(tuned.model);
+    const loaded = await outlierModel(device);
+    for (const _ of [1, 2]) { // onto a float model, and onto what came of it
+      loadQuantizedModel_(loaded, file);
+      assertEquals(await loaded.forward(x).bytes(), y);
+      assertEquals(await saveQuantizedModel(deepcopy(loaded)), file);
+    }
+    if (device === "webgpu") {
+      assertEquals(await (await compile(loaded).forward(x)).bytes(), y);
+    }
+    const { layers, outputSqnr } = await compareModels(model, loaded, [x]);
+    assertEquals(layers.map(({ layer }) => layer), [], "fc1 makes channels twice, which fc2 reads");
+    assertGreater(outputSqnr, tuned.steps[0].sqnr + 14);
+    const imported = await importOnnx(await exportOnnx(tuned.model, x));
+    const [a, b] = [await tuned.model.forward(x).data(), await imported.forward(x).data()];
+    a.forEach((y, i) => assertLess(Math.abs(Number(y) - Number(b[i])), 1e-3));
+  },
+);
+
+Deno.test("a file with split layers is held against the model that it goes into", async () => {
+  await init({ device: "cpu" });
+  const { model: split } = await tuned({ remedies: ["split"] });
+  const file = await saveQuantizedModel(split);
+  const fresh = await outlierModel("cpu");
+  const fields = fresh.namedModules().map(([, m]) => Object.values(m));
+  const refused = (
+    edit: (
+      description: { split: Record<string, unknown> },
+      tensors: ReturnType<typeof parseSafetensors>["tensors"],
+    ) => void,
+    message: string,
+  ) => {
+    const { tensors, metadata } = parseSafetensors(file);
+    const description = JSON.parse(metadata.staticquant);
+    edit(description, tensors);
+    const bad = serializeSafetensors(tensors, { staticquant: JSON.stringify(description) });
+    assertThrows(() => loadQuantizedModel_(fresh, bad), Error, message);
+    assertEquals(fresh.namedModules().map(([, m]) => Object.values(m)), fields);
+  };
+  for (const count of [0, -1, 0.5, "4", null]) {
+    refused(({ split }) => split.fc2 = count, "split of fc2 is ");
+  }
+  refused(({ split }) => split.fc2 = 129, "129 columns cannot be split off");
+  refused(({ split }) => split.fc2 = 3, "shape of fc2.columns");
+  refused(({ split }) => split.relu = 1, "relu is a ReLU");
+  refused((description) => description.split = { ["__proto__"]: 1 }, "no module __proto__");
+  refused(({ split }) => delete split.fc2, "no module fc2.others");
+  refused((_, tensors) => {
+    tensors.get("fc2.columns")!.bytes = new Uint8Array(Int32Array.of(1, 2, 3, 128).buffer);
+  }, "beyond 0 … 127");
+});
 
 Deno.test("tune: channels that are there twice are exported", async () => {
   await init({ device: "cpu" });
