@@ -234,12 +234,17 @@ Deno.test("split: less of it where limits forbid it", async () => {
   assertEquals((await splitOutliers.apply(state, limited))!.found, all.slice(0, 1));
 });
 
-Deno.test("equalize goes through the nodes of an imported graph", async () => {
+Deno.test("what rewrites goes through the nodes of an imported graph", async () => {
   await init({ device: "cpu" });
   const float = await outlierModel("cpu");
   const batches = normalBatches(2, [32, 64], "cpu");
   const model = await importOnnx(await exportOnnx(float, batches[0]));
   await rewrites(equalizeLayers, model, batches, 12);
+  await rewrites(copyOutliers, model, batches, 4);
+  await rewrites(splitOutliers, model, batches, 12);
+  const [x] = normalBatches(1, [32, 16], "cpu");
+  const shifted = await importOnnx(await exportOnnx(await lifted("cpu"), x));
+  await rewrites(absorbShifts, shifted, normalBatches(4, [32, 16], "cpu"), 15);
 });
 
 Deno.test("equalize leaves alone what nobody sees", async () => {
