@@ -3,16 +3,6 @@
  *
  * @module
  */
-import { AdaptiveAvgPool1d } from "../../nn/adaptive_avg_pool1d.ts";
-import { AdaptiveAvgPool2d } from "../../nn/adaptive_avg_pool2d.ts";
-import { AdaptiveMaxPool2d } from "../../nn/adaptive_max_pool2d.ts";
-import { AvgPool1d } from "../../nn/avg_pool1d.ts";
-import { AvgPool2d } from "../../nn/avg_pool2d.ts";
-import { Dropout } from "../../nn/dropout.ts";
-import { Flatten } from "../../nn/flatten.ts";
-import { Identity } from "../../nn/identity.ts";
-import { MaxPool1d } from "../../nn/max_pool1d.ts";
-import { MaxPool2d } from "../../nn/max_pool2d.ts";
 import type { Module } from "../../nn/module.ts";
 import { ReLU } from "../../nn/relu.ts";
 import type { Batch } from "../analysis/inputs.ts";
@@ -21,6 +11,7 @@ import type { FloatLayer } from "../layers/weighted_layer.ts";
 import { type ChannelEnds, isUnpadded, LEAST_SHIFT, shiftsOf } from "./channel_shifts.ts";
 import { type ImprovedModule, weightRows } from "./improved_module.ts";
 import type { ModuleRemedy, ModuleTools, RemediedModule } from "./module_tools.ts";
+import { passesShifts } from "./passing_modules.ts";
 import { readRows } from "./read_rows.ts";
 import { type FieldEdit, groupsIn, normsBehind, Rewriting, withFloat } from "./rewriting.ts";
 import { Edits } from "./tensor_edits.ts";
@@ -50,12 +41,6 @@ interface Place {
   readonly cut: boolean;
 }
 
-/** Modules that give as much less as they get, channel by channel; padding aside, which is checked. */
-const LOWERED: readonly unknown[] = [
-  ...[Dropout, Flatten, Identity, MaxPool1d, MaxPool2d, AdaptiveMaxPool2d],
-  ...[AvgPool1d, AvgPool2d, AdaptiveAvgPool1d, AdaptiveAvgPool2d],
-];
-
 /** What makes up for what a layer reads being lowered; nothing where nothing can. */
 function summandOf(
   name: string,
@@ -73,9 +58,8 @@ function summandOf(
 /** Where outputs can be lowered, by the names of the modules that make them. */
 function placesIn(state: ImprovedModule, batch: Batch): Map<string, Place> {
   const modules = new Map(state.float.namedModules());
-  const isLowered = ({ constructor }: Module) => LOWERED.includes(constructor);
-  const uncut = new Set(groupsIn(state, batch, isLowered).map(({ absorber }) => absorber));
-  const groups = groupsIn(state, batch, (m) => m.constructor === ReLU || isLowered(m));
+  const uncut = new Set(groupsIn(state, batch, passesShifts).map(({ absorber }) => absorber));
+  const groups = groupsIn(state, batch, (m) => m.constructor === ReLU || passesShifts(m));
   const norms = normsBehind(state.float, batch);
   const found = new Map<string, Place>();
   for (const { absorber: module, layers } of groups) {

@@ -3,20 +3,8 @@
  *
  * @module
  */
-import { AdaptiveAvgPool1d } from "../../nn/adaptive_avg_pool1d.ts";
-import { AdaptiveAvgPool2d } from "../../nn/adaptive_avg_pool2d.ts";
-import { AdaptiveMaxPool2d } from "../../nn/adaptive_max_pool2d.ts";
-import { AvgPool1d } from "../../nn/avg_pool1d.ts";
-import { AvgPool2d } from "../../nn/avg_pool2d.ts";
 import { BatchNorm } from "../../nn/batch_norm.ts";
-import { Dropout } from "../../nn/dropout.ts";
-import { Flatten } from "../../nn/flatten.ts";
-import { Identity } from "../../nn/identity.ts";
-import { LeakyReLU } from "../../nn/leaky_relu.ts";
-import { MaxPool1d } from "../../nn/max_pool1d.ts";
-import { MaxPool2d } from "../../nn/max_pool2d.ts";
 import type { Module } from "../../nn/module.ts";
-import { ReLU } from "../../nn/relu.ts";
 import { type Tensor, tensor } from "../../tensor/tensor.ts";
 import type { Batch } from "../analysis/inputs.ts";
 import { freeModule } from "../analysis/layers.ts";
@@ -26,6 +14,7 @@ import type { FloatLayer } from "../layers/weighted_layer.ts";
 import { channelsTwice, LEAST_COPY, outliersToCopy } from "./channel_copies.ts";
 import type { ImprovedModule } from "./improved_module.ts";
 import type { ModuleRemedy, ModuleTools, RemediedModule } from "./module_tools.ts";
+import { passesCopies } from "./passing_modules.ts";
 import { readRows } from "./read_rows.ts";
 import { type FieldEdit, groupsIn, normsBehind, Rewriting, withFloat } from "./rewriting.ts";
 import { inputChannels } from "./weight_channels.ts";
@@ -48,12 +37,6 @@ interface Place {
   readonly count: number;
 }
 
-/** Modules that give half for half, channel by channel. */
-const HALVED: readonly unknown[] = [
-  ...[ReLU, LeakyReLU, Dropout, Flatten, Identity, MaxPool1d, MaxPool2d, AdaptiveMaxPool2d],
-  ...[AvgPool1d, AvgPool2d, AdaptiveAvgPool1d, AdaptiveAvgPool2d],
-];
-
 /** Whether all outputs of a layer are made of all inputs. */
 function isWhole(module: Module): boolean {
   const layer = module as FloatLayer;
@@ -66,7 +49,7 @@ function placesIn(state: ImprovedModule, batch: Batch): Map<string, Place> {
   const norms = normsBehind(state.float, batch);
   const layers = new Map([...norms].map(([layer, norm]) => [norm, layer]));
   const found = new Map<string, Place>();
-  const groups = groupsIn(state, batch, ({ constructor }) => HALVED.includes(constructor));
+  const groups = groupsIn(state, batch, passesCopies);
   for (const { absorber: module, layers: readers } of groups) {
     const before = layers.get(module);
     const maker = modules.get(before ?? module)!;

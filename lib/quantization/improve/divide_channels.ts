@@ -3,24 +3,12 @@
  *
  * @module
  */
-import { AdaptiveAvgPool1d } from "../../nn/adaptive_avg_pool1d.ts";
-import { AdaptiveAvgPool2d } from "../../nn/adaptive_avg_pool2d.ts";
-import { AdaptiveMaxPool2d } from "../../nn/adaptive_max_pool2d.ts";
-import { AvgPool1d } from "../../nn/avg_pool1d.ts";
-import { AvgPool2d } from "../../nn/avg_pool2d.ts";
-import { Dropout } from "../../nn/dropout.ts";
-import { Flatten } from "../../nn/flatten.ts";
-import { Identity } from "../../nn/identity.ts";
-import { LeakyReLU } from "../../nn/leaky_relu.ts";
-import { MaxPool1d } from "../../nn/max_pool1d.ts";
-import { MaxPool2d } from "../../nn/max_pool2d.ts";
-import { PReLU } from "../../nn/prelu.ts";
-import { ReLU } from "../../nn/relu.ts";
 import { freeModule } from "../analysis/layers.ts";
 import { familyOf } from "../layers/layer_family.ts";
 import type { FloatLayer } from "../layers/weighted_layer.ts";
 import { type ImprovedModule, weightRows } from "./improved_module.ts";
 import type { InputStatistics, ModuleRemedy, ModuleTools, RemediedModule } from "./module_tools.ts";
+import { passesFactors } from "./passing_modules.ts";
 import { groupsIn, Rewriting, withFloat } from "./rewriting.ts";
 import {
   type SmoothedWeight,
@@ -42,12 +30,6 @@ interface Divided extends SmoothingExponents {
 
 /** Less is not worth a change, in dB. */
 const LEAST_GAIN = 0.2;
-
-/** Modules that give as many times more as they get, channel by channel. */
-const PASSING: readonly unknown[] = [
-  ...[ReLU, LeakyReLU, PReLU, Dropout, Flatten, Identity, MaxPool1d, MaxPool2d],
-  ...[AdaptiveMaxPool2d, AvgPool1d, AvgPool2d, AdaptiveAvgPool1d, AdaptiveAvgPool2d],
-];
 
 /** A layer's weight in rows, and which channel of the input each element is multiplied with. */
 async function smoothedWeight(layer: FloatLayer): Promise<SmoothedWeight> {
@@ -116,7 +98,7 @@ async function divided(
 ): Promise<RemediedModule | undefined> {
   const given = checked(found);
   const [batch] = tools.few;
-  const groups = groupsIn(state, batch, ({ constructor }) => PASSING.includes(constructor));
+  const groups = groupsIn(state, batch, passesFactors);
   const known = new Map(groups.map((group) => [group.absorber, group]));
   const odd = [...given?.keys() ?? []].find((name) => !known.has(name));
   if (odd !== undefined) {
