@@ -26,6 +26,7 @@ import {
   saveQuantizedModel,
   saveSafetensors,
   Sequential,
+  type Tensor,
   uint8,
 } from "../../mod.ts";
 import { readSamples, type TensorInfo } from "../../lib/data/read_samples.ts";
@@ -35,6 +36,9 @@ import {
   serializeSafetensors,
 } from "../../lib/files/safetensors.ts";
 import { walkGraphs } from "../../lib/onnx/file/subgraphs.ts";
+import { setField } from "../../lib/nn/module.ts";
+import { COPIED } from "../../lib/quantization/layers/copied_channels.ts";
+import { SplitLinear } from "../../lib/quantization/layers/split_linear.ts";
 import { floats, npyFile, zip } from "../data/files.ts";
 import { fileOf, graphProto, messages, tensorProto, variedGraph } from "../onnx/files.ts";
 import { mutateBytes, mutateText } from "./mutate.ts";
@@ -309,6 +313,17 @@ async function calibrationStates(): Promise<Kind> {
   };
 }
 
+/** The same model with a channel twice, and a layer of which two columns are split off. */
+async function changedByTuning(): Promise<Sequential> {
+  const a = await SplitLinear.of(new Linear(32, 5) as Linear & { weight: Tensor }, [3, 9]);
+  const b = new Linear(5, 3);
+  const model = new Sequential({ a, b });
+  await quantize_(model, new Int8WeightOnlyConfig(), (_, name) => name === "a.others");
+  for (const module of [a.others, a.outliers]) setField(module, COPIED, { inputs: 0, outputs: 1 });
+  setField(b, COPIED, { inputs: 1, outputs: 0 });
+  return model;
+}
+
 async function quantizedModels(): Promise<Kind> {
   const build = () => new Sequential({ a: new Linear(32, 4), b: new Linear(4, 3) });
   const files = await Promise.all([
@@ -316,9 +331,11 @@ async function quantizedModels(): Promise<Kind> {
     { config: new Int4WeightOnlyConfig({ groupSize: 32 }) },
   ].map(async ({ config }) => {
     const model = build();
-    quantize_(model, config, (_, name) => name === "a");
+    await quantize_(model, config, (_, name) => name === "a");
     return await saveQuantizedModel(model, { made: "by a test" });
   }));
+  files.push(await saveQuantizedModel(await changedByTuning()));
+  files.forEach((file) => loadQuantizedModel_(build(), file)); // whole ones are read
   return {
     spoil: (random) => spoilState(random.pick(files), random),
     read(bytes) {
