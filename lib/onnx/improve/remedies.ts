@@ -18,7 +18,7 @@ import { equalize, smoothNorms } from "./smoothing.ts";
 
 /**
  * All remedies. What costs nothing comes first; those that rewrite the float model come before the others, which go by the
- * numbers in it.
+ * numbers in it, and what stays float is settled before ranges, weights and biases make up for what the rest is off by.
  */
 export const REMEDIES: readonly Remedy[] = [
   leaveFaster,
@@ -27,12 +27,12 @@ export const REMEDIES: readonly Remedy[] = [
   absorbBiases,
   copyOutliers,
   smoothNorms,
+  leaveFloat,
   fitRanges,
   tuneRanges,
   adaptRounding,
   roundWeights,
   correctBiases,
-  leaveFloat,
 ];
 
 /** The remedies by their names. */

@@ -16,18 +16,21 @@ import { roundLayers } from "./round_weights.ts";
 import { shiftNorms } from "./shift_norms.ts";
 import { splitOutliers } from "./split_outliers.ts";
 
-/** All remedies. Those that rewrite the float model come first, for the others go by the numbers in it. */
+/**
+ * All remedies. Those that rewrite the float model come first, for the others go by the numbers in it; what stays float is
+ * settled before ranges, weights and biases make up for what the rest is off by.
+ */
 export const MODULE_REMEDIES: readonly ModuleRemedy[] = [
   equalizeLayers,
   absorbShifts,
   copyOutliers,
   smoothLayers,
   splitOutliers,
+  leaveLayersFloat,
   chooseRanges,
   moveRanges,
   roundInTurn,
   roundLayers,
   correctLayers,
   shiftNorms,
-  leaveLayersFloat,
 ];

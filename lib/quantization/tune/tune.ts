@@ -270,13 +270,13 @@ class Tuning implements Disposable {
  * - `copy`: channels far greater than the others are made twice at half their size
  * - `smooth`: SmoothQuant behind normalizations, its exponent searched for each
  * - `split`: the few channels of a `Linear`'s input that are far greater than the others are multiplied with floats
+ * - `float`: the noisiest layers in float
  * - `fit`: each range by what it changes in the output of the layer that reads it, among those of all methods
  * - `ranges`: the ends of ranges by what they cost at the output
  * - `adaround`: AdaRound of the weights of `Linear` and of convolutions, block by block
  * - `round`: GPTQ of the same weights
  * - `bias`: correction of biases, layer after layer
  * - `norms`: re-estimation of batch normalizations behind quantized layers
- * - `float`: the noisiest layers in float
  *
  * With a recipe it does what was done before, and with the same samples on the same device gives the same bits.
  *
