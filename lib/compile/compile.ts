@@ -145,9 +145,9 @@ export class OptimizedModule<R extends Tensor | Promise<Tensor> = Tensor> extend
 }
 
 /** The first output; the others are given up. */
-function first([output, ...others]: Tensor[]): Tensor {
-  others.forEach((other) => other.dispose());
-  return output;
+function first(outputs: Tensor[]): Tensor {
+  for (let i = 1; i < outputs.length; i++) outputs[i].dispose();
+  return outputs[0];
 }
 
 /**
@@ -155,12 +155,18 @@ function first([output, ...others]: Tensor[]): Tensor {
  * this is part of, or a function that has put its own `forward` on the modules.
  */
 function isWatched(model: Module, inputs: readonly Tensor[]): boolean {
-  const own = Object.getOwnPropertyDescriptor(model, "forward");
-  if (own && !own.enumerable) return true; // a field of the user's is enumerable
-  return inputs.some((x) =>
-    x instanceof Tensor && !x.disposed && x.backend instanceof WebGpuBackend &&
-    x.backend.isRecording
-  );
+  // A field of the user's is enumerable.
+  if (
+    Object.hasOwn(model, "forward") && !Object.prototype.propertyIsEnumerable.call(model, "forward")
+  ) {
+    return true;
+  }
+  for (const x of inputs) {
+    if (!(x instanceof Tensor) || x.disposed) continue;
+    const { backend } = x;
+    if (backend instanceof WebGpuBackend && backend.isRecording) return true;
+  }
+  return false;
 }
 
 /**

@@ -8,6 +8,8 @@ import { Module } from "../nn/module.ts";
 /** A module, or an array that a module has, and what was in it. */
 interface Holder {
   readonly holder: object;
+  /** How many fields it has. */
+  readonly count: number;
   readonly keys: readonly string[];
   readonly values: readonly unknown[];
 }
@@ -19,8 +21,14 @@ export type ModelFields = readonly Holder[];
 const NAME = "fullName";
 
 function holderOf(holder: object): Holder {
-  const entries = Object.entries(holder).filter(([key]) => key !== NAME);
-  return { holder, keys: entries.map(([key]) => key), values: entries.map(([, value]) => value) };
+  const all = Object.entries(holder);
+  const entries = all.filter(([key]) => key !== NAME);
+  return {
+    holder,
+    count: all.length,
+    keys: entries.map(([key]) => key),
+    values: entries.map(([, value]) => value),
+  };
 }
 
 /** Whether `value` is an array that may hold modules: data begins with numbers. */
@@ -43,12 +51,10 @@ export function fieldsOf(model: Module): ModelFields {
   return found;
 }
 
-/** Whether a model consists of the same still; allocates nothing, for each forward asks. */
+/** Whether a model consists of the same still; each forward asks. */
 export function unchanged(fields: ModelFields): boolean {
-  for (const { holder, keys, values } of fields) {
-    let count = 0;
-    for (const key in holder) if (key !== NAME && Object.hasOwn(holder, key)) count++;
-    if (count !== keys.length) return false;
+  for (const { holder, count, keys, values } of fields) {
+    if (Object.keys(holder).length !== count) return false;
     const now = holder as Record<string, unknown>;
     for (let i = 0; i < keys.length; i++) if (!Object.is(now[keys[i]], values[i])) return false;
   }

@@ -7,17 +7,13 @@ import type { Backend, DeviceBuffer } from "../backend/backend.ts";
 import { CpuBackend } from "../backend/cpu/backend.ts";
 import type { Module } from "../nn/module.ts";
 import { exportedModel } from "../onnx/export/export.ts";
-import {
-  type OnnxElements,
-  type OnnxFeed,
-  type OnnxOutput,
-  OnnxRuntime,
-} from "../onnx/run/runtime.ts";
-import { bool, type DType, float32, int32 } from "../numbers/dtype.ts";
+import { type OnnxElements, type OnnxFeed, OnnxRuntime } from "../onnx/run/runtime.ts";
+import { bool, type DType, float32 } from "../numbers/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { fieldsOf, type ModelFields, unchanged } from "./fields.ts";
+import { outputTensor } from "./output_tensor.ts";
 import type { Program } from "./program.ts";
-import { ReusedOutputs } from "./reused_outputs.ts";
+import { RepeatedCall } from "./repeated_call.ts";
 
 const WHERE = "compile";
 
@@ -34,14 +30,6 @@ function kindOf(inputs: readonly Tensor[], samples: boolean): string {
     `${dtype.name} ${samples || shape.length < 2 ? `=${shape}` : shape.slice(1)}`
   );
   return kinds.join(";");
-}
-
-/** A session that was used last, and what it was given. */
-interface Latest {
-  readonly runtime: OnnxRuntime;
-  readonly inputs: readonly { readonly shape: readonly number[]; readonly dtype: DType }[];
-  /** Where its outputs go, if they can be told. */
-  readonly outputs: ReusedOutputs | undefined;
 }
 
 /** Where outputs go, and what inputs are like: what is asked of tensors that may be freed while a run waits. */
@@ -64,17 +52,6 @@ interface Held {
   readonly buffer?: DeviceBuffer;
 }
 
-/** Whether inputs are as those of a call before. */
-function areLike(inputs: readonly Tensor[], { inputs: before }: Latest): boolean {
-  if (inputs.length !== before.length) return false;
-  for (let i = 0; i < inputs.length; i++) {
-    const [{ shape, dtype }, known] = [inputs[i], before[i]];
-    if (dtype !== known.dtype || shape.length !== known.shape.length) return false;
-    for (let d = 0; d < shape.length; d++) if (shape[d] !== known.shape[d]) return false;
-  }
-  return true;
-}
-
 /** Runs a model with onnxruntime; sessions are made on the first forward. */
 export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
   private sessions = new Map<string, Promise<Session>>();
@@ -84,7 +61,7 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
   /** Calls that have not ended. */
   private open = 0;
   /** Spares a call like the last one all that is not running it. */
-  private latest: Latest | undefined;
+  private repeated: RepeatedCall | undefined;
   private disposed = false;
 
   /** Compiles nothing yet. */
@@ -97,12 +74,11 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
 
   /** Runs what needs nobody to be waited for, if it is that. */
   private atOnce(inputs: readonly Tensor[]): Promise<Tensor[]> | undefined {
-    const { latest, open } = this;
-    if (!latest || open > 0 || !inputs.every(isAtHand)) return undefined;
-    if (!areLike(inputs, latest) || !unchanged(this.fields)) return undefined;
-    const hosts = inputs.map(floatsAtHand);
-    const call = { backend: inputs[0].backend, kinds: latest.inputs };
-    return this.enqueue(() => this.run(latest.runtime, call, hosts, latest.outputs));
+    const { repeated } = this;
+    if (!repeated || this.open > 0 || !repeated.suits(inputs) || !unchanged(this.fields)) {
+      return undefined;
+    }
+    return this.enqueue(() => repeated.run(inputs));
   }
 
   /** Runs once the session is there, and what the inputs hold. */
@@ -122,8 +98,7 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
       const outputs = await this.run(runtime, call, hosts);
       // Unless it was given up meanwhile.
       if (await this.known(inputs) === session) {
-        const dims = outputs.map(({ shape }) => shape);
-        this.latest = { runtime, inputs: call.kinds, outputs: ReusedOutputs.of(runtime, dims) };
+        this.repeated = RepeatedCall.like(runtime, call.kinds, outputs);
       }
       return outputs;
     });
@@ -144,7 +119,7 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
   }
 
   private release(): void {
-    this.latest = undefined;
+    this.repeated = undefined;
     const sessions = new Set(this.sessions.values());
     this.sessions.clear();
     this.enqueue(async () => {
@@ -187,40 +162,19 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
     runtime: OnnxRuntime,
     { backend, kinds }: Call,
     hosts: readonly Held[],
-    outputs?: ReusedOutputs,
   ): Promise<Tensor[]> {
     const feeds: Record<string, OnnxFeed> = Object.fromEntries(
       kinds.map(({ shape }, i) => [runtime.inputs[i].name, { data: hosts[i].data, dims: shape }]),
     );
     try {
-      if (outputs && backend instanceof CpuBackend) {
-        return await outputs.run(backend, (arrays) => runtime.runInto(feeds, arrays));
-      }
       const results = await runtime.run(feeds);
-      return runtime.outputs.map(({ name }) => tensorOf(backend, results[name], kinds[0].dtype));
+      return runtime.outputs.map(({ name }) =>
+        outputTensor(backend, results[name], kinds[0].dtype)
+      );
     } finally {
       for (const { buffer } of hosts) if (buffer) (backend as CpuBackend).letGo(buffer);
     }
   }
-}
-
-/** An output as a tensor: floats in the dtype of the first input, if that is a float one. */
-function tensorOf(backend: Backend, { data, dims, type }: OnnxOutput, dtype: DType): Tensor {
-  const upload = (values: ArrayBufferView, of: DType) => {
-    const bytes = new Uint8Array(
-      values.buffer as ArrayBuffer,
-      values.byteOffset,
-      values.byteLength,
-    );
-    const buffer = backend instanceof CpuBackend ? backend.adopt(bytes) : backend.upload(bytes);
-    return new Tensor(backend, buffer, dims, of);
-  };
-  if (type === "int64") return upload(Int32Array.from(data as BigInt64Array, Number), int32);
-  if (type === "bool") return upload(data as Uint8Array, bool);
-  const y = upload(data as Float32Array, float32);
-  if (dtype === float32 || !dtype.isFloat) return y;
-  using wide = y;
-  return wide.to(dtype);
 }
 
 /** Whether a tensor's numbers are floats in the host's memory. */

@@ -8,64 +8,89 @@
  */
 import type { CpuBackend } from "../backend/cpu/backend.ts";
 import { float32 } from "../numbers/dtype.ts";
-import type { OnnxFeed, OnnxValueInfo } from "../onnx/run/runtime.ts";
+import type { OrtTensor } from "../onnx/run/ort.ts";
+import {
+  type OnnxRuntime,
+  type OnnxValueInfo,
+  type UncheckedRun,
+  uncheckedRun,
+} from "../onnx/run/runtime.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
-/** Arrays that are kept for an output while nobody uses them. */
+/** Sets of arrays that are kept while nobody uses them. */
 const MOST_FREE = 2;
 
-/** An output of floats. */
-class ReusedOutput {
-  private readonly free: Float32Array<ArrayBuffer>[] = [];
-
-  constructor(readonly name: string, private readonly dims: readonly number[]) {}
-
-  /** Memory for the output of one run. */
-  take(): OnnxFeed & { readonly data: Float32Array<ArrayBuffer> } {
-    const count = this.dims.reduce((product, size) => product * size, 1);
-    return { data: this.free.pop() ?? new Float32Array(count), dims: this.dims };
-  }
-
-  /** The tensor of what was written; when it is freed the memory is for another run. */
-  tensor(backend: CpuBackend, data: Float32Array<ArrayBuffer>): Tensor {
-    const reuse = () => {
-      if (this.free.length < MOST_FREE) this.free.push(data);
-    };
-    const buffer = backend.adopt(new Uint8Array(data.buffer), reuse);
-    return new Tensor(backend, buffer, this.dims, float32);
-  }
+/** Memory for the outputs of one run. */
+export interface OutputMemory {
+  /** Arrays as onnxruntime takes them, by the outputs' names. */
+  readonly fetches: Readonly<Record<string, OrtTensor>>;
+  /** Their bytes, in the outputs' order. */
+  readonly bytes: readonly Uint8Array[];
+  /** Is called when nobody uses one of them any more. */
+  readonly free: () => void;
 }
 
 /** The outputs of runs on inputs of the same shapes. */
 export class ReusedOutputs {
-  private constructor(private readonly outputs: readonly ReusedOutput[]) {}
+  private readonly free: OutputMemory[] = [];
+  private readonly session: UncheckedRun;
+
+  private constructor(
+    runtime: OnnxRuntime,
+    private readonly outputs: readonly {
+      readonly name: string;
+      readonly shape: readonly number[];
+    }[],
+  ) {
+    this.session = uncheckedRun(runtime);
+  }
 
   /**
    * For a model whose outputs are all floats and have sizes that follow from those of its inputs; nothing for another.
    *
-   * @param dims the outputs' sizes in a run on such inputs.
+   * @param ys the outputs of a run on such inputs.
    */
-  static of(
-    { inputs, outputs }: {
-      readonly inputs: readonly OnnxValueInfo[];
-      readonly outputs: readonly OnnxValueInfo[];
-    },
-    dims: readonly (readonly number[])[],
-  ): ReusedOutputs | undefined {
+  static of(runtime: OnnxRuntime, ys: readonly Tensor[]): ReusedOutputs | undefined {
+    const { inputs, outputs } = runtime;
     const named = new Set(inputs.flatMap((input) => input.dims ?? []));
     const follows = ({ dtype, dims }: OnnxValueInfo) =>
       dtype === "float32" && dims?.every((size) => typeof size === "number" || named.has(size));
-    if (!outputs.every(follows) || dims.some((sizes) => sizes.includes(0))) return undefined;
-    return new ReusedOutputs(outputs.map(({ name }, i) => new ReusedOutput(name, dims[i])));
+    if (!outputs.every(follows) || ys.some(({ numel }) => numel === 0)) return undefined;
+    return new ReusedOutputs(runtime, outputs.map(({ name }, i) => ({ name, shape: ys[i].shape })));
   }
 
-  /** The outputs of one run, which `write` computes into arrays. */
-  async run(
-    backend: CpuBackend,
-    write: (outputs: Readonly<Record<string, OnnxFeed>>) => Promise<void>,
-  ): Promise<Tensor[]> {
-    const taken = this.outputs.map((output) => output.take());
-    await write(Object.fromEntries(this.outputs.map(({ name }, i) => [name, taken[i]])));
-    return this.outputs.map((output, i) => output.tensor(backend, taken[i].data));
+  /** Memory for the outputs of one run; the tensors made of it give it back. */
+  take(): OutputMemory {
+    return this.free.pop() ?? this.allocate();
+  }
+
+  private allocate(): OutputMemory {
+    const { outputs, session, free } = this;
+    const arrays = outputs.map(({ shape }) =>
+      new Float32Array(shape.reduce((product, size) => product * size, 1))
+    );
+    let used = 0;
+    const memory: OutputMemory = {
+      fetches: Object.fromEntries(
+        outputs.map(({ name, shape }, i) => [
+          name,
+          session.tensor("float32", arrays[i], shape),
+        ]),
+      ),
+      bytes: arrays.map(({ buffer }) => new Uint8Array(buffer)),
+      free: () => {
+        if (++used < arrays.length) return;
+        used = 0;
+        if (free.length < MOST_FREE) free.push(memory);
+      },
+    };
+    return memory;
+  }
+
+  /** The tensors of what was written; when they are freed the memory is for another run. */
+  tensors(backend: CpuBackend, { bytes, free }: OutputMemory): Tensor[] {
+    return this.outputs.map(({ shape }, i) =>
+      new Tensor(backend, backend.adopt(bytes[i], free), shape, float32)
+    );
   }
 }

@@ -35,8 +35,9 @@ type Forms = Partial<Record<Layout, Storage>>;
 function leave(forms: Forms): void {
   for (const layout of ["contiguous", "channels last"] as const) {
     const storage = forms[layout];
-    if (storage && --storage.owners === 0) storage.backend.release(storage.buffer);
-    delete forms[layout];
+    if (!storage) continue;
+    if (--storage.owners === 0) storage.backend.release(storage.buffer);
+    forms[layout] = undefined;
   }
 }
 
@@ -127,7 +128,7 @@ export class Tensor implements Disposable {
     shape: readonly number[],
     dtype: DType,
   ) {
-    this.shape = Object.freeze([...shape]);
+    this.shape = Object.isFrozen(shape) ? shape : Object.freeze([...shape]);
     this.dtype = dtype;
     this.home = backend;
     if (buffer instanceof Tensor) this.share(buffer);

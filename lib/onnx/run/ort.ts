@@ -39,8 +39,8 @@ export interface OrtValueMetadata {
 export interface OrtSession {
   readonly outputMetadata: readonly OrtValueMetadata[];
   run(
-    feeds: Record<string, OrtTensor>,
-    fetches: Record<string, OrtTensor | null>,
+    feeds: Readonly<Record<string, OrtTensor>>,
+    fetches: Readonly<Record<string, OrtTensor | null>>,
   ): Promise<Record<string, OrtTensor>>;
   release(): Promise<void>;
 }

@@ -105,6 +105,25 @@ function isPrecise(where: string, ort: Ort): Promise<boolean> {
   return known;
 }
 
+/** Runs for a loop in which checks would be felt, of a caller who knows that there is nothing to find. */
+export interface UncheckedRun {
+  /** A tensor as onnxruntime takes it. */
+  tensor(type: OnnxDataType, data: OnnxElements, dims: readonly number[]): OrtTensor;
+  /**
+   * Runs the model.
+   *
+   * @param feeds a tensor of the right type and shape for each input.
+   * @param fetches tensors to write all outputs into; without them they are allocated.
+   */
+  run(
+    feeds: Readonly<Record<string, OrtTensor>>,
+    fetches?: Readonly<Record<string, OrtTensor>>,
+  ): Promise<Record<string, OnnxOutput>>;
+}
+
+/** Runs of a model without checks. */
+export let uncheckedRun: (runtime: OnnxRuntime) => UncheckedRun;
+
 /**
  * A model that onnxruntime has taken in.
  *
@@ -120,6 +139,17 @@ function isPrecise(where: string, ort: Ort): Promise<boolean> {
 export class OnnxRuntime implements AsyncDisposable {
   /** The class's name, whatever a minifier makes of it. */
   static readonly name: string = "OnnxRuntime";
+
+  static {
+    uncheckedRun = (runtime) => {
+      const { ort, session, all } = runtime;
+      const failed = (cause: unknown) => runtime.failed(cause);
+      return {
+        tensor: (type, data, dims) => new ort.Tensor(type, data, dims),
+        run: (feeds, fetches) => session.run(feeds, fetches ?? all).catch(failed),
+      };
+    };
+  }
 
   /** Asks for all outputs. */
   private readonly all: Readonly<Record<string, null>>;
@@ -215,13 +245,15 @@ export class OnnxRuntime implements AsyncDisposable {
     try {
       return withoutBits(await this.session.run(inputs, asked));
     } catch (cause) {
-      throw new Error(
-        `${this.where}: onnxruntime could not run the model: ${runtimeMessage(cause)}`,
-        {
-          cause,
-        },
-      );
+      return this.failed(cause);
     }
+  }
+
+  private failed(cause: unknown): never {
+    throw new Error(
+      `${this.where}: onnxruntime could not run the model: ${runtimeMessage(cause)}`,
+      { cause },
+    );
   }
 
   /** The tensors that onnxruntime is given; a promise only where there is something to wait for. */
