@@ -62,6 +62,7 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
   private open = 0;
   /** Spares a call like the last one all that is not running it. */
   private repeated: RepeatedCall | undefined;
+  private readonly ended = () => void this.open--;
   private disposed = false;
 
   /** Compiles nothing yet. */
@@ -78,7 +79,8 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
     if (!repeated || this.open > 0 || !repeated.suits(inputs) || !unchanged(this.fields)) {
       return undefined;
     }
-    return this.enqueue(() => repeated.run(inputs));
+    this.open++;
+    return this.queue = repeated.run(inputs, this.ended);
   }
 
   /** Runs once the session is there, and what the inputs hold. */
@@ -112,9 +114,8 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
 
   /** Runs `work` after all before it: at once if there is nothing. */
   private enqueue<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.open++ > 0 ? this.queue.then(work) : work();
-    const end = () => void this.open--;
-    this.queue = done.then(end, end);
+    const done = this.open++ > 0 ? this.queue.then(work, work) : work();
+    this.queue = done.then(this.ended, this.ended);
     return done;
   }
 

@@ -68,8 +68,8 @@ export class RepeatedCall {
     return true;
   }
 
-  /** Runs the model on inputs that suit. */
-  run(inputs: readonly Tensor[]): Promise<Tensor[]> {
+  /** Runs the model on inputs that suit; `ended` is called before anybody hears of the outputs. */
+  run(inputs: readonly Tensor[], ended: () => void): Promise<Tensor[]> {
     const { kinds, session, feeds, lent, outputs, runtime } = this;
     const backend = inputs[0].backend as CpuBackend;
     for (let i = 0; i < kinds.length; i++) {
@@ -82,8 +82,12 @@ export class RepeatedCall {
     }
     const taken = outputs?.take();
     const done = () => {
-      for (const { name } of kinds) feeds[name] = undefined;
-      for (let buffer = lent.pop(); buffer; buffer = lent.pop()) backend.letGo(buffer);
+      for (let i = 0; i < kinds.length; i++) {
+        feeds[kinds[i].name] = undefined;
+        backend.letGo(lent[i]);
+      }
+      lent.length = 0;
+      ended();
     };
     return session.run(feeds as Record<string, OrtTensor>, taken?.fetches).then(
       (results) => {
@@ -93,7 +97,7 @@ export class RepeatedCall {
       },
       (error) => {
         done();
-        throw error;
+        return session.failed(error);
       },
     );
   }

@@ -119,6 +119,8 @@ export interface UncheckedRun {
     feeds: Readonly<Record<string, OrtTensor>>,
     fetches?: Readonly<Record<string, OrtTensor>>,
   ): Promise<Record<string, OnnxOutput>>;
+  /** Throws the error of a run in words. */
+  failed(cause: unknown): never;
 }
 
 /** Runs of a model without checks. */
@@ -146,7 +148,8 @@ export class OnnxRuntime implements AsyncDisposable {
       const failed = (cause: unknown) => runtime.failed(cause);
       return {
         tensor: (type, data, dims) => new ort.Tensor(type, data, dims),
-        run: (feeds, fetches) => session.run(feeds, fetches ?? all).catch(failed),
+        run: (feeds, fetches) => session.run(feeds, fetches ?? all),
+        failed,
       };
     };
   }
