@@ -14,6 +14,7 @@ import {
   comparedNumbers,
   type ComparedValue,
   comparedValues,
+  withoutFilling,
   withOutputs,
 } from "../verify/compared_tensors.ts";
 import type { OnnxComparison } from "./comparison.ts";
@@ -178,7 +179,8 @@ class TensorSums {
       await this.models[1].run(feeds, this.names[1]),
     ];
     for (const [value, noise] of this.noises) {
-      const [x, y] = [floats[value.name], others[value.fetch]];
+      const x = floats[value.name];
+      const y = withoutFilling(others[value.fetch], x.dims);
       checkPair(this.where, value.name, x, y);
       noise.add(x.data as Float32Array, comparedNumbers(value, y));
     }

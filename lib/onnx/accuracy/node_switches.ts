@@ -214,6 +214,7 @@ export class NodeSwitches implements AsyncDisposable {
       ...options,
       nodesToQuantize: [...copies.values()],
       tensorOverrides,
+      fillChannels: false, // either copy has to give the same
       verify: false,
     });
     const { graph, messages } = model;

@@ -8,7 +8,7 @@ import { ShapeFacts } from "../graph/infer_shapes.ts";
 import type { OnnxModel } from "../file/model.ts";
 import type { OnnxDataType } from "../file/data_type.ts";
 import type { OnnxOutput } from "../run/runtime.ts";
-import { readTensor } from "../file/tensor_data.ts";
+import { elementCount, readTensor } from "../file/tensor_data.ts";
 
 /** A tensor that both models compute. */
 export interface ComparedValue {
@@ -80,6 +80,19 @@ export function comparedValues(float: OnnxModel, quantized: OnnxModel): Compared
       }];
     })
   );
+}
+
+/** What was fetched without the channels of zeros that it has more than the float model's (`qdq/fill_channels.ts`). */
+export function withoutFilling(y: OnnxOutput, dims: readonly number[]): OnnxOutput {
+  const others = y.dims.length === dims.length && dims.length > 1 && y.dims[1] > dims[1] &&
+    dims.every((size, i) => i === 1 || size === y.dims[i]);
+  if (!others || Array.isArray(y.data)) return y;
+  const inner = elementCount(dims.slice(2));
+  const [to, from] = [dims[1] * inner, y.dims[1] * inner];
+  const numbers = y.data as Float32Array;
+  const data = numbers.slice(0, elementCount(dims));
+  for (let n = 0; n < dims[0]; n++) data.set(numbers.subarray(n * from, n * from + to), n * to);
+  return { type: y.type, data, dims };
 }
 
 /** The numbers of a compared tensor, from what was fetched. */

@@ -8,7 +8,12 @@ import type { OnnxModel } from "../file/model.ts";
 import type { NodeProto } from "../file/proto.ts";
 import { GraphView } from "../graph/graph_view.ts";
 import { type OnnxFeeds, OnnxRuntime } from "../run/runtime.ts";
-import { comparedNumbers, comparedValues, withOutputs } from "./compared_tensors.ts";
+import {
+  comparedNumbers,
+  comparedValues,
+  withoutFilling,
+  withOutputs,
+} from "./compared_tensors.ts";
 
 /** A node, and the SQNR of what it makes, in dB. */
 export interface WorstNode {
@@ -42,7 +47,9 @@ export async function worstNode(
   const y = await fetch(withOutputs(quantized, others), others.map(({ name }) => name));
   const ratios = new Map(values.map((value) => {
     const noise = new Noise();
-    noise.add(x[value.name].data as Float32Array, comparedNumbers(value, y[value.fetch]));
+    const { data, dims } = x[value.name];
+    const own = withoutFilling(y[value.fetch], dims);
+    noise.add(data as Float32Array, comparedNumbers(value, own));
     return [value.name, noise.sqnr];
   }));
   return deepestFall(float, ratios);
