@@ -27,7 +27,8 @@ import {
 } from "./qdq/quantize_graph.ts";
 import type { Specs } from "./qdq/quantizer.ts";
 import type { QuantizedConstant } from "./qdq/weights.ts";
-import { type ByLatency, placeByLatency } from "./placement/by_latency.ts";
+import { dynamicLstms, hasLstm } from "./forms/dynamic_lstms.ts";
+import { type ByLatency, placeByLatency, WORTHWHILE } from "./placement/by_latency.ts";
 import { ACCURATE_OPERATORS, OPTIMIZE_FOR, type OptimizeFor } from "./qdq/selection.ts";
 import {
   QUANTIZE_TARGETS,
@@ -36,7 +37,7 @@ import {
   TARGETS,
   withDefaults,
 } from "./qdq/targets.ts";
-import { Race } from "./run/race.ts";
+import { Race, timeShare } from "./run/race.ts";
 import { type VerifiedGraph, verifiedGraph } from "./verify/verify.ts";
 
 export type { OptimizeFor } from "./qdq/selection.ts";
@@ -83,8 +84,9 @@ export interface QuantizeStaticOptions extends CalibrationOptions, AddSamplesOpt
    * What is to be gained, where the default is between them.
    *
    * - `"latency"`: groups of nodes stay float without which onnxruntime is faster on this machine, found by timing the
-   *   model on the first sample for up to 15 s. Another run may find others; `fasterInFloat` of the result lists them,
-   *   and the same file again takes that list as `nodesToExclude` in place of this
+   *   model on the first sample for up to 15 s, and LSTMs are on bytes if that is faster. Another run may find others;
+   *   `fasterInFloat` and `dynamicLstms` of the result tell, and the same file again takes that list as `nodesToExclude` in
+   *   place of this
    * - `"size"`: all weights become integers, those too that are left in float by default since too much is lost
    * - `"accuracy"`: only nodes with weights compute with integers; sums, products and poolings between them with floats
    */
@@ -95,6 +97,11 @@ export interface QuantizeStaticOptions extends CalibrationOptions, AddSamplesOpt
    * default, but for the smallest file and for targets that are run elsewhere.
    */
   fillChannels?: boolean;
+  /**
+   * Whether LSTMs compute with bytes whose ranges are found at each step, as those of `quantizeDynamic`: for integers with
+   * fixed ranges onnxruntime has no kernel. Not by default, but with `optimize: "latency"` where it is faster.
+   */
+  dynamicLstms?: boolean;
   /** Ranges, or scales and zero points, that are known better, by the names of activations. */
   tensorOverrides?: Readonly<Record<string, TensorOverride>>;
   /**
@@ -124,6 +131,8 @@ export interface QuantizeStaticResult {
   readonly warnings: readonly string[];
   /** With `optimize: "latency"`, the names of the nodes that were found to be faster in float. */
   readonly fasterInFloat?: readonly string[];
+  /** With `optimize: "latency"`, whether LSTMs were found to be faster on bytes. */
+  readonly dynamicLstms?: boolean;
   /** With `calibrationMethod: "auto"`, the method that was chosen, and why. */
   readonly bestMethod?: BestMethod;
 }
@@ -242,21 +251,38 @@ export async function quantizeStatic(
     )
     : undefined;
   const calibration = best?.calibration ?? observed;
-  const placed = options.optimize === "latency"
-    ? await fasterInFloat(calibration, options)
-    : undefined;
+  const isToBeFast = options.optimize === "latency";
+  const lstms = isToBeFast && await fasterOnBytes(calibration, options);
+  const decided = lstms ? { ...options, dynamicLstms: true } : options;
+  const placed = isToBeFast ? await fasterInFloat(calibration, decided) : undefined;
   const left = new Map(placed?.left.map((name) => [name, FASTER]));
   const { model, nodes, activations, warnings } = await quantizeCalibrated(
     calibration,
-    options,
+    decided,
     left,
   );
   const result = { model, calibration, nodes, activations, warnings };
   return {
     ...result,
-    ...placed && { fasterInFloat: placed.left },
+    ...placed && { fasterInFloat: placed.left, dynamicLstms: lstms },
     ...best && { bestMethod: { method: best.method, sqnr: best.sqnr, samples: best.samples } },
   };
+}
+
+/** Whether LSTMs are faster on bytes, by the first sample, unless it is said what they are to be. */
+async function fasterOnBytes(
+  calibration: OnnxCalibration,
+  options: QuantizeStaticOptions,
+): Promise<boolean> {
+  const { firstSample } = calibration;
+  if (options.dynamicLstms !== undefined || !firstSample || !hasLstm(calibration.model)) {
+    return options.dynamicLstms ?? false;
+  }
+  const [floats, bytes] = [false, true].map((dynamicLstms) =>
+    graphOf(calibration, { ...options, dynamicLstms })
+  );
+  const own = (await bytes).model;
+  return await timeShare(WHERE, own, (await floats).model, firstSample) < WORTHWHILE;
 }
 
 /**
@@ -316,7 +342,17 @@ async function graphOf(
   const { fillChannels: fills = options.optimize !== "size" && !targetOf(options).elsewhere } =
     options;
   if (fills) fillChannels(graph.model);
-  return graph;
+  if (!options.dynamicLstms) return graph;
+  const { nodesToExclude = [], nodesToQuantize } = options;
+  const lstms = dynamicLstms(
+    graph.model,
+    ({ name }) =>
+      left.has(name) || nodesToExclude.includes(name) || nodesToQuantize?.includes(name) === false,
+  );
+  const nodes = graph.nodes.map((node) =>
+    lstms.has(node.name) ? { name: node.name, opType: node.opType, quantized: true } : node
+  );
+  return { ...graph, nodes };
 }
 
 /**

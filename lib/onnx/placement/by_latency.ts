@@ -13,8 +13,8 @@ import { intOf } from "../file/attributes.ts";
 import type { QuantizedNode } from "../qdq/quantize_graph.ts";
 import { nodeName } from "../qdq/selection.ts";
 
-/** A group stays float if the model takes less than this share of the time it took before: less is noise. */
-const WORTHWHILE = 0.98;
+/** Something else is chosen if the model takes less than this share of the time it took before: less is noise. */
+export const WORTHWHILE = 0.98;
 /** Of fewer nodes there is no half. */
 const LEAST_GROUP = 2;
 /** What is looked for in this many seconds, unless it is said. */
