@@ -35,11 +35,13 @@ async function timesOf(run: () => Promise<unknown>, clock: () => number): Promis
  * larger counts.
  *
  * @param clock tells milliseconds.
+ * @param hopeless a share from which on it does not matter how much slower it is: fewer rounds tell that.
  */
 export async function timeInTurns(
   own: () => Promise<unknown>,
   other: () => Promise<unknown>,
   clock: () => number,
+  hopeless: number = CLEARLY,
 ): Promise<number> {
   for (const run of [own, other]) await run();
   const ratios: number[] = [];
@@ -49,7 +51,7 @@ export async function timeInTurns(
     rounds.forEach((times, i) => least[i] = Math.min(least[i], ...times));
     const [a, b] = rounds.map(middle);
     ratios.push(a / b);
-    if (ratios.length === ROUNDS.few && middle(ratios) > CLEARLY) break;
+    if (ratios.length === ROUNDS.few && middle(ratios) > hopeless) break;
   }
   return Math.max(middle(ratios), least[0] / least[1]);
 }

@@ -3,7 +3,8 @@
  *
  * What a node takes by itself says little: bytes have to be made of floats before it and floats of bytes after it unless
  * its neighbours compute with bytes too, and onnxruntime fuses either form with others. So whole models are timed, in
- * which a group of nodes is float: all of a kind, then halves of the graph, and halves of these.
+ * which a group of nodes is float: all of a kind, then what comes first, where pictures are large and channels few, then
+ * halves of the graph, and halves of these.
  *
  * @module
  */
@@ -49,6 +50,8 @@ export interface ByLatency {
   readonly share: number;
 }
 
+/** The shares of the graph at its beginning that are tried in float, one after the other. */
+const BEGINNINGS = [1 / 16, 1 / 8, 1 / 4];
 /** Of so few channels, as pictures have, integer convolutions read no whole vectors. */
 const FEW_CHANNELS = 4;
 
@@ -61,7 +64,29 @@ function kinds(nodes: readonly NodeProto[], channels: ByLatencyOptions["channels
   };
   const groups = Map.groupBy(nodes, kindOf);
   const first = ["Conv of few channels", "Conv of groups"].filter((kind) => groups.has(kind));
-  return [...new Set([...first, ...groups.keys()])].map((kind) => groups.get(kind)!);
+  return [...new Set([...first, ...groups.keys()])].map((kind) => {
+    const group = groups.get(kind)!;
+    return kind.startsWith("Conv") ? withActivations(group, nodes) : group;
+  });
+}
+
+/** Operators of one input, and of two, that a convolution's kernel for floats takes in where it computes what they read. */
+const ACTIVATIONS = ["Relu", "LeakyRelu", "Clip", "Sigmoid", "HardSigmoid", "Add", "Mul", "Div"];
+
+/** Nodes with those behind them that compute element by element of nothing else, as HardSwish in its parts. */
+function withActivations(group: readonly NodeProto[], all: readonly NodeProto[]): NodeProto[] {
+  const made = new Set(all.flatMap(({ output }) => output));
+  const own = new Set(group.flatMap(({ output }) => output));
+  const found = new Set(group);
+  for (const node of all) {
+    const read = node.input.filter((name) => made.has(name));
+    const follows = ACTIVATIONS.includes(node.opType) && read.length > 0 &&
+      read.every((name) => own.has(name));
+    if (!follows) continue;
+    found.add(node);
+    for (const name of node.output) own.add(name);
+  }
+  return [...found];
 }
 
 /** A list in two. */
@@ -100,6 +125,7 @@ export async function placeByLatency(options: ByLatencyOptions): Promise<ByLaten
   const toFloat = (group: readonly string[]) => attempt(best.float.union(new Set(group)));
   const toBytes = (group: readonly string[]) => attempt(best.float.difference(new Set(group)));
   for (const kind of kinds(nodes, options.channels)) await toFloat(kind.map(nodeName));
+  for (const part of BEGINNINGS) await toFloat(names.slice(0, Math.ceil(part * names.length)));
   const groups = halves(names);
   for (let group = groups.shift(); group; group = groups.shift()) {
     await toFloat(group);

@@ -8,6 +8,9 @@ import { timeInTurns } from "../../files/time_in_turns.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { type OnnxFeeds, OnnxRuntime } from "./runtime.ts";
 
+/** What a share may be off after a few rounds. */
+const NOISE = 0.03;
+
 /** A model that others are timed beside, and then perhaps one of them in its place. */
 export class Race implements AsyncDisposable {
   private constructor(
@@ -41,7 +44,9 @@ export class Race implements AsyncDisposable {
     let loser = runtime;
     try {
       const { best, feeds, clock } = this;
-      const share = await timeInTurns(() => runtime.run(feeds), () => best.run(feeds), clock);
+      const [own, other] = [() => runtime.run(feeds), () => best.run(feeds)];
+      const hopeless = worth > 0 ? worth + NOISE : undefined;
+      const share = await timeInTurns(own, other, clock, hopeless);
       if (share < worth) [loser, this.best] = [this.best, runtime];
       return share;
     } finally {
