@@ -288,11 +288,13 @@ async function fasterOnBytes(
 /**
  * The nodes that are faster in float, by the first sample.
  *
+ * @param seconds how long they are looked for; 15 by default.
  * @throws {OnnxError} if the calibration keeps no sample.
  */
 export async function fasterInFloat(
   calibration: OnnxCalibration,
   options: QuantizeStaticOptions,
+  seconds?: number,
 ): Promise<ByLatency> {
   const { firstSample } = calibration;
   if (!firstSample) {
@@ -313,7 +315,7 @@ export async function fasterInFloat(
         return (model, worth) => opened.run(model, worth);
       },
       clock: () => performance.now() / 1000,
-      signal: options.signal,
+      ...{ seconds, signal: options.signal },
     });
   } finally {
     await race?.[Symbol.asyncDispose]();

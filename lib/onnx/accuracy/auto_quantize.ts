@@ -240,7 +240,7 @@ export async function autoQuantize(
     target: targetSqnr,
     problem: (message) => new OnnxError(`${where}: ${message}`),
     score: ({ graph, sqnr }) =>
-      Promise.resolve({ metric: sqnr, sqnr, bytes: graph.model.byteLength(), allowed: true }),
+      Promise.resolve({ metric: sqnr, sqnr, bytes: graph.model.byteLength(), takes: 0 }),
   });
   const first = await search.start([{
     summary: "everything",

@@ -13,14 +13,17 @@ import type { QuantizeStaticOptions } from "../quantize_static.ts";
 import type { Remedied, Remedy } from "./remedy.ts";
 import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
 
-/** Nodes that are tried at most, and the share of the layers that stays float where neither target nor time says how many. */
-const MOST = { tried: 16, share: 1 / 8 } as const;
+/** Nodes that are tried at most, those of which each is timed where there are limits, and the share of the layers that stays float where neither target nor time says how many. */
+const MOST = { tried: 16, timed: 8, cuts: 40, share: 1 / 8 } as const;
 /** A node stays float if the output gains so much by it, in dB: less where there is something to reach. */
 const LEAST_GAIN = { asked: 0.1, unasked: 0.25 } as const;
 /** How much less samples that were not seen may reach than those of the search, in dB. */
 const MARGIN = 0.5;
 /** What a node counts to take of the limits at least: less cannot be told from what clocks are off by. */
 const LEAST_COST = 0.005;
+
+/** What is taken more by this share cannot be told from as much. */
+const SAME = 0.02;
 
 /** The options without scales of values that stay floats. */
 async function fitting(state: ImprovedModel): Promise<ImprovedModel> {
@@ -50,37 +53,65 @@ function ranking(
   return { ...options, verify: false };
 }
 
-/** A node that may stay float, and the noise that it makes at the model's output. */
+/** Nodes that may stay float together, and the noise that they make at the model's output. */
 interface Candidate {
-  readonly node: string;
+  readonly nodes: readonly string[];
   readonly noise: number;
 }
 
-/** The noisiest nodes, those first that make most noise for what they would take of the limits. */
-async function candidates(state: ImprovedModel, tools: ImproveTools, all: readonly Candidate[]) {
-  const some = all.slice(0, MOST.tried);
-  const before = await tools.takes((await quantizedState(state)).model);
-  if (before === 0) return some;
-  const promises: [node: Candidate, promise: number][] = [];
-  for (const each of some) {
-    tools.check();
-    const { model } = await quantizedState(await withoutNodes(state, [each.node]));
-    const more = await tools.takes(model) - before;
-    promises.push([each, each.noise / Math.max(more, LEAST_COST)]);
-  }
-  return promises.sort(([, a], [, b]) => b - a).map(([each]) => each);
+/** A candidate and what a model takes of the limits with it. */
+interface Timed extends Candidate {
+  readonly takes: number;
 }
 
-async function search(
+/** All nodes before a layer, for some of the layers: floats become bytes once then, at whatever layer that is cheapest. */
+function beginnings(
+  order: readonly string[],
+  noises: ReadonlyMap<string, number>,
+): Candidate[] {
+  const cuts = order.flatMap((node, i) => noises.has(node) && i > 1 ? [i] : []);
+  const step = Math.ceil(cuts.length / MOST.cuts);
+  return cuts.filter((_, i) => i % step === 0).map((cut) => {
+    const nodes = order.slice(0, cut);
+    return { nodes, noise: nodes.reduce((sum, node) => sum + (noises.get(node) ?? 0), 0) };
+  });
+}
+
+/**
+ * The noisiest nodes, and where there are limits the first ones together too: those first that make most noise for what
+ * they would take of the limits.
+ */
+async function candidates(
   state: ImprovedModel,
   tools: ImproveTools,
-): Promise<Remedied | undefined> {
+  all: readonly (Candidate & { node: string })[],
+  before: number,
+): Promise<Timed[]> {
+  if (before === 0) return all.slice(0, MOST.tried).map((each) => ({ ...each, takes: 0 }));
+  const { nodes } = await quantizedState(state);
+  const order = nodes.filter(({ quantized }) => quantized).map(({ name }) => name);
+  const noises = new Map(all.map(({ node, noise }) => [node, noise]));
+  const timed: Timed[] = [];
+  for (const each of [...beginnings(order, noises), ...all.slice(0, MOST.timed)]) {
+    tools.check();
+    const { model } = await quantizedState(await withoutNodes(state, each.nodes));
+    timed.push({ ...each, takes: await tools.takes(model) });
+  }
+  const promise = ({ noise, takes }: Timed) => noise / Math.max(takes - before, LEAST_COST);
+  return timed.sort((a, b) => promise(b) - promise(a));
+}
+
+/** The noisiest nodes stay float as long as the output gains and the limits allow; those that cost nothing where nothing is allowed. */
+export async function floatNodes(
+  state: ImprovedModel,
+  tools: ImproveTools,
+): Promise<(Remedied & { found: readonly string[] }) | undefined> {
   const { calibration, options } = state;
   const { nodes } = await rankNodes(calibration.model, calibration, {
     ...ranking(options),
     heldOut: tools.few,
   });
-  const noisy = nodes.map(({ node, sqnr }): Candidate => ({ node, noise: 10 ** (-sqnr / 10) }));
+  const noisy = nodes.map(({ node, sqnr }) => ({ node, nodes: [node], noise: 10 ** (-sqnr / 10) }));
   await using judge = await OutputJudge.open(
     "tuneOnnx",
     tools.reference ?? calibration.model,
@@ -88,32 +119,49 @@ async function search(
     new Runs({}),
   );
   const sqnr = async (model: OnnxModel) => await judge.sqnr(model, "nodes in float");
-  const before = await sqnr((await quantizedState(state)).model);
+  const first = (await quantizedState(state)).model;
+  const before = await sqnr(first);
+  const taken = await tools.takes(first);
+  const tried = await candidates(state, tools, noisy, taken);
+  // What is above the limits already is to take no more, and as much as is allowed where that can be had.
+  let limit = [taken, ...tried.map(({ takes }) => takes)].some((takes) => takes <= 1)
+    ? 1
+    : taken * (1 + SAME);
   let best = { state, sqnr: before };
-  const left: string[] = [];
+  const left = new Set<string>();
+  const layers = new Set(nodes.map(({ node }) => node));
+  const layersIn = (names: ReadonlySet<string>) => layers.intersection(names).size;
   const share = tools.hasTarget || tools.isToBeFast
     ? nodes.length
     : Math.ceil(nodes.length * MOST.share);
   const most = Math.min(share, nodes.length - 1);
   const gain = tools.hasTarget ? LEAST_GAIN.asked : LEAST_GAIN.unasked;
-  for (const { node } of await candidates(state, tools, noisy)) {
-    if (left.length >= most) break;
+  for (const { nodes: more } of tried) {
+    if (layersIn(left) >= most) break;
     tools.check();
-    const tried = await withoutNodes(best.state, [node]);
-    const { model } = await quantizedState(tried);
+    const fresh = more.filter((node) => !left.has(node));
+    if (fresh.length === 0) continue;
+    const next = await withoutNodes(best.state, fresh);
+    const { model, nodes } = await quantizedState(next);
+    if (!nodes.some(({ quantized }) => quantized)) continue;
     const reached = await sqnr(model);
-    if (reached < best.sqnr + gain || !await tools.allows(model)) continue;
-    best = { state: tried, sqnr: reached };
-    left.push(node);
+    if (reached < best.sqnr + gain) continue;
+    const takes = await tools.takes(model);
+    if (takes > limit) continue;
+    if (takes <= 1) limit = 1;
+    best = { state: next, sqnr: reached };
+    for (const node of fresh) left.add(node);
     if (tools.enough(reached - MARGIN)) break;
   }
-  if (left.length === 0) return undefined;
+  if (left.size === 0) return undefined;
   return {
     state: best.state,
-    found: left,
+    found: [...left],
     summary:
-      `${left.length} of the ${nodes.length} layers stay float, by which the output of the samples ` +
-      `gains ${(best.sqnr - before).toFixed(1)} dB: ${left.join(", ")}`,
+      `${
+        layersIn(left)
+      } of the ${nodes.length} layers stay float, by which the output of the samples ` +
+      `gains ${(best.sqnr - before).toFixed(1)} dB: ${[...left].join(", ")}`,
   };
 }
 
@@ -132,7 +180,7 @@ export const leaveFloat: Remedy = {
   purpose: "leaves in float what costs most in integers",
   rewrites: false,
   async apply(state, tools, found) {
-    if (found === undefined) return await search(state, tools);
+    if (found === undefined) return await floatNodes(state, tools);
     const names = namesOf(found);
     return {
       state: await withoutNodes(state, names),

@@ -9,6 +9,7 @@ import { correctBiases } from "./biases.ts";
 import { copyOutliers } from "./channel_copies.ts";
 import { leaveFaster } from "./faster_nodes.ts";
 import { fitRanges } from "./fitted_ranges.ts";
+import { fuseGates } from "./hard_gates.ts";
 import { leaveFloat } from "./float_nodes.ts";
 import { tuneRanges } from "./ranges.ts";
 import type { Remedy } from "./remedy.ts";
@@ -21,6 +22,7 @@ import { equalize, smoothNorms } from "./smoothing.ts";
  * numbers in it, and what stays float is settled before ranges, weights and biases make up for what the rest is off by.
  */
 export const REMEDIES: readonly Remedy[] = [
+  fuseGates,
   leaveFaster,
   splitOutliers,
   equalize,

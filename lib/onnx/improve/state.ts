@@ -54,6 +54,8 @@ export interface ImproveLimits {
   readonly takes?: (model: OnnxModel) => Promise<number>;
   /** Whether it is to be fast. */
   readonly fast?: boolean;
+  /** Seconds that the whole search may take; not limited by default. */
+  readonly seconds?: number;
   /** The SQNR on a few samples from which on no more is asked for, in dB. */
   readonly target?: number;
   /** The float model that outputs are compared with; that which is quantized by default. */
@@ -93,6 +95,11 @@ export class ImproveTools {
   /** Whether time is limited, so that what is faster in float is worth looking for. */
   get isToBeFast(): boolean {
     return this.limits.fast ?? false;
+  }
+
+  /** Seconds that the whole search may take. */
+  get seconds(): number {
+    return this.limits.seconds ?? Infinity;
   }
 
   /** Whether there is something to reach. */

@@ -139,14 +139,14 @@ class Tuning {
       score: async (state) => {
         const { model } = await quantizedState(state);
         const score = await this.judge.score(model);
-        return { ...score, bytes: model.byteLength(), allowed: await this.allows(model) };
+        return { ...score, bytes: model.byteLength(), takes: await this.takes(model) };
       },
     });
     const { check } = this.search;
     this.tools = new ImproveTools(data, {
       ...{ check, takes: this.takes, reference: float, learnt: calibration },
       target: metric === "sqnr" ? target : undefined,
-      fast: budget?.latency !== undefined,
+      ...{ fast: budget?.latency !== undefined, seconds: budget?.seconds },
     });
   }
 
@@ -167,10 +167,6 @@ class Tuning {
       await timeShare(WHERE, model, this.float, this.heldOut[0]) / latency,
     );
   };
-
-  /** Whether a model is within the limits of size and time. */
-  private readonly allows = async (model: OnnxModel): Promise<boolean> =>
-    await this.takes(model) <= 1;
 
   /** A plain quantized model to start from: of several ways to choose ranges, the best. */
   async start(quantize: QuantizeStaticOptions): Promise<ImprovedModel> {
@@ -200,7 +196,7 @@ class Tuning {
     const options = { ...state.options, verify, temporaryFolder, signal };
     const graph = await quantizeCalibrated(state.calibration, options, undefined, state.weights);
     const score = await this.judge.score(graph.model);
-    return { graph, score, allowed: await this.allows(graph.model) };
+    return { graph, score, allowed: await this.takes(graph.model) <= 1 };
   }
 
   /** What costs most in a state. */
@@ -214,6 +210,7 @@ class Tuning {
  * order of what they promise, and keeps what helps on held-out samples, until a target is reached, nothing is left to
  * try or a limit is met.
  *
+ * - `gates`: HardSwish written so that onnxruntime fuses it, where the model is slower than it may be
  * - `faster`: what is faster in float stays float, where latency is limited
  * - `split`: outlier channels of products in floats, beside the others
  * - `equalize`: cross-layer equalization, through activations, residuals and HardSwish

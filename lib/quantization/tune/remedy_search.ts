@@ -19,8 +19,8 @@ export interface Score {
 export interface Judged extends Score {
   /** Bytes that it takes. */
   readonly bytes: number;
-  /** Whether it is within the limits of size and latency. */
-  readonly allowed: boolean;
+  /** What it takes of the limits of size and latency, as a share: at most 1 is allowed. */
+  readonly takes: number;
 }
 
 /** A try and what it reached. */
@@ -77,6 +77,16 @@ function better(a: Score, b: Score): boolean {
   return a.metric > b.metric || a.metric === b.metric && a.sqnr > b.sqnr;
 }
 
+/** Above the limits, this much less of what is taken counts, and this much more is not to be told from what clocks are off by. */
+const NEARER = 0.02;
+
+/** Whether a state is to be gone on from in place of another: what is allowed, or else what comes nearer to that, or else what is better. */
+export function preferred(a: Judged, b: Judged): boolean {
+  if (a.takes <= 1 || b.takes <= 1) return a.takes <= 1 && (b.takes > 1 || better(a, b));
+  if (a.takes < b.takes * (1 - NEARER)) return true;
+  return a.takes <= b.takes * (1 + NEARER) && better(a, b);
+}
+
 /** Goes through remedies, and remembers what they brought. */
 export class RemedySearch<S, T> {
   private readonly began = performance.now();
@@ -113,7 +123,7 @@ export class RemedySearch<S, T> {
 
   /** The best of what there is to start from; of later ones none is begun once the time is over. */
   async start(plain: readonly PlainState<S>[]): Promise<S> {
-    let best: { state: S; score: Score } | undefined;
+    let best: { state: S; score: Judged } | undefined;
     for (const { summary, make } of plain) {
       if (best && this.isOver) break;
       const state = await make();
@@ -133,12 +143,12 @@ export class RemedySearch<S, T> {
     this.timed = true;
     try {
       for (const remedy of remedies) {
-        if (score.metric >= target && score.allowed) break;
+        if (score.metric >= target && score.takes <= 1) break;
         this.check();
         const done = await remedy.apply(state, tools);
         if (!done) continue;
         const reached = await this.options.score(done.state);
-        const kept = reached.allowed === score.allowed ? better(reached, score) : reached.allowed;
+        const kept = preferred(reached, score);
         this.note(remedy.name, done.summary, reached, kept);
         if (!kept) continue;
         [state, score] = [done.state, reached];

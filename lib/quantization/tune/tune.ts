@@ -39,9 +39,9 @@ import { checkModuleRecipe, digestOfModule, type ModuleRecipe } from "./module_r
 import { askMetric, checkMetricOf, OUTPUT_METRICS, outputsSqnr } from "./output_metrics.ts";
 import {
   checkGoal,
+  type Judged,
   remediesNamed,
   RemedySearch,
-  type Score,
   sharedSamples,
   type TuneBudget,
 } from "./remedy_search.ts";
@@ -209,21 +209,24 @@ class Tuning implements Disposable {
   }
 
   /** What a quantized model is worth, and what it costs. */
-  async judge(model: Module): Promise<Score & { bytes: number; allowed: boolean }> {
+  async judge(model: Module): Promise<Judged> {
     const { metric = "sqnr" } = this.options;
     const outputs = await this.outputs(model);
     const sqnr = outputsSqnr(this.reference, outputs);
     const value = typeof metric === "function"
       ? await askMetric(metric, model, problem)
       : OUTPUT_METRICS[metric](this.reference, outputs);
-    return { metric: value, sqnr, bytes: bytesOf(model), allowed: await this.allows(model) };
+    return { metric: value, sqnr, bytes: bytesOf(model), takes: await this.takes(model) };
   }
 
   /** Whether a model is within the limits of size and time. */
-  private readonly allows = async (model: Module): Promise<boolean> => {
+  private readonly allows = async (model: Module): Promise<boolean> => await this.takes(model) <= 1;
+
+  /** What a model takes of the limits of size and time; the time is not taken of what is too large. */
+  private readonly takes = async (model: Module): Promise<number> => {
     const { bytes = Infinity, latency } = this.options.budget ?? {};
-    if (bytesOf(model) > bytes) return false;
-    if (latency === undefined) return true;
+    const share = bytesOf(model) / bytes;
+    if (latency === undefined || share > 1) return share;
     const [batch] = this.heldOut;
     const [run, other] = [model, this.float].map((each) => async () => {
       using y = this.runs.run(each, batch);
@@ -231,7 +234,7 @@ class Tuning implements Disposable {
     });
     const device: Device = [...tensorsOf(this.float)][0].device;
     const clock = device === "cpu" ? processorTime : () => performance.now();
-    return await timeInTurns(run, other, clock) <= latency;
+    return Math.max(share, await timeInTurns(run, other, clock) / latency);
   };
 
   /** A plain quantized model to start from: of several ways to choose ranges, the best. */
@@ -324,10 +327,18 @@ export async function tune(model: Module, options: TuneOptions): Promise<TuneRes
     : await search.improve(first, remedies, tools);
   const quantized = await quantizedModule(last);
   try {
-    const { metric: value, sqnr, allowed } = await tuning.judge(quantized);
+    const { metric: value, sqnr, takes } = await tuning.judge(quantized);
     const integers = new Set(quantizedNames(last));
     return new TuneResult({
-      ...{ model: quantized, steps: search.steps, diagnosis, allowed, target, value, sqnr },
+      ...{
+        model: quantized,
+        steps: search.steps,
+        diagnosis,
+        allowed: takes <= 1,
+        target,
+        value,
+        sqnr,
+      },
       metric: typeof metric === "string" ? metric : "the metric",
       recipe: { version: 1, model: digest, options: first.options, steps: search.recipe },
       layers: layers.map((layer) => ({

@@ -1,0 +1,178 @@
+/**
+ * HardSwish as runtimes know it.
+ *
+ * @module
+ */
+import { weightedNode } from "../calibration/statistics/places.ts";
+import type { OnnxModel } from "../file/model.ts";
+import { OnnxError } from "../file/onnx_error.ts";
+import type { NodeProto } from "../file/proto.ts";
+import { elementCount } from "../file/tensor_data.ts";
+import { GraphEditor } from "../graph/graph_editor.ts";
+import { isOp } from "../graph/operator.ts";
+import { removeUnusedInitializers, removeUnusedValueInfos } from "../graph/unused.ts";
+import { GraphFacts } from "../qdq/graph_facts.ts";
+import { nodeName } from "../qdq/selection.ts";
+import { namesOf } from "./float_nodes.ts";
+import type { Remedied, Remedy } from "./remedy.ts";
+import { multiplyColumns } from "./scale_channels.ts";
+import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
+
+/** A value times a sum that is cut off at 0 and at a number: `v · Clip(x + shift, 0, most)`. */
+interface Gate {
+  readonly sum: NodeProto;
+  readonly clip: NodeProto;
+  readonly product: NodeProto;
+  /** What the sum is of. */
+  readonly value: string;
+  readonly shift: number;
+  readonly most: number;
+}
+
+/** The number in a constant of one element. */
+function numberIn(facts: GraphFacts, name: string | undefined): number | undefined {
+  const dims = name ? facts.constantDims(name) : undefined;
+  if (!dims || elementCount(dims) !== 1) return undefined;
+  using constant = facts.constant(name!);
+  return constant?.data[0];
+}
+
+/** What a node's number is and what it computes with it; nothing if it has none. */
+function withNumber(facts: GraphFacts, node: NodeProto) {
+  for (const [i, name] of node.input.entries()) {
+    const number = numberIn(facts, name);
+    const value = node.input[1 - i];
+    if (number === undefined || facts.rank(value) === undefined) continue;
+    if (facts.rank(value) === facts.rank(node.output[0])) return { index: i, number, value };
+  }
+  return undefined;
+}
+
+/** The gates of a graph whose product only layers with weights or products with numbers read, which take a factor over. */
+function gatesOf(facts: GraphFacts): Gate[] {
+  const { view } = facts;
+  return facts.graph.node.flatMap((clip): Gate[] => {
+    if (!isOp(clip, "Clip") || numberIn(facts, clip.input[1]) !== 0) return [];
+    const most = numberIn(facts, clip.input[2]) ?? 0;
+    const sum = view.producer(clip.input[0]);
+    const product = view.onlyReader(clip.output[0]);
+    if (!sum || !isOp(sum, "Add") || view.onlyReader(sum.output[0]) !== clip) return [];
+    const added = withNumber(facts, sum);
+    if (!product || !isOp(product, "Mul") || !added || !(most > 0 && Number.isFinite(most))) {
+      return [];
+    }
+    const uses = view.uses(product.output[0]);
+    const takesOver = uses.length > 0 && uses.every((use) =>
+      use.kind === "input" &&
+      (use.index === 0 && weightedNode(facts, use.node) !== undefined ||
+        isOp(use.node, "Mul") && withNumber(facts, use.node) !== undefined)
+    );
+    const { value, number: shift } = added;
+    return takesOver ? [{ sum, clip, product, value, shift, most }] : [];
+  });
+}
+
+/** Writes a gate as HardSigmoid, and has those that read its product take the factor between them over. */
+function rewrite(
+  facts: GraphFacts,
+  editor: GraphEditor,
+  { sum, clip, product, value, shift, most }: Gate,
+): void {
+  const readers = facts.view.uses(product.output[0]).flatMap((use) =>
+    use.kind === "input" ? [use.node] : []
+  );
+  const gate = editor.node(clip.name, "HardSigmoid", [value], [editor.name(clip.output[0])], {
+    alpha: { f: 1 / most },
+    beta: { f: shift / most },
+  });
+  gate.name = clip.name;
+  editor.replace(clip, gate);
+  editor.remove([sum]);
+  product.input = product.input.map((name) => name === clip.output[0] ? gate.output[0] : name);
+  // It is another value now, which is not to be taken for the one of this name.
+  const made = editor.name(`${product.output[0]}/gated`);
+  product.output[0] = made;
+  for (const reader of new Set(readers)) {
+    const layer = weightedNode(facts, reader);
+    if (layer) {
+      const factors = new Float64Array(layer.reads.channels.count).fill(most);
+      multiplyColumns(facts, editor, layer, factors);
+      reader.input[0] = made;
+      continue;
+    }
+    const { index, number } = withNumber(facts, reader)!;
+    const factor = Math.fround(number * most);
+    const inside = facts.view.uses(reader.output[0]).every(({ kind }) => kind === "input");
+    if (factor === 1 && inside) {
+      editor.remove([reader]);
+      editor.replaceUses(reader.output[0], made);
+      continue;
+    }
+    reader.input[index] = editor.constant(reader.input[index], "float32", [], [factor]);
+    reader.input[1 - index] = made;
+  }
+  editor.apply();
+}
+
+/** Rewrites gates in a copy of a model: those whose Clip has one of these names, or all that touch none of the others. */
+function rewritten(
+  model: OnnxModel,
+  wanted: (gate: Gate) => boolean,
+): { model: OnnxModel; names: string[] } {
+  const copy = model.clone();
+  const { graph, messages } = copy;
+  const names = gatesOf(new GraphFacts(graph)).filter(wanted).map(({ clip }) => nodeName(clip));
+  for (const name of names) {
+    const facts = new GraphFacts(graph);
+    const gate = gatesOf(facts).find(({ clip }) => nodeName(clip) === name);
+    if (gate) rewrite(facts, new GraphEditor(graph, messages), gate);
+  }
+  removeUnusedInitializers(graph);
+  removeUnusedValueInfos(graph);
+  return { model: copy, names };
+}
+
+async function writeGates(
+  state: ImprovedModel,
+  tools: ImproveTools,
+  found: unknown,
+): Promise<Remedied | undefined> {
+  const { calibration: { model: float }, options } = state;
+  if (found === undefined) {
+    if (!tools.isToBeFast) return undefined;
+    if (await tools.takes((await quantizedState(state)).model) <= 1) return undefined;
+  }
+  const named = new Set([...options.nodesToExclude ?? [], ...options.nodesToQuantize ?? []]);
+  const given = found === undefined ? undefined : new Set(namesOf(found));
+  const { model, names } = rewritten(
+    float,
+    ({ sum, clip, product }) =>
+      given?.has(nodeName(clip)) ?? ![sum, clip, product].some((node) => named.has(nodeName(node))),
+  );
+  if (given && names.length < given.size) {
+    throw new OnnxError("the recipe rewrites gates that the model has not");
+  }
+  if (names.length === 0) return undefined;
+  return {
+    state: {
+      ...state,
+      calibration: await tools.calibrate(model, options),
+      ...{ weights: new Map(), uncorrected: undefined },
+    },
+    found: names,
+    summary:
+      `${names.length} products with x + 3 cut off at 0 and 6, as in HardSwish, have HardSigmoid`,
+  };
+}
+
+/**
+ * Where a model is too slow, `v · Clip(x + 3, 0, 6)` is written `v · HardSigmoid(x)`: in float onnxruntime computes that
+ * together with the convolution before, as HardSwish, and in bytes it is a node less. The factor of 6 between them goes
+ * into what reads the product.
+ */
+export const fuseGates: Remedy = {
+  name: "gates",
+  purpose: "writes HardSwish so that runtimes fuse it, where the model is too slow",
+  rewrites: true,
+  apply: writeGates,
+};
