@@ -44,9 +44,9 @@ export const chooseRanges: ModuleRemedy = {
     return {
       state: { ...state, ranges: new Map([...state.ranges, ...own]) },
       found: Object.fromEntries(own),
-      summary: `${count} ${
-        count === 1 ? "range was" : "ranges were"
-      } chosen by what they cost the layers that read them`,
+      summary: count === 1
+        ? "1 range was chosen by what it costs the layer that reads it"
+        : `${count} ranges were chosen by what they cost the layers that read them`,
     };
   },
 };
