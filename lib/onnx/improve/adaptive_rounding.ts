@@ -17,7 +17,7 @@ import {
   sampledRows,
 } from "../../quantization/improve/sampled_rows.ts";
 import type { Remedy } from "./remedy.ts";
-import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
+import { comparableState, type ImprovedModel, type ImproveTools } from "./state.ts";
 import { biasOf, inRounds } from "./weighted_layers.ts";
 import { groupRows, type WeightLayout, weightLayout } from "./weight_matrix.ts";
 
@@ -92,7 +92,7 @@ async function round(state: ImprovedModel, tools: ImproveTools) {
     const some = rounds.slice(from, to).flat();
     const first = new Set(rounds[from]);
     const float = await rowsOf(uncorrected, some, tools);
-    const quantized = await rowsOf((await quantizedState(now)).model, some, tools);
+    const quantized = await rowsOf((await comparableState(now)).model, some, tools);
     const editor = new GraphEditor(model.graph, model.messages);
     for (const each of some) {
       tools.check();

@@ -10,7 +10,7 @@ import { GraphEditor } from "../graph/graph_editor.ts";
 import { GraphFacts } from "../qdq/graph_facts.ts";
 import type { Remedy } from "./remedy.ts";
 import { type HeldValue, StepwiseRun } from "./stepwise_run.ts";
-import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
+import { comparableState, type ImprovedModel, type ImproveTools } from "./state.ts";
 import { biasOf, inRounds } from "./weighted_layers.ts";
 
 /** Places of each layer's output that are looked at, and the share that counts as outliers at each end. */
@@ -105,7 +105,7 @@ async function changesOf(state: ImprovedModel, tools: ImproveTools, layers: read
   const { calibration: { model }, uncorrected = model } = state;
   const samples = tools.forRows;
   const most = Math.ceil(MOST_ROWS / samples.length);
-  const { model: quantized } = await quantizedState(state);
+  const { model: quantized } = await comparableState(state);
   const nodes = new Map(quantized.graph.node.map((node) => [node.name, node]));
   const [float, bytes] = [uncorrected, quantized]
     .map((each) => new StepwiseRun(each, samples, tools.check));

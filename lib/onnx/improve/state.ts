@@ -229,3 +229,8 @@ export async function quantizedState(
 ): Promise<VerifiedGraph> {
   return await quantizeCalibrated(calibration, { ...options, verify: false }, left, weights);
 }
+
+/** The same graph with the channels of the float one and no more, so that what both hold can be compared. */
+export async function comparableState(state: ImprovedModel): Promise<VerifiedGraph> {
+  return await quantizedState({ ...state, options: { ...state.options, fillChannels: false } });
+}

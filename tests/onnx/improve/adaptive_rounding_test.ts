@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { init } from "../../../mod.ts";
 import { columnsAt, columnsOf, rowCount } from "../../../lib/quantization/statistics/rows.ts";
 import { adaptRounding } from "../../../lib/onnx/improve/adaptive_rounding.ts";
+import { correctBiases } from "../../../lib/onnx/improve/biases.ts";
 import { roundWeights } from "../../../lib/onnx/improve/rounding.ts";
 import { ImproveTools, quantizedState } from "../../../lib/onnx/improve/state.ts";
 import { node, smallModel } from "../small_models.ts";
@@ -145,5 +146,41 @@ Deno.test("rows at some places are those among all", () => {
     for (let k = 0; k < each; k++) {
       places.forEach((row, r) => assertEquals(some[k * 3 + r], columns[k * n + row]));
     }
+  }
+});
+
+Deno.test("rounding and correcting biases see the channels of the float model, however many are filled up", async () => {
+  const pair = [2, 4, 6, 6];
+  const model = smallModel({
+    opset: 17,
+    nodes: [
+      node("Conv", ["x", "w", "b"], ["a"], pads),
+      node("Relu", ["a"], ["r"]),
+      node("Conv", ["r", "d", "e"], ["g"], { ...pads, group: { i: 22 } }),
+      node("Relu", ["g"], ["h"]),
+      node("Conv", ["h", "v", "c"], ["y"]),
+    ],
+    constants: [
+      constant("w", [22, 4, 3, 3], 1),
+      constant("b", [22], 2),
+      constant("d", [22, 1, 3, 3], 3),
+      constant("e", [22], 4),
+      constant("v", [6, 22, 1, 1], 5),
+      constant("c", [6], 6),
+    ],
+    inputs: { x: ["float32", ...pair] },
+    outputs: ["y"],
+  });
+  for (const remedy of [adaptRounding, correctBiases]) {
+    const [filled, bare] = await Promise.all([true, false].map(async (fillChannels) => {
+      const { done, quantized } = await remedied(model, pair, remedy, { fillChannels });
+      return { ...done.state, bytes: quantized.byteLength() };
+    }));
+    assert(filled.bytes > bare.bytes, "nothing was filled up");
+    assertEquals(filled.weights, bare.weights);
+    const biases = [filled, bare].map(({ calibration: { model: { graph } } }) =>
+      graph.initializer.filter(({ dims }) => dims.length === 1).map(({ rawData }) => rawData)
+    );
+    assertEquals(biases[0], biases[1]);
   }
 });
