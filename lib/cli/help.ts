@@ -96,7 +96,7 @@ Which --method:
   entropy        the range that loses the least information (KL divergence),
                  near the least squared error; a single stray value is left out.
   movingAverage  minmax that forgets slowly. For noisy samples.
-  auto           the better of minmax and mse, by the outputs on the first 32
+  auto           the better of minmax and mse, by the outputs on the first 64
                  samples. It takes as long as mse, and no --calibration: the
                  samples to choose on are not in what calibrate writes.
   Hyphens may stand between: min-max, moving-average.

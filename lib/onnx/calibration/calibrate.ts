@@ -50,8 +50,8 @@ export interface CalibrationProgress {
   readonly total: number | undefined;
 }
 
-/** Samples that are kept to choose a method on. */
-const MOST_KEPT = 32;
+/** Samples that are kept to choose a method on, and the elements that these have together from which on no more are. */
+const MOST_KEPT = { samples: 64, elements: 1 << 24 } as const;
 
 /** Options of {@linkcode OnnxCalibration.add}. */
 export interface AddSamplesOptions {
@@ -328,8 +328,16 @@ export class OnnxCalibration {
     this.log.add(digest);
     reader.free(seen);
     this.firstSample ??= await copyFeeds(feeds);
-    const keeps = this.source.options.calibrationMethod === "auto" && this.kept.length < MOST_KEPT;
-    if (keeps) this.kept.push(await copyFeeds(feeds));
+    if (this.source.options.calibrationMethod === "auto") await this.keep(feeds);
+  }
+
+  /** Keeps a sample to choose a method on, unless there are enough. */
+  private async keep(feeds: OnnxFeeds): Promise<void> {
+    const { kept } = this;
+    const elements = kept.flatMap((each) => Object.values(each))
+      .reduce((sum, { data }) => sum + Number(data.length), 0);
+    const isEnough = kept.length >= MOST_KEPT.samples || elements >= MOST_KEPT.elements;
+    if (!isEnough) kept.push(await copyFeeds(feeds));
   }
 
   /** The error about a value that is not finite. */

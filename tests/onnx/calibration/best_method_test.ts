@@ -27,7 +27,7 @@ const float = await exportOnnx(
 async function samples(large: number, count: number): Promise<OnnxFeeds[]> {
   manualSeed(4);
   const list = [];
-  for (let i = 0; i < 40; i++) {
+  for (let i = 0; i < 72; i++) {
     const data = await randn([8, 16]).data() as Float32Array<ArrayBuffer>;
     for (let k = 0; k < count; k++) data[16 * k + 5] *= large;
     list.push({ input: { data, dims: [8, 16] } });
@@ -43,13 +43,13 @@ Deno.test("auto: the method whose output is better on the samples", async () => 
       calibrationMethod: "auto",
     });
     const { method, sqnr, samples: seen } = bestMethod!;
-    assertEquals([seen, warnings], [32, []]);
+    assertEquals([seen, warnings], [64, []]);
     assertEquals(method, sqnr.minmax > sqnr.mse ? "minmax" : "mse");
     found.add(method);
 
     for (const calibrationMethod of ["mse", "minmax"] as const) {
       const plain = await quantizeStatic(float, list, { calibrationMethod });
-      const { sqnr: worth } = await compareOnnx(float, plain.model, list.slice(0, 32), {
+      const { sqnr: worth } = await compareOnnx(float, plain.model, list.slice(0, 64), {
         tensors: false,
       });
       assert(Math.abs(worth - sqnr[calibrationMethod]) < 1e-6, `${worth} ${JSON.stringify(sqnr)}`);
@@ -71,7 +71,7 @@ Deno.test("auto: reads its samples once, and gives the same file again", async (
   };
   const first = await quantizeStatic(float, await samples(10, 8), { calibrationMethod: "auto" });
   const second = await quantizeStatic(float, streamed(), { calibrationMethod: "auto" });
-  assertEquals(read, 40);
+  assertEquals(read, 72);
   assertEquals(second.model.toBytes(), first.model.toBytes());
   assertEquals(second.bestMethod, first.bestMethod);
 });
