@@ -132,6 +132,8 @@ export class OnnxCalibration {
   private settled = false;
   /** What it is of; found out once, when somebody asks. */
   private known: Promise<Origin> | undefined;
+  /** Values that need not be looked at, since their records have seen the samples. */
+  private carried: ReadonlySet<string> = new Set();
   /** Samples that were seen before, here or elsewhere. */
   private before: Seen = { shards: 0, portions: [] };
   /** Samples that are seen here. */
@@ -246,7 +248,8 @@ export class OnnxCalibration {
     const total = options.total ?? (Array.isArray(data) ? data.length : undefined);
     signal?.throwIfAborted();
     this.takeShard(shard);
-    const values = [...new Set([...this.tensors, ...this.learnt.values])];
+    const open = this.tensors.filter((name) => !this.carried.has(name));
+    const values = [...new Set([...open, ...this.learnt.values])];
     const rangesOnly = this.learnt.values.length === 0 && this.method.needsOnlyRange;
     if (threads !== undefined && !(Number.isSafeInteger(threads) && threads > 0)) {
       throw new RangeError(`${WHERE}: threads is ${threads}; give a whole number of at least 1`);
@@ -321,6 +324,7 @@ export class OnnxCalibration {
     this.learnt.observe(byName);
     const { needsOnlyRange } = this.method;
     for (const [name, record] of this.records) {
+      if (this.carried.has(name)) continue;
       const own = byName.get(name)!;
       record.observe(needsOnlyRange ? onlyEnds(own) : own, place);
     }
@@ -357,6 +361,28 @@ export class OnnxCalibration {
     const around = node ? ", or leave the nodes around it out by nodesToExclude" : "";
     return `${WHERE}: ${what} holds a NaN or an infinity in sample ${index} (counted from 0), which no ` +
       `range can hold; ${advice}${around}`;
+  }
+
+  /**
+   * Takes over what another one has seen of values that are the same in its model, so that they are not looked at again:
+   * for one that has seen nothing yet, and is to see the same samples. Nothing is taken over if ranges are chosen by
+   * another method.
+   *
+   * @ignore
+   */
+  carry(other: OnnxCalibration, values: ReadonlySet<string>): void {
+    const ways = [this, other].map(({ source: { options } }) => options);
+    const [own, theirs] = ways.map((
+      options,
+    ) => [options.calibrationMethod, options.percentile, options.averagingConstant]);
+    if (this.samples > 0 || own.some((each, i) => each !== theirs[i])) return;
+    this.carried = new Set(
+      this.tensors.filter((name) => values.has(name) && other.records.has(name)),
+    );
+    this.records = new Map([...this.records].map(([name, record]) => [
+      name,
+      this.carried.has(name) ? other.records.get(name)! : record,
+    ]));
   }
 
   /**

@@ -159,7 +159,7 @@ async function absorb(
   return {
     state: {
       ...state,
-      calibration: await tools.calibrate(model, state.options),
+      calibration: await tools.recalibrate(model, state, state.options),
       ...{ weights: new Map(), uncorrected: undefined },
     },
     found: absorbed,

@@ -164,7 +164,7 @@ async function copyChannels(
   return {
     state: {
       ...state,
-      calibration: await tools.calibrate(model, state.options),
+      calibration: await tools.recalibrate(model, state, state.options),
       ...{ weights: new Map(), uncorrected: undefined },
     },
     found: own,

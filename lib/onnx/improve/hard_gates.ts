@@ -156,7 +156,7 @@ async function writeGates(
   return {
     state: {
       ...state,
-      calibration: await tools.calibrate(model, options),
+      calibration: await tools.recalibrate(model, state, options),
       ...{ weights: new Map(), uncorrected: undefined },
     },
     found: names,

@@ -125,7 +125,7 @@ async function applied(
   const { model, floats } = splitModel(state.calibration.model, splits);
   const nodesToExclude = [...state.options.nodesToExclude ?? [], ...floats];
   const options = { ...state.options, nodesToExclude };
-  const calibration = await tools.calibrate(model, options);
+  const calibration = await tools.recalibrate(model, state, options);
   const open = splits.filter(({ range }) => !range).map(({ value }) => value);
   const symmetric = options.activationSymmetric ?? false;
   const ranges = await rangesByReaders(model, tools, open, symmetric);

@@ -213,7 +213,7 @@ async function smooth(
   const made = async (gates?: ReadonlySet<string>) => {
     const smoothed = smoothedModel(model, by, seen, tools.check, { given, gates });
     if (smoothed.done.length === 0) return undefined;
-    const after = await tools.calibrate(smoothed.model, state.options);
+    const after = await tools.recalibrate(smoothed.model, state, state.options);
     return {
       smoothed,
       after: { ...state, calibration: after, weights: new Map(), uncorrected: undefined },

@@ -4,7 +4,7 @@
  * @module
  */
 import { ActivationReader } from "../calibration/activation_reader.ts";
-import { OnnxCalibration, type OnnxSamples } from "../calibration/calibrate.ts";
+import { OnnxCalibration } from "../calibration/calibrate.ts";
 import { Learnt, type Statistics } from "../calibration/statistics/learnt.ts";
 import { GraphFacts } from "../qdq/graph_facts.ts";
 import type { StatisticKind } from "../../quantization/statistics/statistic.ts";
@@ -123,9 +123,36 @@ export class ImproveTools {
     return this.samples.slice(0, samplesForRows(this.samples[0]));
   }
 
-  /** The ranges of a model's activations. */
-  async calibrate(model: OnnxModel, options: QuantizeStaticOptions): Promise<OnnxCalibration> {
-    return await this.observe(model, this.samples, { ...options, prepare: false });
+  /**
+   * The ranges of the activations of a float model that was rewritten: those of values that are as they were are taken
+   * from before.
+   */
+  async recalibrate(
+    model: OnnxModel,
+    { calibration: before }: ImprovedModel,
+    options: QuantizeStaticOptions,
+  ): Promise<OnnxCalibration> {
+    const calibration = await OnnxCalibration.open(model, { ...options, prepare: false });
+    if (before.samples === this.samples.length) {
+      const known = new Set(before.tensors);
+      const names = calibration.tensors.filter((name) => known.has(name));
+      const [old, now] = [
+        await this.activations(before.model, names),
+        await this.activations(model, names),
+      ];
+      const same = names.filter((name) => isNear(old.get(name)!, now.get(name)!));
+      calibration.carry(before, new Set(same));
+    }
+    await calibration.add(this.checked());
+    return calibration;
+  }
+
+  /** The samples, each after a look at whether the work is to end. */
+  private *checked(): Generator<OnnxFeeds> {
+    for (const feeds of this.samples) {
+      this.check();
+      yield feeds;
+    }
   }
 
   /** Statistics of what a model's layers read and make, by the names of values; each kind is gathered once. */
@@ -193,23 +220,20 @@ export class ImproveTools {
     const seen = await reader.read(this.samples[0]);
     return new Map(values.map((name, i) => [name, seen[i].data]));
   }
+}
 
-  private async observe(
-    model: OnnxModel,
-    samples: OnnxSamples,
-    options: Parameters<typeof OnnxCalibration.open>[1],
-  ): Promise<OnnxCalibration> {
-    this.check();
-    const calibration = await OnnxCalibration.open(model, options);
-    const checked = function* (this: ImproveTools) {
-      for (const feeds of samples as Iterable<OnnxFeeds>) {
-        this.check();
-        yield feeds;
-      }
-    };
-    await calibration.add(checked.call(this));
-    return calibration;
+/** Two values differ where an element is off by more than this share of the greatest. */
+const SAME = 1e-4;
+
+/** Whether numbers are the same but for rounding. */
+function isNear(a: Float32Array, b: Float32Array): boolean {
+  if (a.length !== b.length) return false;
+  let [most, off] = [0, 0];
+  for (let i = 0; i < a.length; i++) {
+    most = Math.max(most, Math.abs(a[i]));
+    off = Math.max(off, Math.abs(a[i] - b[i]));
   }
+  return off <= SAME * most;
 }
 
 /** The part of a model that makes some values. */

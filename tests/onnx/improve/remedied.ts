@@ -1,5 +1,5 @@
 /** Applying remedies to small models. */
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { prepareOnnx } from "../../../lib/onnx/prepare/prepare.ts";
 import { calibrateOnnx } from "../../../lib/onnx/calibration/calibrate.ts";
 import type { OnnxModel } from "../../../lib/onnx/file/model.ts";
@@ -63,6 +63,20 @@ export async function sqnrOf(
   return off === 0 ? Infinity : 10 * Math.log10(signal / off);
 }
 
+/** Asserts that ranges, some of which were taken from before, are those that the samples have in the model of now. */
+async function assertRanges({ calibration, options }: ImprovedModel, data: OnnxFeeds[]) {
+  const fresh = await calibrateOnnx(calibration.model, data, { ...options, prepare: false });
+  const [own, all] = await Promise.all([calibration, fresh].map((each) => each.ranges()));
+  assertEquals([...own.keys()], [...all.keys()]);
+  for (const [name, { min, max }] of all) {
+    const off = Math.max(Math.abs(own.get(name)!.min - min), Math.abs(own.get(name)!.max - max));
+    assert(
+      off <= 1e-3 * (max - min),
+      `${name}: ${JSON.stringify(own.get(name))}, not ${min} ${max}`,
+    );
+  }
+}
+
 /** Applies a remedy to a model's plain state, and measures before and after on samples that were not seen. */
 export async function remedied(
   model: OnnxModel,
@@ -81,6 +95,7 @@ export async function remedied(
   assert(done, `${remedy.name} finds nothing to do`);
   const quantized = (await quantizedState(done.state)).model;
   quantized.check();
+  if (remedy.rewrites) await assertRanges(done.state, data);
   return {
     ...{ state, tools, done, before, quantized, float },
     after: await sqnrOf(float, quantized, heldOut),
