@@ -11,14 +11,22 @@ import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.t
 /** Of the time that all may take, the share that looking for such nodes takes at most, and seconds from which on it does not pay. */
 const MOST = { share: 1 / 5, seconds: 15 } as const;
 
+/** A model that takes this share of the float model's time or more gains little. */
+const LITTLE = 0.8;
+
 function searchSeconds({ seconds }: ImproveTools): number {
   return Math.min(MOST.seconds, MOST.share * seconds);
 }
 
+/** Whether a model in bytes is too slow, and hardly faster than the float one. */
+async function gainsLittle(state: ImprovedModel, tools: ImproveTools): Promise<boolean> {
+  const taken = await tools.takes((await quantizedState(state)).model);
+  return taken > 1 && taken > LITTLE * await tools.takes(state.calibration.model);
+}
+
 /** The nodes that are faster in float, after those that make a model that is too slow better and no slower so. */
 async function search(state: ImprovedModel, tools: ImproveTools): Promise<Remedied | undefined> {
-  const taken = await tools.takes((await quantizedState(state)).model);
-  const free = taken > 1 ? await floatNodes(state, tools) : undefined;
+  const free = await gainsLittle(state, tools) ? await floatNodes(state, tools, true) : undefined;
   const before = free?.state ?? state;
   const seconds = searchSeconds(tools);
   const { left, share } = await fasterInFloat(before.calibration, before.options, seconds);

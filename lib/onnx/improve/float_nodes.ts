@@ -13,15 +13,17 @@ import type { QuantizeStaticOptions } from "../quantize_static.ts";
 import type { Remedied, Remedy } from "./remedy.ts";
 import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
 
-/** Nodes that are tried at most, those of which each is timed where there are limits, and the share of the layers that stays float where neither target nor time says how many. */
-const MOST = { tried: 16, timed: 8, cuts: 40, share: 1 / 8 } as const;
+/**
+ * Nodes that are tried at most, those and the beginnings that are timed where there are limits, the share of the layers
+ * that stays float where neither target nor time says how many, and the share of all time that timing takes.
+ */
+const MOST = { tried: 16, timed: 8, cuts: 40, share: 1 / 8, time: 1 / 6 } as const;
 /** A node stays float if the output gains so much by it, in dB: less where there is something to reach. */
 const LEAST_GAIN = { asked: 0.1, unasked: 0.25 } as const;
 /** How much less samples that were not seen may reach than those of the search, in dB. */
 const MARGIN = 0.5;
 /** What a node counts to take of the limits at least: less cannot be told from what clocks are off by. */
 const LEAST_COST = 0.005;
-
 /** What is taken more by this share cannot be told from as much. */
 const SAME = 0.02;
 
@@ -70,8 +72,11 @@ function beginnings(
   noises: ReadonlyMap<string, number>,
 ): Candidate[] {
   const cuts = order.flatMap((node, i) => noises.has(node) && i > 1 ? [i] : []);
-  const step = Math.ceil(cuts.length / MOST.cuts);
-  return cuts.filter((_, i) => i % step === 0).map((cut) => {
+  const step = 2 ** Math.ceil(Math.log2(Math.max(cuts.length / MOST.cuts, 1)));
+  // Those that are far from each other first, for time may be over before all are timed.
+  const turn = (i: number) => [4, 2, 1].findIndex((each) => i % (each * step) === 0);
+  const chosen = [0, 1, 2].flatMap((round) => cuts.filter((_, i) => turn(i) === round));
+  return chosen.map((cut) => {
     const nodes = order.slice(0, cut);
     return { nodes, noise: nodes.reduce((sum, node) => sum + (noises.get(node) ?? 0), 0) };
   });
@@ -92,8 +97,10 @@ async function candidates(
   const order = nodes.filter(({ quantized }) => quantized).map(({ name }) => name);
   const noises = new Map(all.map(({ node, noise }) => [node, noise]));
   const timed: Timed[] = [];
-  for (const each of [...beginnings(order, noises), ...all.slice(0, MOST.timed)]) {
+  const end = performance.now() + 1000 * tools.seconds * MOST.time;
+  for (const each of [...all.slice(0, MOST.timed), ...beginnings(order, noises)]) {
     tools.check();
+    if (performance.now() > end) break;
     const { model } = await quantizedState(await withoutNodes(state, each.nodes));
     timed.push({ ...each, takes: await tools.takes(model) });
   }
@@ -101,10 +108,15 @@ async function candidates(
   return timed.sort((a, b) => promise(b) - promise(a));
 }
 
-/** The noisiest nodes stay float as long as the output gains and the limits allow; those that cost nothing where nothing is allowed. */
+/**
+ * The noisiest nodes stay float as long as the output gains and the limits allow.
+ *
+ * @param near whether it is enough to come as near to the limits as possible where they are out of reach.
+ */
 export async function floatNodes(
   state: ImprovedModel,
   tools: ImproveTools,
+  near = false,
 ): Promise<(Remedied & { found: readonly string[] }) | undefined> {
   const { calibration, options } = state;
   const { nodes } = await rankNodes(calibration.model, calibration, {
@@ -123,10 +135,9 @@ export async function floatNodes(
   const before = await sqnr(first);
   const taken = await tools.takes(first);
   const tried = await candidates(state, tools, noisy, taken);
-  // What is above the limits already is to take no more, and as much as is allowed where that can be had.
-  let limit = [taken, ...tried.map(({ takes }) => takes)].some((takes) => takes <= 1)
-    ? 1
-    : taken * (1 + SAME);
+  // Where the limits are out of reach, what comes nearest to them is what counts.
+  const least = Math.min(taken, ...tried.map(({ takes }) => takes));
+  let limit = near && least > 1 ? least * (1 + SAME) : 1;
   let best = { state, sqnr: before };
   const left = new Set<string>();
   const layers = new Set(nodes.map(({ node }) => node));

@@ -37,6 +37,17 @@ class NoiseMeter {
     return new NoiseMeter(tools, reference);
   }
 
+  /** Numbers of floats that outputs have in all, those of the output that has fewest. */
+  get count(): number {
+    const counts = new Map<string, number>();
+    for (const outputs of this.reference) {
+      for (const [name, { type, data }] of Object.entries(outputs)) {
+        if (isFloatType(type)) counts.set(name, (counts.get(name) ?? 0) + data.length);
+      }
+    }
+    return Math.min(...counts.values());
+  }
+
   async noise(simulation: Simulation): Promise<number> {
     const noises = new Map<string, Noise>();
     for (const [i, feeds] of this.tools.few.entries()) {
@@ -89,6 +100,7 @@ async function search(
     simulation.params.map((params) => movable(params, symmetric)),
     () => meter.noise(simulation),
     symmetric,
+    meter.count,
   );
   const changed = new Map(
     simulation.params.flatMap((params, i) =>

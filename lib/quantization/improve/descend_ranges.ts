@@ -24,8 +24,10 @@ export interface MovableRange {
 const FACTORS = [0.8, 0.9, 1.15] as const;
 /** How often a change that pays is made once more. */
 const MOST_STEPS = 4;
-/** A change pays from this share of the noise on. */
+/** A change pays from this share of the noise on, and where noise is measured of few numbers, from what chance makes of it. */
 const LEAST_SHARE = 5e-3;
+/** The variance of a mean of squares of one number, as a share of its square: 2 of a normal one's, half of which two tries have in common. */
+const CHANCE = 1;
 /** An end that is this much nearer to 0 than the other is left as it is. */
 const NEAR = 0.02;
 
@@ -35,13 +37,17 @@ const NEAR = 0.02;
  *
  * @param noise what is to be little, with the ranges as they are.
  * @param symmetric whether both ends are moved together.
+ * @param count of how many numbers the noise is made up: of few it is another by chance, so that the best of many tries
+ * says little.
  * @returns the noise before and after.
  */
 export async function descendRanges(
   ranges: readonly MovableRange[],
   noise: () => Promise<number>,
   symmetric: boolean,
+  count = Infinity,
 ): Promise<{ before: number; after: number }> {
+  const least = Math.max(LEAST_SHARE, Math.sqrt(CHANCE / count));
   let best = await noise();
   const before = best;
   for (const range of ranges) {
@@ -59,7 +65,7 @@ export async function descendRanges(
               : { ...now, [end]: now[end] * factor },
           );
           const reached = await noise();
-          if (reached < best * (1 - LEAST_SHARE)) {
+          if (reached < best * (1 - least)) {
             best = reached;
             continue;
           }
