@@ -147,7 +147,7 @@ export async function floatNodes(
     : Math.ceil(nodes.length * MOST.share);
   const most = Math.min(share, nodes.length - 1);
   const gain = tools.hasTarget ? LEAST_GAIN.asked : LEAST_GAIN.unasked;
-  for (const { nodes: more } of tried) {
+  for (const { nodes: more } of tried.filter(({ takes }) => takes <= limit)) {
     if (layersIn(left) >= most) break;
     tools.check();
     const fresh = more.filter((node) => !left.has(node));

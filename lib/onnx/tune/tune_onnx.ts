@@ -120,6 +120,9 @@ async function shared(a: readonly OnnxFeeds[], b: readonly OnnxFeeds[]): Promise
 /** Ways to choose ranges that are tried where the options name none. */
 const METHODS = ["minmax", "mse"] as const;
 
+/** What takes more than is allowed, and less than this share of it, may be slow by chance. */
+const ALMOST = 1.05;
+
 /** A float model that is tuned, and what it is judged by. */
 class Tuning {
   readonly search: RemedySearch<ImprovedModel, ImproveTools>;
@@ -162,10 +165,11 @@ class Tuning {
     const { bytes = Infinity, latency } = this.options.budget ?? {};
     const share = model.byteLength() / bytes;
     if (latency === undefined || share > 1) return share;
-    return Math.max(
-      share,
-      await timeShare(WHERE, model, this.float, this.heldOut[0]) / latency,
-    );
+    const time = async () => await timeShare(WHERE, model, this.float, this.heldOut[0]) / latency;
+    const taken = await time();
+    // What else a machine does makes it more: what seems just too slow is asked once more.
+    const least = taken > 1 && taken < ALMOST ? Math.min(taken, await time()) : taken;
+    return Math.max(share, least);
   };
 
   /** A plain quantized model to start from: of several ways to choose ranges, the best. */
