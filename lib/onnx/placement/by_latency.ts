@@ -3,7 +3,7 @@
  *
  * What a node takes by itself says little: bytes have to be made of floats before it and floats of bytes after it unless
  * its neighbours compute with bytes too, and onnxruntime fuses either form with others. So whole models are timed, in
- * which a group of nodes is float: all of a kind, then what comes first, where pictures are large and channels few, then
+ * which a group of nodes is float: all of a kind, then what comes first, where pictures are large and channels few, or last, then
  * halves of the graph, and halves of these.
  *
  * @module
@@ -50,8 +50,9 @@ export interface ByLatency {
   readonly share: number;
 }
 
-/** The shares of the graph at its beginning that are tried in float, one after the other. */
+/** The shares of the graph at its beginning, and at its end, that are tried in float, one after the other. */
 const BEGINNINGS = [1 / 16, 1 / 8, 1 / 4];
+const ENDINGS = [1 / 16, 1 / 8];
 /** Of so few channels, as pictures have, integer convolutions read no whole vectors. */
 const FEW_CHANNELS = 4;
 
@@ -125,7 +126,9 @@ export async function placeByLatency(options: ByLatencyOptions): Promise<ByLaten
   const toFloat = (group: readonly string[]) => attempt(best.float.union(new Set(group)));
   const toBytes = (group: readonly string[]) => attempt(best.float.difference(new Set(group)));
   for (const kind of kinds(nodes, options.channels)) await toFloat(kind.map(nodeName));
-  for (const part of BEGINNINGS) await toFloat(names.slice(0, Math.ceil(part * names.length)));
+  const count = (part: number) => Math.ceil(part * names.length);
+  for (const part of BEGINNINGS) await toFloat(names.slice(0, count(part)));
+  for (const part of ENDINGS) await toFloat(names.slice(-count(part)));
   const groups = halves(names);
   for (let group = groups.shift(); group; group = groups.shift()) {
     await toFloat(group);

@@ -10,6 +10,7 @@ import { PRODUCER } from "../graph/new_model.ts";
 import { upgradeOpset } from "../upgrade/upgrade_opset.ts";
 import type { NodeProto } from "../file/proto.ts";
 import { activationParams, type TensorOverride } from "./activation_params.ts";
+import { factorScales } from "./factor_scales.ts";
 import { fasterInFloat } from "./faster_in_float.ts";
 import { checkFinite } from "./finite.ts";
 import { GraphFacts } from "./graph_facts.ts";
@@ -116,6 +117,7 @@ export function quantizeGraph(
   const activations = [...placement.bytes].filter(([value]) => !facts.isConstant(value))
     .map(([name, group]) => ({ name, ...params.get(group)! }));
   new Quantizer(model, facts, placement, params, specs, weights).quantize();
+  factorScales(model);
   Object.assign(model.proto, PRODUCER);
   return { model, nodes, activations };
 }
