@@ -92,9 +92,9 @@ export interface QuantizeStaticOptions extends CalibrationOptions, AddSamplesOpt
    */
   optimize?: OptimizeFor;
   /**
-   * Whether convolutions whose numbers of channels onnxruntime's integer kernels are slow at, such as depthwise ones of other
-   * than multiples of 16, get some more of zeros. No number changes by it, the file becomes up to some percent larger. Yes by
-   * default, but for the smallest file and for targets that are run elsewhere.
+   * Whether depthwise convolutions of other than multiples of 16 channels, which take onnxruntime's integer kernels twice as
+   * long, get some more of zeros. No number changes by it, the file becomes up to some percent larger. Yes by default,
+   * but for the smallest file and for targets that are run elsewhere.
    */
   fillChannels?: boolean;
   /**

@@ -14,8 +14,8 @@ import { isOp } from "../graph/operator.ts";
 
 /** Operators whose kernels for bytes take inputs of any scale; others hand bytes on. */
 const ANY_SCALE = ["Add", "Conv", "Gemm", "GlobalAveragePool", "MatMul", "Mul"];
-/** The scale that was chosen for the product may be so many times as large as that of its factor's bytes. */
-const ALIKE = 1.25;
+/** The scale that was chosen for the product is the same, up to what choosing a range is off. */
+const ALIKE = 1.02;
 
 /** The one number of a constant, in bytes or not. */
 function numberOf(editor: GraphEditor, value: string): number | undefined {

@@ -1,11 +1,9 @@
 /**
- * Channels filled up with zeros, where integer kernels are faster so.
+ * Channels filled up with zeros, where an integer kernel is faster so.
  *
- * onnxruntime's integer kernels for convolutions (MLAS, `ConvSym`) compute 16 channels at a time and read 4. Of other
- * numbers of channels they do nothing: a depthwise convolution of 88 channels takes twice as long as one of 96, a
- * pointwise one that gives 8 or reads 22 twice as long as with 16 or 24. So whatever makes such a value makes a few
- * channels more, all of zero weights, and what reads it has zeros for them: every number stays what it was. Float kernels
- * do the same by themselves.
+ * onnxruntime's kernel for depthwise convolutions of bytes (MLAS, `ConvSym`) computes 16 channels at a time, and does
+ * nothing of another number: 88 channels take twice as long as 96. So whatever makes such a value makes a few channels more, all of zero
+ * weights, and what reads it has zeros for them: every number stays what it was. Float kernels do the same by themselves.
  *
  * @module
  */
@@ -16,9 +14,8 @@ import { elementCount, readTensor, tensorDims } from "../file/tensor_data.ts";
 import { GraphEditor } from "../graph/graph_editor.ts";
 import { isOp } from "../graph/operator.ts";
 
-/** Channels that are computed, and that are read, at a time. */
-const MADE = 16;
-const READ = 4;
+/** Channels that are computed at a time. */
+const AT_A_TIME = 16;
 /** More than so many times the channels cost more than they save. */
 const MOST = 2;
 /** Operators that compute each channel by itself, from one input. */
@@ -119,6 +116,7 @@ function weightDims(editor: GraphEditor, node: NodeProto): readonly number[] | u
 }
 
 function isDepthwise(editor: GraphEditor, node: NodeProto): boolean {
+  if (!isOp(node, "Conv")) return false;
   const group = intOf(node, "group", 1);
   const dims = weightDims(editor, node);
   return group > 1 && dims !== undefined && dims[0] === group && dims[1] === 1;
@@ -127,19 +125,6 @@ function isDepthwise(editor: GraphEditor, node: NodeProto): boolean {
 /** Whether a convolution computes with bytes. */
 function isInteger(editor: GraphEditor, node: NodeProto): boolean {
   return [0, 1].every((i) => editor.view.producer(node.input[i])?.opType === "DequantizeLinear");
-}
-
-/** How many channels integer kernels would have, of what one of them makes and what one reads. */
-function wished(editor: GraphEditor, node: NodeProto): { made?: number; read?: number } {
-  const dims = weightDims(editor, node);
-  if (!dims || dims.length < 3 || !isInteger(editor, node)) return {};
-  const up = (count: number, to: number) => Math.ceil(count / to) * to;
-  if (isDepthwise(editor, node)) return { made: up(dims[0], MADE) };
-  if (intOf(node, "group", 1) > 1) return {};
-  return {
-    made: dims[0] < MADE ? MADE : undefined,
-    read: dims[1] > READ ? up(dims[1], READ) : undefined,
-  };
 }
 
 /** Elements with more along an axis, all of them `value`. */
@@ -192,25 +177,21 @@ function canFill(editor: GraphEditor, { weights }: Region): boolean {
 }
 
 /**
- * Fills up the channels of a quantized graph's values, where convolutions of bytes are faster so and nothing else sees them.
+ * Fills up the channels of a quantized graph's values, where depthwise convolutions of bytes are faster so and nothing else
+ * sees them.
  *
  * @param model is changed.
  */
 export function fillChannels({ graph, messages }: OnnxModel): void {
   const editor = new GraphEditor(graph, messages);
-  const wishes: { value: string; channels: number; count: number }[] = [];
-  for (const node of graph.node) {
-    if (!isOp(node, "Conv")) continue;
-    const { made, read } = wished(editor, node);
-    const [outputs, inputs] = weightDims(editor, node) ?? [];
-    if (made) wishes.push({ value: node.output[0], channels: outputs, count: made });
-    if (read) wishes.push({ value: node.input[0], channels: inputs, count: read });
-  }
   const seen = new Set<string>();
   const larger = new Set<string>();
-  // What wishes for most comes first, and decides for all that has the same channels.
-  for (const { value, channels, count } of wishes.sort((a, b) => b.count - a.count)) {
-    if (seen.has(value) || count === channels || count > MOST * channels) continue;
+  for (const node of graph.node) {
+    const [value] = node.output;
+    if (!isDepthwise(editor, node) || !isInteger(editor, node) || seen.has(value)) continue;
+    const channels = intOf(node, "group", 1);
+    const count = Math.ceil(channels / AT_A_TIME) * AT_A_TIME;
+    if (count === channels || count > MOST * channels) continue;
     const region = regionOf(editor, value, channels);
     (region?.values ?? [value]).forEach((each) => seen.add(each));
     if (!region || !canFill(editor, region)) continue;
