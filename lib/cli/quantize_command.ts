@@ -107,6 +107,16 @@ export const STATIC_OPTIONS: readonly OptionSpec[] = [
     kind: SWITCH,
   },
   {
+    at: "quantizeStatic.fillChannels",
+    text: "whether depthwise convolutions get channels of zeros up to a multiple of 16",
+    kind: SWITCH,
+  },
+  {
+    at: "quantizeStatic.dynamicLstms",
+    text: "whether LSTMs are on bytes whose ranges are found at each step",
+    kind: SWITCH,
+  },
+  {
     at: "quantizeStatic.opTypesToQuantize",
     flags: "--op-types <op,…>",
     text: "quantize these operators only",
