@@ -16,6 +16,7 @@ import type { CalibrationOptions } from "./calibration/method.ts";
 import type { OnnxModel } from "./file/model.ts";
 import { OnnxError } from "./file/onnx_error.ts";
 import type { TensorOverride } from "./qdq/activation_params.ts";
+import { cutGates } from "./qdq/cut_gates.ts";
 import { fillChannels } from "./qdq/fill_channels.ts";
 import { GraphFacts } from "./qdq/graph_facts.ts";
 import type { QuantType, TensorRange } from "./qdq/params.ts";
@@ -344,6 +345,7 @@ async function graphOf(
   const { fillChannels: fills = options.optimize !== "size" && !targetOf(options).elsewhere } =
     options;
   if (fills) fillChannels(graph.model);
+  if (options.optimize === "latency") cutGates(graph.model);
   if (!options.dynamicLstms) return graph;
   const { nodesToExclude = [], nodesToQuantize } = options;
   const lstms = dynamicLstms(

@@ -56,7 +56,7 @@ const ENDINGS = [1 / 16, 1 / 8];
 /** Of so few channels, as pictures have, integer convolutions read no whole vectors. */
 const FEW_CHANNELS = 4;
 
-/** The kinds of nodes whose kernels behave alike: one where bytes gain least first, as far as that is known. */
+/** The kinds of nodes whose kernels behave alike: those where bytes are known to gain least, and all others. */
 function kinds(nodes: readonly NodeProto[], channels: ByLatencyOptions["channels"]) {
   const kindOf = (node: NodeProto): string => {
     if (node.opType !== "Conv") return node.opType;
@@ -65,10 +65,13 @@ function kinds(nodes: readonly NodeProto[], channels: ByLatencyOptions["channels
   };
   const groups = Map.groupBy(nodes, kindOf);
   const first = ["Conv of few channels", "Conv of groups"].filter((kind) => groups.has(kind));
-  return [...new Set([...first, ...groups.keys()])].map((kind) => {
-    const group = groups.get(kind)!;
-    return kind.startsWith("Conv") ? withActivations(group, nodes) : group;
-  });
+  const others = [...groups.keys()].filter((kind) => !first.includes(kind));
+  return [first, others].map((kinds) =>
+    kinds.map((kind) => {
+      const group = groups.get(kind)!;
+      return kind.startsWith("Conv") ? withActivations(group, nodes) : group;
+    })
+  );
 }
 
 /** Operators of one input, and of two, that a convolution's kernel for floats takes in where it computes what they read. */
@@ -125,10 +128,13 @@ export async function placeByLatency(options: ByLatencyOptions): Promise<ByLaten
   };
   const toFloat = (group: readonly string[]) => attempt(best.float.union(new Set(group)));
   const toBytes = (group: readonly string[]) => attempt(best.float.difference(new Set(group)));
-  for (const kind of kinds(nodes, options.channels)) await toFloat(kind.map(nodeName));
   const count = (part: number) => Math.ceil(part * names.length);
-  for (const part of BEGINNINGS) await toFloat(names.slice(0, count(part)));
-  for (const part of ENDINGS) await toFloat(names.slice(-count(part)));
+  const [special, others] = kinds(nodes, options.channels);
+  for (const kind of special) await toFloat(kind.map(nodeName));
+  const large = (part: number) => count(part) >= LEAST_GROUP;
+  for (const part of BEGINNINGS.filter(large)) await toFloat(names.slice(0, count(part)));
+  for (const part of ENDINGS.filter(large)) await toFloat(names.slice(-count(part)));
+  for (const kind of others) await toFloat(kind.map(nodeName));
   const groups = halves(names);
   for (let group = groups.shift(); group; group = groups.shift()) {
     await toFloat(group);

@@ -8,7 +8,7 @@
  */
 import type { OnnxModel } from "../file/model.ts";
 import type { NodeProto } from "../file/proto.ts";
-import { elementCount, readTensor, tensorDims } from "../file/tensor_data.ts";
+import { elementCount, readTensor, tensorDims, tensorType } from "../file/tensor_data.ts";
 import { GraphEditor } from "../graph/graph_editor.ts";
 import { isOp } from "../graph/operator.ts";
 
@@ -59,7 +59,11 @@ export function factorScales({ graph, messages }: OnnxModel): void {
     const chosen = numberOf(editor, to.input[1]);
     if (own === undefined || chosen === undefined || editor.constantTensor(bytes)) continue;
     const made = Math.fround(own * found.factor);
-    const sameType = editor.facts.dtype(bytes) === editor.facts.dtype(to.output[0]);
+    const [type, toType] = [zero, to.input[2] ?? ""].map((name) => {
+      const tensor = editor.constantTensor(name);
+      return tensor && tensorType(tensor);
+    });
+    const sameType = type !== undefined && type === toType;
     if (!sameType || made > chosen * ALIKE || made < chosen / ALIKE) continue;
     const uses = view.uses(to.output[0]);
     const readers = uses.flatMap((use) =>
@@ -70,7 +74,7 @@ export function factorScales({ graph, messages }: OnnxModel): void {
     );
     if (readers.length !== uses.length || !free) continue;
     const name = editor.constant(`${node.output[0]}_scale`, "float32", [], [made]);
-    for (const reader of readers) reader.input = zero ? [bytes, name, zero] : [bytes, name];
+    for (const reader of readers) reader.input = [bytes, name, zero];
     const unread = view.onlyReader(found.value) === node ? [from] : [];
     editor.remove([node, to, ...unread]);
   }
