@@ -19,6 +19,9 @@ const MOST = 255;
 /** The range may become so many times as wide by having the gate's beginning as its end. */
 const WIDER = 1.02;
 
+/** A part of a byte that is no more than rounding. */
+const SLACK = 1 / 64;
+
 /** The nodes that a HardSwish consists of, with bytes before and behind its gate. */
 interface Gated {
   readonly product: NodeProto;
@@ -91,10 +94,9 @@ function cutOf(editor: GraphEditor, { quantize, sum, gateBytes, gate }: Gated): 
   const zeroPoint = Math.floor(begin / (width / MOST));
   const scale = Math.fround(begin / zeroPoint);
   const gateScale = Math.fround(scale * read / written);
-  const top = 1 / gateScale;
-  // As with HardSwish's β of a half; else the gate would end between two bytes.
-  if (zeroPoint < 1 || Math.abs(top - Math.round(top)) > 0.01) return undefined;
-  return { scale, zeroPoint, gateScale, top: Math.round(top) };
+  // Where the bytes of the gate ended before: at 1, or at the 6 of a HardSwish in its parts.
+  const top = Math.ceil(MOST * read / gateScale - SLACK);
+  return zeroPoint < 1 ? undefined : { scale, zeroPoint, gateScale, top };
 }
 
 /**
