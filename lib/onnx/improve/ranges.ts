@@ -18,6 +18,9 @@ import type { Remedied, Remedy } from "./remedy.ts";
 import { type SimulatedParams, Simulation } from "./simulation.ts";
 import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
 
+/** The share of the time that all may take from which on no range more is moved. */
+const MOST_TIME = 1 / 6;
+
 function endsOf({ type, scale, zeroPoint }: SimulatedParams): Ends {
   const [low, high] = type === "uint8" ? [0, 255] : [-128, 127];
   return { min: (low - zeroPoint) * scale, max: (high - zeroPoint) * scale };
@@ -95,12 +98,13 @@ async function search(
   const keyOf = ({ scale, zeroPoint }: { scale: number; zeroPoint: number }) =>
     `${Math.fround(scale)} ${zeroPoint}`;
   const first = simulation.params.map(keyOf);
+  const end = performance.now() + 1000 * tools.seconds * MOST_TIME;
   const symmetric = state.options.activationSymmetric ?? false;
   const { before, after } = await descendRanges(
     simulation.params.map((params) => movable(params, symmetric)),
     () => meter.noise(simulation),
     symmetric,
-    meter.count,
+    { count: meter.count, isOver: () => performance.now() > end },
   );
   const changed = new Map(
     simulation.params.flatMap((params, i) =>

@@ -20,13 +20,21 @@ export interface MovableRange {
   move(range: Ends): () => void;
 }
 
+/** What bounds a descent. */
+export interface DescentLimits {
+  /** Of how many numbers the noise is made up: of few it is another by chance, so that the best of many tries says little. */
+  readonly count?: number;
+  /** Whether no range more is to be moved. */
+  readonly isOver?: () => boolean;
+}
+
 /** What is tried of each end of a range, one after the other. */
 const FACTORS = [0.8, 0.9, 1.15] as const;
 /** How often a change that pays is made once more. */
 const MOST_STEPS = 4;
-/** A change pays from this share of the noise on, and where noise is measured of few numbers, from what chance makes of it. */
+/** A change pays from this share of the noise on, and where that is measured of few numbers, from what chance makes of it. */
 const LEAST_SHARE = 5e-3;
-/** The variance of a mean of squares of one number, as a share of its square: 2 of a normal one's, half of which two tries have in common. */
+/** The variance of the square of one number's noise, as a share: that of normal ones, half of which two tries have in common. */
 const CHANCE = 1;
 /** An end that is this much nearer to 0 than the other is left as it is. */
 const NEAR = 0.02;
@@ -37,20 +45,20 @@ const NEAR = 0.02;
  *
  * @param noise what is to be little, with the ranges as they are.
  * @param symmetric whether both ends are moved together.
- * @param count of how many numbers the noise is made up: of few it is another by chance, so that the best of many tries
- * says little.
+ * @param limits what is known of the noise, and when to end.
  * @returns the noise before and after.
  */
 export async function descendRanges(
   ranges: readonly MovableRange[],
   noise: () => Promise<number>,
   symmetric: boolean,
-  count = Infinity,
+  { count = Infinity, isOver = () => false }: DescentLimits = {},
 ): Promise<{ before: number; after: number }> {
   const least = Math.max(LEAST_SHARE, Math.sqrt(CHANCE / count));
   let best = await noise();
   const before = best;
   for (const range of ranges) {
+    if (isOver()) break;
     for (const end of symmetric ? ["both"] as const : ["max", "min"] as const) {
       for (const factor of FACTORS) {
         const ends = range.ends();
