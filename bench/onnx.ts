@@ -130,13 +130,14 @@ function counted(rows: readonly Row[]): Row[] {
   return rows.filter((row) => row === best || !theirs.includes(row));
 }
 
-/** What tuning may cost: seconds, and latency as a share of float's. */
-async function budget(rows: readonly Row[], samples: readonly Feeds[]) {
+/** What tuning may cost: seconds, bytes, and latency as a share of float's. */
+async function budget(rows: readonly Row[], { bytes, samples: [, , samples] }: BenchModel) {
   const plain = rows.find(({ name }) => name === "minmax");
   if (!plain) return {};
   const [float, quantized] = await Promise.all([rows[0], plain].map(({ file }) => loadOnnx(file)));
   const share = await timeShare("bench", quantized, float, samples[0]);
   return {
+    bytes,
     seconds: Math.min(Number(args.seconds), TUNED.times * plain.seconds!),
     latency: Math.min(TUNED.ofFloat, TUNED.ofPlain * share),
   };
@@ -180,7 +181,7 @@ async function make(
       ...{ model: preprocess ? model.path : float, method, preprocess, perChannel: true },
       ...{ samples: calibration, heldOut: tuning, count: COUNTS.calibration, percentile: 99.999 },
       output: at(`${what.replaceAll(/\W+/g, "-")}.onnx`),
-      ...method === "tuned" ? await budget(rows, model.samples[2]) : {},
+      ...method === "tuned" ? await budget(rows, model) : {},
     };
     try {
       await judge(what, job.output, await quantize(program, job));

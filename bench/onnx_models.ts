@@ -23,6 +23,8 @@ export interface BenchModel {
   readonly samples: readonly [calibration: Feeds[], tuning: Feeds[], unseen: Feeds[]];
   /** What the task's figure says. */
   readonly task: string;
+  /** Bytes that a tuned file may have at most. */
+  readonly bytes?: number;
   /** The task's figure, from 0 to 1, beside the float model's answers. */
   readonly score: (given: Answers, float: Answers) => Promise<number>;
 }
@@ -70,6 +72,7 @@ async function recognition(counts: Counts): Promise<BenchModel> {
     path: ocr.recognitionPath,
     samples: parts(drawn, counts),
     task: "lines read as float",
+    bytes: 3_200_000,
     score(given, float) {
       const expected = texts(float);
       return Promise.resolve(share(texts(given), (text, i) => text === expected[i]));
@@ -221,6 +224,7 @@ async function minilm(counts: Counts, from: string): Promise<BenchModel> {
       unseen.slice(0, counts.unseen),
     ],
     task: "five nearest kept",
+    bytes: 24_000_000,
     score(given, float) {
       const [own, other] = [neighbours(given), neighbours(float)];
       const kept = own.map((near, i) => near.intersection(other[i]).size / NEIGHBOURS);

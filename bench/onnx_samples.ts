@@ -25,8 +25,9 @@ export interface QuantizeJob {
     | "dynamic";
   /** Samples held out to tune on, a path without its ending. */
   readonly heldOut?: string;
-  /** Seconds that tuning may take, and the time of what comes of it as a share of the float model's. */
+  /** Seconds that tuning may take, and bytes and time of what comes of it, the time as a share of the float model's. */
   readonly seconds?: number;
+  readonly bytes?: number;
   readonly latency?: number;
   readonly percentile: number;
   readonly perChannel: boolean;

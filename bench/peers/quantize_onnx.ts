@@ -30,7 +30,7 @@ async function made(): Promise<OnnxModel> {
   const data = readFeeds(job.samples, job.count);
   if (method === "tuned") {
     const heldOut = readFeeds(job.heldOut!, job.count);
-    const budget = { seconds: job.seconds, latency: job.latency };
+    const budget = { seconds: job.seconds, bytes: job.bytes, latency: job.latency };
     return (await tuneOnnx(model, { data, heldOut, budget, quantize: { perChannel, prepare } }))
       .model;
   }

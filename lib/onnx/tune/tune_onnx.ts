@@ -46,7 +46,7 @@ export interface TuneOnnxOptions extends AnalysisOptions {
   metric?: TuneMetric;
   /** What the metric is to reach; tuning goes on as long as something helps without. */
   target?: number;
-  /** Limits; none by default. */
+  /** Limits; none by default, but where latency is limited the file may be half as large again as the plain quantized one. */
   budget?: TuneBudget;
   /**
    * How to quantize, as `quantizeStatic` takes it. Where it names no `calibrationMethod`, the better of min-max and mse is
@@ -120,6 +120,9 @@ async function shared(a: readonly OnnxFeeds[], b: readonly OnnxFeeds[]): Promise
 /** Ways to choose ranges that are tried where the options name none. */
 const METHODS = ["minmax", "mse"] as const;
 
+/** Where time is limited and bytes are not, a file is to be at most so many times as large as the plain quantized one. */
+const MOST_GROWTH = 1.5;
+
 /** What takes more than is allowed, and less than this share of it, may be slow by chance. */
 const ALMOST = 1.05;
 
@@ -128,6 +131,8 @@ class Tuning {
   readonly search: RemedySearch<ImprovedModel, ImproveTools>;
   readonly tools: ImproveTools;
   private judge!: MetricJudge;
+  /** Bytes of the first quantized model. */
+  private plainBytes = Infinity;
 
   constructor(
     private readonly float: OnnxModel,
@@ -142,7 +147,9 @@ class Tuning {
       score: async (state) => {
         const { model } = await quantizedState(state);
         const score = await this.judge.score(model);
-        return { ...score, bytes: model.byteLength(), takes: await this.takes(model) };
+        const bytes = model.byteLength();
+        if (this.plainBytes === Infinity) this.plainBytes = bytes;
+        return { ...score, bytes, takes: await this.takes(model) };
       },
     });
     const { check } = this.search;
@@ -162,7 +169,8 @@ class Tuning {
 
   /** What a model takes of the limits of size and time; the time is not taken of what is too large. */
   private readonly takes = async (model: OnnxModel): Promise<number> => {
-    const { bytes = Infinity, latency } = this.options.budget ?? {};
+    const { latency, bytes = latency === undefined ? Infinity : MOST_GROWTH * this.plainBytes } =
+      this.options.budget ?? {};
     const share = model.byteLength() / bytes;
     if (latency === undefined || share > 1) return share;
     const time = async () => await timeShare(WHERE, model, this.float, this.heldOut[0]) / latency;
