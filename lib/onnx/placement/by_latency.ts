@@ -16,6 +16,8 @@ import { nodeName } from "../qdq/selection.ts";
 
 /** Something else is chosen if the model takes less than this share of the time it took before: less is noise. */
 export const WORTHWHILE = 0.98;
+/** Of many groups each may gain little: this share is enough for one, if all together gain what is worthwhile. */
+const STEP = 0.99;
 /** Of fewer nodes there is no half. */
 const LEAST_GROUP = 2;
 /** What is looked for in this many seconds, unless it is said. */
@@ -123,8 +125,8 @@ export async function placeByLatency(options: ByLatencyOptions): Promise<ByLaten
     signal?.throwIfAborted();
     const { model, nodes } = await quantize(float);
     if (!nodes.some(({ quantized }) => quantized)) return;
-    const share = await race(model, WORTHWHILE);
-    if (share < WORTHWHILE) best = { float, left };
+    const share = await race(model, STEP);
+    if (share < STEP) best = { float, left };
   };
   const toFloat = (group: readonly string[]) => attempt(best.float.union(new Set(group)));
   const toBytes = (group: readonly string[]) => attempt(best.float.difference(new Set(group)));
