@@ -21,11 +21,10 @@ export type ModelFields = readonly Holder[];
 const NAME = "fullName";
 
 function holderOf(holder: object): Holder {
-  const all = Object.entries(holder);
-  const entries = all.filter(([key]) => key !== NAME);
+  const entries = Object.entries(holder).filter(([key]) => key !== NAME);
   return {
     holder,
-    count: all.length,
+    count: countOf(holder),
     keys: entries.map(([key]) => key),
     values: entries.map(([, value]) => value),
   };
@@ -51,10 +50,17 @@ export function fieldsOf(model: Module): ModelFields {
   return found;
 }
 
-/** Whether a model consists of the same still; each forward asks. */
+/** The number of fields, those of prototypes too; allocates nothing. */
+function countOf(holder: object): number {
+  let count = 0;
+  for (const _ in holder) count++;
+  return count;
+}
+
+/** Whether a model consists of the same still; allocates nothing, for each forward asks. */
 export function unchanged(fields: ModelFields): boolean {
   for (const { holder, count, keys, values } of fields) {
-    if (Object.keys(holder).length !== count) return false;
+    if (countOf(holder) !== count) return false;
     const now = holder as Record<string, unknown>;
     for (let i = 0; i < keys.length; i++) if (!Object.is(now[keys[i]], values[i])) return false;
   }
