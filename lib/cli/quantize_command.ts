@@ -112,6 +112,11 @@ export const STATIC_OPTIONS: readonly OptionSpec[] = [
     kind: SWITCH,
   },
   {
+    at: "quantizeStatic.cutGates",
+    text: "whether the gate of a HardSwish is its input's bytes, cut off",
+    kind: SWITCH,
+  },
+  {
     at: "quantizeStatic.dynamicLstms",
     text: "whether LSTMs are on bytes whose ranges are found at each step",
     kind: SWITCH,

@@ -88,9 +88,15 @@ Deno.test("it stays a sum where the range ends before the gate begins, or someth
   }
 });
 
-Deno.test('quantizeStatic has it so with optimize: "latency"', async () => {
+Deno.test('quantizeStatic has it so with optimize: "latency", and what it tells gives the same file', async () => {
   const float = between(3);
-  const { model } = await quantizeStatic(float, [{ x }], { optimize: "latency" });
+  const { model, fasterInFloat, dynamicLstms } = await quantizeStatic(float, [{ x }], {
+    optimize: "latency",
+  });
   assert(model.graph.node.every(({ opType }) => opType !== "Add"));
   assertGreater(sqnr(await run(model), await run(float)), 25);
+  const again = await quantizeStatic(float, [{ x }], {
+    ...{ nodesToExclude: fasterInFloat, dynamicLstms, cutGates: true },
+  });
+  assertEquals(again.model.toBytes(), model.toBytes());
 });
