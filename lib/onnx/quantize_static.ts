@@ -276,7 +276,7 @@ export async function quantizeStatic(
 }
 
 /** Whether LSTMs are faster on bytes, by the first sample, unless it is said what they are to be. */
-async function fasterOnBytes(
+export async function fasterOnBytes(
   calibration: OnnxCalibration,
   options: QuantizeStaticOptions,
 ): Promise<boolean> {

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { fasterInFloat } from "../quantize_static.ts";
+import { OnnxError } from "../file/onnx_error.ts";
+import { fasterInFloat, fasterOnBytes } from "../quantize_static.ts";
 import { floatNodes, namesOf, withoutNodes } from "./float_nodes.ts";
 import type { Remedied, Remedy } from "./remedy.ts";
 import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
@@ -24,27 +25,58 @@ async function gainsLittle(state: ImprovedModel, tools: ImproveTools): Promise<b
   return taken > 1 && taken > LITTLE * await tools.takes(state.calibration.model);
 }
 
-/** The nodes that are faster in float, after those that make a model that is too slow better and no slower so. */
+/** What a recipe has of such a step. */
+interface Faster {
+  /** The names of the nodes that stay float. */
+  readonly nodes: readonly string[];
+  /** Whether LSTMs compute with bytes, and whether gates of bytes are cut off. */
+  readonly dynamicLstms: boolean;
+  readonly cutGates: boolean;
+}
+
+function checked(found: unknown): Faster {
+  const { nodes, dynamicLstms, cutGates } = (found ?? {}) as Partial<Faster>;
+  if (typeof dynamicLstms !== "boolean" || typeof cutGates !== "boolean") {
+    throw new OnnxError("the recipe does not say what of LSTMs and gates is faster");
+  }
+  return { nodes: namesOf(nodes), dynamicLstms, cutGates };
+}
+
+/** The operators of a quantized graph. */
+async function operatorsOf(state: ImprovedModel): Promise<string> {
+  return (await quantizedState(state)).model.graph.node.map(({ opType }) => opType).join();
+}
+
+/** What is faster, after the nodes that make a model that is too slow better and no slower in float. */
 async function search(state: ImprovedModel, tools: ImproveTools): Promise<Remedied | undefined> {
-  const free = await gainsLittle(state, tools) ? await floatNodes(state, tools, true) : undefined;
-  const before = free?.state ?? state;
+  const { calibration } = state;
+  const dynamicLstms = await fasterOnBytes(calibration, state.options);
+  const options = { ...state.options, dynamicLstms, cutGates: true };
+  const first = { ...state, options };
+  const free = await gainsLittle(first, tools) ? await floatNodes(first, tools, true) : undefined;
+  const before = free?.state ?? first;
   const seconds = searchSeconds(tools);
-  const { left, share } = await fasterInFloat(before.calibration, before.options, seconds);
-  const found = [...free?.found ?? [], ...left];
-  if (found.length === 0) return undefined;
-  const better = free ? `${free.found.length} nodes stay float that take no more time so` : [];
-  const faster = left.length > 0
-    ? `${left.length} nodes stay float, without which it takes ${share.toFixed(2)} of the time`
-    : [];
+  const { left, share } = await fasterInFloat(calibration, before.options, seconds);
+  const nodes = [...free?.found ?? [], ...left];
+  const rewritten = await operatorsOf(first) !== await operatorsOf(state);
+  if (nodes.length === 0 && !rewritten) return undefined;
+  const done = [
+    ...dynamicLstms ? ["LSTMs compute with bytes"] : rewritten ? ["gates are bytes cut off"] : [],
+    ...free ? [`${free.found.length} nodes stay float that take no more time so`] : [],
+    ...left.length > 0
+      ? [`${left.length} nodes stay float, without which it takes ${share.toFixed(2)} of the time`]
+      : [],
+  ];
   return {
     state: await withoutNodes(before, left),
-    found,
-    summary: [better, faster].flat().join("; "),
+    found: { nodes, dynamicLstms, cutGates: true },
+    summary: done.join("; "),
   };
 }
 
 /**
  * Where time is limited, the nodes that onnxruntime computes faster in float stay float: what they cost comes for nothing.
+ * LSTMs compute with bytes if that is faster, and gates are written so that they are.
  * Where the model is too slow even then, bytes gain nothing, and the noisiest nodes that cost no time stay float too.
  */
 export const leaveFaster: Remedy = {
@@ -53,12 +85,11 @@ export const leaveFaster: Remedy = {
   rewrites: false,
   async apply(state, tools, found) {
     if (found === undefined) return tools.isToBeFast ? await search(state, tools) : undefined;
-    const left = namesOf(found);
-    if (left.length === 0) return undefined;
+    const { nodes, ...given } = checked(found);
     return {
-      state: await withoutNodes(state, left),
-      found: left,
-      summary: `${left.length} nodes stay float, as the recipe has it`,
+      state: await withoutNodes({ ...state, options: { ...state.options, ...given } }, nodes),
+      found,
+      summary: `${nodes.length} nodes stay float, as the recipe has it`,
     };
   },
 };

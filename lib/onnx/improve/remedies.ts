@@ -31,10 +31,10 @@ export const REMEDIES: readonly Remedy[] = [
   smoothNorms,
   leaveFloat,
   fitRanges,
-  tuneRanges,
   adaptRounding,
   roundWeights,
   correctBiases,
+  tuneRanges,
 ];
 
 /** The remedies by their names. */

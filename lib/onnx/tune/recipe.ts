@@ -14,6 +14,7 @@ export const RECIPE_OPTIONS = [
   ...["activationType", "weightType", "perChannel", "activationSymmetric", "weightSymmetric"],
   ...["reduceRange", "target", "opTypesToQuantize", "nodesToQuantize", "nodesToExclude"],
   ...["calibrationMethod", "percentile", "averagingConstant", "prepare", "tensorOverrides"],
+  ...["fillChannels", "cutGates", "dynamicLstms"],
 ] as const;
 
 /** What {@linkcode tuneOnnx} did; with the same calibration samples it gives the same bytes again. */

@@ -231,10 +231,10 @@ class Tuning {
  * - `smooth`: SmoothQuant, its exponent searched for each activation
  * - `float`: the noisiest nodes in float
  * - `fit`: each range by what rounding costs the layers that read it
- * - `ranges`: the ends of ranges by what they cost at the output
  * - `adaround`: AdaRound of all weights, layer after layer, so that these make up for what others are off by
  * - `round`: GPTQ of all weights, where AdaRound did not help
  * - `bias`: correction of biases, layer after layer
+ * - `ranges`: the ends of ranges by what they cost at the output
  *
  * With a recipe it does what was done before, and with the same samples gives the same bytes.
  *

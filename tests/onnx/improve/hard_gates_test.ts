@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { init, OnnxError } from "../../../mod.ts";
 import { calibrateOnnx } from "../../../lib/onnx/calibration/calibrate.ts";
+import { leaveFaster } from "../../../lib/onnx/improve/faster_nodes.ts";
 import { fuseGates } from "../../../lib/onnx/improve/hard_gates.ts";
 import { ImproveTools, quantizedState } from "../../../lib/onnx/improve/state.ts";
 import { prepareOnnx } from "../../../lib/onnx/prepare/prepare.ts";
@@ -71,4 +72,31 @@ Deno.test("gates: nothing is written anew that is fast enough, or that a caller 
   const { tools, state } = await started(swish(), 2);
   const nodesToExclude = state.calibration.model.graph.node.map(({ name }) => name);
   assertEquals(await fuseGates.apply({ ...state, options: { nodesToExclude } }, tools), undefined);
+});
+
+Deno.test("faster: gates are bytes cut off where time counts, and a recipe does the same", async () => {
+  const model = smallModel({
+    opset: 17,
+    nodes: [
+      node("Conv", ["x", "w"], ["a"]),
+      node("HardSwish", ["a"], ["h"]),
+      node("Conv", ["h", "v"], ["y"]),
+    ],
+    constants: [constant("w", [16, 4, 1, 1], 1, () => 3), constant("v", [8, 16, 1, 1], 2)],
+    inputs: { x: ["float32", ...image] },
+    outputs: ["y"],
+  });
+  const { tools, state } = await started(model, 0.5);
+  const done = await leaveFaster.apply(state, tools);
+  const found = done!.found as { nodes: string[]; dynamicLstms: boolean; cutGates: boolean };
+  assertEquals([found.dynamicLstms, found.cutGates], [false, true]);
+  assert(/^gates are bytes cut off/.test(done!.summary), done!.summary);
+  const again = await leaveFaster.apply(state, tools, found);
+  const [one, other] = await Promise.all([done!, again!].map((each) => quantizedState(each.state)));
+  assertEquals(one.model.toBytes(), other.model.toBytes());
+  // Where nothing is found to be faster in float, the gate is a Clip of bytes.
+  const bytes = await leaveFaster.apply(state, tools, { ...found, nodes: [] });
+  const { model: cut } = await quantizedState(bytes!.state);
+  assert(cut.graph.node.some(({ opType }) => opType === "Clip"));
+  await assertRejects(() => leaveFaster.apply(state, tools, found.nodes), OnnxError, "LSTMs");
 });

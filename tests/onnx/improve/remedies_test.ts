@@ -185,12 +185,14 @@ Deno.test("float: the noisiest layer stays float, and scales of its values go wi
   await assertRejects(() => leaveFloat.apply(state, none, "all"), OnnxError, "names of nodes");
   // What is faster is looked for where time is limited, and left in float where a recipe says so.
   assertEquals(await leaveFaster.apply(state, none), undefined);
-  const same = await leaveFaster.apply(state, none, left);
+  const given = { nodes: left, dynamicLstms: false, cutGates: false };
+  const same = await leaveFaster.apply(state, none, given);
   assertEquals(same?.state.options.nodesToExclude, left);
   const fast = new ImproveTools(data, { reference: float, fast: true });
   const found = await leaveFaster.apply(state, fast);
   const all = (await quantizedState(state)).nodes.map(({ name }) => name);
-  assert((found?.found as string[] ?? []).every((name) => all.includes(name)));
+  const { nodes: floatNodes = [] } = (found?.found ?? {}) as { nodes?: string[] };
+  assert(floatNodes.every((name) => all.includes(name)));
 });
 
 Deno.test("what a search is told to end with ends it", async () => {
