@@ -37,7 +37,7 @@ const { values: args } = parseArgs({
     again: { type: "string", default: "" },
   },
 });
-const COUNTS = { calibration: Number(args.samples), tuning: 32, unseen: 48 };
+const COUNTS = { calibration: Number(args.samples), tuning: 96, unseen: 48 };
 const LATENCY_SAMPLES = 8;
 /** What tuning may take beside plain quantizing, and what comes of it beside the plain model and beside float. */
 const TUNED = { times: 55, ofPlain: 1.05, ofFloat: 0.95 } as const;

@@ -48,12 +48,15 @@ function share<T>(list: readonly T[], holds: (each: T, i: number) => boolean): n
   return list.filter(holds).length / list.length;
 }
 
+/** Of those to tune on, so many come before those that nobody has seen, and the others after. */
+const TUNING_FIRST = 32;
+
 /** A list in three parts. */
 function parts<T>(list: readonly T[], { calibration, tuning, unseen }: Counts) {
-  const [first, second] = [calibration, calibration + tuning];
+  const second = calibration + Math.min(TUNING_FIRST, tuning);
   return [
-    list.slice(0, first),
-    list.slice(first, second),
+    list.slice(0, calibration),
+    [...list.slice(calibration, second), ...list.slice(second + unseen)],
     list.slice(second, second + unseen),
   ] as [T[], T[], T[]];
 }
@@ -137,7 +140,7 @@ async function mnist(counts: Counts, folder: string): Promise<BenchModel> {
       dims: [1, MNIST_PIXELS],
     },
   }));
-  const labels = shown.map(([{ label }]) => label).slice(counts.calibration + counts.tuning);
+  const [, , labels] = parts(shown.map(([{ label }]) => label), counts);
   return { path, samples: parts(drawn, counts), task: "digits right", score: rightDigits(labels) };
 }
 
@@ -170,7 +173,7 @@ async function zoo(name: ZooName, counts: Counts, folder: string): Promise<Bench
   const drawn = [...digitSamples(pictures)].slice(0, all(counts)).map((image): Feeds => ({
     image,
   }));
-  const known = pictures.digits.slice(counts.calibration + counts.tuning);
+  const [, , known] = parts(pictures.digits.slice(0, all(counts)), counts);
   const labels = known.map(([{ label }]) => label);
   return name === "detector"
     ? {
@@ -215,7 +218,7 @@ async function minilm(counts: Counts, from: string): Promise<BenchModel> {
   const inputs = modelInputs(await loadOnnx(path));
   const read = (folder: string, limit: number) =>
     Array.fromAsync(readSamples(`${from}/${folder}`, inputs, { limit })) as Promise<Feeds[]>;
-  const unseen = await read("test", counts.tuning + counts.unseen);
+  const unseen = await read("test", TUNING_FIRST + counts.unseen);
   return {
     path,
     samples: [

@@ -29,7 +29,7 @@ async function made(): Promise<OnnxModel> {
   if (method === "dynamic") return (await quantizeDynamic(model)).model;
   const data = readFeeds(job.samples, job.count);
   if (method === "tuned") {
-    const heldOut = readFeeds(job.heldOut!, job.count);
+    const heldOut = readFeeds(job.heldOut!, Infinity);
     const budget = { seconds: job.seconds, bytes: job.bytes, latency: job.latency };
     return (await tuneOnnx(model, { data, heldOut, budget, quantize: { perChannel, prepare } }))
       .model;

@@ -5,6 +5,7 @@
  */
 import { type WeightedNode, weightedNode } from "../calibration/statistics/places.ts";
 import type { OnnxModel } from "../file/model.ts";
+import { OnnxError } from "../file/onnx_error.ts";
 import { GraphEditor } from "../graph/graph_editor.ts";
 import { GraphFacts } from "../qdq/graph_facts.ts";
 import { channelAxis } from "../qdq/operators.ts";
@@ -77,8 +78,18 @@ async function rowsOf(
   return rows;
 }
 
-/** Rounds the weights of all layers, block by block. */
-async function round(state: ImprovedModel, tools: ImproveTools) {
+/** What a recipe has of such a step, if time was over before all blocks were done: how many were. */
+function blocksIn(found: unknown): number {
+  if (found === undefined) return Infinity;
+  const { blocks } = (found ?? {}) as { blocks?: unknown };
+  if (!Number.isInteger(blocks) || blocks as number < 1) {
+    throw new OnnxError("the recipe does not say how many blocks of weights are rounded");
+  }
+  return blocks as number;
+}
+
+/** Rounds the weights of all layers, block by block, as far as time goes; at most so many blocks. */
+async function round(state: ImprovedModel, tools: ImproveTools, most: number) {
   const uncorrected = state.uncorrected ?? state.calibration.model;
   const model = uncorrected.clone();
   const facts = new GraphFacts(model.graph);
@@ -87,10 +98,9 @@ async function round(state: ImprovedModel, tools: ImproveTools) {
   const blocks = Math.min(MOST_BLOCKS, rounds.length);
   const weights = new Map(state.weights);
   let now = state;
-  for (let block = 0; block < blocks; block++) {
-    const [from, to] = [block, block + 1].map((i) => Math.floor(i * rounds.length / blocks));
-    const some = rounds.slice(from, to).flat();
-    const first = new Set(rounds[from]);
+  const roundBlock = async (inTurn: readonly RoundedLayer[][]) => {
+    const some = inTurn.flat();
+    const first = new Set(inTurn[0]);
     const float = await rowsOf(uncorrected, some, tools);
     const quantized = await rowsOf((await comparableState(now)).model, some, tools);
     const editor = new GraphEditor(model.graph, model.messages);
@@ -117,13 +127,23 @@ async function round(state: ImprovedModel, tools: ImproveTools) {
       editor.replaceConstant(owner, index, "float32", before.dims, data);
     }
     editor.apply();
+  };
+  let done = 0;
+  for (; done < Math.min(blocks, most); done++) {
+    const [from, to] = [done, done + 1].map((i) => Math.floor(i * rounds.length / blocks));
+    try {
+      await roundBlock(rounds.slice(from, to));
+    } catch (error) {
+      if (done === 0 || !tools.isOver) throw error;
+      break;
+    }
     now = {
       ...{ ...state, uncorrected },
       calibration: state.calibration.withModel(model.clone()),
       weights: new Map(weights),
     };
   }
-  return { state: now, count: weights.size };
+  return { state: now, done, blocks, count: now.weights.size };
 }
 
 /** The integers of one layer's weight, and what is to be added to its bias. */
@@ -159,14 +179,14 @@ export const adaptRounding: Remedy = {
   name: "adaround",
   purpose: "rounds weights so that each layer makes up for those before it",
   rewrites: false,
-  async apply(state, tools) {
+  async apply(state, tools, found) {
     const { perChannel = true, weightType = "int8", reduceRange = false } = state.options;
     if (!perChannel || weightType !== "int8" || reduceRange) return undefined;
-    const { state: after, count } = await round(state, tools);
+    const { state: after, done, blocks, count } = await round(state, tools, blocksIn(found));
     if (count === 0) return undefined;
     return {
       state: after,
-      found: undefined,
+      found: done < blocks ? { blocks: done } : undefined,
       summary:
         `${count} weights were rounded so that they make up for what the layers before are off by`,
     };

@@ -9,20 +9,18 @@ import { floatNodes, namesOf, withoutNodes } from "./float_nodes.ts";
 import type { Remedied, Remedy } from "./remedy.ts";
 import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
 
-/** Of the time that all may take, the share that looking for such nodes takes at most, and seconds from which on it does not pay. */
-const MOST = { share: 1 / 5, seconds: 15 } as const;
+/**
+ * Of the time that all may take, the share that looking for such nodes takes at most, and seconds from which on it does not
+ * pay; less where a model is fast enough.
+ */
+const MOST = { share: 1 / 5, seconds: 15, enough: 1 / 20 } as const;
 
 /** A model that takes this share of the float model's time or more gains little. */
 const LITTLE = 0.8;
 
-function searchSeconds({ seconds }: ImproveTools): number {
-  return Math.min(MOST.seconds, MOST.share * seconds);
-}
-
-/** Whether a model in bytes is too slow, and hardly faster than the float one. */
-async function gainsLittle(state: ImprovedModel, tools: ImproveTools): Promise<boolean> {
-  const taken = await tools.takes((await quantizedState(state)).model);
-  return taken > 1 && taken > LITTLE * await tools.takes(state.calibration.model);
+/** Seconds for a search, where a model takes so much of the limits. */
+function searchSeconds({ seconds }: ImproveTools, taken: number): number {
+  return Math.min(MOST.seconds, (taken > 1 ? MOST.share : MOST.enough) * seconds);
 }
 
 /** What a recipe has of such a step. */
@@ -53,9 +51,12 @@ async function search(state: ImprovedModel, tools: ImproveTools): Promise<Remedi
   const dynamicLstms = await fasterOnBytes(calibration, state.options);
   const options = { ...state.options, dynamicLstms, cutGates: true };
   const first = { ...state, options };
-  const free = await gainsLittle(first, tools) ? await floatNodes(first, tools, true) : undefined;
+  const taken = await tools.takes((await quantizedState(first)).model);
+  // It is too slow, and hardly faster than the float one.
+  const gainsLittle = taken > 1 && taken > LITTLE * await tools.takes(calibration.model);
+  const free = gainsLittle ? await floatNodes(first, tools, true) : undefined;
   const before = free?.state ?? first;
-  const seconds = searchSeconds(tools);
+  const seconds = searchSeconds(tools, taken);
   const { left, share } = await fasterInFloat(calibration, before.options, seconds);
   const nodes = [...free?.found ?? [], ...left];
   const rewritten = await operatorsOf(first) !== await operatorsOf(state);

@@ -14,10 +14,10 @@ import type { Remedied, Remedy } from "./remedy.ts";
 import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
 
 /**
- * Nodes that are tried at most, those and the beginnings that are timed where there are limits, the share of the layers
- * that stays float where neither target nor time says how many, and the share of all time that timing takes.
+ * Nodes that are tried at most, of all candidates those that are judged, the nodes and the beginnings that are timed where
+ * there are limits, the share of the layers that stays float where neither target nor time says how many, and the share of all time that timing takes.
  */
-const MOST = { tried: 16, timed: 8, cuts: 40, share: 1 / 8, time: 1 / 6 } as const;
+const MOST = { tried: 16, judged: 24, timed: 8, cuts: 40, share: 1 / 8, time: 1 / 10 } as const;
 /** A node stays float if the output gains so much by it, in dB: less where there is something to reach. */
 const LEAST_GAIN = { asked: 0.1, unasked: 0.25 } as const;
 /** How much less samples that were not seen may reach than those of the search, in dB. */
@@ -147,7 +147,8 @@ export async function floatNodes(
     : Math.ceil(nodes.length * MOST.share);
   const most = Math.min(share, nodes.length - 1);
   const gain = tools.hasTarget ? LEAST_GAIN.asked : LEAST_GAIN.unasked;
-  for (const { nodes: more } of tried.filter(({ takes }) => takes <= limit)) {
+  const allowed = tried.filter(({ takes }) => takes <= limit).slice(0, MOST.judged);
+  for (const { nodes: more } of allowed) {
     if (layersIn(left) >= most) break;
     tools.check();
     const fresh = more.filter((node) => !left.has(node));

@@ -50,6 +50,8 @@ const TOGETHER: readonly StatisticKind[] = ["channelMaxima", "channelSums"];
 export interface ImproveLimits {
   /** Called between pieces of work; throws to end it. */
   readonly check?: () => void;
+  /** Whether the time is over, so that what has begun is to end with what it has. */
+  readonly isOver?: () => boolean;
   /** What a quantized model takes of the limits of size and time, as a share: at most 1 is allowed. */
   readonly takes?: (model: OnnxModel) => Promise<number>;
   /** Whether it is to be fast. */
@@ -76,6 +78,11 @@ export class ImproveTools {
 
   /** Throws if the work is to end. */
   readonly check = (): void => this.limits.check?.();
+
+  /** Whether the time is over. */
+  get isOver(): boolean {
+    return this.limits.isOver?.() ?? false;
+  }
 
   /** The float model that outputs are compared with. */
   get reference(): OnnxModel | undefined {

@@ -155,6 +155,7 @@ class Tuning {
     const { check } = this.search;
     this.tools = new ImproveTools(data, {
       ...{ check, takes: this.takes, reference: float, learnt: calibration },
+      isOver: () => this.search.isOver,
       target: metric === "sqnr" ? target : undefined,
       ...{ fast: budget?.latency !== undefined, seconds: budget?.seconds },
     });

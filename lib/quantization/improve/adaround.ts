@@ -26,7 +26,7 @@ export interface AdaRoundOptions extends GptqOptions {
 
 /** How often a row's elements, and then its pairs, are gone through at most. */
 const MOST_SWEEPS = 32;
-const MOST_PASSES = 4;
+const MOST_PASSES = 2;
 /** Rows between two calls. */
 const ROWS = 16;
 /** What is gained has to be more than this share of an element's own error. */

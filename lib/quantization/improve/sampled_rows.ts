@@ -9,7 +9,7 @@ import { adaround } from "./adaround.ts";
 import { trusted } from "./trusted_covariance.ts";
 
 /** Rows that are looked at: for each column so many, within these. */
-const ROWS = { least: 1024, most: 4096, perColumn: 8 } as const;
+const ROWS = { least: 512, most: 2048, perColumn: 4 } as const;
 /** What keeps weights near to what they were, as a share of the mean square of what they multiply. */
 const REFIT_DAMPING = 0.3;
 /** Where the places of rows begin that are looked at. */

@@ -147,7 +147,10 @@ export class RemedySearch<S, T> {
         this.check();
         const done = await remedy.apply(state, tools);
         if (!done) continue;
+        // What has come to an end is judged, however late it is.
+        this.timed = false;
         const reached = await this.options.score(done.state);
+        this.timed = true;
         const kept = preferred(reached, score);
         this.note(remedy.name, done.summary, reached, kept);
         if (!kept) continue;

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { init } from "../../../mod.ts";
+import { init, OnnxError } from "../../../mod.ts";
 import { columnsAt, columnsOf, rowCount } from "../../../lib/quantization/statistics/rows.ts";
 import { adaptRounding } from "../../../lib/onnx/improve/adaptive_rounding.ts";
 import { correctBiases } from "../../../lib/onnx/improve/biases.ts";
@@ -183,4 +183,35 @@ Deno.test("rounding and correcting biases see the channels of the float model, h
     );
     assertEquals(biases[0], biases[1]);
   }
+});
+
+Deno.test("adaround: what was rounded before time is over is kept, and a recipe does as much", async () => {
+  const { state } = await remedied(network(), image, adaptRounding);
+  const data = samplesOf(image, 8);
+  const until = (left: number) => {
+    const isOver = () => left <= 0;
+    const check = () => {
+      if (left-- <= 0) throw new Error("over");
+    };
+    return new ImproveTools(data, { check, isOver });
+  };
+  await assertRejects(() => adaptRounding.apply(state, until(3)), Error, "over");
+  const all = new ImproveTools(data);
+  let parts = 0;
+  for (const checks of [60, 120, 180]) {
+    const done = await adaptRounding.apply(state, until(checks));
+    const { blocks } = (done!.found ?? {}) as { blocks?: number };
+    if (blocks === undefined) continue;
+    parts++;
+    const again = await adaptRounding.apply(state, all, done!.found);
+    assertEquals(again!.found, { blocks });
+    assertEquals([...again!.state.weights.keys()], [...done!.state.weights.keys()]);
+    assertEquals(again!.state.weights, done!.state.weights);
+    const [one, other] = await Promise.all(
+      [done!, again!].map((each) => quantizedState(each.state)),
+    );
+    assertEquals(one.model.toBytes(), other.model.toBytes());
+  }
+  assert(parts > 0, "time was never over between two blocks");
+  await assertRejects(() => adaptRounding.apply(state, all, { blocks: 0 }), OnnxError, "how many");
 });
