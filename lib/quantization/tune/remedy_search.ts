@@ -80,19 +80,9 @@ function better(a: Score, b: Score): boolean {
 /** Above the limits, this much less of what is taken counts, and this much more is not to be told from what clocks are off by. */
 const NEARER = 0.02;
 
-/** What a step that takes all of the limits has to bring, in dB; one that takes a part of them that part of it. */
-const PRICE = 10;
-
-/** Whether what a state has gained is worth what it takes more of the limits: others would take it for more. */
-function isWorth(a: Judged, b: Judged): boolean {
-  return a.metric !== a.sqnr || a.sqnr - b.sqnr >= PRICE * (a.takes - b.takes);
-}
-
 /** Whether a state is to be gone on from in place of another: what is allowed, or else what comes nearer to that, or else what is better. */
 export function preferred(a: Judged, b: Judged): boolean {
-  if (a.takes <= 1 || b.takes <= 1) {
-    return a.takes <= 1 && (b.takes > 1 || better(a, b) && isWorth(a, b));
-  }
+  if (a.takes <= 1 || b.takes <= 1) return a.takes <= 1 && (b.takes > 1 || better(a, b));
   if (a.takes < b.takes * (1 - NEARER)) return true;
   return a.takes <= b.takes * (1 + NEARER) && better(a, b);
 }
