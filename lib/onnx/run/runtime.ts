@@ -252,6 +252,7 @@ export class OnnxRuntime implements AsyncDisposable {
     }
   }
 
+  /** Throws what onnxruntime said of a run. */
   private failed(cause: unknown): never {
     throw new Error(
       `${this.where}: onnxruntime could not run the model: ${runtimeMessage(cause)}`,
