@@ -6,14 +6,13 @@
 import type { Module } from "../../nn/module.ts";
 import { ReLU } from "../../nn/relu.ts";
 import type { Batch } from "../analysis/inputs.ts";
-import { freeModule } from "../analysis/layers.ts";
 import type { FloatLayer } from "../layers/weighted_layer.ts";
 import { type ChannelEnds, isUnpadded, LEAST_SHIFT, shiftsOf } from "./channel_shifts.ts";
 import { type ImprovedModule, weightRows } from "./improved_module.ts";
 import type { ModuleRemedy, ModuleTools, RemediedModule } from "./module_tools.ts";
 import { passesShifts } from "./passing_modules.ts";
 import { readRows } from "./read_rows.ts";
-import { type FieldEdit, groupsIn, normsBehind, Rewriting, withFloat } from "./rewriting.ts";
+import { type FieldEdit, groupsIn, normsBehind, Rewriting } from "./rewriting.ts";
 import { Edits } from "./tensor_edits.ts";
 import { columnChannels, inputChannels, type Norm } from "./weight_channels.ts";
 
@@ -149,7 +148,7 @@ async function absorb(
   }
   const absorbed: readonly (Absorbed & { readonly gain?: number })[] = given ??
     await search(state, places, tools);
-  const rewriting = await Rewriting.of(state.float, batch);
+  using rewriting = await Rewriting.of(state.float, batch);
   const done: Absorbed[] = [];
   let most = 0;
   for (const { module, shifts, gain = 0 } of absorbed) {
@@ -159,13 +158,10 @@ async function absorb(
     done.push({ module, shifts });
     most = Math.max(most, gain);
   }
-  const float = rewriting.done();
-  if (done.length === 0) {
-    freeModule(float);
-    return undefined;
-  }
+  const after = await rewriting.applied(state, tools);
+  if (!after) return undefined;
   return {
-    state: await withFloat(state, float, tools),
+    state: after,
     found: done,
     summary:
       `the channels behind ${done.length} ${

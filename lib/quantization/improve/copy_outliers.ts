@@ -7,7 +7,6 @@ import { BatchNorm } from "../../nn/batch_norm.ts";
 import type { Module } from "../../nn/module.ts";
 import { type Tensor, tensor } from "../../tensor/tensor.ts";
 import type { Batch } from "../analysis/inputs.ts";
-import { freeModule } from "../analysis/layers.ts";
 import { sizesWith } from "../layers/copied_channels.ts";
 import { groupsOf } from "../layers/output_first.ts";
 import type { FloatLayer } from "../layers/weighted_layer.ts";
@@ -16,7 +15,7 @@ import type { ImprovedModule } from "./improved_module.ts";
 import type { ModuleRemedy, ModuleTools, RemediedModule } from "./module_tools.ts";
 import { passesCopies } from "./passing_modules.ts";
 import { readRows } from "./read_rows.ts";
-import { type FieldEdit, groupsIn, normsBehind, Rewriting, withFloat } from "./rewriting.ts";
+import { type FieldEdit, groupsIn, normsBehind, Rewriting } from "./rewriting.ts";
 import { inputChannels } from "./weight_channels.ts";
 
 /** Whose output has some channels twice. */
@@ -154,21 +153,18 @@ async function copy(
       `tune: the recipe makes channels of ${odd.module} twice, which the model cannot do`,
     );
   }
-  const rewriting = await Rewriting.of(state.float, batch);
+  using rewriting = await Rewriting.of(state.float, batch);
   const done: Copied[] = [];
   for (const { module, channels } of given ?? await search(state, places, tools)) {
     tools.check();
     const edits = await copied(rewriting.modules, places.get(module)!, channels);
     if (await rewriting.put(edits)) done.push({ module, channels });
   }
-  const float = rewriting.done();
-  if (done.length === 0) {
-    freeModule(float);
-    return undefined;
-  }
+  const after = await rewriting.applied(state, tools);
+  if (!after) return undefined;
   const count = done.reduce((sum, { channels }) => sum + channels.length, 0);
   return {
-    state: await withFloat(state, float, tools),
+    state: after,
     found: done,
     summary: `${count} ${count === 1 ? "channel" : "channels"} behind ${done.length} ${
       done.length === 1 ? "module" : "modules"

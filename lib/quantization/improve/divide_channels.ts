@@ -3,13 +3,12 @@
  *
  * @module
  */
-import { freeModule } from "../analysis/layers.ts";
 import { familyOf } from "../layers/layer_family.ts";
 import type { FloatLayer } from "../layers/weighted_layer.ts";
 import { type ImprovedModule, weightRows } from "./improved_module.ts";
 import type { InputStatistics, ModuleRemedy, ModuleTools, RemediedModule } from "./module_tools.ts";
 import { passesFactors } from "./passing_modules.ts";
-import { groupsIn, Rewriting, withFloat } from "./rewriting.ts";
+import { groupsIn, Rewriting } from "./rewriting.ts";
 import {
   type SmoothedWeight,
   type SmoothingExponents,
@@ -105,7 +104,7 @@ async function divided(
     throw new Error(`tune: the recipe divides the output of ${odd}, which the model cannot do`);
   }
   const seen = await tools.inputs(state.float, groups.flatMap(({ layers }) => layers));
-  const rewriting = await Rewriting.of(state.float, batch);
+  using rewriting = await Rewriting.of(state.float, batch);
   const done: Divided[] = [];
   let most = 0;
   for (const { absorber, layers } of groups) {
@@ -121,13 +120,10 @@ async function divided(
     done.push({ module: absorber, alpha: factors.alpha, floor: factors.floor });
     most = Math.max(most, factors.gain);
   }
-  const float = rewriting.done();
-  if (done.length === 0) {
-    freeModule(float);
-    return undefined;
-  }
+  const after = await rewriting.applied(state, tools);
+  if (!after) return undefined;
   return {
-    state: await withFloat(state, float, tools),
+    state: after,
     found: done,
     summary:
       `the channels behind ${done.length} ${

@@ -91,13 +91,15 @@ export interface FieldEdit {
   readonly value: unknown;
 }
 
-/** A copy of a float model that is rewritten, and checked against what it computed. */
-export class Rewriting {
+/** A copy of a float model that is rewritten, and checked against what it computed; freed unless a state is made of it. */
+export class Rewriting implements Disposable {
   /** The copy. */
   readonly float: Module;
   /** Its modules, by full names. */
   readonly modules: ReadonlyMap<string, Module>;
   private readonly unused = new Set<Tensor>();
+  private changed = false;
+  private taken = false;
 
   private constructor(
     model: Module,
@@ -133,19 +135,35 @@ export class Rewriting {
       if (!same) setField(module, field, old[i]);
       for (const t of tensorsIn(unused)) this.unused.add(t);
     }
+    this.changed ||= same;
     return same;
   }
 
-  /** Frees what was replaced. */
-  done(): Module {
+  /** A state with the copy in the place of its own float model; nothing if nothing was changed. */
+  async applied(state: ImprovedModule, tools: ModuleTools): Promise<ImprovedModule | undefined> {
+    if (!this.changed) return undefined;
+    this.freeUnused();
+    const after = await withFloat(state, this.float, tools);
+    this.taken = true;
+    return after;
+  }
+
+  private freeUnused(): void {
     const used = tensorsOf(this.float);
     this.unused.forEach((t) => used.has(t) || t.dispose());
-    return this.float;
+    this.unused.clear();
+  }
+
+  /** Frees the copy, unless there is a state of it. */
+  [Symbol.dispose](): void {
+    if (this.taken) return;
+    this.freeUnused();
+    freeModule(this.float);
   }
 }
 
 /** The state with a float model in the place of its own: all that went by the numbers in that is learnt anew. */
-export async function withFloat(
+async function withFloat(
   state: ImprovedModule,
   float: Module,
   tools: ModuleTools,

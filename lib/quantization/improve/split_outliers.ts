@@ -12,7 +12,7 @@ import { SplitLinear } from "../layers/split_linear.ts";
 import { LEAST_SPLIT, outliersToSplit } from "./channel_splits.ts";
 import { type ImprovedModule, quantizedModule } from "./improved_module.ts";
 import type { ModuleRemedy, ModuleTools, RemediedModule } from "./module_tools.ts";
-import { Rewriting, withFloat } from "./rewriting.ts";
+import { Rewriting } from "./rewriting.ts";
 
 /** A layer, and the channels of its input that are split off. */
 interface Split {
@@ -56,7 +56,7 @@ async function applied(
   tools: ModuleTools,
   splits: readonly Split[],
 ): Promise<ImprovedModule | undefined> {
-  const rewriting = await Rewriting.of(state.float, tools.few[0]);
+  using rewriting = await Rewriting.of(state.float, tools.few[0]);
   const places = new Map<Module, Split>();
   for (const split of splits) places.set(rewriting.modules.get(split.layer)!, split);
   const found = findMatches(rewriting.float, (module) => places.has(module), "tune");
@@ -68,16 +68,11 @@ async function applied(
   const edits = found.map(({ module, parent, field }) => (
     { module: parent, field, value: made.get(module)! }
   ));
-  const same = await rewriting.put(edits);
-  const float = rewriting.done();
-  if (!same) {
-    freeModule(float);
-    return undefined;
-  }
-  nameModules(float);
+  await rewriting.put(edits);
+  nameModules(rewriting.float);
   const names = new Set(splits.map(({ layer }) => layer));
   const layers = state.options.layers.map((name) => names.has(name) ? `${name}.others` : name);
-  return await withFloat({ ...state, options: { ...state.options, layers } }, float, tools);
+  return await rewriting.applied({ ...state, options: { ...state.options, layers } }, tools);
 }
 
 /** What a recipe has of such a step. */
