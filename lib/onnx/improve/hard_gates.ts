@@ -161,7 +161,7 @@ async function writeGates(
     },
     found: names,
     summary:
-      `${names.length} products with x + 3 cut off at 0 and 6, as in HardSwish, have HardSigmoid`,
+      `${names.length} products with a sum that is cut off, as in HardSwish, have HardSigmoid`,
   };
 }
 
