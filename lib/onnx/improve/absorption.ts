@@ -12,6 +12,8 @@ import {
 import { type WeightedNode, weightedNode } from "../calibration/statistics/places.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";
+import type { NodeProto } from "../file/proto.ts";
+import type { FloatConstant } from "../graph/float_constant.ts";
 import { GraphEditor } from "../graph/graph_editor.ts";
 import { isOp } from "../graph/operator.ts";
 import { removeUnusedInitializers } from "../graph/unused.ts";
@@ -87,21 +89,22 @@ async function endsOf(
 /** Lowers the channels of values in a copy of a model. */
 function lowered(model: OnnxModel, absorbed: readonly Absorbed[]): OnnxModel {
   const copy = model.clone();
+  const facts = new GraphFacts(copy.graph);
+  const places = placesOf(facts);
+  const biases = new Map<NodeProto, { readonly index: number; readonly bias: FloatConstant }>();
+  const add = (layer: WeightedNode, by: (c: number) => number) => {
+    const [owner, index] = biasOf(facts, layer)!;
+    using before = facts.constant(owner.input[index])!;
+    const { bias: { dims, data } } = biases.get(owner) ?? { bias: before };
+    biases.set(owner, { index, bias: { dims, data: data.map((b, c) => b + by(c)) } });
+  };
   for (const { value, shifts } of absorbed) {
-    const facts = new GraphFacts(copy.graph);
-    const place = placesOf(facts).get(value);
+    const place = places.get(value);
     if (place?.maker.makes.count !== shifts.length) {
       throw new OnnxError(
         `the recipe lowers channels of ${value}, which cannot be done in the model`,
       );
     }
-    const editor = new GraphEditor(copy.graph, copy.messages);
-    const add = (layer: WeightedNode, by: (c: number) => number) => {
-      const [owner, index] = biasOf(facts, layer)!;
-      using bias = facts.constant(owner.input[index])!;
-      const data = bias.data.map((b, c) => b + by(c));
-      editor.replaceConstant(owner, index, "float32", bias.dims, data);
-    };
     add(place.maker, (c) => -shifts[c]);
     for (const layer of place.readers) {
       using weight = facts.constant(layer.node.input[1])!;
@@ -113,8 +116,12 @@ function lowered(model: OnnxModel, absorbed: readonly Absorbed[]): OnnxModel {
         return sum;
       });
     }
-    editor.apply();
   }
+  const editor = new GraphEditor(copy.graph, copy.messages);
+  for (const [owner, { index, bias: { dims, data } }] of biases) {
+    editor.replaceConstant(owner, index, "float32", dims, data);
+  }
+  editor.apply();
   removeUnusedInitializers(copy.graph);
   return copy;
 }

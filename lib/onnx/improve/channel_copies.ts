@@ -13,6 +13,8 @@ import {
 import { type WeightedNode, weightedNode } from "../calibration/statistics/places.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";
+import type { NodeProto } from "../file/proto.ts";
+import { floatConstant } from "../graph/float_constant.ts";
 import { GraphEditor } from "../graph/graph_editor.ts";
 import { isOp } from "../graph/operator.ts";
 import { removeUnusedInitializers } from "../graph/unused.ts";
@@ -56,6 +58,8 @@ function placesOf(facts: GraphFacts): Map<string, Place> {
     if (!maker) continue;
     const bias = biasOf(facts, maker);
     if (bias && facts.view.uses(bias[0].input[bias[1]]).length > 1) continue;
+    // What is added is not known, or no number a channel.
+    if (node.input[2] && !bias) continue;
     const values = bias && bias[0] !== node
       ? [node.output[0], bias[0].output[0]]
       : [node.output[0]];
@@ -80,49 +84,50 @@ function outputsFirst({ node }: WeightedNode): boolean {
   return node.opType === "Conv" || node.opType === "Gemm" && intOf(node, "transB", 0) !== 0;
 }
 
-/** Gives a weight some of its outputs, or inputs, once more at its end, times a factor where they were and there. */
+/** Gives a constant some of its channels once more at its end, times a factor where they were and there. */
 function repeat(
-  facts: GraphFacts,
   editor: GraphEditor,
-  layer: WeightedNode,
+  node: NodeProto,
+  index: number,
   repeated: RepeatedChannels,
 ): void {
-  using weight = facts.constant(layer.node.input[1])!;
-  const twice = channelsTwice(weight.data, weight.dims, repeated);
-  editor.replaceConstant(layer.node, 1, "float32", twice.dims, twice.data);
+  using before = floatConstant(editor.constantTensor(node.input[index]))!;
+  const { dims, data } = channelsTwice(before.data, before.dims, repeated);
+  editor.replaceConstant(node, index, "float32", dims, data);
 }
 
 /** Makes channels twice in a copy of a model. */
 function copied(model: OnnxModel, all: readonly Copied[]): OnnxModel {
   const copy = model.clone();
+  const { graph } = copy;
+  const facts = new GraphFacts(graph);
+  const places = placesOf(facts);
+  const editor = new GraphEditor(graph, copy.messages);
+  const changed = new Set<string>();
   for (const { value, channels } of all) {
-    const facts = new GraphFacts(copy.graph);
-    const place = placesOf(facts).get(value);
+    const place = places.get(value);
     if (!place || !channels.every((c) => c < place.maker.makes.count)) {
       throw new OnnxError(
         `the recipe makes channels of ${value} twice, which cannot be done in the model`,
       );
     }
-    const editor = new GraphEditor(copy.graph, copy.messages);
     const { maker, readers, values } = place;
     const bias = biasOf(facts, maker);
     if (bias) {
-      const [owner, index] = bias;
-      using before = facts.constant(owner.input[index])!;
-      const axis = before.dims.length - 1;
-      const twice = channelsTwice(before.data, before.dims, { axis, channels, factor: 0.5 });
-      editor.replaceConstant(owner, index, "float32", twice.dims, twice.data);
+      const axis = facts.constantDims(bias[0].input[bias[1]])!.length - 1;
+      repeat(editor, ...bias, { axis, channels, factor: 0.5 });
     }
     const outputs = outputsFirst(maker) ? 0 : 1;
-    repeat(facts, editor, maker, { axis: outputs, channels, factor: 0.5 });
+    repeat(editor, maker.node, 1, { axis: outputs, channels, factor: 0.5 });
     for (const layer of readers) {
-      repeat(facts, editor, layer, { axis: outputsFirst(layer) ? 1 : 0, channels, factor: 1 });
+      const inputs = outputsFirst(layer) ? 1 : 0;
+      repeat(editor, layer.node, 1, { axis: inputs, channels, factor: 1 });
     }
-    editor.apply();
-    const { graph } = copy;
-    graph.valueInfo = graph.valueInfo.filter(({ name }) => !values.includes(name));
+    for (const name of values) changed.add(name);
   }
-  removeUnusedInitializers(copy.graph);
+  editor.apply();
+  graph.valueInfo = graph.valueInfo.filter(({ name }) => !changed.has(name));
+  removeUnusedInitializers(graph);
   return copy;
 }
 
@@ -131,8 +136,9 @@ function checked(found: unknown): Copied[] {
   const fits = Array.isArray(found) &&
     found.every((each) =>
       typeof each?.value === "string" && Array.isArray(each.channels) && each.channels.length > 0 &&
+      new Set(each.channels).size === each.channels.length &&
       each.channels.every((c: unknown) => Number.isInteger(c) && c as number >= 0)
-    );
+    ) && new Set(found.map(({ value }) => value)).size === found.length;
   if (!fits) throw new OnnxError("the recipe has something else than activations and channels");
   return found as Copied[];
 }

@@ -34,10 +34,10 @@ export interface ChannelRegion {
   readonly norms: number;
 }
 
-/** Operators that give `f(x / s) = f(x) / s` for each channel. */
-const HOMOGENEOUS = [
-  ...["Relu", "LeakyRelu", "PRelu", "MaxPool", "AveragePool", "GlobalAveragePool", "Identity"],
-];
+/** Operators that give `f(x / s) = f(x) / s` for each element. */
+const HOMOGENEOUS = ["Relu", "LeakyRelu", "PRelu", "Identity"];
+/** And those that give it for each channel that lies along the second axis: they mix what lies along those behind. */
+const POOLINGS = ["MaxPool", "AveragePool", "GlobalAveragePool"];
 /** Operators that give what something is multiplied with. */
 const GATES = ["Clip", "HardSigmoid", "Sigmoid", "Softmax"];
 /** More values are not divided together. */
@@ -62,8 +62,16 @@ class Walk {
     private readonly channels: number,
   ) {}
 
+  /** Whether a value may have all the channels, along their axis: what is broadcast to them has fewer. */
+  private isWide(value: string): boolean {
+    const dims = this.facts.dims(value);
+    const size = dims?.at(this.axis);
+    return dims !== undefined && (size === undefined || size === this.channels);
+  }
+
   visit(value: string): void {
     if (this.values.has(value)) return;
+    if (!this.isWide(value)) throw new NotDivisible(`${value} has its channels elsewhere`);
     if (this.values.size === MOST_VALUES) throw new NotDivisible("too much hangs together");
     this.values.add(value);
     this.open.push(value);
@@ -86,7 +94,7 @@ class Walk {
     if (!name) return;
     const dims = this.facts.constantDims(name);
     const count = dims && elementCount(dims);
-    const place = this.axis === 1 ? this.facts.rank(node.output[0])! - 2 : 0;
+    const place = placesBehind(this.facts, node, this.axis);
     const fits = count === 1 ||
       count === this.channels && dims!.at(-1 - place) === this.channels &&
         dims!.length - place >= 1;
@@ -111,12 +119,17 @@ class Walk {
     return weighted;
   }
 
+  /** Whether a node gives as much less of a channel as it gets. */
+  private isHomogeneous(node: NodeProto): boolean {
+    return isOp(node, ...HOMOGENEOUS) || this.axis === 1 && isOp(node, ...POOLINGS);
+  }
+
   private comeFrom(value: string): void {
     const { facts, values } = this;
     const node = facts.view.producer(value);
     if (!node) throw new NotDivisible(`${value} is an input of the model`);
     if (!isOp(node)) throw new NotDivisible(`${node.name} makes it`);
-    if (isOp(node, ...HOMOGENEOUS)) return this.visit(node.input[0]);
+    if (this.isHomogeneous(node)) return this.visit(node.input[0]);
     const layer = this.layer(node);
     if (layer) {
       if (layer.makes.axis !== this.axis || layer.makes.count !== this.channels) {
@@ -144,11 +157,12 @@ class Walk {
         this.norms++;
         return;
       }
-      const gate = node.input.findIndex((name) => {
+      const isGate = (name: string) => {
         const maker = facts.view.producer(name);
-        return maker && isOp(maker, ...GATES);
-      });
-      return this.visit(node.input[gate === 0 ? 1 : 0]);
+        return maker !== undefined && isOp(maker, ...GATES);
+      };
+      const wide = node.input.filter((name) => this.isWide(name));
+      return this.visit(wide.find((name) => !isGate(name)) ?? wide[0] ?? node.input[0]);
     }
     if (node.opType !== "Add") throw new NotDivisible(`${node.name} makes it`);
     if (constant >= 0) {
@@ -162,7 +176,7 @@ class Walk {
     if (use.kind !== "input") throw new NotDivisible(`${value} is needed as it is`);
     const { node, index } = use;
     if (!isOp(node)) throw new NotDivisible(`${node.name} reads it`);
-    if (isOp(node, ...HOMOGENEOUS) && index === 0) return this.visit(node.output[0]);
+    if (this.isHomogeneous(node) && index === 0) return this.visit(node.output[0]);
     if (node.opType === "Mul") return this.visit(node.output[0]);
     if (node.opType === "Add") {
       const reader = facts.view.onlyReader(node.output[0]);
@@ -174,11 +188,17 @@ class Walk {
       return;
     }
     const layer = index === 0 ? this.layer(node) : undefined;
-    if (!layer || layer.reads.channels.axis !== this.axis) {
+    const { axis, count } = layer?.reads.channels ?? {};
+    if (!layer || axis !== this.axis || count !== this.channels) {
       throw new NotDivisible(`${node.name} needs it as it is`);
     }
     this.readers.push(layer);
   }
+}
+
+/** How many axes lie behind that of the channels in what a node makes. */
+export function placesBehind(facts: GraphFacts, node: NodeProto, axis: number): number {
+  return axis < 0 ? -1 - axis : facts.rank(node.output[0])! - 1 - axis;
 }
 
 /**

@@ -17,6 +17,7 @@ import { namesOf } from "./float_nodes.ts";
 import type { Remedied, Remedy } from "./remedy.ts";
 import { multiplyColumns } from "./scale_channels.ts";
 import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
+import { weightLayout } from "./weight_matrix.ts";
 
 /** A value times a sum that is cut off at 0 and at a number: `v · Clip(x + shift, 0, most)`. */
 interface Gate {
@@ -48,6 +49,13 @@ function withNumber(facts: GraphFacts, node: NodeProto) {
   return undefined;
 }
 
+/** Whether a node multiplies what it reads with the columns of a constant. */
+function hasRows(facts: GraphFacts, node: NodeProto): boolean {
+  const layer = weightedNode(facts, node);
+  return layer !== undefined &&
+    weightLayout(layer, { dims: facts.constantDims(node.input[1])! }) !== undefined;
+}
+
 /** The gates of a graph whose product only layers with weights or products with numbers read, which take a factor over. */
 function gatesOf(facts: GraphFacts): Gate[] {
   const { view } = facts;
@@ -64,7 +72,7 @@ function gatesOf(facts: GraphFacts): Gate[] {
     const uses = view.uses(product.output[0]);
     const takesOver = uses.length > 0 && uses.every((use) =>
       use.kind === "input" &&
-      (use.index === 0 && weightedNode(facts, use.node) !== undefined ||
+      (use.index === 0 && hasRows(facts, use.node) ||
         isOp(use.node, "Mul") && withNumber(facts, use.node) !== undefined)
     );
     const { value, number: shift } = added;
@@ -96,7 +104,7 @@ function rewrite(
     const layer = weightedNode(facts, reader);
     if (layer) {
       const factors = new Float64Array(layer.reads.channels.count).fill(most);
-      multiplyColumns(facts, editor, layer, factors);
+      multiplyColumns(editor, layer, factors);
       reader.input[0] = made;
       continue;
     }
@@ -111,22 +119,21 @@ function rewrite(
     reader.input[index] = editor.constant(reader.input[index], "float32", [], [factor]);
     reader.input[1 - index] = made;
   }
-  editor.apply();
 }
 
-/** Rewrites gates in a copy of a model: those whose Clip has one of these names, or all that touch none of the others. */
+/** Rewrites the gates that are wanted in a copy of a model; gives the names of their Clips. */
 function rewritten(
   model: OnnxModel,
   wanted: (gate: Gate) => boolean,
 ): { model: OnnxModel; names: string[] } {
   const copy = model.clone();
   const { graph, messages } = copy;
-  const names = gatesOf(new GraphFacts(graph)).filter(wanted).map(({ clip }) => nodeName(clip));
-  for (const name of names) {
-    const facts = new GraphFacts(graph);
-    const gate = gatesOf(facts).find(({ clip }) => nodeName(clip) === name);
-    if (gate) rewrite(facts, new GraphEditor(graph, messages), gate);
-  }
+  const facts = new GraphFacts(graph);
+  const editor = new GraphEditor(graph, messages);
+  const gates = gatesOf(facts).filter(wanted);
+  const names = gates.map(({ clip }) => nodeName(clip));
+  for (const gate of gates) rewrite(facts, editor, gate);
+  editor.apply();
   removeUnusedInitializers(graph);
   removeUnusedValueInfos(graph);
   return { model: copy, names };

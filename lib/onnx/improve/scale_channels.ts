@@ -4,11 +4,14 @@
  * @module
  */
 import type { WeightedNode } from "../calibration/statistics/places.ts";
-import type { NodeProto } from "../file/proto.ts";
 import { setAttribute } from "../file/attributes.ts";
-import type { GraphEditor } from "../graph/graph_editor.ts";
+import type { OnnxModel } from "../file/model.ts";
+import type { NodeProto } from "../file/proto.ts";
+import { tensorDims } from "../file/tensor_data.ts";
+import { floatConstant } from "../graph/float_constant.ts";
+import { GraphEditor } from "../graph/graph_editor.ts";
 import type { GraphFacts } from "../qdq/graph_facts.ts";
-import type { ChannelRegion } from "./channel_region.ts";
+import { type ChannelRegion, type DividedConstant, placesBehind } from "./channel_region.ts";
 import { weightLayout } from "./weight_matrix.ts";
 
 /** The channel of its input that an element of a layer's weight is multiplied with, by row and column. */
@@ -24,12 +27,11 @@ export function channelOf(
 
 /** Changes the numbers of a weight, by row and column. */
 function changeWeight(
-  facts: GraphFacts,
   editor: GraphEditor,
   layer: WeightedNode,
   factor: (row: number, column: number) => number,
 ): void {
-  using weight = facts.constant(layer.node.input[1])!;
+  using weight = floatConstant(editor.constantTensor(layer.node.input[1]))!;
   const { rows, columns, at } = weightLayout(layer, weight)!;
   const data = weight.data.slice();
   for (let r = 0; r < rows; r++) {
@@ -40,81 +42,126 @@ function changeWeight(
 
 /** Multiplies the columns of a layer's weight by the factors of the channels that they read. */
 export function multiplyColumns(
-  facts: GraphFacts,
   editor: GraphEditor,
   layer: WeightedNode,
   scales: Float64Array,
 ): void {
-  const { rows, columns } = weightLayout(layer, {
-    dims: facts.constantDims(layer.node.input[1])!,
-  })!;
+  const dims = tensorDims(editor.constantTensor(layer.node.input[1])!);
+  const { rows, columns } = weightLayout(layer, { dims })!;
   const channel = channelOf(layer, rows, columns);
-  changeWeight(facts, editor, layer, (r, k) => scales[channel(r, k)]);
+  changeWeight(editor, layer, (r, k) => scales[channel(r, k)]);
 }
 
-/** Divides a constant with an element a channel, or one for all. */
-function divideConstant(
-  facts: GraphFacts,
-  editor: GraphEditor,
-  node: NodeProto,
-  index: number,
-  scales: Float64Array,
-  axis: number,
-): void {
-  using constant = facts.constant(node.input[index])!;
-  const { data } = constant;
-  const divided = Float32Array.from(scales, (s, c) => data[c % data.length] / s);
-  const ones = axis === 1 ? facts.rank(node.output[0])! - 2 : 0;
-  const dims = [divided.length, ...new Array<number>(ones).fill(1)];
-  editor.replaceConstant(node, index, "float32", dims, divided);
+/** Factors for the channels of something, all that there are times some more. */
+function times(known: Float64Array | undefined, more: Float64Array): Float64Array {
+  return more.map((s, c) => s * (known?.[c] ?? 1));
 }
 
-/** Has a gate see what a value was before its channels were divided: its sum becomes a convolution of each channel. */
-function restore(
-  facts: GraphFacts,
-  editor: GraphEditor,
-  sum: NodeProto,
-  value: string,
-  scales: Float64Array,
-): void {
-  const other = sum.input[sum.input[0] === value ? 1 : 0];
-  using constant = facts.constant(other)!;
-  const { length } = scales;
-  const taps = new Array<number>(facts.rank(value)! - 2).fill(1);
-  const bias = new Float32Array(length).fill(constant.data[0]);
-  const weight = Float32Array.from(scales);
-  sum.opType = "Conv";
-  sum.input = [
-    value,
-    editor.constant(`${sum.output[0]}_weight`, "float32", [length, 1, ...taps], weight),
-    editor.constant(`${sum.output[0]}_bias`, "float32", [length], bias),
-  ];
-  setAttribute(editor.messages, sum, "group", { i: length });
-  setAttribute(editor.messages, sum, "kernel_shape", { ints: taps });
+/** A constant with an element a channel, or one for all, which is divided once all factors are known. */
+interface Divided extends DividedConstant {
+  readonly scales: Float64Array;
+  readonly behind: number;
 }
 
-/** Divides the channels of a region's values; the graph computes what it did, up to rounding. */
-export function divideRegion(
-  facts: GraphFacts,
-  editor: GraphEditor,
-  region: ChannelRegion,
-  axis: number,
-  scales: Float64Array,
-): void {
-  for (const layer of region.makers) {
-    changeWeight(facts, editor, layer, (r) => 1 / scales[r]);
-    if (!layer.node.input[2]) continue;
-    using bias = facts.constant(layer.node.input[2])!;
-    const data = bias.data.map((b, c) => b / scales[c]);
-    editor.replaceConstant(layer.node, 2, "float32", bias.dims, data);
+/** A product that is put before the layers that read a value. */
+interface InsertedFactor {
+  readonly value: string;
+  readonly readers: readonly WeightedNode[];
+  readonly scales: Float64Array;
+}
+
+/**
+ * Divides the channels of a graph's values; the graph computes what it did, up to rounding. Weights are changed at once,
+ * constants and nodes by {@linkcode ChannelDivision.apply}: until then what was known of the graph goes on to hold.
+ */
+export class ChannelDivision {
+  private readonly editor: GraphEditor;
+  private readonly constants = new Map<NodeProto, Map<number, Divided>>();
+  /** Sums that are to see what a value was, and the value. */
+  private readonly gates = new Map<NodeProto, { value: string; scales: Float64Array }>();
+  private readonly inserted: InsertedFactor[] = [];
+
+  /** @param facts of the graph of a model that is changed. */
+  constructor(private readonly facts: GraphFacts, { graph, messages }: OnnxModel) {
+    this.editor = new GraphEditor(graph, messages);
   }
-  for (const layer of region.readers) multiplyColumns(facts, editor, layer, scales);
-  for (const { node, index } of region.constants) {
-    divideConstant(facts, editor, node, index, scales, axis);
+
+  /** Divides the channels of a region's values. */
+  divide(region: ChannelRegion, axis: number, scales: Float64Array): void {
+    const { facts, editor } = this;
+    for (const layer of region.makers) {
+      changeWeight(editor, layer, (r) => 1 / scales[r]);
+      if (!layer.node.input[2]) continue;
+      using bias = floatConstant(editor.constantTensor(layer.node.input[2]))!;
+      const data = bias.data.map((b, c) => b / scales[c]);
+      editor.replaceConstant(layer.node, 2, "float32", bias.dims, data);
+    }
+    for (const layer of region.readers) multiplyColumns(editor, layer, scales);
+    for (const { node, index } of region.constants) {
+      const own = this.constants.get(node) ?? new Map<number, Divided>();
+      this.constants.set(node, own);
+      const behind = placesBehind(facts, node, axis);
+      own.set(index, { node, index, behind, scales: times(own.get(index)?.scales, scales) });
+    }
+    for (const sum of region.gates) {
+      const value = sum.input.find((name) => region.values.has(name))!;
+      this.gates.set(sum, { value, scales: times(this.gates.get(sum)?.scales, scales) });
+    }
   }
-  for (const sum of region.gates) {
-    const value = sum.input.find((name) => region.values.has(name))!;
-    restore(facts, editor, sum, value, scales);
+
+  /** Puts a product with the factors' inverses before the layers that read a value. */
+  insertFactor(readers: readonly WeightedNode[], scales: Float64Array): void {
+    const [value] = readers[0].node.input;
+    for (const layer of readers) multiplyColumns(this.editor, layer, scales);
+    this.inserted.push({ value, readers, scales });
   }
-  editor.apply();
+
+  /** Changes the constants and nodes; gives the names of the products that were put in. */
+  apply(): string[] {
+    for (const own of this.constants.values()) own.forEach((each) => this.divideConstant(each));
+    for (const [sum, { value, scales }] of this.gates) this.restore(sum, value, scales);
+    const names = this.inserted.map((each) => this.insert(each));
+    this.editor.apply();
+    return names;
+  }
+
+  private divideConstant({ node, index, behind, scales }: Divided): void {
+    using constant = this.facts.constant(node.input[index])!;
+    const { data } = constant;
+    const divided = Float32Array.from(scales, (s, c) => data[c % data.length] / s);
+    const dims = [divided.length, ...new Array<number>(behind).fill(1)];
+    this.editor.replaceConstant(node, index, "float32", dims, divided);
+  }
+
+  /** Has a gate see what a value was before its channels were divided: its sum becomes a convolution of each channel. */
+  private restore(sum: NodeProto, value: string, scales: Float64Array): void {
+    const { facts, editor } = this;
+    const other = sum.input[sum.input[0] === value ? 1 : 0];
+    using constant = facts.constant(other)!;
+    const { length } = scales;
+    const taps = new Array<number>(facts.rank(value)! - 2).fill(1);
+    const bias = new Float32Array(length).fill(constant.data[0]);
+    const weight = Float32Array.from(scales);
+    sum.opType = "Conv";
+    sum.input = [
+      value,
+      editor.constant(`${sum.output[0]}_weight`, "float32", [length, 1, ...taps], weight),
+      editor.constant(`${sum.output[0]}_bias`, "float32", [length], bias),
+    ];
+    setAttribute(editor.messages, sum, "group", { i: length });
+    setAttribute(editor.messages, sum, "kernel_shape", { ints: taps });
+  }
+
+  private insert({ value, readers, scales }: InsertedFactor): string {
+    const { editor } = this;
+    const name = editor.name(`${value}_smoothed`);
+    const inverse = Float32Array.from(scales, (s) => 1 / s);
+    const factor = editor.constant(`${value}_smoothing`, "float32", [inverse.length], inverse);
+    const node = editor.node(`${name}/Mul`, "Mul", [value, factor], [name]);
+    const maker = this.facts.view.producer(value);
+    if (maker) editor.insertAfter(maker, node);
+    else editor.prepend(node);
+    for (const layer of readers) layer.node.input[0] = name;
+    return node.name;
+  }
 }

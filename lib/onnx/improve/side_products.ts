@@ -13,6 +13,7 @@ import { isOp } from "../graph/operator.ts";
 import { removeUnusedInitializers } from "../graph/unused.ts";
 import { GraphFacts } from "../qdq/graph_facts.ts";
 import { attributeProblem, givesFloats } from "../qdq/operators.ts";
+import { nodeName } from "../qdq/selection.ts";
 import { rangesByReaders, readerWeights } from "./reader_ranges.ts";
 import type { Remedied, Remedy } from "./remedy.ts";
 import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
@@ -139,6 +140,21 @@ async function applied(
   return { state: after, splits: done };
 }
 
+/**
+ * Whether the products of a value are all that is to do with its bytes: others would see its outliers cut off, and so would
+ * the products of these, if the value came as bytes.
+ */
+function isOnlyMultiplied(
+  facts: GraphFacts,
+  value: string,
+  inBytes: (node: NodeProto) => boolean,
+): boolean {
+  const own = new Set(products(facts, value).map(({ node }) => node));
+  const maker = facts.view.producer(value);
+  return own.size > 0 && maker !== undefined && !inBytes(maker) &&
+    facts.view.consumers(value).every((node) => own.has(node) || !inBytes(node));
+}
+
 /** Splits off what pays most, and less of it until the limits allow it. */
 async function search(state: ImprovedModel, tools: ImproveTools): Promise<Remedied | undefined> {
   const { calibration: { model } } = state;
@@ -146,12 +162,13 @@ async function search(state: ImprovedModel, tools: ImproveTools): Promise<Remedi
   const maxima = await tools.learn(model, "channelMaxima");
   // Those too that are left in float for their outliers' sake: without these they are fit for bytes.
   const options = { ...state.options, optimize: "size" } as const;
-  const { activations } = await quantizedState({ ...state, options });
+  const { activations, nodes } = await quantizedState({ ...state, options });
   const bytes = new Set(activations.map(({ name }) => name));
+  const quantized = new Set(nodes.flatMap(({ name, quantized }) => quantized ? [name] : []));
+  const inBytes = (node: NodeProto) => quantized.has(nodeName(node));
   const multiplied = readerWeights(facts, [...maxima.keys()]);
   let splits = [...maxima].flatMap(([value, found]) => {
-    const fits = bytes.has(value) && facts.view.producer(value) &&
-      products(facts, value).length > 0 &&
+    const fits = bytes.has(value) && isOnlyMultiplied(facts, value, inBytes) &&
       // Nothing was split off yet.
       found.maxima.every((x, c) => x === 0 || multiplied.get(value)!.weights[c] > 0);
     const { channels, gain } = fits ? outliersToSplit(found.maxima) : { channels: [], gain: 0 };

@@ -8,7 +8,6 @@ import type { ChannelSums } from "../../quantization/statistics/channel_sums.ts"
 import { type WeightedNode, weightedNode } from "../calibration/statistics/places.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";
-import { GraphEditor } from "../graph/graph_editor.ts";
 import { removeUnusedInitializers, removeUnusedValueInfos } from "../graph/unused.ts";
 import { GraphFacts } from "../qdq/graph_facts.ts";
 import type { TensorRange } from "../qdq/params.ts";
@@ -22,7 +21,7 @@ import {
 import { type ChannelRegion, channelRegion } from "./channel_region.ts";
 import { channelSquares } from "./reader_ranges.ts";
 import type { Remedied, Remedy } from "./remedy.ts";
-import { channelOf, divideRegion, multiplyColumns } from "./scale_channels.ts";
+import { ChannelDivision, channelOf } from "./scale_channels.ts";
 import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
 import { groupRows, weightLayout } from "./weight_matrix.ts";
 
@@ -102,28 +101,6 @@ function scalesFor(
   return smoothingScales({ maxima, meanSquares: squares, width }, weights, given);
 }
 
-/** Puts a product with the factors' inverses before the layers that read a value. */
-function insertFactor(
-  facts: GraphFacts,
-  editor: GraphEditor,
-  readers: readonly WeightedNode[],
-  scales: Float64Array,
-): void {
-  const [value] = readers[0].node.input;
-  const name = editor.name(`${value}_smoothed`);
-  const inverse = Float32Array.from(scales, (s) => 1 / s);
-  const factor = editor.constant(`${value}_smoothing`, "float32", [inverse.length], inverse);
-  const node = editor.node(`${name}/Mul`, "Mul", [value, factor], [name]);
-  const maker = facts.view.producer(value);
-  if (maker) editor.insertAfter(maker, node);
-  else editor.prepend(node);
-  for (const layer of readers) {
-    multiplyColumns(facts, editor, layer, scales);
-    layer.node.input[0] = name;
-  }
-  editor.apply();
-}
-
 /** What takes over the division of a value that a layer reads, and what is divided. */
 function absorberOf(
   facts: GraphFacts,
@@ -148,7 +125,7 @@ function smoothedModel(
   seen: Seen,
   check: () => void,
   { given, gates }: { given?: readonly Smoothed[]; gates?: ReadonlySet<string> },
-): { model: OnnxModel; done: Smoothed[]; gains: number[]; gated: Gated[] } {
+): { model: OnnxModel; floats: string[]; done: Smoothed[]; gains: number[]; gated: Gated[] } {
   const copy = model.clone();
   const { graph } = copy;
   const nodes = new Map(graph.node.map((node) => [nodeName(node), node]));
@@ -156,7 +133,8 @@ function smoothedModel(
   const done: Smoothed[] = [];
   const gains: number[] = [];
   const gated: Gated[] = [];
-  let facts = new GraphFacts(graph);
+  const facts = new GraphFacts(graph);
+  const division = new ChannelDivision(facts, copy);
   const known = given && new Map(given.map((each) => [each.node, each]));
   for (const name of known?.keys() ?? nodes.keys()) {
     check();
@@ -174,19 +152,18 @@ function smoothedModel(
     const together = absorber.region?.values ?? [];
     const found = scalesFor(facts, value, readers, seen, together, known?.get(name));
     if (!found || !known && found.gain < LEAST_GAIN) continue;
-    const editor = new GraphEditor(graph, copy.messages);
     const { region } = absorber;
-    if (region) divideRegion(facts, editor, region, layer.reads.channels.axis, found.scales);
-    else insertFactor(facts, editor, readers, found.scales);
+    if (region) division.divide(region, layer.reads.channels.axis, found.scales);
+    else division.insertFactor(readers, found.scales);
     for (const each of region?.values ?? [value]) touched.add(each);
-    facts = new GraphFacts(graph);
     if (own) gated.push({ node: name, gain: found.gain });
     done.push({ node: name, alpha: found.alpha, floor: found.floor });
     gains.push(found.gain);
   }
+  const floats = division.apply();
   removeUnusedInitializers(graph);
   removeUnusedValueInfos(graph);
-  return { model: copy, done, gains, gated };
+  return { model: copy, floats, done, gains, gated };
 }
 
 /** What a recipe has of such a step. */
@@ -213,10 +190,15 @@ async function smooth(
   const made = async (gates?: ReadonlySet<string>) => {
     const smoothed = smoothedModel(model, by, seen, tools.check, { given, gates });
     if (smoothed.done.length === 0) return undefined;
-    const after = await tools.recalibrate(smoothed.model, state, state.options);
+    // Bytes would round the factors, which are as uneven as what they even out.
+    const nodesToExclude = [...state.options.nodesToExclude ?? [], ...smoothed.floats];
+    const options = smoothed.floats.length > 0
+      ? { ...state.options, nodesToExclude }
+      : state.options;
+    const after = await tools.recalibrate(smoothed.model, state, options);
     return {
       smoothed,
-      after: { ...state, calibration: after, weights: new Map(), uncorrected: undefined },
+      after: { calibration: after, options, weights: new Map(), uncorrected: undefined },
     };
   };
   let best = await made();

@@ -160,10 +160,61 @@ Deno.test("copy: products too, however their weights lie", async () => {
   });
   await gains(product, [6, 8], copyOutliers, 2);
   const { state, tools } = await remedied(product, [6, 8], copyOutliers);
-  for (const found of [1, [{ value: "r", channels: [] }], [{ value: "r", channels: [0.5] }]]) {
+  const odd = [[], [0.5], [5, 5]].map((channels) => [{ value: "r", channels }]);
+  const twice = [5, 6].map((c) => ({ value: "r", channels: [c] }));
+  for (const found of [1, ...odd, twice]) {
     await assertRejects(() => copyOutliers.apply(state, tools, found), OnnxError, "something else");
   }
   for (const found of [[{ value: "r", channels: [16] }], [{ value: "x", channels: [1] }]]) {
     await assertRejects(() => copyOutliers.apply(state, tools, found), OnnxError, "twice");
   }
+});
+
+Deno.test("absorb, copy: many places at once, one layer behind the other", async () => {
+  const names = ["a", "b", "c", "d"];
+  const chain = (shared: boolean) =>
+    smallModel({
+      opset: 17,
+      nodes: names.flatMap((name, i) => [
+        node("Conv", [i ? `${names[i - 1]}r` : "x", `${name}w`, shared ? "ab" : `${name}b`], [
+          name,
+        ]),
+        node("Relu", [name], [`${name}r`]),
+      ]),
+      constants: names.flatMap((name, i) => {
+        const size = i ? 16 : 4;
+        const even = (k: number) => i && k % 16 === 5 ? 0.05 : 1;
+        return [
+          constant(`${name}w`, [16, size, 1, 1], i + 1, (k) => outlier(size)(k) * even(k) / 8),
+          constant(`${name}b`, [16], 2, (k) => shared && k % 3 === 0 ? 60 : 1),
+        ];
+      }),
+      inputs: { x: ["float32", ...image] },
+      outputs: ["dr"],
+    });
+  for (const [remedy, shared] of [[absorbBiases, true], [copyOutliers, false]] as const) {
+    const { function: kept, done } = await remedied(chain(shared), image, remedy);
+    assert((done.found as unknown[]).length > 1, remedy.name);
+    assert(kept > 80, `${remedy.name} changes the function: ${kept} dB`);
+  }
+});
+
+Deno.test("copy: nothing where what is added to a layer is computed", async () => {
+  const model = smallModel({
+    opset: 17,
+    nodes: [
+      node("ReduceMean", ["x"], ["m"], { axes: { ints: [0, 1, 2, 3] }, keepdims: { i: 0 } }),
+      node("Add", ["b", "m"], ["sum"]),
+      node("Conv", ["x", "w", "sum"], ["a"]),
+      node("Conv", ["a", "v"], ["y"]),
+    ],
+    constants: [
+      constant("w", [16, 4, 1, 1], 1, outlier(4)),
+      constant("b", [16], 2),
+      constant("v", [4, 16, 1, 1], 3, (i) => i % 16 === 5 ? 0.05 : 1),
+    ],
+    inputs: { x: ["float32", ...image] },
+    outputs: ["y"],
+  });
+  await assertRejects(() => remedied(model, image, copyOutliers), Error, "nothing");
 });

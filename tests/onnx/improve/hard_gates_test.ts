@@ -74,6 +74,30 @@ Deno.test("gates: nothing is written anew that is fast enough, or that a caller 
   assertEquals(await fuseGates.apply({ ...state, options: { nodesToExclude } }, tools), undefined);
 });
 
+Deno.test("gates: what has no columns to multiply does not take the factor over", async () => {
+  const model = smallModel({
+    opset: 17,
+    nodes: [
+      node("Conv", ["x", "w"], ["a"]),
+      node("Add", ["a", "three"], ["s"]),
+      node("Clip", ["s", "zero", "six"], ["c"]),
+      node("Mul", ["a", "c"], ["m"]),
+      node("ConvTranspose", ["m", "v"], ["y"]),
+    ],
+    constants: [
+      constant("w", [8, 4, 1, 1], 1, () => 3),
+      constant("v", [8, 4, 2, 2], 2),
+      floats("three", [], [3]),
+      floats("zero", [], [0]),
+      floats("six", [], [6]),
+    ],
+    inputs: { x: ["float32", ...image] },
+    outputs: ["y"],
+  });
+  const { tools, state } = await started(model, 2);
+  assertEquals(await fuseGates.apply(state, tools), undefined);
+});
+
 Deno.test("faster: gates are bytes cut off where time counts, and a recipe does the same", async () => {
   const model = smallModel({
     opset: 17,

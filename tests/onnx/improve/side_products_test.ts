@@ -133,3 +133,32 @@ Deno.test("split: a Gemm too, however its weight lies", async () => {
     assert(after > before + 6, `${before} dB, ${after} dB`);
   }
 });
+
+Deno.test("split: nothing where others compute with the bytes of what is split, or it comes as bytes", async () => {
+  const { node: nodes, initializer: constants } = network().graph;
+  const read = smallModel({
+    ...{ opset: 17, constants, inputs: { x: ["float32", ...rows] }, outputs: ["out", "more"] },
+    nodes: [
+      ...nodes,
+      node("MaxPool", ["s"], ["m"], { kernel_shape: { ints: [3] }, pads: { ints: [1, 1] } }),
+      node("MatMul", ["m", "u"], ["more"]),
+    ],
+  });
+  const options = { opTypesToQuantize: ["MatMul", "MaxPool"] };
+  await assertRejects(() => remedied(read, rows, splitOutliers, options), Error, "nothing");
+  const made = smallModel({
+    opset: 17,
+    nodes: [
+      node("Conv", ["x", "w"], ["a"]),
+      node("Transpose", ["a"], ["t"], { perm: { ints: [0, 2, 1] } }),
+      node("MatMul", ["t", "v"], ["y"]),
+    ],
+    constants: [
+      constant("w", [32, 6, 1], 1, (i) => Math.floor(i / 6) === 5 ? 60 : 0.1),
+      constant("v", [32, 16], 3),
+    ],
+    inputs: { x: ["float32", ...rows] },
+    outputs: ["y"],
+  });
+  await assertRejects(() => remedied(made, rows, splitOutliers), Error, "nothing");
+});
