@@ -145,7 +145,8 @@ Deno.test("what is broadcast to the channels is not divided with them", async ()
   ];
   for (const opType of ["Mul", "Add"]) {
     const between = [
-      node("Conv", ["a", "o"], ["p"]),
+      node("Conv", ["a", "o"], ["o1"]),
+      node("Softplus", ["o1"], ["p"]),
       node("Mul", ["p", "two"], ["q"]),
       node("Conv", ["q", "u"], ["s"]),
       node(opType, ["q", "a"], ["z"]),
