@@ -28,9 +28,14 @@ function prefix(kind: StatisticKind, key: string): string {
 
 /** Statistics of a graph by kind and name. */
 export class Learnt {
+  /** The values that something is learnt of, each once. */
+  readonly values: readonly string[];
+
   private constructor(
     private readonly places: ReadonlyMap<StatisticKind, ReadonlyMap<string, Place>>,
-  ) {}
+  ) {
+    this.values = [...new Set([...this.all()].map(({ value }) => value))];
+  }
 
   /** Statistics that have seen nothing. */
   static of(
@@ -46,11 +51,6 @@ export class Learnt {
     for (const [kind, places] of this.places) {
       for (const [key, place] of places) yield { kind, key, ...place };
     }
-  }
-
-  /** The values that something is learnt of, each once. */
-  get values(): readonly string[] {
-    return [...new Set([...this.all()].map(({ value }) => value))];
   }
 
   /** The statistics of a kind by name; nothing if these are not learnt. */
