@@ -4,9 +4,8 @@
  * @module
  */
 import type { OnnxModel } from "../file/model.ts";
-import type { NodeProto } from "../file/proto.ts";
+import type { NodeProto, TensorProto } from "../file/proto.ts";
 import { captures } from "../file/subgraphs.ts";
-import { removeUnusedInitializers } from "../graph/unused.ts";
 import { GraphFacts } from "../qdq/graph_facts.ts";
 import { type OnnxFeed, type OnnxFeeds, OnnxRuntime } from "../run/runtime.ts";
 
@@ -24,19 +23,37 @@ export interface HeldValue {
  */
 export class StepwiseRun {
   private readonly facts: GraphFacts;
+  /** The model without its nodes and constants. */
+  private readonly frame: OnnxModel;
+  private readonly constants: ReadonlyMap<string, TensorProto>;
+  private readonly places: ReadonlyMap<NodeProto, number>;
   private readonly held = new Map<string, readonly HeldValue[]>();
   private readonly ran = new Set<NodeProto>();
+  /** Those that ran and need not run again. */
+  private readonly over = new Set<NodeProto>();
+  /** How many nodes that are not over read a value. */
+  private readonly readers = new Map<string, number>();
 
   /**
    * @param model it is not changed, and must stay as it is.
    * @param check called before each sample; what it throws ends the run.
    */
   constructor(
-    private readonly model: OnnxModel,
+    model: OnnxModel,
     private readonly samples: readonly OnnxFeeds[],
     private readonly check: () => void,
   ) {
-    this.facts = new GraphFacts(model.graph);
+    const { graph } = model;
+    this.facts = new GraphFacts(graph);
+    this.frame = model.clone();
+    Object.assign(this.frame.graph, { node: [], initializer: [], valueInfo: [], output: [] });
+    this.constants = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]));
+    this.places = new Map(graph.node.map((node, i) => [node, i]));
+    for (const node of graph.node) {
+      for (const name of valuesReadBy(node)) {
+        this.readers.set(name, (this.readers.get(name) ?? 0) + 1);
+      }
+    }
   }
 
   /** Runs what some floats depend on; gives what these hold for each sample. */
@@ -55,14 +72,13 @@ export class StepwiseRun {
     }
     for (const [name, list] of made) this.held.set(name, list);
     const found = new Map(values.map((name) => [name, this.held.get(name)!]));
-    const later = this.readLater();
-    for (const name of this.held.keys()) if (!later.has(name)) this.held.delete(name);
+    for (const name of this.held.keys()) if (!this.isReadLater(name)) this.held.delete(name);
     return found;
   }
 
   /** The part of the model from what is held to some values and to all that later nodes read; they count as run. */
   private part(values: readonly string[]): { part: OnnxModel; read: ReadonlySet<string> } {
-    const { facts: { view, graph }, held, ran } = this;
+    const { facts: { view }, held, places } = this;
     const needed = new Set<NodeProto>();
     const read = new Set<string>();
     const open = values.filter((name) => !held.has(name));
@@ -71,40 +87,52 @@ export class StepwiseRun {
       if (held.has(name)) read.add(name);
       if (held.has(name) || !node || needed.has(node)) continue;
       needed.add(node);
-      for (const each of [...node.input, ...captures(node)]) open.push(each);
+      open.push(...valuesReadBy(node));
     }
-    for (const node of needed) ran.add(node);
-    const later = this.readLater();
-    const made = [...needed].flatMap(({ output }) => output)
-      .filter((name) => values.includes(name) || later.has(name));
-    const part = this.model.clone();
-    const { messages } = part;
-    part.graph.node = part.graph.node.filter((_, i) => needed.has(graph.node[i]));
+    this.countAsRun(needed);
+    const asked = new Set(values);
+    const nodes = [...needed].sort((a, b) => places.get(a)! - places.get(b)!);
+    const made = nodes.flatMap(({ output }) => output)
+      .filter((name) => asked.has(name) || this.isReadLater(name));
+    const part = this.frame.clone();
+    const { graph, messages } = part;
     const info = (name: string) => messages.valueInfo(name, "float32");
-    part.graph.output = made.map(info);
-    part.graph.valueInfo = [];
-    removeUnusedInitializers(part.graph);
-    const inputs = new Set([...needed].flatMap((node) => [...node.input, ...captures(node)]));
-    part.graph.input = [
-      ...part.graph.input.filter(({ name }) => inputs.has(name)),
+    const inputs = new Set(nodes.flatMap((node) => [...valuesReadBy(node)]));
+    graph.node = nodes;
+    graph.output = made.map(info);
+    graph.initializer = [...inputs].flatMap((name) => this.constants.get(name) ?? []);
+    graph.input = [
+      ...graph.input.filter(({ name }) => inputs.has(name)),
       ...[...read].map(info),
     ];
     return { part, read };
   }
 
-  /** The floats that nodes read which did not run, or of which something else than floats is still read. */
-  private readLater(): ReadonlySet<string> {
-    const { facts, ran } = this;
-    const over = new Set<NodeProto>();
-    const later = new Set<string>();
-    for (const node of facts.graph.node.toReversed()) {
-      const isOver = ran.has(node) &&
-        node.output.every((name) =>
-          facts.isFloat(name) || facts.view.consumers(name).every((reader) => over.has(reader))
-        );
-      if (isOver) over.add(node);
-      else for (const name of [...node.input, ...captures(node)]) later.add(name);
+  /** Takes note of nodes that run; those are over that need not run again for something else than floats that they make. */
+  private countAsRun(nodes: ReadonlySet<NodeProto>): void {
+    const { facts, ran, over, readers } = this;
+    for (const node of nodes) ran.add(node);
+    const open = [...nodes];
+    for (let node = open.pop(); node; node = open.pop()) {
+      const isOver = ran.has(node) && !over.has(node) &&
+        node.output.every((name) => facts.isFloat(name) || !readers.get(name));
+      if (!isOver) continue;
+      over.add(node);
+      for (const name of valuesReadBy(node)) {
+        readers.set(name, readers.get(name)! - 1);
+        const maker = facts.isFloat(name) ? undefined : facts.view.producer(name);
+        if (maker) open.push(maker);
+      }
     }
-    return new Set([...later].filter((name) => facts.isFloat(name) && !facts.isConstant(name)));
   }
+
+  /** Whether a value is one of floats that nodes read which did not run, or are to run again. */
+  private isReadLater(name: string): boolean {
+    return this.readers.get(name)! > 0 && this.facts.isFloat(name) && !this.facts.isConstant(name);
+  }
+}
+
+/** The values that a node reads, also from graphs inside of it; each once. */
+function valuesReadBy(node: NodeProto): Set<string> {
+  return new Set([...node.input, ...captures(node)]);
 }

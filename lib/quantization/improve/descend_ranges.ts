@@ -30,6 +30,8 @@ export interface DescentLimits {
 
 /** What is tried of each end of a range, one after the other. */
 const FACTORS = [0.8, 0.9, 1.15] as const;
+/** How often the noise is measured at most: each time takes as long as there are ranges, of which none is begun then. */
+const MOST_MEASURED = 2048;
 /** How often a change that pays is made once more. */
 const MOST_STEPS = 4;
 /** A change pays from this share of the noise on, and where that is measured of few numbers, from what chance makes of it. */
@@ -55,10 +57,15 @@ export async function descendRanges(
   { count = Infinity, isOver = () => false }: DescentLimits = {},
 ): Promise<{ before: number; after: number }> {
   const least = Math.max(LEAST_SHARE, Math.sqrt(CHANCE / count));
-  let best = await noise();
+  let measured = 0;
+  const measure = () => {
+    measured++;
+    return noise();
+  };
+  let best = await measure();
   const before = best;
   for (const range of ranges) {
-    if (isOver()) break;
+    if (measured >= MOST_MEASURED || isOver()) break;
     for (const end of symmetric ? ["both"] as const : ["max", "min"] as const) {
       for (const factor of FACTORS) {
         const ends = range.ends();
@@ -72,7 +79,7 @@ export async function descendRanges(
               ? { min: now.min * factor, max: now.max * factor }
               : { ...now, [end]: now[end] * factor },
           );
-          const reached = await noise();
+          const reached = await measure();
           if (reached < best * (1 - least)) {
             best = reached;
             continue;
