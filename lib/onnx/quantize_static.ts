@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkChoice } from "../numbers/arguments.ts";
+import { checkChoice, given } from "../numbers/arguments.ts";
 import {
   type AddSamplesOptions,
   calibrateOnnx,
@@ -146,6 +146,18 @@ export interface QuantizeStaticResult {
 /** Why a node stays float that is faster so. */
 const FASTER = "it, and what stands around it, was measured to be faster in float";
 
+/** The options that are true or false. */
+const SWITCHES = [
+  ...[
+    "perChannel",
+    "activationSymmetric",
+    "weightSymmetric",
+    "reduceRange",
+    "fillChannels",
+  ] as const,
+  ...["cutGates", "dynamicLstms", "prepare", "verify"] as const,
+];
+
 /** The settings with their defaults. */
 function specsOf(options: QuantizeStaticOptions): Specs {
   const {
@@ -161,6 +173,10 @@ function specsOf(options: QuantizeStaticOptions): Specs {
       throw new TypeError(`${WHERE}: ${name} is ${type}; use one of ${known.join(", ")}`);
     }
   };
+  for (const name of SWITCHES) {
+    if (options[name] === undefined || typeof options[name] === "boolean") continue;
+    throw new TypeError(`${WHERE}: ${name} must be true or false, got ${given(options[name])}`);
+  }
   check("activationType", activationType, ["uint8", "int8"]);
   check("weightType", weightType, ["int8", "uint8", "int4", "uint4"]);
   if (options.optimize !== undefined) {

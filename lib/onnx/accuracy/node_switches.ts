@@ -13,6 +13,7 @@ import { UniqueNames } from "../graph/unique_names.ts";
 import { GraphFacts } from "../qdq/graph_facts.ts";
 import { givesFloats, operands } from "../qdq/operators.ts";
 import { placeQuantization } from "../qdq/placement.ts";
+import { takesNibbles } from "../qdq/quantizer.ts";
 import { checkSelection, nodeName } from "../qdq/selection.ts";
 import {
   quantizeStatic,
@@ -88,11 +89,14 @@ async function overridesOf(
   const known = new Map(
     activations.map(({ name, scale, zeroPoint }) => [name, { scale, zeroPoint }]),
   );
+  const narrow = options.weightType?.endsWith("4") ?? false;
   const overrides = new Map<string, TensorOverride | undefined>();
   for (const node of model.graph.node) {
     const [made] = node.output;
     const copy = copies.get(made);
-    if (copy === undefined) continue;
+    // What has nothing but its weight in bytes reads floats, whatever others make of them.
+    const reads = facts.role(node) !== "stores" && !(narrow && takesNibbles(node, facts));
+    if (copy === undefined || !reads) continue;
     for (const i of operands(node)) overrides.set(node.input[i], known.get(node.input[i]));
     if (!givesFloats(node)) overrides.set(copy, known.get(made));
   }

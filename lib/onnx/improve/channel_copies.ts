@@ -10,6 +10,7 @@ import {
   outliersToCopy,
   type RepeatedChannels,
 } from "../../quantization/improve/channel_copies.ts";
+import { areChannels } from "../../quantization/improve/found_values.ts";
 import { type WeightedNode, weightedNode } from "../calibration/statistics/places.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";
@@ -134,11 +135,8 @@ function copied(model: OnnxModel, all: readonly Copied[]): OnnxModel {
 /** What a recipe has of such a step. */
 function checked(found: unknown): Copied[] {
   const fits = Array.isArray(found) &&
-    found.every((each) =>
-      typeof each?.value === "string" && Array.isArray(each.channels) && each.channels.length > 0 &&
-      new Set(each.channels).size === each.channels.length &&
-      each.channels.every((c: unknown) => Number.isInteger(c) && c as number >= 0)
-    ) && new Set(found.map(({ value }) => value)).size === found.length;
+    found.every((each) => typeof each?.value === "string" && areChannels(each.channels)) &&
+    new Set(found.map(({ value }) => value)).size === found.length;
   if (!fits) throw new OnnxError("the recipe has something else than activations and channels");
   return found as Copied[];
 }

@@ -7,6 +7,7 @@ import type { TensorOverride } from "../qdq/activation_params.ts";
 import { GraphFacts } from "../qdq/graph_facts.ts";
 import { weightedNode } from "../calibration/statistics/places.ts";
 import type { GraphView } from "../graph/graph_view.ts";
+import { areEnds } from "../../quantization/improve/found_values.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import { rangesByReaders } from "./reader_ranges.ts";
 import type { Remedy } from "./remedy.ts";
@@ -36,8 +37,7 @@ async function search(
 
 /** Ranges from a recipe. */
 function checked(found: unknown): Record<string, TensorOverride> {
-  const fits = typeof found === "object" && found !== null &&
-    Object.values(found).every((each) => each?.min <= 0 && each.max >= 0);
+  const fits = typeof found === "object" && found !== null && Object.values(found).every(areEnds);
   if (!fits) throw new OnnxError("the recipe has something else than ranges");
   return found as Record<string, TensorOverride>;
 }

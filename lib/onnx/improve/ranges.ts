@@ -82,7 +82,9 @@ function movable(params: SimulatedParams, symmetric: boolean): MovableRange {
 /** A better set of scales, if a recipe has one. */
 function checked(found: unknown): Record<string, TensorOverride> {
   const fits = typeof found === "object" && found !== null &&
-    Object.values(found).every((each) => each?.scale > 0 && Number.isInteger(each.zeroPoint));
+    Object.values(found).every((each) =>
+      typeof each?.scale === "number" && Number.isInteger(each.zeroPoint)
+    );
   if (!fits) throw new OnnxError("the recipe has something else than scales and zero points");
   return found as Record<string, TensorOverride>;
 }

@@ -5,6 +5,7 @@
  */
 import { type WeightedNode, weightedNode } from "../calibration/statistics/places.ts";
 import { LEAST_SPLIT, outliersToSplit } from "../../quantization/improve/channel_splits.ts";
+import { areChannels, areEnds } from "../../quantization/improve/found_values.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import type { NodeProto } from "../file/proto.ts";
@@ -106,13 +107,10 @@ function splitModel(model: OnnxModel, splits: readonly Split[]) {
 
 /** What a recipe has of such a step. */
 function checked(found: unknown): Split[] {
-  const number = (x: unknown) => typeof x === "number" && Number.isFinite(x);
   const fits = Array.isArray(found) &&
     found.every((each) =>
-      typeof each?.value === "string" && Array.isArray(each.channels) && each.channels.length > 0 &&
-      each.channels.every((c: unknown) => Number.isInteger(c) && c as number >= 0) &&
-      number(each.range?.min) && number(each.range?.max)
-    );
+      typeof each?.value === "string" && areChannels(each.channels) && areEnds(each.range)
+    ) && new Set(found.map(({ value }) => value)).size === found.length;
   if (!fits) throw new OnnxError("the recipe has something else than activations and channels");
   return found as Split[];
 }

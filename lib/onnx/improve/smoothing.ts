@@ -12,6 +12,7 @@ import { removeUnusedInitializers, removeUnusedValueInfos } from "../graph/unuse
 import { GraphFacts } from "../qdq/graph_facts.ts";
 import type { TensorRange } from "../qdq/params.ts";
 import { nodeName } from "../qdq/selection.ts";
+import { isShare } from "../../quantization/improve/found_values.ts";
 import {
   type SmoothedWeight,
   type SmoothingExponents,
@@ -170,7 +171,9 @@ function smoothedModel(
 function checked(found: unknown): Smoothed[] | undefined {
   if (found === undefined) return undefined;
   const fits = Array.isArray(found) &&
-    found.every((each) => typeof each?.node === "string" && each.alpha >= 0 && each.alpha <= 1);
+    found.every((each) =>
+      typeof each?.node === "string" && isShare(each.alpha) && isShare(each.floor)
+    );
   if (!fits) throw new OnnxError("the recipe has something else than nodes and exponents");
   return found;
 }

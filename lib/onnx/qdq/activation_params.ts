@@ -3,12 +3,15 @@
  *
  * @module
  */
+import { given } from "../../numbers/arguments.ts";
+import { dtypes } from "../../numbers/dtype.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import type { GraphFacts } from "./graph_facts.ts";
 import {
   type QuantParams,
   quantParams,
   type QuantSpec,
+  type QuantType,
   representable,
   type TensorRange,
 } from "./params.ts";
@@ -20,6 +23,30 @@ export type TensorOverride =
   | TensorRange
   /** Its scale and zero point themselves. */
   | { readonly scale: number; readonly zeroPoint: number };
+
+/** What is wrong with what a caller says of a value, in words; nothing if it can be written. */
+export function overrideProblem(override: unknown, type: QuantType): string | undefined {
+  if (typeof override !== "object" || override === null) {
+    return `is ${given(override)}; give { min, max }, or { scale, zeroPoint }`;
+  }
+  const { min, max, scale, zeroPoint } = override as Partial<TensorRange & QuantParams>;
+  const isNumber = (x: unknown): x is number =>
+    typeof x === "number" && Number.isFinite(Math.fround(x));
+  if ("scale" in override) {
+    const { min: least, max: greatest } = dtypes[type];
+    if (!isNumber(scale) || !(Math.fround(scale) > 0)) {
+      return `has the scale ${given(scale)}; give a float32 number above 0`;
+    }
+    const fits = Number.isInteger(zeroPoint) && zeroPoint! >= least && zeroPoint! <= greatest;
+    if (fits && isNumber(scale * (greatest - least))) return undefined;
+    return fits
+      ? `has the scale ${scale}, whose integers stand for numbers that no float32 is`
+      : `has the zero point ${given(zeroPoint)}; give an integer from ${least} to ${greatest}`;
+  }
+  return isNumber(min) && isNumber(max) && min <= max && isNumber(max - min)
+    ? undefined
+    : `has a range from ${given(min)} to ${given(max)}; give float32 numbers, the least first`;
+}
 
 /**
  * Scale and zero point of each activation that becomes bytes, by the name of those that share them.

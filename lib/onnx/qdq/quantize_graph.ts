@@ -3,13 +3,14 @@
  *
  * @module
  */
+import { quote } from "../../numbers/printable.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import { walkGraphs } from "../file/subgraphs.ts";
 import { PRODUCER } from "../graph/new_model.ts";
 import { upgradeOpset } from "../upgrade/upgrade_opset.ts";
 import type { NodeProto } from "../file/proto.ts";
-import { activationParams, type TensorOverride } from "./activation_params.ts";
+import { activationParams, overrideProblem, type TensorOverride } from "./activation_params.ts";
 import { factorScales } from "./factor_scales.ts";
 import { fasterInFloat } from "./faster_in_float.ts";
 import { checkFinite } from "./finite.ts";
@@ -97,7 +98,11 @@ export function quantizeGraph(
       (value) => smallest === true || overrides.has(value),
     );
   const all = place(new Set());
-  for (const name of overrides.keys()) {
+  for (const [name, override] of overrides) {
+    const problem = overrideProblem(override, specs.activation.type);
+    if (problem) {
+      throw new RangeError(`${where}: what tensorOverrides says of ${quote(name)} ${problem}`);
+    }
     // What is left in float may be why it becomes none.
     if (!all.bytes.has(name) && left.size === 0) {
       throw new OnnxError(

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { given as describe } from "../../numbers/arguments.ts";
 import type { NodeProto } from "../file/proto.ts";
 import { walkGraphs } from "../file/subgraphs.ts";
 import { OnnxError } from "../file/onnx_error.ts";
@@ -56,6 +57,16 @@ export function checkSelection(
   operators: readonly string[] = DEFAULT_OPERATORS,
 ): (node: NodeProto) => string | undefined {
   const { opTypesToQuantize: given, nodesToQuantize, nodesToExclude = [] } = selection;
+  for (
+    const [name, list] of Object.entries({
+      opTypesToQuantize: given,
+      nodesToQuantize,
+      nodesToExclude,
+    })
+  ) {
+    if (list === undefined || Array.isArray(list)) continue;
+    throw new TypeError(`${where}: ${name} must be a list of names, got ${describe(list)}`);
+  }
   const opTypesToQuantize = given ?? operators;
   const unknown = opTypesToQuantize.find((opType) => operatorProblem(opType, NEWEST_OPSET));
   if (unknown !== undefined) {

@@ -6,6 +6,7 @@
 import {
   askMetric,
   checkMetricOf,
+  checkValue,
   type FloatOutputs,
   OUTPUT_METRICS,
 } from "../../quantization/tune/output_metrics.ts";
@@ -143,11 +144,13 @@ export class MetricJudge {
     const { where, samples, metric, reference } = this;
     const outputs = await outputsOf(where, model, samples, this.check);
     const sqnr = valueOf("sqnr", reference, outputs);
-    if (typeof metric !== "function") {
-      return { metric: metric === "sqnr" ? sqnr : valueOf(metric, reference, outputs), sqnr };
-    }
     const problem = (message: string, options?: ErrorOptions) =>
       new OnnxError(`${where}: ${message}`, options);
+    if (typeof metric !== "function") {
+      const value = metric === "sqnr" ? sqnr : valueOf(metric, reference, outputs);
+      checkValue(metric, value, problem);
+      return { metric: value, sqnr };
+    }
     return { metric: await askMetric(metric, model, problem), sqnr };
   }
 }

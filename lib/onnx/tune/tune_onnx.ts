@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions } from "../../numbers/arguments.ts";
+import { checkOptions, given } from "../../numbers/arguments.ts";
 import { ANALYSIS_OPTIONS, type AnalysisOptions } from "../../quantization/analysis/inputs.ts";
 import {
   checkGoal,
@@ -13,13 +13,14 @@ import {
   type TuneBudget,
 } from "../../quantization/tune/remedy_search.ts";
 import type { OnnxSamples, OnnxSource } from "../calibration/calibrate.ts";
-import { calibrateOnnx, type OnnxCalibration } from "../calibration/calibrate.ts";
+import { calibrateOnnx, OnnxCalibration } from "../calibration/calibrate.ts";
 import { modelOf } from "../accuracy/compare_onnx.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { REMEDIES } from "../improve/remedies.ts";
 import type { Remedy } from "../improve/remedy.ts";
 import { type ImprovedModel, ImproveTools, quantizedState } from "../improve/state.ts";
+import { nameNodes } from "../prepare/name_nodes.ts";
 import { prepareOnnx } from "../prepare/prepare.ts";
 import { quantizeCalibrated, type QuantizeStaticOptions } from "../quantize_static.ts";
 import { timeShare } from "../run/race.ts";
@@ -78,17 +79,41 @@ const QUANTIZE_OPTIONS: readonly string[] = [...RECIPE_OPTIONS, "verify", "tempo
 
 /** @throws {TypeError | RangeError} if an option is not one. */
 function checkTuneOptions(options: TuneOnnxOptions): readonly Remedy[] {
-  checkOptions(WHERE, options, OPTIONS);
+  checkOptions(WHERE, options ?? null, OPTIONS);
   checkOptions(`${WHERE}: quantize`, options.quantize, QUANTIZE_OPTIONS);
-  const { metric = "sqnr", target, budget = {}, remedies } = options;
+  const { metric = "sqnr", target, budget = {}, remedies, calibration } = options;
   checkMetric(WHERE, metric);
+  if (calibration !== undefined && !(calibration instanceof OnnxCalibration)) {
+    throw new TypeError(
+      `${WHERE}: calibration must be an OnnxCalibration, such as calibrateOnnx gives, got ${
+        given(calibration)
+      }`,
+    );
+  }
   checkGoal(WHERE, target, budget);
   return remediesNamed(WHERE, REMEDIES, remedies);
 }
 
 /** Samples as a list. */
 async function listOf(what: string, samples: OnnxSamples): Promise<OnnxFeeds[]> {
+  const isIterable = typeof samples === "object" && samples !== null &&
+    (Symbol.iterator in samples || Symbol.asyncIterator in samples);
+  if (!isIterable) {
+    throw new TypeError(
+      `${WHERE}: ${what} must be samples, each the inputs of the model by name, got ${
+        given(samples)
+      }`,
+    );
+  }
   const list = Array.isArray(samples) ? samples as OnnxFeeds[] : await Array.fromAsync(samples);
+  const odd = list.findIndex((feeds) => typeof feeds !== "object" || feeds === null);
+  if (odd >= 0) {
+    throw new TypeError(
+      `${WHERE}: sample ${odd} in ${what} (counted from 0) must be the inputs of the model by name, got ${
+        given(list[odd])
+      }`,
+    );
+  }
   if (list.length === 0) {
     throw new RangeError(`${WHERE}: there are no samples in ${what}; give a few dozen`);
   }
@@ -190,7 +215,8 @@ class Tuning {
       const make = () => Promise.resolve(state);
       return await this.search.start([{ summary: "ranges as they were learnt", make }]);
     }
-    const methods = quantize.calibrationMethod ? [quantize.calibrationMethod] : METHODS;
+    const { calibrationMethod: method = "auto" } = quantize;
+    const methods = method === "auto" ? METHODS : [method];
     return await this.search.start(methods.map((calibrationMethod) => ({
       summary: `ranges by ${
         typeof calibrationMethod === "string" ? calibrationMethod : "an observer"
@@ -258,14 +284,15 @@ export async function tuneOnnx(
   options: TuneOnnxOptions,
 ): Promise<TuneOnnxResult> {
   const remedies = checkTuneOptions(options);
-  const { metric = "sqnr", target, recipe: given, quantize = {} } = options;
+  const { metric = "sqnr", target, quantize = {} } = options;
   const model = await modelOf(source);
   const digest = await digestOf(model);
-  const recipe = given && checkRecipe(WHERE, given, digest);
+  const recipe = options.recipe && checkRecipe(WHERE, options.recipe, digest);
   await options.calibration?.checkModel(WHERE, model);
   const data = await listOf("data", options.data);
   const heldOut = await listOf("heldOut", options.heldOut);
   const float = quantize.prepare === false ? model.clone() : await prepareOnnx(model);
+  nameNodes(float.graph); // what a recipe has of nodes goes by names
   const tuning = new Tuning(float, data, heldOut, options);
   const { search, tools } = tuning;
   await tuning.open();

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Ends } from "./descend_ranges.ts";
+import { areEnds } from "./found_values.ts";
 import { activationParams, type ImprovedModule } from "./improved_module.ts";
 import { layerRanges } from "./layer_ranges.ts";
 import type { ModuleRemedy, ModuleTools } from "./module_tools.ts";
@@ -12,9 +13,7 @@ import type { ModuleRemedy, ModuleTools } from "./module_tools.ts";
 export function checkedRanges(found: unknown, { ranges }: ImprovedModule): [string, Ends][] {
   const entries = typeof found === "object" && found !== null ? Object.entries(found) : [];
   const fits = entries.length > 0 &&
-    entries.every(([name, each]) =>
-      ranges.has(name) && each?.min <= 0 && each.max >= 0 && each.max > each.min
-    );
+    entries.every(([name, each]) => ranges.has(name) && areEnds(each) && each.max > each.min);
   if (!fits) throw new Error("tune: the recipe has something else than ranges of layers");
   return entries;
 }

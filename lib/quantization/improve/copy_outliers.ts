@@ -11,6 +11,7 @@ import { sizesWith } from "../layers/copied_channels.ts";
 import { groupsOf } from "../layers/output_first.ts";
 import type { FloatLayer } from "../layers/weighted_layer.ts";
 import { channelsTwice, LEAST_COPY, outliersToCopy } from "./channel_copies.ts";
+import { areChannels } from "./found_values.ts";
 import type { ImprovedModule } from "./improved_module.ts";
 import type { ModuleRemedy, ModuleTools, RemediedModule } from "./module_tools.ts";
 import { passesCopies } from "./passing_modules.ts";
@@ -128,11 +129,7 @@ async function copied(
 function checked(found: unknown): readonly Copied[] | undefined {
   if (found === undefined) return undefined;
   const fits = Array.isArray(found) &&
-    found.every((each) =>
-      typeof each?.module === "string" && Array.isArray(each.channels) &&
-      each.channels.length > 0 && new Set(each.channels).size === each.channels.length &&
-      each.channels.every((c: unknown) => Number.isInteger(c) && c as number >= 0)
-    );
+    found.every((each) => typeof each?.module === "string" && areChannels(each.channels));
   if (!fits) throw new Error("tune: the recipe has something else than modules and channels");
   return found;
 }

@@ -7,6 +7,7 @@ import { familyOf } from "../layers/layer_family.ts";
 import type { FloatLayer } from "../layers/weighted_layer.ts";
 import { type ImprovedModule, weightRows } from "./improved_module.ts";
 import type { InputStatistics, ModuleRemedy, ModuleTools, RemediedModule } from "./module_tools.ts";
+import { isShare } from "./found_values.ts";
 import { passesFactors } from "./passing_modules.ts";
 import { groupsIn, Rewriting } from "./rewriting.ts";
 import {
@@ -82,7 +83,7 @@ function checked(found: unknown): ReadonlyMap<string, Divided> | undefined {
   if (found === undefined) return undefined;
   const fits = Array.isArray(found) &&
     found.every((each) =>
-      typeof each?.module === "string" && each.alpha >= 0 && each.alpha <= 1 && each.floor > 0
+      typeof each?.module === "string" && isShare(each.alpha) && isShare(each.floor)
     );
   if (!fits) throw new Error("tune: the recipe has something else than modules and exponents");
   return new Map(found.map((each: Divided) => [each.module, each]));

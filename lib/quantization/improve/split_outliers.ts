@@ -10,6 +10,7 @@ import { Tensor } from "../../tensor/tensor.ts";
 import { freeModule } from "../analysis/layers.ts";
 import { SplitLinear } from "../layers/split_linear.ts";
 import { LEAST_SPLIT, outliersToSplit } from "./channel_splits.ts";
+import { areChannels } from "./found_values.ts";
 import { type ImprovedModule, quantizedModule } from "./improved_module.ts";
 import type { ModuleRemedy, ModuleTools, RemediedModule } from "./module_tools.ts";
 import { Rewriting } from "./rewriting.ts";
@@ -78,11 +79,7 @@ async function applied(
 /** What a recipe has of such a step. */
 function checked(found: unknown, state: ImprovedModule): readonly Split[] {
   const fits = Array.isArray(found) && found.length > 0 &&
-    found.every((each) =>
-      typeof each?.layer === "string" && Array.isArray(each.channels) &&
-      each.channels.length > 0 && new Set(each.channels).size === each.channels.length &&
-      each.channels.every((c: unknown) => Number.isInteger(c) && c as number >= 0)
-    );
+    found.every((each) => typeof each?.layer === "string" && areChannels(each.channels));
   if (!fits) throw new Error("tune: the recipe has something else than layers and channels");
   const places = placesIn(state);
   for (const { layer, channels } of found as readonly Split[]) {

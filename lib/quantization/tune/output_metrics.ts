@@ -102,6 +102,21 @@ export function checkMetricOf(where: string, metric: unknown, names: readonly st
   );
 }
 
+/** Throws a `problem` if what a metric with a name came to is no number. */
+export function checkValue(
+  metric: string,
+  value: number,
+  problem: (message: string) => Error,
+): void {
+  if (!Number.isNaN(value)) return;
+  throw problem(
+    `the metric ${
+      JSON.stringify(metric)
+    } is no number, for the float model gives NaN or infinities for the ` +
+      `held-out samples; leave those samples out, or give a function as the metric`,
+  );
+}
+
 /** What a function of the user's says of a model; what it throws, and what is no number, becomes a `problem`. */
 export async function askMetric<M>(
   metric: (model: M) => number | Promise<number>,

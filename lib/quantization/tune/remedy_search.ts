@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions } from "../../numbers/arguments.ts";
+import { checkOptions, given } from "../../numbers/arguments.ts";
 import type { AnalysisOptions } from "../analysis/inputs.ts";
 import type { RemedyOf, RemedyStep } from "../improve/remedy.ts";
 
@@ -196,6 +196,11 @@ export function remediesNamed<S, T>(
   all: readonly RemedyOf<S, T>[],
   names: readonly string[] | undefined,
 ): readonly RemedyOf<S, T>[] {
+  if (names !== undefined && !Array.isArray(names)) {
+    throw new TypeError(
+      `${where}: remedies must be a list of names such as ["bias"], got ${given(names)}`,
+    );
+  }
   return names?.map((name, i) => {
     const remedy = all.find((each) => each.name === name);
     if (!remedy) {
@@ -215,12 +220,14 @@ export function remediesNamed<S, T>(
 /** @throws {TypeError | RangeError} if a target or a limit is none. */
 export function checkGoal(where: string, target: unknown, budget: TuneBudget): void {
   if (target !== undefined && !Number.isFinite(target)) {
-    throw new RangeError(`${where}: the target is ${target}; give what the metric is to reach`);
+    throw new RangeError(
+      `${where}: the target is ${given(target)}; give what the metric is to reach`,
+    );
   }
   checkOptions(`${where}: budget`, budget, ["seconds", "bytes", "latency"]);
   for (const [name, limit] of Object.entries(budget)) {
-    if (limit === undefined || limit > 0) continue;
-    throw new RangeError(`${where}: budget.${name} is ${limit}; give a number above 0`);
+    if (limit === undefined || typeof limit === "number" && limit > 0) continue;
+    throw new RangeError(`${where}: budget.${name} is ${given(limit)}; give a number above 0`);
   }
 }
 

@@ -36,7 +36,13 @@ import { RANGE_METHODS, type RangeMethod } from "../improve/range_methods.ts";
 import { familyOf } from "../layers/layer_family.ts";
 import { type LayerFinding, layerFindings } from "./layer_findings.ts";
 import { checkModuleRecipe, digestOfModule, type ModuleRecipe } from "./module_recipe.ts";
-import { askMetric, checkMetricOf, OUTPUT_METRICS, outputsSqnr } from "./output_metrics.ts";
+import {
+  askMetric,
+  checkMetricOf,
+  checkValue,
+  OUTPUT_METRICS,
+  outputsSqnr,
+} from "./output_metrics.ts";
 import {
   checkGoal,
   type Judged,
@@ -115,7 +121,7 @@ function problem(message: string, options?: ErrorOptions): Error {
 
 /** @throws {TypeError | RangeError} if an option is not one. */
 function checkTuneOptions(options: TuneOptions): readonly ModuleRemedy[] {
-  checkOptions(WHERE, options, OPTIONS);
+  checkOptions(WHERE, options ?? null, OPTIONS);
   const { metric = "sqnr", target, budget = {}, quantize = {}, remedies } = options ?? {};
   checkOptions(`${WHERE}: quantize`, quantize, QUANTIZE_OPTIONS);
   const { activationType = "uint8", calibrationMethod = "minmax" } = quantize;
@@ -216,6 +222,7 @@ class Tuning implements Disposable {
     const value = typeof metric === "function"
       ? await askMetric(metric, model, problem)
       : OUTPUT_METRICS[metric](this.reference, outputs);
+    if (typeof metric === "string") checkValue(metric, value, problem);
     return { metric: value, sqnr, bytes: bytesOf(model), takes: await this.takes(model) };
   }
 
