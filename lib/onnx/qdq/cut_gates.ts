@@ -13,6 +13,7 @@ import type { NodeProto } from "../file/proto.ts";
 import { readTensor, tensorType } from "../file/tensor_data.ts";
 import { GraphEditor } from "../graph/graph_editor.ts";
 import { isOp } from "../graph/operator.ts";
+import { removeUnusedInitializers } from "../graph/unused.ts";
 
 /** The greatest byte. */
 const MOST = 255;
@@ -133,7 +134,11 @@ export function cutGates({ graph, messages }: OnnxModel): void {
       float(`${value}_scale`, cut.gateScale),
       byte(`${value}_zero_point`, 0),
     ];
-    editor.remove([sum, ...summand === floats ? [] : [summand]]);
+    // onnxruntime would compute the constant that was added at every run, though nothing reads it.
+    const shift = editor.view.producer(sum.input[1])!;
+    const isOver = editor.view.uses(sum.input[1]).length === 1;
+    editor.remove([sum, ...summand === floats ? [] : [summand], ...isOver ? [shift] : []]);
   }
   editor.apply();
+  removeUnusedInitializers(graph);
 }

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertGreater } from "@std/assert";
 import { importOnnx, init, OnnxRuntime, quantizeStatic, tensor } from "../../../mod.ts";
 import { cutGates } from "../../../lib/onnx/qdq/cut_gates.ts";
 import type { OnnxModel } from "../../../lib/onnx/file/model.ts";
+import { removeUnusedInitializers, removeUnusedNodes } from "../../../lib/onnx/graph/unused.ts";
 import { optimized } from "../model.ts";
 import { floats, node, noise, smallModel } from "../small_models.ts";
 
@@ -68,6 +69,11 @@ Deno.test("HardSwish's gate is a Clip of bytes, no less right, and importOnnx co
     cutGates(cut);
     const kernels = await optimized(cut.toBytes());
     assertEquals(sums(kernels), ["Clip"]);
+    // onnxruntime would run what nothing reads.
+    assertEquals([removeUnusedNodes, removeUnusedInitializers].map((each) => each(cut.graph)), [
+      0,
+      0,
+    ]);
     assertEquals(kernels.filter((kernel) => /QLinear/.test(kernel)), [
       ...["QLinearConv", "QLinearMul", "QLinearConv"],
     ]);
