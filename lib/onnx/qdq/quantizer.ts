@@ -271,7 +271,9 @@ export class Quantizer {
     const { facts, placement: { left, active } } = this;
     let node = facts.view.producer(value);
     for (; node && this.handsOn(node); node = facts.view.producer(node.input[0])) {
-      if (left.has(node)) return true;
+      // A clip may go where bytes end as it does.
+      const isBytes = roleOf(node) === "clips" && absorbs(node, facts, this.paramsOf(value));
+      if (left.has(node) && !isBytes) return true;
     }
     const role = node && roleOf(node);
     if (!node || active.has(node) || role === undefined || role === "looksUp") return false;
