@@ -107,11 +107,13 @@ function cutOf(editor: GraphEditor, { quantize, sum, gateBytes, gate }: Gated): 
  */
 export function cutGates({ graph, messages }: OnnxModel): void {
   const editor = new GraphEditor(graph, messages);
+  let done = false;
   for (const product of graph.node) {
     if (!isOp(product, "Mul")) continue;
     const gated = gatedBy(editor, product, 0) ?? gatedBy(editor, product, 1);
     const cut = gated && cutOf(editor, gated);
     if (!cut) continue;
+    done = true;
     const { quantize, floats, sum, gateBytes, gate } = gated;
     const [value] = gate.output;
     const byte = (name: string, integer: number) => editor.constant(name, "uint8", [], [integer]);
@@ -140,5 +142,5 @@ export function cutGates({ graph, messages }: OnnxModel): void {
     editor.remove([sum, ...summand === floats ? [] : [summand], ...isOver ? [shift] : []]);
   }
   editor.apply();
-  removeUnusedInitializers(graph);
+  if (done) removeUnusedInitializers(graph);
 }
