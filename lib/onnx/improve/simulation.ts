@@ -96,7 +96,9 @@ export class Simulation implements AsyncDisposable {
     }
     editor.apply();
     removeUnusedInitializers(graph);
-    return new Simulation(await OnnxRuntime.open(where, model), params, names);
+    // It would take the floats that weights are for new ones, and round these once more.
+    const runtime = await OnnxRuntime.open(where, model, { integers: false });
+    return new Simulation(runtime, params, names);
   }
 
   /** The outputs of a sample with the scales as they are now. */

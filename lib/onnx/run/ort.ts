@@ -64,6 +64,8 @@ export interface OnnxRuntimeOptions {
   optimization?: "disabled" | "basic" | "extended" | "all";
   /** Threads that compute one operator; as many as there are cores by default. */
   threads?: number;
+  /** Whether onnxruntime computes with integers between DequantizeLinear and QuantizeLinear, as it does by default. */
+  integers?: boolean;
   /** Where onnxruntime writes what it makes of the model; nowhere by default. */
   optimizedModelPath?: string;
 }
@@ -71,7 +73,7 @@ export interface OnnxRuntimeOptions {
 /** The options of a session. */
 export function sessionOptions(
   precise: boolean,
-  { optimization = "all", threads, optimizedModelPath }: OnnxRuntimeOptions = {},
+  { optimization = "all", threads, integers = true, optimizedModelPath }: OnnxRuntimeOptions = {},
 ): SessionOptions {
   return {
     graphOptimizationLevel: optimization,
@@ -83,6 +85,7 @@ export function sessionOptions(
         x64quantprecision: precise ? "1" : "0",
         // Float inputs of 4-bit weights would else be rounded to 8 bits on the way.
         qdq_matmulnbits_accuracy_level: "1",
+        ...(integers ? {} : { disable_quant_qdq: "1" }),
       },
     },
   };
