@@ -4,12 +4,21 @@
  * @module
  */
 
-/** Rounds in which both take turns, and those after which what is clearly slower is given up. */
+/** Rounds in which both take turns, and those after which what is clear is not asked further. */
 const ROUNDS = { all: 11, few: 3 } as const;
-/** What is clearly slower takes this share of the other's time. */
-const CLEARLY = 1.05;
-/** What a round takes of each at least, in milliseconds. */
-const LEAST_MS = 8;
+/** What a round takes of each at least, in milliseconds: less is enough for so many runs. */
+const LEAST = { ms: 8, quick: { ms: 4, runs: 10 } } as const;
+
+/** The shares between which it matters what a share is exactly. */
+export interface InDoubt {
+  /** What is less is clearly faster. */
+  readonly from: number;
+  /** What is more is clearly slower. */
+  readonly to: number;
+}
+
+/** What is clearly slower than the other is not asked how much. */
+const UNLESS_SLOWER: InDoubt = { from: 0, to: 1.05 };
 
 /** The number in the middle. */
 function middle(values: readonly number[]): number {
@@ -20,7 +29,9 @@ function middle(values: readonly number[]): number {
 async function timesOf(run: () => Promise<unknown>, clock: () => number): Promise<number[]> {
   const times: number[] = [];
   const start = clock();
-  for (let now = start; now - start < LEAST_MS;) {
+  const isEnough = (ms: number) =>
+    ms >= LEAST.ms || ms >= LEAST.quick.ms && times.length >= LEAST.quick.runs;
+  for (let now = start; !isEnough(now - start);) {
     await run();
     const then = clock();
     times.push(then - now);
@@ -35,23 +46,24 @@ async function timesOf(run: () => Promise<unknown>, clock: () => number): Promis
  * larger counts.
  *
  * @param clock tells milliseconds.
- * @param hopeless a share from which on it does not matter how much slower it is: fewer rounds tell that.
+ * @param doubt between which shares it matters what it is exactly: that it is outside fewer rounds tell.
  */
 export async function timeInTurns(
   own: () => Promise<unknown>,
   other: () => Promise<unknown>,
   clock: () => number,
-  hopeless: number = CLEARLY,
+  doubt: InDoubt = UNLESS_SLOWER,
 ): Promise<number> {
   for (const run of [own, other]) await run();
   const ratios: number[] = [];
   const least = [Infinity, Infinity];
+  const share = () => Math.max(middle(ratios), least[0] / least[1]);
   while (ratios.length < ROUNDS.all) {
     const rounds = [await timesOf(own, clock), await timesOf(other, clock)];
     rounds.forEach((times, i) => least[i] = Math.min(least[i], ...times));
     const [a, b] = rounds.map(middle);
     ratios.push(a / b);
-    if (ratios.length === ROUNDS.few && middle(ratios) > hopeless) break;
+    if (ratios.length === ROUNDS.few && (share() > doubt.to || share() < doubt.from)) break;
   }
-  return Math.max(middle(ratios), least[0] / least[1]);
+  return share();
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { processorTime } from "../../files/processor_time.ts";
-import { timeInTurns } from "../../files/time_in_turns.ts";
+import { type InDoubt, timeInTurns } from "../../files/time_in_turns.ts";
 import type { OnnxModel } from "../file/model.ts";
 import { type OnnxFeeds, OnnxRuntime } from "./runtime.ts";
 
@@ -38,15 +38,17 @@ export class Race implements AsyncDisposable {
 
   /**
    * The time that a model takes as a share of the best one's, by {@linkcode timeInTurns}. If it is less than `worth`, the model is the best from then on.
+   *
+   * @param doubt between which shares it matters what it is exactly; by default those that are not clearly more than `worth`.
    */
-  async run(model: OnnxModel, worth: number): Promise<number> {
+  async run(model: OnnxModel, worth: number, doubt?: InDoubt): Promise<number> {
     const runtime = await OnnxRuntime.open(this.where, model, { threads: 1 });
     let loser = runtime;
     try {
       const { best, feeds, clock } = this;
       const [own, other] = [() => runtime.run(feeds), () => best.run(feeds)];
-      const hopeless = worth > 0 ? worth + NOISE : undefined;
-      const share = await timeInTurns(own, other, clock, hopeless);
+      const least = worth > 0 ? { from: 0, to: worth + NOISE } : undefined;
+      const share = await timeInTurns(own, other, clock, doubt ?? least);
       if (share < worth) [loser, this.best] = [this.best, runtime];
       return share;
     } finally {

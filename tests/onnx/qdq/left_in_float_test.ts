@@ -104,3 +104,22 @@ Deno.test("a node that is left out stays float in onnxruntime too", async () => 
     assert(excluded.some((name) => all.includes(name)), what);
   }
 });
+
+Deno.test("a Relu that is left out needs nothing before bytes that end as it does", async () => {
+  const float = smallModel({
+    opset: 17,
+    nodes: [
+      ...[named("Conv", ["x", "w"], ["a"]), named("Relu", ["a"], ["z"])],
+      ...[named("Conv", ["z", "v"], ["b"]), named("Conv", ["b", "u"], ["y"])],
+    ],
+    constants: [weight("w", 4, 4, 1, 1), weight("v", 4, 4, 1, 1), weight("u", 4, 4, 1, 1)],
+    inputs: { x: ["float32", 1, 4, 8, 8] },
+    outputs: ["y"],
+  });
+  const x = noise(1, 4, 8, 8) as OnnxFeeds[string];
+  const { model, nodes } = await quantizeStatic(float, [{ x }], {
+    ...{ nodesToExclude: ["Conv/a", "Relu/z"], prepare: false },
+  });
+  assertEquals(nodes.map(({ quantized }) => quantized), [false, false, true, true]);
+  assert(model.graph.node.every(({ opType }) => opType !== "Max"));
+});
