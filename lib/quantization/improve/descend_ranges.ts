@@ -24,6 +24,8 @@ export interface MovableRange {
 export interface DescentLimits {
   /** Of how many numbers the noise is made up: of few it is another by chance, so that the best of many tries says little. */
   readonly count?: number;
+  /** How often all are gone through, as long as that pays; once by default. What little of the noise hid pays later. */
+  readonly rounds?: number;
   /** Whether no range more is to be moved. */
   readonly isOver?: () => boolean;
 }
@@ -54,7 +56,7 @@ export async function descendRanges(
   ranges: readonly MovableRange[],
   noise: () => Promise<number>,
   symmetric: boolean,
-  { count = Infinity, isOver = () => false }: DescentLimits = {},
+  { count = Infinity, rounds = 1, isOver = () => false }: DescentLimits = {},
 ): Promise<{ before: number; after: number }> {
   const least = Math.max(LEAST_SHARE, Math.sqrt(CHANCE / count));
   let measured = 0;
@@ -64,32 +66,39 @@ export async function descendRanges(
   };
   let best = await measure();
   const before = best;
-  for (const range of ranges) {
-    if (measured >= MOST_MEASURED || isOver()) break;
-    for (const end of symmetric ? ["both"] as const : ["max", "min"] as const) {
-      for (const factor of FACTORS) {
-        const ends = range.ends();
-        const near = end !== "both" && Math.abs(ends[end]) <= NEAR * (ends.max - ends.min);
-        if (near) break;
-        let steps = 0;
-        for (; steps < MOST_STEPS; steps++) {
-          const now = range.ends();
-          const undo = range.move(
-            end === "both"
-              ? { min: now.min * factor, max: now.max * factor }
-              : { ...now, [end]: now[end] * factor },
-          );
-          const reached = await measure();
-          if (reached < best * (1 - least)) {
-            best = reached;
-            continue;
-          }
-          undo();
-          break;
+  const descend = async (range: MovableRange, end: "max" | "min" | "both") => {
+    for (const factor of FACTORS) {
+      const ends = range.ends();
+      const near = end !== "both" && Math.abs(ends[end]) <= NEAR * (ends.max - ends.min);
+      if (near) return;
+      let steps = 0;
+      for (; steps < MOST_STEPS; steps++) {
+        const now = range.ends();
+        const undo = range.move(
+          end === "both"
+            ? { min: now.min * factor, max: now.max * factor }
+            : { ...now, [end]: now[end] * factor },
+        );
+        const reached = await measure();
+        if (reached < best * (1 - least)) {
+          best = reached;
+          continue;
         }
-        if (steps > 0) break; // the other way would lead back
+        undo();
+        break;
+      }
+      if (steps > 0) return; // the other way would lead back
+    }
+  };
+  for (let round = 0; round < rounds; round++) {
+    const first = best;
+    for (const range of ranges) {
+      if (measured >= MOST_MEASURED || isOver()) return { before, after: best };
+      for (const end of symmetric ? ["both"] as const : ["max", "min"] as const) {
+        await descend(range, end);
       }
     }
+    if (best === first) break;
   }
   return { before, after: best };
 }
