@@ -141,11 +141,15 @@ export class RemedySearch<S, T> {
     let state = first;
     let score = await this.options.score(state);
     this.timed = true;
+    const tried = new Map<string, S>();
     try {
       for (const remedy of remedies) {
         if (score.metric >= target && score.takes <= 1) break;
+        // What comes twice is of use once something else was kept.
+        if (tried.get(remedy.name) === state) continue;
         this.check();
         const done = await remedy.apply(state, tools);
+        tried.set(remedy.name, state);
         if (!done) continue;
         // What has come to an end is judged, however late it is.
         this.timed = false;
@@ -155,6 +159,7 @@ export class RemedySearch<S, T> {
         this.note(remedy.name, done.summary, reached, kept);
         if (!kept) continue;
         [state, score] = [done.state, reached];
+        tried.set(remedy.name, state);
         this.recipe.push({ remedy: remedy.name, found: done.found });
       }
     } catch (error) {

@@ -1,5 +1,9 @@
-import { assert } from "@std/assert";
-import { type Judged, preferred } from "../../../lib/quantization/tune/remedy_search.ts";
+import { assert, assertEquals } from "@std/assert";
+import {
+  type Judged,
+  preferred,
+  RemedySearch,
+} from "../../../lib/quantization/tune/remedy_search.ts";
 
 const judged = (takes: number, metric: number): Judged => ({
   ...{ takes, metric, sqnr: metric, bytes: 1 },
@@ -16,4 +20,22 @@ Deno.test("above the limits what comes nearer to them is gone on from, or what i
   assert(!preferred(judged(1.5, 20), judged(1.2, 10)));
   assert(preferred(judged(1.21, 20), judged(1.2, 10)));
   assert(!preferred(judged(1.19, 9), judged(1.2, 10)));
+});
+
+Deno.test("what comes twice is tried again once something else was kept", async () => {
+  const tries: string[] = [];
+  const remedy = (name: string, gain: number) => ({
+    ...{ name, purpose: "", rewrites: false },
+    apply: (state: number) => {
+      tries.push(`${name} ${state}`);
+      return Promise.resolve({ state: state + gain, found: undefined, summary: name });
+    },
+  });
+  const search = new RemedySearch<number, undefined>({
+    score: (state) => Promise.resolve(judged(0.5, state)),
+    problem: (message) => new Error(message),
+  });
+  const [better, worse, other] = [remedy("a", 1), remedy("b", -1), remedy("c", 10)];
+  await search.improve(0, [better, worse, better, worse, other, better, worse], undefined);
+  assertEquals(tries, ["a 0", "b 1", "c 1", "a 11", "b 12"]);
 });
