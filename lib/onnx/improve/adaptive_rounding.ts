@@ -19,6 +19,7 @@ import {
 } from "../../quantization/improve/sampled_rows.ts";
 import type { Remedy } from "./remedy.ts";
 import { comparableState, type ImprovedModel, type ImproveTools } from "./state.ts";
+import { weightsMatter } from "./weight_noise.ts";
 import { biasOf, inRounds } from "./weighted_layers.ts";
 import { groupRows, type WeightLayout, weightLayout } from "./weight_matrix.ts";
 
@@ -182,6 +183,7 @@ export const adaptRounding: Remedy = {
   async apply(state, tools, found) {
     const { perChannel = true, weightType = "int8", reduceRange = false } = state.options;
     if (!perChannel || weightType !== "int8" || reduceRange) return undefined;
+    if (found === undefined && !await weightsMatter(state, tools)) return undefined;
     const { state: after, done, blocks, count } = await round(state, tools, blocksIn(found));
     if (count === 0) return undefined;
     return {

@@ -53,10 +53,11 @@ async function search(state: ImprovedModel, tools: ImproveTools): Promise<Remedi
   const first = { ...state, options };
   const taken = await tools.takes((await quantizedState(first)).model);
   // It is too slow, and hardly faster than the float one.
-  const gainsLittle = taken > 1 && taken > LITTLE * await tools.takes(calibration.model);
+  const gainsLittle = taken > 1 && taken * tools.latency > LITTLE;
   const free = gainsLittle ? await floatNodes(first, tools, true) : undefined;
   const before = free?.state ?? first;
-  const seconds = searchSeconds(tools, taken);
+  const still = free ? await tools.takes((await quantizedState(before)).model) : taken;
+  const seconds = searchSeconds(tools, still);
   const { left, share } = await fasterInFloat(calibration, before.options, seconds);
   const nodes = [...free?.found ?? [], ...left];
   const rewritten = await operatorsOf(first) !== await operatorsOf(state);

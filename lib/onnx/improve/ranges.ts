@@ -21,6 +21,9 @@ import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.t
 /** The share of the time that all may take from which on no range more is moved. */
 const MOST_TIME = 1 / 6;
 
+/** How often all ranges are gone through: what is narrower makes what others cost count for more. */
+const MOST_ROUNDS = 3;
+
 function endsOf({ type, scale, zeroPoint }: SimulatedParams): Ends {
   const [low, high] = type === "uint8" ? [0, 255] : [-128, 127];
   return { min: (low - zeroPoint) * scale, max: (high - zeroPoint) * scale };
@@ -36,7 +39,7 @@ class NoiseMeter {
   static async open({ calibration }: ImprovedModel, tools: ImproveTools): Promise<NoiseMeter> {
     await using runtime = await OnnxRuntime.open("tuneOnnx", tools.reference ?? calibration.model);
     const reference = [];
-    for (const feeds of tools.few) reference.push(await runtime.run(feeds));
+    for (const feeds of tools.forRanges) reference.push(await runtime.run(feeds));
     return new NoiseMeter(tools, reference);
   }
 
@@ -53,7 +56,7 @@ class NoiseMeter {
 
   async noise(simulation: Simulation): Promise<number> {
     const noises = new Map<string, Noise>();
-    for (const [i, feeds] of this.tools.few.entries()) {
+    for (const [i, feeds] of this.tools.forRanges.entries()) {
       this.tools.check();
       const outputs = await simulation.run(feeds);
       for (const [name, float] of Object.entries(this.reference[i])) {
@@ -102,11 +105,21 @@ async function search(
   const first = simulation.params.map(keyOf);
   const end = performance.now() + 1000 * tools.seconds * MOST_TIME;
   const symmetric = state.options.activationSymmetric ?? false;
+  const isOver = () => performance.now() > end || tools.isOver;
+  const noise = async () => {
+    try {
+      return await meter.noise(simulation);
+    } catch (error) {
+      // Once time is over, what was moved until then is what there is.
+      if (!tools.isOver) throw error;
+      return Infinity;
+    }
+  };
   const { before, after } = await descendRanges(
     simulation.params.map((params) => movable(params, symmetric)),
-    () => meter.noise(simulation),
+    noise,
     symmetric,
-    { count: meter.count, isOver: () => performance.now() > end },
+    { count: meter.count, rounds: MOST_ROUNDS, isOver },
   );
   const changed = new Map(
     simulation.params.flatMap((params, i) =>

@@ -54,7 +54,7 @@ export function readerWeights(
 }
 
 /**
- * For each value the range in which rounding it to bytes changes least what the layers make of it, on a few of the
+ * For each value the range in which rounding it to bytes changes least what the layers make of it, on some of the
  * samples. A channel that no layer multiplies with anything does not count.
  *
  * @param values what layers with weights read; others are passed over.
@@ -78,6 +78,6 @@ export async function rangesByReaders(
         if (weights[c] > 0) histogram.add(data.subarray(at, at + inner), weights[c]);
       }
     }
-  });
+  }, tools.forRows);
   return new Map([...seen].map(([name, histogram]) => [name, fitRange(histogram, symmetric)]));
 }

@@ -20,6 +20,7 @@ import { equalize, smoothNorms } from "./smoothing.ts";
 /**
  * All remedies. What costs nothing comes first; those that rewrite the float model come before the others, which go by the
  * numbers in it, and what stays float is settled before ranges, weights and biases make up for what the rest is off by.
+ * Biases, which take little time, are corrected once before weights are rounded, which takes much, and once after.
  */
 export const REMEDIES: readonly Remedy[] = [
   fuseGates,
@@ -27,10 +28,11 @@ export const REMEDIES: readonly Remedy[] = [
   splitOutliers,
   equalize,
   absorbBiases,
-  copyOutliers,
   smoothNorms,
   leaveFloat,
+  copyOutliers,
   fitRanges,
+  correctBiases,
   adaptRounding,
   roundWeights,
   correctBiases,
@@ -38,4 +40,4 @@ export const REMEDIES: readonly Remedy[] = [
 ];
 
 /** The remedies by their names. */
-export const REMEDY_NAMES: readonly string[] = REMEDIES.map(({ name }) => name);
+export const REMEDY_NAMES: readonly string[] = [...new Set(REMEDIES.map(({ name }) => name))];

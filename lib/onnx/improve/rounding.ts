@@ -12,6 +12,7 @@ import { gptq } from "../../quantization/improve/gptq.ts";
 import { trusted } from "../../quantization/improve/trusted_covariance.ts";
 import type { Remedy } from "./remedy.ts";
 import type { ImprovedModel, ImproveTools } from "./state.ts";
+import { weightsMatter } from "./weight_noise.ts";
 import { groupRows, weightLayout } from "./weight_matrix.ts";
 
 /** The greatest integer of weights, and the least. */
@@ -60,11 +61,12 @@ export const roundWeights: Remedy = {
   name: "round",
   purpose: "rounds weights by what they are multiplied with",
   rewrites: false,
-  async apply(state, tools) {
+  async apply(state, tools, found) {
     const { perChannel = true, weightType = "int8", reduceRange = false } = state.options;
     if (!perChannel || weightType !== "int8" || reduceRange || state.weights.size > 0) {
       return undefined;
     }
+    if (found === undefined && !await weightsMatter(state, tools)) return undefined;
     const weights = await round(state, tools);
     if (weights.size === 0) return undefined;
     return {

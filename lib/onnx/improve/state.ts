@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { rankNodes } from "../accuracy/rank_nodes.ts";
+import type { NodeSensitivity } from "../accuracy/variants.ts";
 import { ActivationReader } from "../calibration/activation_reader.ts";
 import { OnnxCalibration } from "../calibration/calibrate.ts";
 import { Learnt, type Statistics } from "../calibration/statistics/learnt.ts";
@@ -28,7 +30,7 @@ export interface ImprovedModel {
 }
 
 /** Samples that statistics are gathered on at most, those of rows by how large samples are, and errors while searching. */
-const FEW = { learnt: 64, rows: 8, searched: { least: 4, most: 16 } } as const;
+const FEW = { learnt: 64, rows: 8, searched: { least: 4, most: 16, forRanges: 64 } } as const;
 /** Elements of samples that give rows enough, and that errors are measured on. */
 const ENOUGH = { rows: 1 << 20, searched: 1 << 17 } as const;
 
@@ -54,8 +56,8 @@ export interface ImproveLimits {
   readonly isOver?: () => boolean;
   /** What a quantized model takes of the limits of size and time, as a share: at most 1 is allowed. */
   readonly takes?: (model: OnnxModel) => Promise<number>;
-  /** Whether it is to be fast. */
-  readonly fast?: boolean;
+  /** The time that a quantized model may take, as a share of the float model's; not limited by default. */
+  readonly latency?: number;
   /** Seconds that the whole search may take; not limited by default. */
   readonly seconds?: number;
   /** The SQNR on a few samples from which on no more is asked for, in dB. */
@@ -69,6 +71,7 @@ export interface ImproveLimits {
 /** What remedies ask of samples. */
 export class ImproveTools {
   private readonly known = new WeakMap<OnnxModel, Map<StatisticKind, Promise<Learnt>>>();
+  private readonly ranked = new WeakMap<OnnxCalibration, Promise<readonly NodeSensitivity[]>>();
 
   /** @param samples the calibration samples; gone through once for each time that ranges are learnt. */
   constructor(
@@ -101,7 +104,12 @@ export class ImproveTools {
 
   /** Whether time is limited, so that what is faster in float is worth looking for. */
   get isToBeFast(): boolean {
-    return this.limits.fast ?? false;
+    return this.limits.latency !== undefined;
+  }
+
+  /** The time that a quantized model may take, as a share of the float model's. */
+  get latency(): number {
+    return this.limits.latency ?? Infinity;
   }
 
   /** Seconds that the whole search may take. */
@@ -123,6 +131,12 @@ export class ImproveTools {
   get few(): readonly OnnxFeeds[] {
     const { least, most } = FEW.searched;
     return this.samples.slice(0, samplesWith(ENOUGH.searched, this.samples[0], least, most));
+  }
+
+  /** The first samples, for what is tried many times and could suit a few by chance. */
+  get forRanges(): readonly OnnxFeeds[] {
+    const { least, forRanges } = FEW.searched;
+    return this.samples.slice(0, samplesWith(ENOUGH.searched, this.samples[0], least, forRanges));
   }
 
   /** The first samples, as many as have rows enough to round weights by. */
@@ -160,6 +174,20 @@ export class ImproveTools {
       this.check();
       yield feeds;
     }
+  }
+
+  /**
+   * What each layer that a state has in bytes costs alone, the worst first; what others are told changes that little, so it is
+   * measured once for a calibration.
+   */
+  async ranking({ calibration, options }: ImprovedModel): Promise<readonly NodeSensitivity[]> {
+    const { tensorOverrides: _, onProgress: __, signal: ___, ...own } = options;
+    const known = this.ranked.get(calibration) ??
+      rankNodes(calibration.model, calibration, { ...own, verify: false, heldOut: this.few })
+        .then(({ nodes }) => nodes);
+    this.ranked.set(calibration, known);
+    const floats = new Set(options.nodesToExclude);
+    return (await known).filter(({ node }) => !floats.has(node));
   }
 
   /** Statistics of what a model's layers read and make, by the names of values; each kind is gathered once. */

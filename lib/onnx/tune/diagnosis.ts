@@ -5,7 +5,6 @@
  */
 import { decibels } from "../../plot/format.ts";
 import { causeOf, type FindingCause } from "../../quantization/tune/causes.ts";
-import { rankNodes } from "../accuracy/rank_nodes.ts";
 import { weightedNode } from "../calibration/statistics/places.ts";
 import { dequantized } from "../improve/simulation.ts";
 import { type ImprovedModel, type ImproveTools, quantizedState } from "../improve/state.ts";
@@ -34,11 +33,7 @@ const MOST = 5;
 /** The nodes that cost most in a quantized model, and why; the worst first. */
 export async function diagnose(state: ImprovedModel, tools: ImproveTools): Promise<Finding[]> {
   const { calibration } = state;
-  const { onProgress: _, signal: __, ...options } = state.options;
-  const { nodes } = await rankNodes(calibration.model, calibration, {
-    ...{ ...options, verify: false, heldOut: tools.few },
-  });
-  const worst = nodes.slice(0, MOST);
+  const worst = (await tools.ranking(state)).slice(0, MOST);
   const facts = new GraphFacts(calibration.model.graph);
   const byName = new Map(facts.graph.node.map((node) => [nodeName(node), node]));
   const { model, activations } = await quantizedState(state);

@@ -46,7 +46,7 @@ async function started(model: ReturnType<typeof smallModel>, share: number) {
   const data = samplesOf(image, 4);
   const calibration = await calibrateOnnx(float, data, { prepare: false });
   const takes = () => Promise.resolve(share);
-  const tools = new ImproveTools(data, { reference: float, fast: true, takes });
+  const tools = new ImproveTools(data, { reference: float, latency: 1, takes });
   return { float, tools, state: { calibration, options: {}, weights: new Map() } };
 }
 
