@@ -5,11 +5,11 @@ import { floats, node, smallModel } from "../small_models.ts";
 
 /** Two operators, the second of a constant, by names of their values. */
 function chain(
-  { middle = "m", opType = "Add", value = 1, size = 4, reads = middle } = {},
+  { middle = "m", opType = "Add", value = 1, size = 4, reads = "" } = {},
 ): string {
   return structureOf(smallModel({
     opset: 17,
-    nodes: [node("Relu", ["x"], [middle]), node(opType, [reads, "c"], ["y"])],
+    nodes: [node("Relu", ["x"], [middle]), node(opType, [reads || middle, "c"], ["y"])],
     constants: [floats("c", [size], Array.from({ length: size }, () => value))],
     inputs: { x: ["float32", 1, 4] },
     outputs: ["y"],
