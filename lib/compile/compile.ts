@@ -5,6 +5,7 @@
  */
 import { WebGpuBackend } from "../backend/webgpu/backend.ts";
 import { checkModule, Module } from "../nn/module.ts";
+import { isOverridden } from "../nn/override.ts";
 import { checkChoice, checkOptions } from "../numbers/arguments.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { AutotunedProgram } from "./autotune.ts";
@@ -155,6 +156,7 @@ function first(outputs: Tensor[]): Tensor {
  * this is part of, or a function that has put its own `forward` on the modules.
  */
 function isWatched(model: Module, inputs: readonly Tensor[]): boolean {
+  if (isOverridden(model)) return true;
   // A field of the user's is enumerable.
   if (
     Object.hasOwn(model, "forward") && !Object.prototype.propertyIsEnumerable.call(model, "forward")

@@ -10,6 +10,7 @@ import { backendFor, checkDevice } from "../backend/registry.ts";
 import { checkDType, given } from "../numbers/arguments.ts";
 import { formatShape, sameShape } from "../numbers/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import { prototypeOf } from "./override.ts";
 import { StateError } from "./state_error.ts";
 
 /**
@@ -394,7 +395,7 @@ export function checkModule(where: string, value: unknown): asserts value is Mod
 function copyOf(value: unknown, copies: Map<unknown, unknown>): unknown {
   if (copies.has(value)) return copies.get(value);
   if (value instanceof Module) {
-    const copy = Object.create(Object.getPrototypeOf(value));
+    const copy = Object.create(prototypeOf(value));
     copies.set(value, copy);
     for (const [name, field] of Object.entries(value)) setField(copy, name, copyOf(field, copies));
     return copy;

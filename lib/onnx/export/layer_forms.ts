@@ -5,6 +5,7 @@
  */
 import type { Module } from "../../nn/module.ts";
 import { Linear } from "../../nn/linear.ts";
+import { prototypeOf } from "../../nn/override.ts";
 import { layerClasses } from "../../quantization/layers/layer_kinds.ts";
 import { ACTIVATION_FORMS } from "./activation_forms.ts";
 import { BYTE_FORMS } from "./byte_forms.ts";
@@ -26,7 +27,7 @@ const FORMS: readonly FormEntry[] = [
 /** Whether a module is of a class, or of one derived that computes the same. */
 function computesAs(module: Module, type: FormEntry[0]): boolean {
   return module instanceof type &&
-    Object.getPrototypeOf(module).forward === type.prototype.forward;
+    prototypeOf(module).forward === type.prototype.forward;
 }
 
 /** What a layer becomes; undefined for what is no layer, and for those of `layers.ts`. */

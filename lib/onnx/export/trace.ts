@@ -5,6 +5,7 @@
  */
 import type { Backend, DeviceBuffer, Operand } from "../../backend/backend.ts";
 import { checkModule, type Module, nameModules } from "../../nn/module.ts";
+import { override } from "../../nn/override.ts";
 import { isObserved } from "../../quantization/layers/layer_family.ts";
 import { checkTensor, Tensor, tidy } from "../../tensor/tensor.ts";
 import { hasForm } from "./layer_forms.ts";
@@ -175,21 +176,6 @@ class Watch {
   dispose(): void {
     for (const buffer of this.released.splice(0)) this.backend.release(buffer);
   }
-}
-
-/** Puts members on an object, and returns what takes them off again. */
-function override(target: object, own: Readonly<Record<string, unknown>>): () => void {
-  const names = Object.keys(own);
-  const before = names.map((name) => Object.getOwnPropertyDescriptor(target, name));
-  for (const [name, member] of Object.entries(Object.getOwnPropertyDescriptors(own))) {
-    Object.defineProperty(target, name, { ...member, enumerable: false, configurable: true });
-  }
-  return () =>
-    names.forEach((name, i) => {
-      delete (target as Record<string, unknown>)[name];
-      const old = before[i];
-      if (old) Object.defineProperty(target, name, old);
-    });
 }
 
 // deno-lint-ignore no-explicit-any -- what a function takes is its own business

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Module } from "../../nn/module.ts";
+import { override } from "../../nn/override.ts";
 import { type Tensor, tidy } from "../../tensor/tensor.ts";
 import type { Batch } from "../analysis/inputs.ts";
 import { freeModule, view } from "../analysis/layers.ts";
@@ -61,22 +62,15 @@ export function watch(
   const undo: (() => void)[] = [];
   for (const name of names) {
     const module = modules.get(name)!;
-    const own = Object.getOwnPropertyDescriptor(module, "forward");
-    const forward = module.forward.bind(module);
-    Object.defineProperty(module, "forward", {
-      configurable: true,
-      value: (...inputs: Tensor[]) => {
-        const output = forward(...inputs);
-        onCall(name, inputs, output);
-        return output;
-      },
-    });
-    undo.push(() => {
-      Reflect.deleteProperty(module, "forward");
-      if (own) Object.defineProperty(module, "forward", own);
-    });
+    const run = module.forward.bind(module);
+    const forward = (...inputs: Tensor[]) => {
+      const output = run(...inputs);
+      onCall(name, inputs, output);
+      return output;
+    };
+    undo.push(override(module, { forward }));
   }
-  return { [Symbol.dispose]: () => undo.forEach((each) => each()) };
+  return { [Symbol.dispose]: () => undo.reverse().forEach((each) => each()) };
 }
 
 /** The first of some batches, as many as errors are measured on. */

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Module } from "../../nn/module.ts";
+import { prototypeOf } from "../../nn/override.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { ActivationQuantizer } from "../tensors/activation_quantizer.ts";
 import type { InputQuantizer } from "../tensors/input_quantizer.ts";
@@ -117,7 +118,7 @@ export function layerClasses(): LayerKind["type"][] {
  * something else.
  */
 export function describeLayer(module: Module): DescribedLayer | undefined {
-  const { forward } = Object.getPrototypeOf(module);
+  const { forward } = prototypeOf(module);
   // The youngest first, so that a derived class finds its own before that of its parent.
   for (const kind of [...kinds.values()].reverse()) {
     if (!(module instanceof kind.type) || forward !== kind.type.prototype.forward) continue;

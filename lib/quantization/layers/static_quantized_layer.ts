@@ -4,6 +4,7 @@
  * @module
  */
 import { Module } from "../../nn/module.ts";
+import { prototypeOf } from "../../nn/override.ts";
 import { type DType, float32, promoteTypes } from "../../numbers/dtype.ts";
 import { formatShape } from "../../numbers/shape.ts";
 import { checkSameDevice } from "../../tensor/ops.ts";
@@ -162,7 +163,7 @@ export abstract class StaticQuantizedLayer extends Module {
 
   /** The output as floats, before it becomes bytes and loses what a ReLU after it would cut off. Enqueued. */
   floatOutput(x: Tensor): Tensor {
-    const plain: this = Object.create(Object.getPrototypeOf(this));
+    const plain: this = Object.create(prototypeOf(this));
     return Object.assign(plain, this, { output: null }).forward(x);
   }
 
