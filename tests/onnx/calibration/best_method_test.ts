@@ -14,6 +14,7 @@ import {
   Sequential,
   Softmax,
 } from "../../../mod.ts";
+import { isMseBetter } from "../../../lib/onnx/calibration/best_method.ts";
 
 await init({ device: "cpu" });
 
@@ -94,7 +95,7 @@ Deno.test("auto: what was saved is a calibration of mse, and says that it cannot
   }
 });
 
-Deno.test("auto: few shares of a Softmax are judged by what it reads", async () => {
+Deno.test("auto: a Softmax is judged by what it reads too", async () => {
   manualSeed(4);
   const layers = { fc1: new Linear(8, 8), relu: new ReLU(), fc2: new Linear(8, 2) };
   const shares = new Sequential({ ...layers, softmax: new Softmax(-1) });
@@ -102,7 +103,23 @@ Deno.test("auto: few shares of a Softmax are judged by what it reads", async () 
   const found = [];
   for (const model of [new Sequential(layers), shares]) {
     const float = await exportOnnx(model, randn([1, 8]));
-    found.push((await quantizeStatic(float, data, { calibrationMethod: "auto" })).bestMethod);
+    const { bestMethod, model: quantized } = await quantizeStatic(float, data, {
+      calibrationMethod: "auto",
+    });
+    const { method, sqnr } = bestMethod!;
+    const { sqnr: worth } = await compareOnnx(float, quantized, data, { tensors: false });
+    assert(Math.abs(worth - sqnr[method]) < 1e-6, "what is told is of the outputs");
+    found.push(method);
   }
   assertEquals(found[1], found[0]);
+});
+
+Deno.test("auto: a difference counts by how sure it is", () => {
+  const estimate = (value: number, error: number) => ({ value, error });
+  assert(isMseBetter([]), "as it is on most networks");
+  assert(!isMseBetter([estimate(-0.8, 0.3)]));
+  assert(isMseBetter([estimate(-4, 4)]), "one sample may have been all of it");
+  assert(isMseBetter([estimate(-4, 4), estimate(1.7, 1.2)]));
+  assert(!isMseBetter([estimate(-0.3, 0.4), estimate(-1.5, 0.6)]));
+  assert(isMseBetter([estimate(-0.03, 0.25)]));
 });
