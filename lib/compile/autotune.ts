@@ -11,7 +11,7 @@ import type { Module } from "../nn/module.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { AutotuneCache } from "./autotune_cache.ts";
 import { DispatchTimer } from "./dispatch_timer.ts";
-import type { Program } from "./program.ts";
+import { firstOf, type Program } from "./program.ts";
 import type { Recording } from "./recording.ts";
 import { type ForwardPlan, WebGpuProgram } from "./webgpu.ts";
 
@@ -29,7 +29,7 @@ export interface TileClock extends Disposable {
 }
 
 /** A model whose tiles are measured for each new shape of the inputs. */
-export class AutotunedProgram implements Program<Promise<Tensor[]>> {
+export class AutotunedProgram implements Program {
   /** Records and replays. */
   readonly program: WebGpuProgram;
   private readonly tuned = new WeakMap<ForwardPlan, Promise<void>>();
@@ -63,6 +63,11 @@ export class AutotunedProgram implements Program<Promise<Tensor[]>> {
       if (now === plan) return this.program.run(plan, inputs);
       plan = now;
     }
+  }
+
+  /** The model's first output, likewise. */
+  async forward(...inputs: Tensor[]): Promise<Tensor> {
+    return firstOf(await this.forwardAll(...inputs));
   }
 
   private enqueue(plan: ForwardPlan, inputs: readonly Tensor[]): Promise<void> {

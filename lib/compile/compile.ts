@@ -10,7 +10,7 @@ import { checkChoice, checkOptions } from "../numbers/arguments.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { AutotunedProgram } from "./autotune.ts";
 import { OnnxRuntimeProgram } from "./onnxruntime.ts";
-import type { Outputs, Program } from "./program.ts";
+import type { Program } from "./program.ts";
 import { WebGpuProgram } from "./webgpu.ts";
 
 /**
@@ -43,7 +43,7 @@ export interface CompileOptions {
 /** How each backend makes a model ready. */
 const PROGRAMS: Record<
   CompileBackend,
-  (model: Module, options: CompileOptions) => Program<Outputs>
+  (model: Module, options: CompileOptions) => Program
 > = {
   webgpu: (model, { mode, cacheFile }) =>
     mode === "max-autotune" ? new AutotunedProgram(model, cacheFile) : new WebGpuProgram(model),
@@ -76,9 +76,9 @@ export class OptimizedModule<R extends Tensor | Promise<Tensor> = Tensor> extend
 
   /** The model. */
   readonly _orig_mod: Module;
-  private readonly makeProgram: (model: Module) => Program<Outputs>;
+  private readonly makeProgram: (model: Module) => Program;
   /** What runs the model, and the model that it was made for. */
-  private ready: { readonly model: Module; readonly program: Program<Outputs> };
+  private ready: { readonly model: Module; readonly program: Program };
 
   /**
    * Makes a model ready; most users call {@linkcode compile}.
@@ -86,7 +86,7 @@ export class OptimizedModule<R extends Tensor | Promise<Tensor> = Tensor> extend
    * @param model the model.
    * @param makeProgram makes what runs it.
    */
-  constructor(model: Module, makeProgram: (model: Module) => Program<Outputs>) {
+  constructor(model: Module, makeProgram: (model: Module) => Program) {
     super();
     this._orig_mod = model;
     this.makeProgram = makeProgram;
@@ -111,8 +111,7 @@ export class OptimizedModule<R extends Tensor | Promise<Tensor> = Tensor> extend
   override forward(...inputs: Tensor[]): R & Tensor {
     const model = this._orig_mod;
     if (isWatched(model, inputs)) return model.forward(...inputs) as R & Tensor;
-    const outputs = this.program().forwardAll(...inputs);
-    return (outputs instanceof Promise ? outputs.then(first) : first(outputs)) as R & Tensor;
+    return this.program().forward(...inputs) as R & Tensor;
   }
 
   /** All of the model's outputs; otherwise as {@linkcode OptimizedModule.forward}. */
@@ -127,7 +126,7 @@ export class OptimizedModule<R extends Tensor | Promise<Tensor> = Tensor> extend
   }
 
   /** What runs the model. */
-  private program(): Program<Outputs> {
+  private program(): Program {
     const model = this._orig_mod;
     // A copy has the program of the model that it was copied from.
     if (this.ready.model !== model) this.ready = { model, program: this.makeProgram(model) };
@@ -143,12 +142,6 @@ export class OptimizedModule<R extends Tensor | Promise<Tensor> = Tensor> extend
   [Symbol.dispose](): void {
     this.dispose();
   }
-}
-
-/** The first output; the others are given up. */
-function first(outputs: Tensor[]): Tensor {
-  for (let i = 1; i < outputs.length; i++) outputs[i].dispose();
-  return outputs[0];
 }
 
 /**

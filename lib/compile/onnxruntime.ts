@@ -12,7 +12,7 @@ import { bool, type DType, float32 } from "../numbers/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { fieldsOf, type ModelFields, unchanged } from "./fields.ts";
 import { outputTensor } from "./output_tensor.ts";
-import type { Program } from "./program.ts";
+import { firstOf, type Program } from "./program.ts";
 import { RepeatedCall } from "./repeated_call.ts";
 
 const WHERE = "compile";
@@ -53,7 +53,7 @@ interface Held {
 }
 
 /** Runs a model with onnxruntime; sessions are made on the first forward. */
-export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
+export class OnnxRuntimeProgram implements Program {
   private sessions = new Map<string, Promise<Session>>();
   private fields: ModelFields = [];
   /** Ends when all that was asked for so far is done: sessions run one call at a time. */
@@ -70,17 +70,24 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
 
   /** The model's outputs, on the device and in the dtype of the first input. */
   forwardAll(...inputs: Tensor[]): Promise<Tensor[]> {
-    return this.atOnce(inputs) ?? this.later(inputs);
+    if (!this.repeats(inputs)) return this.later(inputs);
+    return this.queue = this.repeated!.run(inputs);
   }
 
-  /** Runs what needs nobody to be waited for, if it is that. */
-  private atOnce(inputs: readonly Tensor[]): Promise<Tensor[]> | undefined {
+  /** The model's first output. */
+  forward(...inputs: Tensor[]): Promise<Tensor> {
+    if (!this.repeats(inputs)) return this.later(inputs).then(firstOf);
+    return this.queue = this.repeated!.runFirst(inputs);
+  }
+
+  /** Whether a call is like the one before and needs to wait for nobody; if so, it has begun. */
+  private repeats(inputs: readonly Tensor[]): boolean {
     const { repeated } = this;
     if (!repeated || this.open > 0 || !repeated.suits(inputs) || !unchanged(this.fields)) {
-      return undefined;
+      return false;
     }
     this.open++;
-    return this.queue = repeated.run(inputs, this.ended);
+    return true;
   }
 
   /** Runs once the session is there, and what the inputs hold. */
@@ -100,7 +107,7 @@ export class OnnxRuntimeProgram implements Program<Promise<Tensor[]>> {
       const outputs = await this.run(runtime, call, hosts);
       // Unless it was given up meanwhile.
       if (await this.known(inputs) === session) {
-        this.repeated = RepeatedCall.like(runtime, call.kinds, outputs);
+        this.repeated = RepeatedCall.like(runtime, call.kinds, outputs, this.ended);
       }
       return outputs;
     });

@@ -1,66 +1,83 @@
 /**
  * A call like one before it: all that can be known before it comes is prepared.
  *
- * A layer of a single row takes microseconds, so each check and each array here would be felt.
+ * A layer of a single row takes microseconds, so each check and each object here would be felt, and each promise more.
  *
  * @module
  */
-import type { DeviceBuffer } from "../backend/backend.ts";
 import { CpuBackend } from "../backend/cpu/backend.ts";
+import type { CpuBuffer } from "../backend/cpu/buffer.ts";
 import { type DType, float32 } from "../numbers/dtype.ts";
-import type { OrtTensor } from "../onnx/run/ort.ts";
-import { type OnnxRuntime, type UncheckedRun, uncheckedRun } from "../onnx/run/runtime.ts";
+import {
+  type OnnxRuntime,
+  type ReusedTensor,
+  type UncheckedRun,
+  uncheckedRun,
+} from "../onnx/run/runtime.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { outputTensor } from "./output_tensor.ts";
-import { ReusedOutputs } from "./reused_outputs.ts";
+import { firstOf } from "./program.ts";
+import { type OutputMemory, RepeatedOutputs } from "./repeated_outputs.ts";
 
-/** An input as it was in the call before. */
-interface Kind {
-  readonly name: string;
+/** What a session gives, by name. */
+type Results = Awaited<ReturnType<UncheckedRun["run"]>>;
+
+/** An input as it was in the call before, and what onnxruntime is given for it. */
+interface Input {
   readonly shape: readonly number[];
-  readonly count: number;
+  readonly feed: ReusedTensor;
+  /** The buffer that is read while a call is on its way. */
+  buffer: CpuBuffer | undefined;
 }
 
 /** Calls on float32 inputs of given shapes in the host's memory; one at a time. */
 export class RepeatedCall {
   private readonly session: UncheckedRun;
-  private readonly feeds: Record<string, OrtTensor | undefined>;
-  private readonly lent: DeviceBuffer[] = [];
+  private readonly feeds: Readonly<Record<string, ReusedTensor>>;
+  /** Where the outputs of the call that is on its way go. */
+  private backend: CpuBackend | undefined;
+  private memory: OutputMemory | undefined;
 
   private constructor(
     private readonly runtime: OnnxRuntime,
-    private readonly kinds: readonly Kind[],
-    private readonly outputs: ReusedOutputs | undefined,
+    private readonly inputs: readonly Input[],
+    private readonly outputs: RepeatedOutputs | undefined,
+    private readonly ended: () => void,
   ) {
     this.session = uncheckedRun(runtime);
-    this.feeds = Object.fromEntries(kinds.map(({ name }) => [name, undefined]));
+    this.feeds = Object.fromEntries(inputs.map(({ feed }, i) => [runtime.inputs[i].name, feed]));
   }
 
-  /** For calls like one that was run; nothing if its inputs were not all of float32. */
+  /**
+   * For calls like one that was run; nothing if its inputs were not all of float32.
+   *
+   * @param ended is called after each, before anybody hears of the outputs.
+   */
   static like(
     runtime: OnnxRuntime,
-    inputs: readonly { readonly shape: readonly number[]; readonly dtype: DType }[],
+    kinds: readonly { readonly shape: readonly number[]; readonly dtype: DType }[],
     outputs: readonly Tensor[],
+    ended: () => void,
   ): RepeatedCall | undefined {
-    if (!inputs.every(({ dtype }) => dtype === float32)) return undefined;
-    const kinds = inputs.map(({ shape }, i) => {
-      const count = shape.reduce((product, size) => product * size, 1);
-      return { name: runtime.inputs[i].name, shape, count };
+    if (!kinds.every(({ dtype }) => dtype === float32)) return undefined;
+    const session = uncheckedRun(runtime);
+    const inputs = kinds.map(({ shape }): Input => {
+      return { shape, feed: session.reused("float32", shape), buffer: undefined };
     });
-    return new RepeatedCall(runtime, kinds, ReusedOutputs.of(runtime, outputs));
+    return new RepeatedCall(runtime, inputs, RepeatedOutputs.of(runtime, outputs), ended);
   }
 
   /** Whether inputs are such, and can be read at once. */
-  suits(inputs: readonly Tensor[]): boolean {
-    const { kinds } = this;
-    if (inputs.length !== kinds.length) return false;
-    for (let i = 0; i < kinds.length; i++) {
-      const x = inputs[i];
+  suits(given: readonly Tensor[]): boolean {
+    const { inputs } = this;
+    if (given.length !== inputs.length) return false;
+    for (let i = 0; i < inputs.length; i++) {
+      const x = given[i];
       if (
         !(x instanceof Tensor) || x.disposed || x.dtype !== float32 ||
         !(x.backend instanceof CpuBackend)
       ) return false;
-      const [{ shape }, { shape: known }] = [x, kinds[i]];
+      const [{ shape }, { shape: known }] = [x, inputs[i]];
       if (shape === known) continue;
       if (shape.length !== known.length) return false;
       for (let d = 0; d < shape.length; d++) if (shape[d] !== known[d]) return false;
@@ -68,37 +85,56 @@ export class RepeatedCall {
     return true;
   }
 
-  /** Runs the model on inputs that suit; `ended` is called before anybody hears of the outputs. */
-  run(inputs: readonly Tensor[], ended: () => void): Promise<Tensor[]> {
-    const { kinds, session, feeds, lent, outputs, runtime } = this;
-    const backend = inputs[0].backend as CpuBackend;
-    for (let i = 0; i < kinds.length; i++) {
-      const { name, shape, count } = kinds[i];
-      const { buffer } = inputs[i].operand;
-      const { buffer: bytes, byteOffset } = backend.borrow(buffer);
-      lent.push(buffer);
-      const data = new Float32Array(bytes as ArrayBuffer, byteOffset, count);
-      feeds[name] = session.tensor("float32", data, shape);
-    }
-    const taken = outputs?.take();
-    const done = () => {
-      for (let i = 0; i < kinds.length; i++) {
-        feeds[kinds[i].name] = undefined;
-        backend.letGo(lent[i]);
-      }
-      lent.length = 0;
-      ended();
-    };
-    return session.run(feeds as Record<string, OrtTensor>, taken?.fetches).then(
-      (results) => {
-        done();
-        if (taken) return outputs!.tensors(backend, taken);
-        return runtime.outputs.map(({ name }) => outputTensor(backend, results[name], float32));
-      },
-      (error) => {
-        done();
-        return session.failed(error);
-      },
-    );
+  /** Runs the model on inputs that suit, and gives all outputs. */
+  run(given: readonly Tensor[]): Promise<Tensor[]> {
+    return this.start(given).then(this.all, this.failed);
   }
+
+  /** Runs the model on inputs that suit, and gives the first output. */
+  runFirst(given: readonly Tensor[]): Promise<Tensor> {
+    return this.start(given).then(this.first, this.failed);
+  }
+
+  private start(given: readonly Tensor[]): Promise<Results> {
+    const { inputs, session, outputs } = this;
+    const backend = this.backend = given[0].backend as CpuBackend;
+    for (let i = 0; i < inputs.length; i++) {
+      const input = inputs[i];
+      const buffer = input.buffer = given[i].operand.buffer as CpuBuffer;
+      backend.borrow(buffer);
+      input.feed.data = buffer.floats;
+    }
+    const memory = this.memory = outputs?.take();
+    return session.run(this.feeds, memory?.fetches);
+  }
+
+  private end(): void {
+    const { inputs, backend } = this;
+    for (let i = 0; i < inputs.length; i++) {
+      const input = inputs[i];
+      input.feed.data = undefined;
+      backend!.letGo(input.buffer!);
+      input.buffer = undefined;
+    }
+    this.ended();
+  }
+
+  private readonly all = (results: Results): Tensor[] => {
+    const { outputs, memory, runtime, backend } = this;
+    this.end();
+    if (outputs) return outputs.tensors(backend!, results, memory);
+    return runtime.outputs.map(({ name }) => outputTensor(backend!, results[name], float32));
+  };
+
+  private readonly first = (results: Results): Tensor => {
+    const { outputs, memory, backend } = this;
+    if (!outputs?.isOne) return firstOf(this.all(results));
+    this.end();
+    return outputs.tensor(backend!, results, memory, 0);
+  };
+
+  private readonly failed = (error: unknown): never => {
+    this.end();
+    return this.session.failed(error);
+  };
 }

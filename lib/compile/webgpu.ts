@@ -10,7 +10,7 @@ import type { Module } from "../nn/module.ts";
 import { AffineQuantizedObserverBase } from "../quantization/observers/observer.ts";
 import type { DType } from "../numbers/dtype.ts";
 import { checkTensor, Tensor } from "../tensor/tensor.ts";
-import type { Program } from "./program.ts";
+import { firstOf, type Program } from "./program.ts";
 import { fieldsOf, type ModelFields, unchanged } from "./fields.ts";
 import { record, type Recording } from "./recording.ts";
 
@@ -27,7 +27,7 @@ export interface ForwardPlan {
 }
 
 /** Replays a model's forward on WebGPU. */
-export class WebGpuProgram implements Program<Tensor[]> {
+export class WebGpuProgram implements Program {
   private readonly plans = new Map<string, ForwardPlan>();
   private disposed = false;
 
@@ -37,6 +37,11 @@ export class WebGpuProgram implements Program<Tensor[]> {
   /** The model's outputs, each in memory of its own. Enqueued. */
   forwardAll(...inputs: Tensor[]): Tensor[] {
     return this.run(this.plan(inputs), inputs);
+  }
+
+  /** The model's first output. Enqueued. */
+  forward(...inputs: Tensor[]): Tensor {
+    return firstOf(this.forwardAll(...inputs));
   }
 
   /** Replays a plan that was made for such inputs. */

@@ -79,6 +79,12 @@ class Quantized {
 /** Catches the tensors that nobody disposed of. */
 const forgotten = new FinalizationRegistry(leave);
 
+/**
+ * The tensor that was made last, unless it was disposed of: most are before there is another, and nobody needs to be asked
+ * to catch them.
+ */
+let newest: Tensor | undefined;
+
 /** Tensors that no {@linkcode tidy} may free. */
 const kept = new WeakSet<Tensor>();
 
@@ -136,7 +142,8 @@ export class Tensor implements Disposable {
     else {
       this.own("contiguous", buffer instanceof Storage ? buffer : new Storage(backend, buffer));
     }
-    forgotten.register(this, this.forms, this);
+    if (newest) forgotten.register(newest, newest.forms, newest);
+    newest = this;
     scope?.add(this);
   }
 
@@ -374,7 +381,8 @@ export class Tensor implements Disposable {
     if (this.gone) return;
     this.gone = true;
     scope?.delete(this);
-    forgotten.unregister(this);
+    if (newest === this) newest = undefined;
+    else forgotten.unregister(this);
     leave(this.forms);
     this.quantized?.bytes.dispose();
   }

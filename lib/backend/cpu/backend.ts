@@ -68,9 +68,6 @@ const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low
 /** More than this is a slip: it would take the memory of a whole machine. */
 const MOST_BYTES = 2 ** 33;
 
-/** What freed buffers hold. */
-const NOTHING = new Uint8Array(0);
-
 /** Tensors in host memory, computed on by the thread that asks. */
 export class CpuBackend implements Backend {
   readonly device = "cpu";
@@ -132,8 +129,7 @@ export class CpuBackend implements Backend {
   release(buffer: DeviceBuffer): void {
     this.liveBytes -= buffer.byteLength;
     this.liveBuffers--;
-    (buffer as CpuBuffer).bytes = NOTHING;
-    (buffer as CpuBuffer).giveBack();
+    (buffer as CpuBuffer).free();
   }
 
   memory(): MemoryStats {

@@ -6,10 +6,14 @@
 import { decode, type TypedArray } from "../../numbers/encoding.ts";
 import type { DeviceBuffer, Operand } from "../backend.ts";
 
+/** What freed buffers hold. */
+const NOTHING = new Uint8Array(0);
+
 /** Bytes of the host. */
 export class CpuBuffer implements DeviceBuffer {
   /** Who reads the bytes without a copy, besides tensors. */
   readers = 0;
+  private view: Float32Array<ArrayBuffer> | undefined;
 
   /**
    * Takes the bytes over.
@@ -17,6 +21,19 @@ export class CpuBuffer implements DeviceBuffer {
    * @param reuse is called when nobody reads them any more: they may be written again.
    */
   constructor(public bytes: Uint8Array, private reuse?: () => void) {}
+
+  /** The bytes as float32 numbers, not copied. */
+  get floats(): Float32Array<ArrayBuffer> {
+    const { buffer, byteOffset, byteLength } = this.bytes;
+    return this.view ??= new Float32Array(buffer as ArrayBuffer, byteOffset, byteLength / 4);
+  }
+
+  /** Lets go of the bytes; whoever reads them still may. */
+  free(): void {
+    this.bytes = NOTHING;
+    this.view = undefined;
+    this.giveBack();
+  }
 
   /** Tells whoever lent the bytes, once, when the buffer was freed and nobody reads it. */
   giveBack(): void {

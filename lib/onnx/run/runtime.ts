@@ -105,10 +105,15 @@ function isPrecise(where: string, ort: Ort): Promise<boolean> {
   return known;
 }
 
+/** A tensor of onnxruntime whose data may be replaced. */
+export type ReusedTensor = Omit<OrtTensor, "data"> & { data: OnnxElements | undefined };
+
 /** Runs for a loop in which checks would be felt, of a caller who knows that there is nothing to find. */
 export interface UncheckedRun {
   /** A tensor as onnxruntime takes it. */
   tensor(type: OnnxDataType, data: OnnxElements, dims: readonly number[]): OrtTensor;
+  /** One whose data is set before each run, which spares making one each time. */
+  reused(type: OnnxDataType, dims: readonly number[]): ReusedTensor;
   /**
    * Runs the model.
    *
@@ -116,11 +121,18 @@ export interface UncheckedRun {
    * @param fetches tensors to write all outputs into; without them they are allocated.
    */
   run(
-    feeds: Readonly<Record<string, OrtTensor>>,
+    feeds: Readonly<Record<string, OrtTensor | ReusedTensor>>,
     fetches?: Readonly<Record<string, OrtTensor>>,
   ): Promise<Record<string, OnnxOutput>>;
   /** Throws the error of a run in words. */
   failed(cause: unknown): never;
+}
+
+/** Properties with the values of some fields. */
+function writable(fields: Readonly<Record<string, unknown>>): PropertyDescriptorMap {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, { value, writable: true }]),
+  );
 }
 
 /** Runs of a model without checks. */
@@ -148,7 +160,11 @@ export class OnnxRuntime implements AsyncDisposable {
       const failed = (cause: unknown) => runtime.failed(cause);
       return {
         tensor: (type, data, dims) => new ort.Tensor(type, data, dims),
-        run: (feeds, fetches) => session.run(feeds, fetches ?? all),
+        reused: (type, dims) => {
+          const fields = { type, dims, data: undefined, location: "cpu", size: elementCount(dims) };
+          return Object.create(ort.Tensor.prototype, writable(fields));
+        },
+        run: (feeds, fetches) => session.run(feeds as Record<string, OrtTensor>, fetches ?? all),
         failed,
       };
     };

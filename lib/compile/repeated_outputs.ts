@@ -1,13 +1,15 @@
 /**
- * Arrays that a session writes its outputs into, again and again.
+ * The outputs of a session that runs on inputs of the same shapes again and again.
  *
  * What onnxruntime allocates for an output is freed when the garbage collector finds it, so each run of a loop would write
- * to memory that was never touched before.
+ * to memory that was never touched before. Large outputs are therefore written into arrays that are kept; small ones it
+ * allocates sooner than it looks at such arrays.
  *
  * @module
  */
 import type { CpuBackend } from "../backend/cpu/backend.ts";
 import { float32 } from "../numbers/dtype.ts";
+import type { OnnxOutput } from "../onnx/run/runtime.ts";
 import type { OrtTensor } from "../onnx/run/ort.ts";
 import {
   type OnnxRuntime,
@@ -19,6 +21,8 @@ import { Tensor } from "../tensor/tensor.ts";
 
 /** Sets of arrays that are kept while nobody uses them. */
 const MOST_FREE = 2;
+/** Bytes of all outputs together that are better allocated each time. */
+const SMALL = 1 << 14;
 
 /** Memory for the outputs of one run. */
 export interface OutputMemory {
@@ -31,18 +35,21 @@ export interface OutputMemory {
 }
 
 /** The outputs of runs on inputs of the same shapes. */
-export class ReusedOutputs {
+export class RepeatedOutputs {
   private readonly free: OutputMemory[] = [];
   private readonly session: UncheckedRun;
+  private readonly isSmall: boolean;
 
   private constructor(
     runtime: OnnxRuntime,
     private readonly outputs: readonly {
       readonly name: string;
       readonly shape: readonly number[];
+      readonly count: number;
     }[],
   ) {
     this.session = uncheckedRun(runtime);
+    this.isSmall = outputs.reduce((sum, { count }) => sum + 4 * count, 0) <= SMALL;
   }
 
   /**
@@ -50,25 +57,31 @@ export class ReusedOutputs {
    *
    * @param ys the outputs of a run on such inputs.
    */
-  static of(runtime: OnnxRuntime, ys: readonly Tensor[]): ReusedOutputs | undefined {
+  static of(runtime: OnnxRuntime, ys: readonly Tensor[]): RepeatedOutputs | undefined {
     const { inputs, outputs } = runtime;
     const named = new Set(inputs.flatMap((input) => input.dims ?? []));
     const follows = ({ dtype, dims }: OnnxValueInfo) =>
       dtype === "float32" && dims?.every((size) => typeof size === "number" || named.has(size));
     if (!outputs.every(follows) || ys.some(({ numel }) => numel === 0)) return undefined;
-    return new ReusedOutputs(runtime, outputs.map(({ name }, i) => ({ name, shape: ys[i].shape })));
+    return new RepeatedOutputs(
+      runtime,
+      outputs.map(({ name }, i) => ({ name, shape: ys[i].shape, count: ys[i].numel })),
+    );
   }
 
-  /** Memory for the outputs of one run; the tensors made of it give it back. */
-  take(): OutputMemory {
-    return this.free.pop() ?? this.allocate();
+  /** Whether there is one output. */
+  get isOne(): boolean {
+    return this.outputs.length === 1;
+  }
+
+  /** Memory for the outputs of one run, which the tensors made of it give back; nothing for small ones. */
+  take(): OutputMemory | undefined {
+    return this.isSmall ? undefined : this.free.pop() ?? this.allocate();
   }
 
   private allocate(): OutputMemory {
     const { outputs, session, free } = this;
-    const arrays = outputs.map(({ shape }) =>
-      new Float32Array(shape.reduce((product, size) => product * size, 1))
-    );
+    const arrays = outputs.map(({ count }) => new Float32Array(count));
     let used = 0;
     const memory: OutputMemory = {
       fetches: Object.fromEntries(
@@ -87,10 +100,28 @@ export class ReusedOutputs {
     return memory;
   }
 
-  /** The tensors of what was written; when they are freed the memory is for another run. */
-  tensors(backend: CpuBackend, { bytes, free }: OutputMemory): Tensor[] {
-    return this.outputs.map(({ shape }, i) =>
-      new Tensor(backend, backend.adopt(bytes[i], free), shape, float32)
-    );
+  /** The tensors of what a run gave; when they are freed, memory that was taken is for another run. */
+  tensors(
+    backend: CpuBackend,
+    results: Readonly<Record<string, OnnxOutput>>,
+    memory: OutputMemory | undefined,
+  ): Tensor[] {
+    return this.outputs.map((_, i) => this.tensor(backend, results, memory, i));
+  }
+
+  /** One of {@linkcode RepeatedOutputs.tensors}. */
+  tensor(
+    backend: CpuBackend,
+    results: Readonly<Record<string, OnnxOutput>>,
+    memory: OutputMemory | undefined,
+    index: number,
+  ): Tensor {
+    const { name, shape } = this.outputs[index];
+    if (memory) {
+      return new Tensor(backend, backend.adopt(memory.bytes[index], memory.free), shape, float32);
+    }
+    const { buffer, byteOffset, byteLength } = results[name].data as Float32Array;
+    const bytes = new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
+    return new Tensor(backend, backend.adopt(bytes), shape, float32);
   }
 }
