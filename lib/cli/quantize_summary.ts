@@ -81,7 +81,9 @@ export function quantizeSummary(parts: QuantizeParts, columns: number): string {
       "method",
       `${method}, ${decibels(sqnr[method])} beside ${decibels(sqnr[other])} with ${other}, on ${
         count(samples)
-      } that it was calibrated on`,
+      } that it was calibrated on${
+        sqnr[method] < sqnr[other] ? ", where the difference may be chance" : ""
+      }`,
     ]);
   }
   if (parts.fasterInFloat) {

@@ -2,8 +2,9 @@
  * The outputs of a session that runs on inputs of the same shapes again and again.
  *
  * What onnxruntime allocates for an output is freed when the garbage collector finds it, so each run of a loop would write
- * to memory that was never touched before. Large outputs are therefore written into arrays that are kept; small ones it
- * allocates sooner than it looks at such arrays.
+ * to memory that was never touched before. Large outputs are therefore written into arrays that are kept. Smaller ones
+ * it computes in memory of its own, which it has in its caches, and copies: as measured that is a tenth faster at 32 KiB,
+ * as fast at 1 to 4 MiB, and a tenth slower at 36 MiB.
  *
  * @module
  */
@@ -22,7 +23,7 @@ import { Tensor } from "../tensor/tensor.ts";
 /** Sets of arrays that are kept while nobody uses them. */
 const MOST_FREE = 2;
 /** Bytes of all outputs together that are better allocated each time. */
-const SMALL = 1 << 14;
+const SMALL = 1 << 20;
 
 /** Memory for the outputs of one run. */
 export interface OutputMemory {

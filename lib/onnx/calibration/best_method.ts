@@ -127,8 +127,8 @@ export function isMseBetter(leads: readonly Estimate[]): boolean {
 }
 
 /**
- * That of two methods with which a quantized model is nearer to the float one, on the samples that a calibration keeps.
- * It depends on these alone, in their order.
+ * That of two methods with which a quantized model is nearer to the float one, on the samples that a calibration keeps,
+ * as far as they tell. It depends on these alone, in their order.
  *
  * @param where opens the errors.
  * @param quantize makes the model with such ranges.

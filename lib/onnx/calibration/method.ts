@@ -33,7 +33,7 @@ export interface CalibrationOptions extends NodeSelection {
    * - `"entropy"`: what loses the least information
    * - `"mse"`: what has the least squared error, clipping against rounding
    * - `"auto"`: that of `"minmax"` and `"mse"` with which the quantized model is nearer to the float one on the first
-   *   samples. What is observed is what `"mse"` needs, and a calibration that is saved is one of `"mse"`: the samples to
+   *   samples; `"mse"` where the difference may be chance. What is observed is what `"mse"` needs, and a calibration that is saved is one of `"mse"`: the samples to
    *   choose on are not in it.
    */
   calibrationMethod?: CalibrationMethod | "auto" | AffineQuantizedObserverBase;
