@@ -101,7 +101,7 @@ export class RepeatedCall {
     for (let i = 0; i < inputs.length; i++) {
       const input = inputs[i];
       const buffer = input.buffer = given[i].operand.buffer as CpuBuffer;
-      backend.borrow(buffer);
+      buffer.borrow();
       input.feed.data = buffer.floats;
     }
     const memory = this.memory = outputs?.take();
@@ -109,11 +109,11 @@ export class RepeatedCall {
   }
 
   private end(): void {
-    const { inputs, backend } = this;
+    const { inputs } = this;
     for (let i = 0; i < inputs.length; i++) {
       const input = inputs[i];
       input.feed.data = undefined;
-      backend!.letGo(input.buffer!);
+      input.buffer!.letGo();
       input.buffer = undefined;
     }
     this.ended();

@@ -85,6 +85,9 @@ const forgotten = new FinalizationRegistry(leave);
  */
 let newest: Tensor | undefined;
 
+/** Its shape, which is frozen: those of a loop are mostly the same, and asking takes longer. */
+let lastShape: readonly number[] = Object.freeze([]);
+
 /** Tensors that no {@linkcode tidy} may free. */
 const kept = new WeakSet<Tensor>();
 
@@ -134,7 +137,8 @@ export class Tensor implements Disposable {
     shape: readonly number[],
     dtype: DType,
   ) {
-    this.shape = Object.isFrozen(shape) ? shape : Object.freeze([...shape]);
+    if (shape !== lastShape && !Object.isFrozen(shape)) shape = Object.freeze([...shape]);
+    this.shape = lastShape = shape;
     this.dtype = dtype;
     this.home = backend;
     if (buffer instanceof Tensor) this.share(buffer);

@@ -112,14 +112,13 @@ export class CpuBackend implements Backend {
 
   /** {@linkcode CpuBackend.view} for somebody who reads later. */
   borrow(buffer: DeviceBuffer): Uint8Array {
-    (buffer as CpuBuffer).readers++;
+    (buffer as CpuBuffer).borrow();
     return bytesOf(buffer);
   }
 
   /** Ends what {@linkcode CpuBackend.borrow} began. */
   letGo(buffer: DeviceBuffer): void {
-    (buffer as CpuBuffer).readers--;
-    (buffer as CpuBuffer).giveBack();
+    (buffer as CpuBuffer).letGo();
   }
 
   read(buffer: DeviceBuffer): Promise<Uint8Array> {

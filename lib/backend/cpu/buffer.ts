@@ -12,7 +12,7 @@ const NOTHING = new Uint8Array(0);
 /** Bytes of the host. */
 export class CpuBuffer implements DeviceBuffer {
   /** Who reads the bytes without a copy, besides tensors. */
-  readers = 0;
+  private readers = 0;
   private view: Float32Array<ArrayBuffer> | undefined;
 
   /**
@@ -28,6 +28,17 @@ export class CpuBuffer implements DeviceBuffer {
     return this.view ??= new Float32Array(buffer as ArrayBuffer, byteOffset, byteLength / 4);
   }
 
+  /** Has the bytes left as they are, for somebody who reads them later. */
+  borrow(): void {
+    this.readers++;
+  }
+
+  /** Ends what {@linkcode CpuBuffer.borrow} began. */
+  letGo(): void {
+    this.readers--;
+    this.giveBack();
+  }
+
   /** Lets go of the bytes; whoever reads them still may. */
   free(): void {
     this.bytes = NOTHING;
@@ -36,9 +47,9 @@ export class CpuBuffer implements DeviceBuffer {
   }
 
   /** Tells whoever lent the bytes, once, when the buffer was freed and nobody reads it. */
-  giveBack(): void {
-    if (this.readers > 0 || this.bytes.byteLength > 0) return;
-    this.reuse?.();
+  private giveBack(): void {
+    if (!this.reuse || this.readers > 0 || this.bytes.byteLength > 0) return;
+    this.reuse();
     this.reuse = undefined;
   }
 
