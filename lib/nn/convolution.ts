@@ -95,7 +95,8 @@ export function preparedWeight(
 ): PreparedConvWeight {
   let found = prepared.get(weight);
   if (!found || found.data.disposed) {
-    prepared.set(weight, found = new PreparedConvWeight(weight, options));
+    found = weight.freeWith(new PreparedConvWeight(weight, options));
+    prepared.set(weight, found);
   }
   return found;
 }

@@ -122,6 +122,8 @@ export class Tensor implements Disposable {
   private readonly home: Backend;
   private quantized?: Quantized;
   private gone = false;
+  /** What was made of it and is freed with it. */
+  private made?: Disposable[];
 
   /**
    * Wraps a buffer; most users call {@linkcode tensor}, {@linkcode zeros} or {@linkcode randn}.
@@ -389,6 +391,17 @@ export class Tensor implements Disposable {
     else forgotten.unregister(this);
     leave(this.forms);
     this.quantized?.bytes.dispose();
+    this.made?.forEach((each) => each[Symbol.dispose]());
+  }
+
+  /**
+   * Has something that was made of the tensor, and is of no use without it, freed with it.
+   *
+   * @ignore
+   */
+  freeWith<Made extends Disposable>(made: Made): Made {
+    (this.made ??= []).push(made);
+    return made;
   }
 
   /** The same as {@linkcode Tensor.dispose}, for `using`. */

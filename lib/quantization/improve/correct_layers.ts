@@ -3,9 +3,8 @@
  *
  * @module
  */
-import { freeModule } from "../analysis/layers.ts";
 import { correctBias_ } from "./bias_correction.ts";
-import { quantizedModule, quantizedNames } from "./improved_module.ts";
+import { freeQuantized, quantizedModule, quantizedNames } from "./improved_module.ts";
 import type { ModuleRemedy } from "./module_tools.ts";
 
 /** {@linkcode correctBias_}, layer after layer. */
@@ -33,7 +32,7 @@ export const correctLayers: ModuleRemedy = {
         }`,
       };
     } finally {
-      freeModule(quantized);
+      freeQuantized(quantized);
     }
   },
 };

@@ -11,7 +11,7 @@ import { type Tensor, tensor } from "../../tensor/tensor.ts";
 import { getBlockSize, PerAxis } from "../affine/granularity.ts";
 import { MappingType } from "../affine/mapping.ts";
 import { chooseRange, type RangeSpec } from "../affine/range.ts";
-import { place, selectLayers, tensorsOf } from "../analysis/layers.ts";
+import { freeModule, place, selectLayers, tensorsOf } from "../analysis/layers.ts";
 import { observersAs } from "../configs/observe.ts";
 import { keepCopied } from "../layers/copied_channels.ts";
 import { familyOf } from "../layers/layer_family.ts";
@@ -226,10 +226,12 @@ export class LayerSwitches implements Disposable {
     const [{ module }] = own.matches;
     const source = this.sources.get(name) as FloatLayer;
     const qweight = own.module instanceof StaticQuantizedLayer ? own.module.qweight : undefined;
-    const before = tensorsOf(own.module);
+    const old = own.module;
+    const before = tensorsOf(old);
     own.module = await quantizedLayer(module as FloatLayer, source, name, this.state, qweight);
     const used = tensorsOf(own.module);
     const { bias } = module as FloatLayer;
+    freeDerived(old);
     before.forEach((t) => used.has(t) || t === bias || t.dispose());
   }
 
@@ -257,8 +259,19 @@ export class LayerSwitches implements Disposable {
       ...tensorsOf(this.model),
       ...[...this.made.values()].flatMap(({ module }) => [...tensorsOf(module)]),
     ]);
+    for (const { module } of this.made.values()) freeDerived(module);
     all.forEach((t) => t.dispose());
   }
+}
+
+/** Frees a quantized model that was made here, of which there is no copy. */
+export function freeQuantized(model: Module): void {
+  for (const [, module] of model.namedModules()) freeDerived(module);
+  freeModule(model);
+}
+
+function freeDerived(module: Module): void {
+  if (module instanceof StaticQuantizedLayer) module.freeDerived();
 }
 
 /** The quantized model of a state; the caller's. */

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { freeModule } from "../analysis/layers.ts";
 import type { FloatLayer } from "../layers/weighted_layer.ts";
 import {
+  freeQuantized,
   type ImprovedModule,
   MOST_WEIGHT,
   quantizedModule,
@@ -71,7 +71,7 @@ async function round(state: ImprovedModule, tools: ModuleTools): Promise<Improve
         now = await withLayer(now, name, modules.get(name) as FloatLayer, rows, tools);
       }
     } finally {
-      freeModule(model);
+      freeQuantized(model);
     }
   }
   return now;

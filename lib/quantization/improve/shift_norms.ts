@@ -6,8 +6,12 @@
 import { BatchNorm } from "../../nn/batch_norm.ts";
 import { type Module, nameModules } from "../../nn/module.ts";
 import { tensor } from "../../tensor/tensor.ts";
-import { freeModule } from "../analysis/layers.ts";
-import { type ImprovedModule, type NormStatistics, quantizedModule } from "./improved_module.ts";
+import {
+  freeQuantized,
+  type ImprovedModule,
+  type NormStatistics,
+  quantizedModule,
+} from "./improved_module.ts";
 import type { ModuleRemedy, ModuleTools } from "./module_tools.ts";
 
 /** The mean and the variance of each channel of what a normalization reads. */
@@ -51,7 +55,7 @@ async function search(
     }
     return found;
   } finally {
-    freeModule(model);
+    freeQuantized(model);
   }
 }
 

@@ -11,7 +11,7 @@ import { freeModule } from "../analysis/layers.ts";
 import { SplitLinear } from "../layers/split_linear.ts";
 import { LEAST_SPLIT, outliersToSplit } from "./channel_splits.ts";
 import { areChannels } from "./found_values.ts";
-import { type ImprovedModule, quantizedModule } from "./improved_module.ts";
+import { freeQuantized, type ImprovedModule, quantizedModule } from "./improved_module.ts";
 import type { ModuleRemedy, ModuleTools, RemediedModule } from "./module_tools.ts";
 import { Rewriting } from "./rewriting.ts";
 
@@ -130,7 +130,7 @@ async function allows(state: ImprovedModule, tools: ModuleTools): Promise<boolea
   try {
     return await tools.allows(model);
   } finally {
-    freeModule(model);
+    freeQuantized(model);
   }
 }
 

@@ -153,6 +153,16 @@ export abstract class QuantizedConvolution<
     return new PreparedConvWeight(turned, options);
   }
 
+  /**
+   * Frees what was derived for the kernels too.
+   *
+   * @ignore
+   */
+  override freeDerived(): void {
+    super.freeDerived();
+    this.ready.dispose();
+  }
+
   /** Derives what the kernels read anew. */
   protected override tensorsChanged(): void {
     super.tensorsChanged();

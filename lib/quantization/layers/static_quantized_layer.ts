@@ -144,6 +144,15 @@ export abstract class StaticQuantizedLayer extends Module {
     };
   }
 
+  /**
+   * Frees what was derived for the kernels; a deep copy of the layer has the same.
+   *
+   * @ignore
+   */
+  freeDerived(): void {
+    for (const t of Object.values(this.params)) t?.dispose();
+  }
+
   /** A cast leaves the fixed ranges alone. */
   protected override castFields(): string[] {
     return ["bias"];

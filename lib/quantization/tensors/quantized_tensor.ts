@@ -64,10 +64,12 @@ function own(backend: Backend, packed: PackedRows): Packed {
   const { rows, k, bits, groupSize, offset, float8, data, sums } = packed;
   const groups = packedGroups(packed);
   const dtype = float8 ?? (bits === 8 ? int8 : uint8);
+  const all = new Tensor(backend, data, [rows, packedRowBytes(k, bits)], dtype).keep();
+  const shape = groups > 1 ? [rows, groups] : [rows];
   return {
     ...{ rows, k, bits, groupSize, offset, float8 },
-    data: new Tensor(backend, data, [rows, packedRowBytes(k, bits)], dtype).keep(),
-    sums: sums && new Tensor(backend, sums, groups > 1 ? [rows, groups] : [rows], int32).keep(),
+    data: all,
+    sums: sums && all.freeWith(new Tensor(backend, sums, shape, int32).keep()),
   };
 }
 

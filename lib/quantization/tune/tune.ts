@@ -25,6 +25,7 @@ import {
   tensorsOf,
 } from "../analysis/layers.ts";
 import {
+  freeQuantized,
   type ImprovedModule,
   type ImprovedOptions,
   quantizedModule,
@@ -189,7 +190,7 @@ class Tuning implements Disposable {
         try {
           return await this.judge(model);
         } finally {
-          freeModule(model);
+          freeQuantized(model);
         }
       },
     });
@@ -355,7 +356,7 @@ export async function tune(model: Module, options: TuneOptions): Promise<TuneRes
       warnings: search.warnings,
     });
   } catch (error) {
-    freeModule(quantized);
+    freeQuantized(quantized);
     throw error;
   }
 }

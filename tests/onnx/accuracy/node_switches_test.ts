@@ -142,3 +142,25 @@ Deno.test("rankNodes() measures the nodes of a deep model that hurt most, and sh
   assert(seen.size <= 2 + 128, `${seen.size}`);
   assert(String(ranking).includes("≈"));
 });
+
+Deno.test("what comes as bytes and is read by a node that stores its weight alone is ranked", async () => {
+  const model = smallModel({
+    opset: 17,
+    nodes: [
+      node("Conv", ["x", "w1", "b1"], ["a"]),
+      node("ConvTranspose", ["a", "w2"], ["t"]),
+      node("Relu", ["t"], ["r"]),
+      node("Conv", ["r", "w3"], ["y"]),
+    ],
+    constants: [
+      floats("w1", [6, 2, 1], numbers(6, 2, 1)),
+      floats("b1", [6], [1, -1, 0, 2, -2, 0.5]),
+      floats("w2", [6, 6, 2], numbers(6, 6, 2)),
+      floats("w3", [4, 6, 1], numbers(4, 6, 1)),
+    ],
+    inputs: { x: ["float32", "n", 2, 5] },
+    outputs: ["y"],
+  });
+  const { nodes } = await rankNodes(model, feeds, { heldOut: feeds });
+  assertEquals(nodes.map(({ node }) => node).sort(), ["Conv:a", "Conv:y", "ConvTranspose:t"]);
+});

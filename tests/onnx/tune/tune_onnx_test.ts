@@ -124,6 +124,19 @@ Deno.test("tuneOnnx refuses what makes no sense", async () => {
   ) => void await assertRejects(() => tuned(options), type, message);
   await refuses({ remedies: ["bias", "bias"] }, TypeError, "named twice");
   await refuses({ remedies: ["magic"] }, TypeError, "no remedy");
+  await refuses({ remedies: "bias" as never }, TypeError, "list of names");
+  await refuses({ budget: { seconds: "5" as never } }, RangeError, 'the text "5"');
+  await refuses({ calibration: {} as never }, TypeError, "OnnxCalibration");
+  const [one] = data;
+  for (const odd of [undefined, null, 5, "x.npy", one, Promise.resolve(data), () => data]) {
+    await refuses({ data: odd as never }, TypeError, "data must be samples");
+  }
+  await refuses({ heldOut: [one, null] as never }, TypeError, "sample 1 in heldOut");
+  const nan = { x: { data: new Float32Array(256).fill(NaN), dims } };
+  await refuses({ heldOut: [nan] }, OnnxError, "is no number");
+  await refuses({ quantize: { perChannel: "no" as never } }, TypeError, "true or false");
+  await refuses({ quantize: { nodesToExclude: "Conv:a" as never } }, TypeError, "list of names");
+  await assertRejects(() => tuneOnnx(network(), undefined as never), TypeError, "options must be");
   await refuses({ target: NaN }, RangeError, "target");
   await refuses({ budget: { seconds: -1 } }, RangeError, "seconds");
   await refuses({ metric: "sqn" as "sqnr" }, TypeError, "did you mean");
@@ -140,6 +153,32 @@ Deno.test("tuneOnnx refuses what makes no sense", async () => {
   await refuses(odd({ steps: 1 }), OnnxError, "no steps");
   await refuses(odd({ options: { verify: true } }), OnnxError, "no option");
   await refuses(odd({ steps: [{ remedy: "equalize", found: 1 }] }), OnnxError, "something else");
+  const step = (remedy: string, found: unknown) => odd({ steps: [{ remedy, found }] });
+  const divided = { node: "Conv:h", alpha: 0.5, floor: 0.1 };
+  for (const change of [{ alpha: "0.5" }, { floor: "x" }, { floor: 1e300 }, { floor: undefined }]) {
+    await refuses(step("equalize", [{ ...divided, ...change }]), OnnxError, "something else");
+  }
+  for (const range of [{ min: "-1", max: 1 }, { min: -1, max: Infinity }, { min: -1, max: null }]) {
+    await refuses(step("fit", { r: range }), OnnxError, "something else");
+    const options = { ...recipe.options, tensorOverrides: { r: range } };
+    await refuses(odd({ options, steps: [] }), RangeError, "tensorOverrides says of");
+  }
+  const params: [unknown, unknown][] = [["1", 3], [1, 1e300], [1, -5], [1e-300, 3], [1e300, 3]];
+  for (const [scale, zeroPoint] of params) {
+    await assertRejects(() => tuned(step("ranges", { r: { scale, zeroPoint } })));
+  }
+});
+
+Deno.test("tuneOnnx takes nodes without names, and the method that is better by name", async () => {
+  const model = network();
+  for (const each of model.graph.node) each.name = "";
+  const quantize = { prepare: false, verify: false, calibrationMethod: "auto" } as const;
+  const remedies = ["adaround", "bias"];
+  const result = await tuned({ quantize, remedies }, model);
+  const recipe: TuneRecipe = JSON.parse(JSON.stringify(result.recipe));
+  const again = await tuned({ quantize, recipe }, model);
+  assertEquals(again.model.toBytes(), result.model.toBytes());
+  assertEquals(result.steps.map(({ remedy }) => remedy), ["plain", "plain", ...remedies]);
 });
 
 Deno.test("tuneOnnx ends when it is told to", async () => {

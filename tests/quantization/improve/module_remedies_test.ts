@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import {
   AvgPool2d,
+  backendFor,
   BatchNorm2d,
   computeError,
   Conv1d,
@@ -33,6 +34,7 @@ import {
   type ImprovedOptions,
   quantizedModule,
 } from "../../../lib/quantization/improve/improved_module.ts";
+import { MODULE_REMEDIES } from "../../../lib/quantization/improve/module_remedies.ts";
 import { moveRanges } from "../../../lib/quantization/improve/move_ranges.ts";
 import { type ModuleRemedy, ModuleTools } from "../../../lib/quantization/improve/module_tools.ts";
 import { roundLayers } from "../../../lib/quantization/improve/round_weights.ts";
@@ -41,6 +43,7 @@ import { shiftNorms } from "../../../lib/quantization/improve/shift_norms.ts";
 import { splitOutliers } from "../../../lib/quantization/improve/split_outliers.ts";
 import { SplitLinear } from "../../../lib/quantization/layers/split_linear.ts";
 import { nameModules } from "../../../lib/nn/module.ts";
+import { freeModule } from "../../../lib/quantization/analysis/layers.ts";
 import { eachBackend } from "../../backends.ts";
 import { normalBatches, outlierModel, OUTLIERS, snapshot } from "../outliers.ts";
 import {
@@ -476,12 +479,50 @@ eachBackend("float: the layer that ruins it stays float", async (device) => {
   assert(b > a + 15, `${a} dB before, ${b} dB after`);
 });
 
+eachBackend("a remedy that is ended in its middle frees what it made", async (device) => {
+  const networks: [Module, number[]][] = [
+    [await outlierModel(device), [8, 64]],
+    [await spikyConvolutions(device), [2, 3, 8, 8]],
+    [await liftedConvolutions(device), [2, 3, 8, 8]],
+  ];
+  for (const [model, shape] of networks) {
+    const batches = normalBatches(2, shape, device);
+    const { state } = await plain(model, batches);
+    const before = await snapshot(state.float);
+    for (const remedy of MODULE_REMEDIES) {
+      let [left, asked] = [Infinity, 0];
+      const check = () => {
+        asked++;
+        if (left-- === 0) throw new Error("over");
+      };
+      const tools = () => new ModuleTools(state.float, batches.map((x) => [x]), { check });
+      const done = await remedy.apply(state, tools());
+      if (done && done.state.float !== state.float) freeModule(done.state.float);
+      const { liveBytes } = backendFor(device).memory();
+      const last = asked - 1;
+      for (left of new Set([0, last >> 1, last])) {
+        const message = `${remedy.name} after ${left} of ${last}`;
+        await assertRejects(() => remedy.apply(state, tools()), Error, "over", message);
+        const more = backendFor(device).memory().liveBytes - liveBytes;
+        assert(more <= 0, `${message} ${more} bytes are left`);
+      }
+    }
+    assertEquals(await snapshot(state.float), before);
+  }
+});
+
 Deno.test("remedies refuse what a recipe has that does not fit", async () => {
   await init({ device: "cpu" });
   const { state, tools } = await plain(await outlierModel("cpu"), normalBatches(1, [8, 64], "cpu"));
   const refuses = async (remedy: ModuleRemedy, found: unknown, message: string) =>
     void await assertRejects(() => remedy.apply(state, tools, found), Error, message);
   await refuses(equalizeLayers, { module: "fc1" }, "modules and exponents");
+  for (
+    const odd of [{ alpha: "0.5" }, { floor: "0.1" }, { floor: Infinity }, { floor: undefined }]
+  ) {
+    const found = [{ module: "fc1", alpha: 0.5, floor: 0.1, ...odd }];
+    await refuses(equalizeLayers, found, "modules and exponents");
+  }
   await refuses(
     equalizeLayers,
     [{ module: "fc2", alpha: 0.5, floor: 0.1 }],
@@ -509,6 +550,9 @@ Deno.test("remedies refuse what a recipe has that does not fit", async () => {
   await refuses(splitOutliers, [{ layer: "fc2", channels: [128] }], "that fc2 does not read");
   await refuses(splitOutliers, [{ layer: "relu", channels: [0] }], "that relu does not read");
   await refuses(chooseRanges, { fc1: { min: 1, max: 2 } }, "than ranges");
+  for (const max of ["2", Infinity, NaN, null]) {
+    await refuses(chooseRanges, { fc1: { min: -1, max } }, "than ranges");
+  }
   await refuses(moveRanges, { fc9: { min: -1, max: 2 } }, "than ranges");
   await refuses(leaveLayersFloat, ["fc9"], "names of layers");
 });

@@ -330,6 +330,13 @@ Deno.test("tune refuses what makes no sense, and can be stopped", async () => {
   ) => void await assertRejects(() => tuned(options), type, message);
   await refuses({ remedies: ["bias", "bias"] }, TypeError, "named twice");
   await refuses({ remedies: ["magic"] }, TypeError, "no remedy");
+  await refuses({ remedies: "bias" as never }, TypeError, "list of names");
+  await refuses({ budget: { seconds: "5" as never } }, RangeError, 'the text "5"');
+  await assertRejects(
+    () => tune(model, undefined as never),
+    TypeError,
+    "options must be an object",
+  );
   await refuses({ target: NaN }, RangeError, "target");
   await refuses({ budget: { seconds: -1 } }, RangeError, "seconds");
   await refuses({ metric: "sqn" as "sqnr" }, TypeError, "did you mean");
