@@ -97,7 +97,7 @@ export class RepeatedCall {
 
   private start(given: readonly Tensor[]): Promise<Results> {
     const { inputs, session, outputs } = this;
-    const backend = this.backend = given[0].backend as CpuBackend;
+    this.backend = given[0].backend as CpuBackend;
     for (let i = 0; i < inputs.length; i++) {
       const input = inputs[i];
       const buffer = input.buffer = given[i].operand.buffer as CpuBuffer;
