@@ -16,6 +16,7 @@ import type { CalibrationOptions } from "./calibration/method.ts";
 import type { OnnxModel } from "./file/model.ts";
 import { OnnxError } from "./file/onnx_error.ts";
 import type { TensorOverride } from "./qdq/activation_params.ts";
+import { channelScales } from "./qdq/channel_scales.ts";
 import { cutGates } from "./qdq/cut_gates.ts";
 import { fillChannels } from "./qdq/fill_channels.ts";
 import { GraphFacts } from "./qdq/graph_facts.ts";
@@ -367,6 +368,11 @@ async function graphOf(
     options;
   if (fills) fillChannels(graph.model);
   if (options.cutGates ?? options.optimize === "latency") cutGates(graph.model);
+  if (!targetOf(options).elsewhere) {
+    let facts: GraphFacts | undefined;
+    const { graph: floats } = calibration.model;
+    channelScales(graph.model, (value) => (facts ??= new GraphFacts(floats)).rank(value));
+  }
   if (!options.dynamicLstms) return graph;
   const { nodesToExclude = [], nodesToQuantize } = options;
   const lstms = dynamicLstms(
