@@ -20,7 +20,7 @@ import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.t
 import { weightLayout } from "./weight_matrix.ts";
 
 /** A value times a sum that is cut off at 0 and at a number: `v · Clip(x + shift, 0, most)`. */
-interface Gate {
+export interface Gate {
   readonly sum: NodeProto;
   readonly clip: NodeProto;
   readonly product: NodeProto;
@@ -56,7 +56,21 @@ function hasRows(facts: GraphFacts, node: NodeProto): boolean {
     weightLayout(layer, { dims: facts.constantDims(node.input[1])! }) !== undefined;
 }
 
-/** The gates of a graph whose product only layers with weights or products with numbers read, which take a factor over. */
+/** Whether all that read a value can be given a multiple of it: layers with weights, and products and sums with a number. */
+function takeOver(facts: GraphFacts, value: string): boolean {
+  const uses = facts.view.uses(value);
+  return uses.length > 0 && uses.every((use) => {
+    if (use.kind !== "input") return false;
+    const { node, index } = use;
+    if (isOp(node, "Mul")) return withNumber(facts, node) !== undefined;
+    if (isOp(node, "Add")) {
+      return withNumber(facts, node) !== undefined && takeOver(facts, node.output[0]);
+    }
+    return index === 0 && hasRows(facts, node);
+  });
+}
+
+/** The gates of a graph whose product's readers take a factor over. */
 function gatesOf(facts: GraphFacts): Gate[] {
   const { view } = facts;
   return facts.graph.node.flatMap((clip): Gate[] => {
@@ -69,15 +83,45 @@ function gatesOf(facts: GraphFacts): Gate[] {
     if (!product || !isOp(product, "Mul") || !added || !(most > 0 && Number.isFinite(most))) {
       return [];
     }
-    const uses = view.uses(product.output[0]);
-    const takesOver = uses.length > 0 && uses.every((use) =>
-      use.kind === "input" &&
-      (use.index === 0 && hasRows(facts, use.node) ||
-        isOp(use.node, "Mul") && withNumber(facts, use.node) !== undefined)
-    );
     const { value, number: shift } = added;
-    return takesOver ? [{ sum, clip, product, value, shift, most }] : [];
+    return takeOver(facts, product.output[0]) ? [{ sum, clip, product, value, shift, most }] : [];
   });
+}
+
+/** Has those that read a value read a part of it in its place, of which it is so many times as much. */
+function readPart(
+  facts: GraphFacts,
+  editor: GraphEditor,
+  value: string,
+  part: string,
+  times: number,
+): void {
+  const uses = facts.view.uses(value);
+  const readers = new Set(uses.flatMap((use) => use.kind === "input" ? [use.node] : []));
+  for (const reader of readers) {
+    const layer = weightedNode(facts, reader);
+    if (layer) {
+      const factors = new Float64Array(layer.reads.channels.count).fill(times);
+      multiplyColumns(editor, layer, factors);
+      reader.input[0] = part;
+      continue;
+    }
+    const { index, number } = withNumber(facts, reader)!;
+    const isSum = reader.opType === "Add";
+    const own = Math.fround(isSum ? number / times : number * times);
+    const [output] = reader.output;
+    const inside = facts.view.uses(output).every(({ kind }) => kind === "input");
+    if (!isSum && own === 1 && inside) {
+      editor.remove([reader]);
+      editor.replaceUses(output, part);
+      continue;
+    }
+    reader.input[index] = editor.constant(reader.input[index], "float32", [], [own]);
+    reader.input[1 - index] = part;
+    if (!isSum) continue;
+    reader.output[0] = editor.name(`${output}/gated`);
+    readPart(facts, editor, output, reader.output[0], times);
+  }
 }
 
 /** Writes a gate as HardSigmoid, and has those that read its product take the factor between them over. */
@@ -86,9 +130,6 @@ function rewrite(
   editor: GraphEditor,
   { sum, clip, product, value, shift, most }: Gate,
 ): void {
-  const readers = facts.view.uses(product.output[0]).flatMap((use) =>
-    use.kind === "input" ? [use.node] : []
-  );
   const gate = editor.node(clip.name, "HardSigmoid", [value], [editor.name(clip.output[0])], {
     alpha: { f: 1 / most },
     beta: { f: shift / most },
@@ -98,31 +139,13 @@ function rewrite(
   editor.remove([sum]);
   product.input = product.input.map((name) => name === clip.output[0] ? gate.output[0] : name);
   // It is another value now, which is not to be taken for the one of this name.
-  const made = editor.name(`${product.output[0]}/gated`);
-  product.output[0] = made;
-  for (const reader of new Set(readers)) {
-    const layer = weightedNode(facts, reader);
-    if (layer) {
-      const factors = new Float64Array(layer.reads.channels.count).fill(most);
-      multiplyColumns(editor, layer, factors);
-      reader.input[0] = made;
-      continue;
-    }
-    const { index, number } = withNumber(facts, reader)!;
-    const factor = Math.fround(number * most);
-    const inside = facts.view.uses(reader.output[0]).every(({ kind }) => kind === "input");
-    if (factor === 1 && inside) {
-      editor.remove([reader]);
-      editor.replaceUses(reader.output[0], made);
-      continue;
-    }
-    reader.input[index] = editor.constant(reader.input[index], "float32", [], [factor]);
-    reader.input[1 - index] = made;
-  }
+  const [output] = product.output;
+  product.output[0] = editor.name(`${output}/gated`);
+  readPart(facts, editor, output, product.output[0], most);
 }
 
 /** Rewrites the gates that are wanted in a copy of a model; gives the names of their Clips. */
-function rewritten(
+export function rewriteGates(
   model: OnnxModel,
   wanted: (gate: Gate) => boolean,
 ): { model: OnnxModel; names: string[] } {
@@ -151,7 +174,7 @@ async function writeGates(
   }
   const named = new Set([...options.nodesToExclude ?? [], ...options.nodesToQuantize ?? []]);
   const given = found === undefined ? undefined : new Set(namesOf(found));
-  const { model, names } = rewritten(
+  const { model, names } = rewriteGates(
     float,
     ({ sum, clip, product }) =>
       given?.has(nodeName(clip)) ?? ![sum, clip, product].some((node) => named.has(nodeName(node))),
