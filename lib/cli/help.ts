@@ -251,17 +251,22 @@ Which --metric, on the samples held out, beside the float model's outputs:
           one output of YOLO's, (batch, 4 + classes, count).
 
 What is tried (--remedies), in this order, and kept where it helps:
+  gates     writes HardSwish so that runtimes fuse it, where a model is too slow
+  faster    leaves in float what is faster in float, where time is limited
   split     multiplies outlier channels with floats, beside the others
+  channels  leaves floats between layers, and gives channels ranges of their own
+            there, where time is limited
   equalize  evens out the ranges of channels between layers
   absorb    moves what a channel always holds into the biases behind it
-  copy      makes outlier channels twice, at half their size
   smooth    moves outliers of activations into weights
+  float     leaves in float what costs most
+  copy      makes outlier channels twice, at half their size
   fit       chooses each range by what rounding costs the layers that read it
-  ranges    moves the ends of ranges where the output gains by it
+  bias      makes up for what rounding adds on average, layer after layer;
+            once more after weights are rounded
   adaround  rounds weights so that each layer makes up for those before it
   round     rounds weights by what they are multiplied with (GPTQ)
-  bias      makes up for what rounding adds on average, layer after layer
-  float     leaves in float what costs most
+  ranges    moves the ends of ranges where the output gains by it
 
 Examples:
   The best that can be done for an hour:

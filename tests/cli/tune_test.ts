@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { manualSeed, randn } from "../../mod.ts";
+import { REMEDY_NAMES } from "../../lib/onnx/improve/remedies.ts";
 import { floats, TestFolder } from "../data/files.ts";
 import { command, type Result } from "./console.ts";
 import { classifier } from "./models.ts";
@@ -89,4 +90,11 @@ Deno.test("tune tells of what it cannot take", async () => {
   await fails(2, "leave --remedies out", "--use-recipe", "r.json", "--remedies", "bias");
   folder.write("recipe.json", JSON.stringify({ version: 1, model: "0", options: {}, steps: [] }));
   await fails(1, "of another model", "--use-recipe", folder.at("recipe.json"));
+});
+
+Deno.test("the help of tune names all remedies in their order", async () => {
+  const { out } = await command("tune", "--help");
+  const [, list] = out.split("What is tried");
+  const names = [...list.split("\n\n")[0].matchAll(/^ {2}(\w+) /gm)].map(([, name]) => name);
+  assertEquals(names, REMEDY_NAMES);
 });

@@ -94,7 +94,7 @@ class Walk {
     if (!name) return;
     const dims = this.facts.constantDims(name);
     const count = dims && elementCount(dims);
-    const place = placesBehind(this.facts, node, this.axis);
+    const place = axesBehind(this.facts, node.output[0], this.axis);
     const fits = count === 1 ||
       count === this.channels && dims!.at(-1 - place) === this.channels &&
         dims!.length - place >= 1;
@@ -196,9 +196,9 @@ class Walk {
   }
 }
 
-/** How many axes lie behind that of the channels in what a node makes. */
-export function placesBehind(facts: GraphFacts, node: NodeProto, axis: number): number {
-  return axis < 0 ? -1 - axis : facts.rank(node.output[0])! - 1 - axis;
+/** How many axes of a value lie behind that of its channels. */
+export function axesBehind(facts: GraphFacts, value: string, axis: number): number {
+  return axis < 0 ? -1 - axis : facts.rank(value)! - 1 - axis;
 }
 
 /**

@@ -9,6 +9,7 @@ import { correctBiases } from "./biases.ts";
 import { copyOutliers } from "./channel_copies.ts";
 import { leaveFaster } from "./faster_nodes.ts";
 import { fitRanges } from "./fitted_ranges.ts";
+import { rangeChannels } from "./floats_between.ts";
 import { fuseGates } from "./hard_gates.ts";
 import { leaveFloat } from "./float_nodes.ts";
 import { tuneRanges } from "./ranges.ts";
@@ -26,6 +27,7 @@ export const REMEDIES: readonly Remedy[] = [
   fuseGates,
   leaveFaster,
   splitOutliers,
+  rangeChannels,
   equalize,
   absorbBiases,
   smoothNorms,

@@ -11,7 +11,7 @@ import { tensorDims } from "../file/tensor_data.ts";
 import { floatConstant } from "../graph/float_constant.ts";
 import { GraphEditor } from "../graph/graph_editor.ts";
 import type { GraphFacts } from "../qdq/graph_facts.ts";
-import { type ChannelRegion, type DividedConstant, placesBehind } from "./channel_region.ts";
+import { axesBehind, type ChannelRegion, type DividedConstant } from "./channel_region.ts";
 import { weightLayout } from "./weight_matrix.ts";
 
 /** The channel of its input that an element of a layer's weight is multiplied with, by row and column. */
@@ -63,11 +63,13 @@ interface Divided extends DividedConstant {
   readonly behind: number;
 }
 
-/** A product that is put before the layers that read a value. */
+/** A product with a factor for each channel that is put behind what makes a value, for those that read it. */
 interface InsertedFactor {
   readonly value: string;
-  readonly readers: readonly WeightedNode[];
-  readonly scales: Float64Array;
+  readonly readers: readonly NodeProto[];
+  readonly factors: Float32Array;
+  /** Axes behind that of the channels. */
+  readonly behind: number;
 }
 
 /**
@@ -89,18 +91,12 @@ export class ChannelDivision {
   /** Divides the channels of a region's values. */
   divide(region: ChannelRegion, axis: number, scales: Float64Array): void {
     const { facts, editor } = this;
-    for (const layer of region.makers) {
-      changeWeight(editor, layer, (r) => 1 / scales[r]);
-      if (!layer.node.input[2]) continue;
-      using bias = floatConstant(editor.constantTensor(layer.node.input[2]))!;
-      const data = bias.data.map((b, c) => b / scales[c]);
-      editor.replaceConstant(layer.node, 2, "float32", bias.dims, data);
-    }
+    for (const layer of region.makers) this.divideRows(layer, scales);
     for (const layer of region.readers) multiplyColumns(editor, layer, scales);
     for (const { node, index } of region.constants) {
       const own = this.constants.get(node) ?? new Map<number, Divided>();
       this.constants.set(node, own);
-      const behind = placesBehind(facts, node, axis);
+      const behind = axesBehind(facts, node.output[0], axis);
       own.set(index, { node, index, behind, scales: times(own.get(index)?.scales, scales) });
     }
     for (const sum of region.gates) {
@@ -111,9 +107,37 @@ export class ChannelDivision {
 
   /** Puts a product with the factors' inverses before the layers that read a value. */
   insertFactor(readers: readonly WeightedNode[], scales: Float64Array): void {
-    const [value] = readers[0].node.input;
+    const [{ node, reads }] = readers;
+    const [value] = node.input;
     for (const layer of readers) multiplyColumns(this.editor, layer, scales);
-    this.inserted.push({ value, readers, scales });
+    this.inserted.push({
+      value,
+      readers: readers.map(({ node }) => node),
+      factors: Float32Array.from(scales, (s) => 1 / s),
+      behind: axesBehind(this.facts, value, reads.channels.axis),
+    });
+  }
+
+  /** Divides what a layer makes, and puts a product with the factors behind it for all that read it. */
+  insertBehind(layer: WeightedNode, scales: Float64Array): void {
+    const { facts } = this;
+    const [value] = layer.node.output;
+    this.divideRows(layer, scales);
+    this.inserted.push({
+      value,
+      readers: facts.view.consumers(value),
+      factors: Float32Array.from(scales),
+      behind: axesBehind(facts, value, layer.makes.axis),
+    });
+  }
+
+  private divideRows(layer: WeightedNode, scales: Float64Array): void {
+    const { editor } = this;
+    changeWeight(editor, layer, (r) => 1 / scales[r]);
+    if (!layer.node.input[2]) return;
+    using bias = floatConstant(editor.constantTensor(layer.node.input[2]))!;
+    const data = bias.data.map((b, c) => b / scales[c]);
+    editor.replaceConstant(layer.node, 2, "float32", bias.dims, data);
   }
 
   /** Changes the constants and nodes; gives the names of the products that were put in. */
@@ -152,16 +176,18 @@ export class ChannelDivision {
     setAttribute(editor.messages, sum, "kernel_shape", { ints: taps });
   }
 
-  private insert({ value, readers, scales }: InsertedFactor): string {
+  private insert({ value, readers, factors, behind }: InsertedFactor): string {
     const { editor } = this;
     const name = editor.name(`${value}_smoothed`);
-    const inverse = Float32Array.from(scales, (s) => 1 / s);
-    const factor = editor.constant(`${value}_smoothing`, "float32", [inverse.length], inverse);
+    const dims = [factors.length, ...new Array<number>(behind).fill(1)];
+    const factor = editor.constant(`${value}_smoothing`, "float32", dims, factors);
     const node = editor.node(`${name}/Mul`, "Mul", [value, factor], [name]);
     const maker = this.facts.view.producer(value);
     if (maker) editor.insertAfter(maker, node);
     else editor.prepend(node);
-    for (const layer of readers) layer.node.input[0] = name;
+    for (const reader of readers) {
+      reader.input = reader.input.map((each) => each === value ? name : each);
+    }
     return node.name;
   }
 }

@@ -36,17 +36,17 @@ interface Smoothed extends SmoothingExponents {
 }
 
 /** Less is not worth a change, in dB. */
-const LEAST_GAIN = 0.2;
+export const LEAST_GAIN = 0.2;
 
 /** What is known of a model's activations. */
-interface Seen {
+export interface Seen {
   readonly maxima: ReadonlyMap<string, ChannelMaxima>;
   readonly sums: ReadonlyMap<string, ChannelSums>;
   readonly ranges: ReadonlyMap<string, TensorRange>;
 }
 
 /** The layers that read a value along the same channels, each with a weight of its own. */
-function readersOf(facts: GraphFacts, { node, reads }: WeightedNode): WeightedNode[] {
+export function readersOf(facts: GraphFacts, { node, reads }: WeightedNode): WeightedNode[] {
   return facts.view.uses(node.input[0]).flatMap((use) => {
     const layer = use.kind === "input" && use.index === 0
       ? weightedNode(facts, use.node)
@@ -71,7 +71,7 @@ function smoothedWeight(facts: GraphFacts, layer: WeightedNode): SmoothedWeight 
 }
 
 /** Factors for the channels that some layers read. */
-function scalesFor(
+export function scalesFor(
   facts: GraphFacts,
   value: string,
   readers: readonly WeightedNode[],

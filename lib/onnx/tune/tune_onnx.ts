@@ -275,15 +275,16 @@ class Tuning implements AsyncDisposable {
  * - `gates`: HardSwish written so that onnxruntime fuses it, where the model is slower than it may be
  * - `faster`: what is faster in float stays float, where latency is limited
  * - `split`: outlier channels of products in floats, beside the others
+ * - `channels`: floats between layers where latency is limited, and a range for each channel where they meet bytes
  * - `equalize`: cross-layer equalization, through activations, residuals and HardSwish
  * - `absorb`: what channels always hold goes into the biases of the layers behind
  * - `smooth`: SmoothQuant, its exponent searched for each activation
  * - `float`: the noisiest nodes in float
  * - `copy`: outlier channels twice, at half their size
  * - `fit`: each range by what rounding costs the layers that read it
+ * - `bias`: correction of biases, layer after layer; before weights are rounded, and once more after
  * - `adaround`: AdaRound of all weights, layer after layer, so that these make up for what others are off by
  * - `round`: GPTQ of all weights, where AdaRound did not help
- * - `bias`: correction of biases, layer after layer; before weights are rounded, and once more after
  * - `ranges`: the ends of ranges by what they cost at the output
  *
  * With a recipe it does what was done before, and with the same samples gives the same bytes.
