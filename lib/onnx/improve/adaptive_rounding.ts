@@ -13,6 +13,7 @@ import { nodeName } from "../qdq/selection.ts";
 import type { QuantizedConstant } from "../qdq/weights.ts";
 import {
   adaroundRows,
+  LONGEST_SAMPLED,
   productsOfRows,
   type SampledRows,
   sampledRows,
@@ -45,7 +46,7 @@ function roundedLayers(
       return [];
     }
     const layout = weightLayout(layer, { dims: facts.constantDims(node.input[1])! });
-    return layout ? [{ layer, layout }] : [];
+    return layout && layout.columns <= LONGEST_SAMPLED ? [{ layer, layout }] : [];
   });
 }
 

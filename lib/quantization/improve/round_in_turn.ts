@@ -14,7 +14,8 @@ import {
 } from "./improved_module.ts";
 import type { ModuleRemedy, ModuleTools } from "./module_tools.ts";
 import { readRows } from "./read_rows.ts";
-import { adaroundRows, productsOfRows, type SampledRows } from "./sampled_rows.ts";
+import { rowLength } from "../statistics/rows.ts";
+import { adaroundRows, LONGEST_SAMPLED, productsOfRows, type SampledRows } from "./sampled_rows.ts";
 
 /** Times that the quantized model is looked at while its layers are rounded. */
 const MOST_BLOCKS = 8;
@@ -53,7 +54,10 @@ async function withLayer(
 async function round(state: ImprovedModule, tools: ModuleTools): Promise<ImprovedModule> {
   const modules = new Map(state.float.namedModules());
   const names = await tools.inOrder(state.float, quantizedNames(state));
-  const known = names.filter((name) => tools.hasRows(modules.get(name) as FloatLayer));
+  const known = names.filter((name) => {
+    const layer = modules.get(name) as FloatLayer;
+    return tools.hasRows(layer) && rowLength(readRows(layer)!) <= LONGEST_SAMPLED;
+  });
   const blocks = Math.min(MOST_BLOCKS, known.length);
   let now = state;
   for (let block = 0; block < blocks; block++) {

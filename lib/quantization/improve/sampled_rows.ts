@@ -10,6 +10,11 @@ import { trusted } from "./trusted_covariance.ts";
 
 /** Rows that are looked at: for each column so many, within these. */
 const ROWS = { least: 512, most: 2048, perColumn: 4 } as const;
+/**
+ * Rows of more numbers are not looked at: the products of all their columns take eight bytes each, several times over, and
+ * time that grows with the third power of how many there are.
+ */
+export const LONGEST_SAMPLED = 2048;
 /** What keeps weights near to what they were, as a share of the mean square of what they multiply. */
 const REFIT_DAMPING = 0.3;
 /** Where the places of rows begin that are looked at. */

@@ -215,3 +215,19 @@ Deno.test("adaround: what was rounded before time is over is kept, and a recipe 
   assert(parts > 0, "time was never over between two blocks");
   await assertRejects(() => adaptRounding.apply(state, all, { blocks: 0 }), OnnxError, "how many");
 });
+
+Deno.test("adaround: rows too long for the products of their columns are left as they are", async () => {
+  const model = smallModel({
+    opset: 17,
+    nodes: [
+      node("Conv", ["x", "w"], ["a"]),
+      node("Flatten", ["a"], ["f"]),
+      node("Gemm", ["f", "v"], ["y"]),
+    ],
+    constants: [constant("w", [40, 4, 1, 1], 1), constant("v", [2560, 3], 2)],
+    inputs: { x: ["float32", ...image] },
+    outputs: ["y"],
+  });
+  const { done } = await remedied(model, image, adaptRounding);
+  assertEquals([...done.state.weights.keys()], ["w"]);
+});
