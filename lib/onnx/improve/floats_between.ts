@@ -162,9 +162,9 @@ async function search(state: ImprovedModel, tools: ImproveTools): Promise<Remedi
 }
 
 function sentence({ nodes, reads, makes }: ChannelRanges): string {
-  return `${nodes.length} nodes stay float, and the channels of ${
-    reads.length + makes.length
-  } activations have ranges of their own next to them`;
+  const count = reads.length + makes.length;
+  const ranges = `, and the channels of ${count} activations have ranges of their own next to them`;
+  return `${nodes.length} nodes stay float${count > 0 ? ranges : ""}`;
 }
 
 /** What a recipe has of such a step. */
