@@ -127,7 +127,7 @@ async function withBeginning(state: ImprovedModel, tools: ImproveTools): Promise
 async function search(state: ImprovedModel, tools: ImproveTools): Promise<Remedied | undefined> {
   // Floats take time, and what they take elsewhere is not known.
   const { target = "onnxruntime" } = state.options;
-  if (TARGETS[target].elsewhere || !tools.isToBeFast && !tools.hasTarget) return undefined;
+  if (TARGETS[target].elsewhere || !tools.isToBeFast) return undefined;
   const { model } = state.calibration;
   const bytes = await bytesOf(state);
   const facts = new GraphFacts(model.graph);
