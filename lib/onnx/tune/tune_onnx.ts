@@ -48,7 +48,7 @@ export interface TuneOnnxOptions extends AnalysisOptions {
   metric?: TuneMetric;
   /** What the metric is to reach; tuning goes on as long as something helps without. */
   target?: number;
-  /** Limits; none by default, but where latency is limited the file may be twice as large as the plain quantized one. */
+  /** Limits; none by default, but where latency is limited the file keeps half of what quantizing saves. */
   budget?: TuneBudget;
   /**
    * How to quantize, as `quantizeStatic` takes it. Where it names no `calibrationMethod`, the better of min-max and mse is
@@ -146,7 +146,10 @@ async function shared(a: readonly OnnxFeeds[], b: readonly OnnxFeeds[]): Promise
 /** Ways to choose ranges that are tried where the options name none. */
 const METHODS = ["minmax", "mse"] as const;
 
-/** Where time is limited and bytes are not, a file is to be at most so many times as large as the plain quantized one. */
+/**
+ * Where time is limited and bytes are not, a file is to be at most so many times as large as the plain quantized one, and to
+ * keep half of what that saves.
+ */
 const MOST_GROWTH = 2;
 
 /** What takes more than is allowed, and less than this share of it, may be slow by chance. */
@@ -160,8 +163,9 @@ class Tuning implements AsyncDisposable {
   readonly search: RemedySearch<ImprovedModel, ImproveTools>;
   readonly tools: ImproveTools;
   private judge!: MetricJudge;
-  /** Bytes of the first quantized model. */
+  /** Bytes of the first quantized model, and of the float one. */
   private plainBytes = Infinity;
+  private readonly floatBytes: number;
   /** The float model, that others are timed beside. */
   private race?: Promise<Race>;
   /** Shares of its time that were measured, by what models compute but for the numbers in them. */
@@ -185,6 +189,7 @@ class Tuning implements AsyncDisposable {
         return { ...score, bytes, takes: await this.takes(model) };
       },
     });
+    this.floatBytes = float.byteLength();
     const { check } = this.search;
     this.tools = new ImproveTools(data, {
       ...{ check, takes: (model) => this.takes(model), reference: float, learnt: calibration },
@@ -192,6 +197,12 @@ class Tuning implements AsyncDisposable {
       target: metric === "sqnr" ? target : undefined,
       ...{ latency: budget?.latency, seconds: budget?.seconds },
     });
+  }
+
+  /** Bytes where a caller limits time alone. */
+  private get mostBytes(): number {
+    const { plainBytes, floatBytes } = this;
+    return Math.min(MOST_GROWTH * plainBytes, Math.max((plainBytes + floatBytes) / 2, plainBytes));
   }
 
   /** Runs the float model. */
@@ -206,7 +217,7 @@ class Tuning implements AsyncDisposable {
    * same but for numbers, unless it is to be.
    */
   private readonly takes = async (model: OnnxModel, anew = false): Promise<number> => {
-    const { latency, bytes = latency === undefined ? Infinity : MOST_GROWTH * this.plainBytes } =
+    const { latency, bytes = latency === undefined ? Infinity : this.mostBytes } =
       this.options.budget ?? {};
     const share = model.byteLength() / bytes;
     if (latency === undefined || share > 1) return share;
