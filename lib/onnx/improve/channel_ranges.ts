@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { SmoothingExponents } from "../../quantization/improve/smoothing_scales.ts";
 import type { WeightedNode } from "../calibration/statistics/places.ts";
 import { OnnxError } from "../file/onnx_error.ts";
 import type { OnnxModel } from "../file/model.ts";
@@ -15,17 +14,12 @@ import { nodeName } from "../qdq/selection.ts";
 import { withoutNodes } from "./float_nodes.ts";
 import { denseLayer } from "./islands.ts";
 import { ChannelDivision } from "./scale_channels.ts";
-import { LEAST_GAIN, readersOf, scalesFor, type Seen } from "./smoothing.ts";
+import { LEAST_GAIN, readersOf, scalesFor, type Seen, type Smoothed } from "./smoothing.ts";
 import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
 import { weightLayout } from "./weight_matrix.ts";
 
 /** Channels whose greatest magnitude is less than this share of the greatest of all have as wide a range as if it were. */
 const LEAST_SCALE = 1 / 1024;
-
-/** What a layer's input is divided by. */
-export interface DividedInput extends SmoothingExponents {
-  readonly node: string;
-}
 
 /** What a recipe has of such a step. */
 export interface ChannelRanges {
@@ -33,7 +27,7 @@ export interface ChannelRanges {
   readonly nodes: readonly string[];
   readonly gates: readonly string[];
   /** The layers whose input has ranges of its own for channels, and those whose output has. */
-  readonly reads: readonly DividedInput[];
+  readonly reads: readonly Smoothed[];
   readonly makes: readonly string[];
 }
 
@@ -102,7 +96,7 @@ function divided(
     given && new Map(given.reads.map((each) => [each.node, each])),
     given && new Set(given.makes),
   ];
-  const reads: DividedInput[] = [];
+  const reads: Smoothed[] = [];
   const makes: string[] = [];
   const touched = new Set<string>();
   for (const layer of imageLayers(facts, bytes)) {

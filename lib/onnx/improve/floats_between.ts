@@ -4,7 +4,6 @@
  * @module
  */
 import { Runs } from "../../quantization/analysis/inputs.ts";
-import { isShare } from "../../quantization/improve/found_values.ts";
 import { OutputJudge } from "../accuracy/output_judge.ts";
 import { weightedNode } from "../calibration/statistics/places.ts";
 import { OnnxError } from "../file/onnx_error.ts";
@@ -22,10 +21,13 @@ import { floatNodes, namesOf, withoutNodes } from "./float_nodes.ts";
 import { type Gate, rewriteGates } from "./hard_gates.ts";
 import { islandsOf } from "./islands.ts";
 import type { Remedied, Remedy } from "./remedy.ts";
+import { areSmoothed } from "./smoothing.ts";
 import { type ImprovedModel, type ImproveTools, quantizedState } from "./state.ts";
 
 /** An island whose bytes make less noise than this share of all does not stay float. */
 const LEAST_SHARE = 1 / 100;
+/** Parts of what lies between layers that are judged, each by a run of the whole: of more, neighbours go together. */
+const MOST_PARTS = 32;
 /** Where the first nodes alone gain so much in float, in dB, they are what time is best taken for. */
 const ENOUGH = 3;
 
@@ -51,7 +53,8 @@ async function noisiest(
   await using judge = await OutputJudge.open("tuneOnnx", reference, tools.few, new Runs({}));
   const noise = async (inBytes: readonly string[]) => {
     tools.check();
-    const nodesToExclude = state.options.nodesToExclude?.filter((name) => !inBytes.includes(name));
+    const now = new Set(inBytes);
+    const nodesToExclude = state.options.nodesToExclude?.filter((name) => !now.has(name));
     const options = { ...state.options, nodesToExclude };
     return 10 ** (-await sqnrOf(judge, { ...state, options }) / 10);
   };
@@ -65,6 +68,13 @@ async function noisiest(
 /** SQNR of a state's output. */
 async function sqnrOf(judge: OutputJudge, state: ImprovedModel): Promise<number> {
   return await judge.sqnr((await quantizedState(state)).model, "floats between layers");
+}
+
+/** Lists, neighbours put together so that there are not too many. */
+function inParts(lists: readonly (readonly string[])[]): string[][] {
+  const size = Math.ceil(lists.length / MOST_PARTS);
+  const count = Math.ceil(lists.length / size);
+  return Array.from({ length: count }, (_, i) => lists.slice(i * size, (i + 1) * size).flat());
 }
 
 /** How many of the first islands the limits allow to stay float; the time hardly depends on their channels. */
@@ -97,7 +107,7 @@ async function withIslands(
     ({ sum, clip, product }) => [sum, clip, product].every((node) => inside.has(nodeName(node))),
   );
   const present = new Set(from.calibration.model.graph.node.map(nodeName));
-  const islands = all.map((island) => island.filter((name) => present.has(name)));
+  const islands = inParts(all.map((island) => island.filter((name) => present.has(name))));
   const made = await rangedChannels(from, tools, islands.flat(), gates);
   if (await tools.allows((await quantizedState(made.state)).model)) return { made, all: true };
   const best = await noisiest(made, tools, islands);
@@ -170,11 +180,9 @@ function sentence({ nodes, reads, makes }: ChannelRanges): string {
 /** What a recipe has of such a step. */
 function checked(found: unknown): ChannelRanges {
   const { nodes, gates, reads, makes } = (found ?? {}) as Partial<ChannelRanges>;
-  const fits = Array.isArray(reads) &&
-    reads.every((each) =>
-      typeof each?.node === "string" && isShare(each.alpha) && isShare(each.floor)
-    );
-  if (!fits) throw new OnnxError("the recipe has something else than layers and exponents");
+  if (!areSmoothed(reads)) {
+    throw new OnnxError("the recipe has something else than layers and exponents");
+  }
   return { nodes: namesOf(nodes), gates: namesOf(gates), reads, makes: namesOf(makes) };
 }
 
@@ -190,11 +198,15 @@ export const rangeChannels: Remedy = {
   async apply(state, tools, given) {
     if (given === undefined) return await search(state, tools);
     const found = checked(given);
-    const { state: from } = await gated(
+    const wanted = new Set(found.gates);
+    const { state: from, gates } = await gated(
       state,
       tools,
-      ({ clip }) => found.gates.includes(nodeName(clip)),
+      ({ clip }) => wanted.has(nodeName(clip)),
     );
+    if (gates.length < wanted.size) {
+      throw new OnnxError("the recipe rewrites gates that the model has not");
+    }
     const made = await rangedChannels(from, tools, found.nodes, found.gates, found);
     return { ...made, summary: sentence(made.found) };
   },

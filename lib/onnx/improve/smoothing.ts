@@ -30,7 +30,7 @@ import { groupRows, weightLayout } from "./weight_matrix.ts";
 type Absorber = "layers" | "norms";
 
 /** Where channels are divided, and how much of the outliers moves. */
-interface Smoothed extends SmoothingExponents {
+export interface Smoothed extends SmoothingExponents {
   /** The node that reads the activation. */
   readonly node: string;
 }
@@ -167,15 +167,18 @@ function smoothedModel(
   return { model: copy, floats, done, gains, gated };
 }
 
-/** What a recipe has of such a step. */
-function checked(found: unknown): Smoothed[] | undefined {
-  if (found === undefined) return undefined;
-  const fits = Array.isArray(found) &&
+/** Whether a recipe has such places. */
+export function areSmoothed(found: unknown): found is Smoothed[] {
+  return Array.isArray(found) &&
     found.every((each) =>
       typeof each?.node === "string" && isShare(each.alpha) && isShare(each.floor)
     );
-  if (!fits) throw new OnnxError("the recipe has something else than nodes and exponents");
-  return found;
+}
+
+/** What a recipe has of such a step. */
+function checked(found: unknown): Smoothed[] | undefined {
+  if (found === undefined || areSmoothed(found)) return found;
+  throw new OnnxError("the recipe has something else than nodes and exponents");
 }
 
 /** Divides the channels of activations, where these take it over. */

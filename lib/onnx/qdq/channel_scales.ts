@@ -87,9 +87,8 @@ export function channelScales(
     if (!maker) continue;
     const to = view.onlyReader(output);
     if (to && isOp(to, "QuantizeLinear") && to.input[0] === output) {
-      const params = isAmongBytes(editor, all, maker)
-        ? undefined
-        : scaled(editor, to, factors.map((x) => 1 / x), output);
+      const among = isOp(maker, "DequantizeLinear") || isAmongBytes(editor, all, maker);
+      const params = among ? undefined : scaled(editor, to, factors.map((x) => 1 / x), output);
       if (!params) continue;
       to.input = [value, ...params];
       setAttribute(messages, to, "axis", { i: AXIS });

@@ -110,6 +110,9 @@ Deno.test("channels: floats stay between layers, and channels have ranges of the
   for (
     const bad of [[], { ...found, gates: 1 }, { ...found, makes: ["none"] }, {
       ...found,
+      gates: ["none"],
+    }, {
+      ...found,
       reads: [{ node: "e", alpha: 2 }],
     }]
   ) {
